@@ -1,0 +1,29 @@
+//! Time comes in as an argument, so that ages, retention and stalls can be tested.
+
+use jiff::Timestamp;
+
+/// Where the current time comes from.
+pub trait Clock: Send + Sync {
+    /// The current time, UTC.
+    fn now(&self) -> Timestamp;
+}
+
+/// The clock of this host.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// A clock that stands still, for tests and reproducible archives.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedClock(pub Timestamp);
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}

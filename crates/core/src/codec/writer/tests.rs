@@ -1,0 +1,67 @@
+use bytes::Bytes;
+use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
+
+use super::{ObjectWriter, PartSink};
+use crate::codec::{Sha256, gunzip};
+use crate::error::Result;
+
+#[derive(Default)]
+struct Kept(Vec<(Bytes, bool)>);
+
+impl PartSink for &mut Kept {
+    fn part(&mut self, bytes: Bytes, last: bool) -> Result<()> {
+        self.0.push((bytes, last));
+        Ok(())
+    }
+}
+
+fn stored(kept: &Kept) -> Vec<u8> {
+    kept.0.iter().flat_map(|(bytes, _)| bytes.iter().copied()).collect()
+}
+
+fn ranges_of_slices() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
+    prop::collection::vec(prop::collection::vec(prop::collection::vec(any::<u8>(), 0..200), 0..6), 0..6)
+}
+
+proptest! {
+    #[test]
+    fn every_range_is_proven_and_read_by_itself(ranges in ranges_of_slices(), part_bytes in 1_usize..90) {
+        let mut kept = Kept::default();
+        let mut writer = ObjectWriter::new(&mut kept, part_bytes);
+        let mut written = Vec::new();
+        for slices in &ranges {
+            for slice in slices {
+                writer.write(slice).unwrap();
+            }
+            written.push(writer.end_range().unwrap());
+        }
+        let object = writer.finish().unwrap();
+        let stored = stored(&kept);
+
+        prop_assert_eq!(object.length, stored.len() as u64);
+        prop_assert_eq!(object.sha256, Sha256::of(&stored));
+        prop_assert_eq!(gunzip(&stored).unwrap_or_default(), ranges.concat().concat());
+        for (slices, range) in ranges.iter().zip(written) {
+            let sql = slices.concat();
+            let Some(range) = range else {
+                prop_assert!(sql.is_empty());
+                continue;
+            };
+            let bytes = &stored[range.offset as usize..(range.offset + range.length) as usize];
+            prop_assert_eq!(Sha256::of(bytes), range.sha256);
+            prop_assert_eq!(gunzip(bytes).unwrap(), sql);
+        }
+    }
+
+    #[test]
+    fn parts_are_equal_but_the_last(sql in prop::collection::vec(any::<u8>(), 0..600), part_bytes in 1_usize..90) {
+        let mut kept = Kept::default();
+        let mut writer = ObjectWriter::new(&mut kept, part_bytes);
+        writer.write(&sql).unwrap();
+        writer.finish().unwrap();
+        let (last, others) = kept.0.split_last().unwrap();
+        prop_assert!(last.1 && last.0.len() <= part_bytes);
+        prop_assert!(others.iter().all(|(bytes, last)| bytes.len() == part_bytes && !last));
+        prop_assert!(others.is_empty() || !last.0.is_empty());
+    }
+}

@@ -1,0 +1,27 @@
+//! What Lifeboat stores, and how it gets there: the codec, the object store, manifest, index, catalog and run
+//! records, beside the small things every crate needs (ids, errors, monitor, clock).
+//!
+//! This crate knows nothing of Postgres, of processes or of command lines. `docs/format.md` is the normative text
+//! of everything it writes.
+
+pub mod catalog;
+pub mod clock;
+pub mod codec;
+pub mod error;
+pub mod id;
+pub mod index;
+pub mod job;
+pub mod manifest;
+pub mod monitor;
+pub mod run;
+pub mod store;
+
+pub use error::{Error, Kind, Result, ResultExt};
+pub use id::{BackupId, Name, RunId};
+pub use job::Job;
+
+/// The version of the archive format that this release writes.
+pub const FORMAT: u32 = 1;
+
+/// What wrote a document: the tool and its version.
+pub const TOOL: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));

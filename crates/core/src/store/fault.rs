@@ -1,0 +1,118 @@
+//! What an error of `object_store` means: whether to try again, and what the operator does otherwise.
+//!
+//! `object_store` keeps the server's answer as text, so its error codes are looked for in the text.
+
+use std::error::Error as StdError;
+
+use crate::error::{Error, Kind};
+
+/// What to do about a failed call.
+pub(super) enum Fault {
+    /// The same call may work later.
+    Transient,
+    /// It will not: the kind, and what the operator can do.
+    Fatal(Kind, &'static str),
+}
+
+/// Server codes and texts that need the operator, first match wins.
+const FATAL: &[(&str, Kind, &str)] = &[
+    ("NoSuchBucket", Kind::NotFound, "create the bucket, or correct its name and endpoint"),
+    ("RequestTimeTooSkewed", Kind::Config, "set this host's clock: it differs from the store's"),
+    ("InvalidAccessKeyId", Kind::Config, "correct the access key id"),
+    ("SignatureDoesNotMatch", Kind::Config, "correct the secret access key"),
+    ("AuthorizationHeaderMalformed", Kind::Config, "correct the region"),
+    ("PermanentRedirect", Kind::Config, "correct the region or the endpoint: the bucket lies elsewhere"),
+    ("redirect without LOCATION", Kind::Config, "correct the region: the bucket lies elsewhere"),
+    ("AccessDenied", Kind::Config, "give the key the right to do this, or use another key"),
+    ("No space left on device", Kind::Failure, "free disk space and run again"),
+    ("Disk quota exceeded", Kind::Failure, "free disk space and run again"),
+    ("Permission denied", Kind::Config, "give this user the right to write there"),
+    ("URL scheme is not allowed", Kind::Config, "use https, or set AWS_ALLOW_HTTP=true for a store on loopback"),
+    ("invalid peer certificate", Kind::Config, "check the endpoint's certificate and this host's trusted roots"),
+    ("EntityTooLarge", Kind::Config, "lower the part size or the number of parts this store takes"),
+    ("Error getting credentials", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    ("failed to get IMDS", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    ("169.254.169.254", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+];
+
+/// 4xx answers that pass: 408, 425, 429, and S3's 400 for a connection that was idle too long.
+const TRANSIENT: &[&str] = &["RequestTimeout", "SlowDown", "code: 408", "code: 425", "code: 429", "InternalError"];
+
+pub(super) fn judge(error: &object_store::Error) -> Fault {
+    use object_store::Error as E;
+    let text = whole_text(error);
+    if let Some((_, kind, hint)) = FATAL.iter().find(|(code, ..)| text.contains(code)) {
+        return Fault::Fatal(*kind, hint);
+    }
+    match error {
+        E::NotFound { .. } => Fault::Fatal(Kind::NotFound, "see `lifeboat list` for what is there"),
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
+            Fault::Fatal(Kind::Config, "give the key the right to do this, or use another key")
+        }
+        E::Precondition { .. } => Fault::Fatal(Kind::Integrity, "the object was replaced while it was read"),
+        E::Generic { store: "S3" | "HTTP", .. } => judge_answer(&text),
+        _ => Fault::Fatal(Kind::Failure, "see the message of the store"),
+    }
+}
+
+fn judge_answer(text: &str) -> Fault {
+    let refused = text.contains("code: 4") || text.contains("code: 501");
+    if refused && !TRANSIENT.iter().any(|code| text.contains(code)) {
+        return Fault::Fatal(Kind::Failure, "see the answer of the store");
+    }
+    Fault::Transient
+}
+
+/// Our error for a call that will not be tried again.
+pub(super) fn fatal(error: object_store::Error, doing: &str) -> Error {
+    match judge(&error) {
+        Fault::Fatal(kind, hint) => Error::new(kind, doing).hint(hint).caused_by(error),
+        Fault::Transient => Error::new(Kind::TryAgain, doing)
+            .hint("check that the store's endpoint is right and reachable, then run again")
+            .caused_by(error),
+    }
+}
+
+/// Whether the server says that it does not know the multipart upload.
+pub(super) fn is_unknown_upload(error: &object_store::Error) -> bool {
+    whole_text(error).contains("NoSuchUpload") || matches!(error, object_store::Error::NotFound { .. })
+}
+
+pub(super) fn whole_text(error: &object_store::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Fault, judge};
+    use crate::error::Kind;
+
+    fn answer(text: &str) -> Fault {
+        judge(&object_store::Error::Generic { store: "S3", source: text.into() })
+    }
+
+    #[test]
+    fn what_passes_is_tried_again_and_what_does_not_is_told() {
+        for text in [
+            "Server returned non-2xx status code: 503 Service Unavailable: <Code>SlowDown</Code>",
+            "Server returned non-2xx status code: 400 Bad Request: <Code>RequestTimeout</Code>",
+            "HTTP error: error sending request: connection refused",
+        ] {
+            assert!(matches!(answer(text), Fault::Transient), "{text}");
+        }
+        let kind = |text| match answer(text) {
+            Fault::Fatal(kind, _) => Some(kind),
+            Fault::Transient => None,
+        };
+        assert_eq!(kind("status code: 501 Not Implemented"), Some(Kind::Failure));
+        assert_eq!(kind("status code: 403: <Code>RequestTimeTooSkewed</Code>"), Some(Kind::Config));
+        assert_eq!(kind("status code: 404: <Code>NoSuchBucket</Code>"), Some(Kind::NotFound));
+    }
+}

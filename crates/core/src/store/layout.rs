@@ -1,0 +1,102 @@
+//! Every object name there is. No other file spells one.
+
+use jiff::Timestamp;
+
+use crate::id::{BackupId, Name, RunId};
+
+/// The folder of all backups.
+pub const BACKUPS: &str = "backups";
+/// The commit.
+pub const MANIFEST: &str = "manifest.json";
+/// Ranges, fingerprints, source.
+pub const INDEX: &str = "index.json.gz";
+/// Definitions by class.
+pub const CATALOG: &str = "catalog.json.gz";
+/// The schema archive.
+pub const SCHEMA: &str = "schema.dump.gz";
+/// Roles and tablespaces.
+pub const GLOBALS: &str = "globals.sql.gz";
+/// Properties of the database itself.
+pub const DATABASE: &str = "database.sql.gz";
+
+/// Where one backup lies.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BackupPath {
+    /// Class, the first folder, so that lifecycle rules can tell daily from monthly.
+    pub class: Name,
+    /// The database's name in the store.
+    pub database: Name,
+    /// The backup.
+    pub id: BackupId,
+}
+
+impl BackupPath {
+    /// The name of one of its objects in the store.
+    #[must_use]
+    pub fn object(&self, name: &str) -> String {
+        format!("{BACKUPS}/{}/{}/{}/{name}", self.class, self.database, self.id)
+    }
+
+    /// The backup and the object that a name in the store belongs to; `None` for names that are not ours.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<(Self, &str)> {
+        let mut parts = name.strip_prefix(BACKUPS)?.strip_prefix('/')?.splitn(4, '/');
+        let path = Self {
+            class: parts.next()?.parse().ok()?,
+            database: parts.next()?.parse().ok()?,
+            id: parts.next()?.parse().ok()?,
+        };
+        Some((path, parts.next()?))
+    }
+}
+
+/// How an operator names this backup: `shop/20261121T021700Z-7f3a9c`.
+impl std::fmt::Display for BackupPath {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.database, self.id)
+    }
+}
+
+/// The n-th object of a streamed script.
+#[must_use]
+pub fn dump(position: usize) -> String {
+    format!("dump-{position:04}.sql.gz")
+}
+
+/// The record that a run began.
+#[must_use]
+pub fn run_start(run: &RunId) -> String {
+    format!("runs/{}/{run}.start.json", month(run.start()))
+}
+
+/// The record of how a run ended.
+#[must_use]
+pub fn run_end(run: &RunId) -> String {
+    format!("runs/{}/{run}.end.json", month(run.start()))
+}
+
+fn month(time: Timestamp) -> String {
+    time.strftime("%Y-%m").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BackupPath, run_start};
+
+    #[test]
+    fn names_are_read_back_and_foreign_names_are_not() {
+        let name = "backups/daily/shop/20261121T021700Z-7f3a9c/manifest.json";
+        let (path, object) = BackupPath::parse(name).unwrap();
+        assert_eq!((path.object("manifest.json").as_str(), object), (name, "manifest.json"));
+        assert_eq!(path.to_string(), "shop/20261121T021700Z-7f3a9c");
+        for foreign in ["backups/daily/shop/latest/x", "backups/Daily/shop/20261121T021700Z-7f3a9c/x", "runs/x", "x"] {
+            assert_eq!(BackupPath::parse(foreign), None);
+        }
+    }
+
+    #[test]
+    fn runs_lie_by_month() {
+        let run = "20261121T021700Z-7f3a9c".parse().unwrap();
+        assert_eq!(run_start(&run), "runs/2026-11/20261121T021700Z-7f3a9c.start.json");
+    }
+}

@@ -1,0 +1,126 @@
+//! The object store: a bucket and a prefix, seen through `object_store`.
+//!
+//! Writing uses PUT and the multipart calls alone, so that a key which may only write suffices; everything else is for
+//! readers. Every call goes through [`retry`]'s loop, which signs each attempt anew.
+//!
+//! Invariant: no name outside [`layout`] is ever written, and nothing is ever written twice.
+
+mod download;
+mod fault;
+mod journal;
+pub mod layout;
+mod local;
+mod open;
+mod retry;
+mod upload;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt as _;
+use object_store::multipart::MultipartStore;
+use object_store::path::Path;
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload};
+
+pub use download::BLOCK_BYTES;
+pub use journal::Journal;
+pub use open::{StoreUrl, open};
+pub use retry::RetryPolicy;
+pub use upload::{Parts, UploadOptions, UploadedObject, Uploader, Writers};
+
+use crate::error::Result;
+use crate::job::Job;
+use crate::monitor::Counter;
+
+/// A bucket and a prefix.
+#[derive(Clone)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    uploads: Arc<dyn MultipartStore>,
+    prefix: Path,
+    address: String,
+    retry: RetryPolicy,
+}
+
+impl Store {
+    /// A store made of the embedder's own objects. `address` is shown to operators and must hold no credentials.
+    pub fn new(
+        objects: Arc<dyn ObjectStore>,
+        uploads: Arc<dyn MultipartStore>,
+        prefix: &str,
+        address: impl Into<String>,
+    ) -> Self {
+        Self { objects, uploads, prefix: Path::from(prefix), address: address.into(), retry: RetryPolicy::default() }
+    }
+
+    /// The same store with other patience.
+    #[must_use]
+    pub fn with_retry(mut self, retry: RetryPolicy) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// The store's address as operators know it, without credentials.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Writes a small object by one PUT.
+    ///
+    /// # Errors
+    /// [`NotFound`](crate::Kind::NotFound) without a bucket, [`Config`](crate::Kind::Config) without the right to write,
+    /// [`TryAgain`](crate::Kind::TryAgain) when the store stays unreachable.
+    pub async fn put(&self, job: &Job, name: &str, bytes: Bytes) -> Result<()> {
+        let (path, stored) = (self.path(name), bytes.len() as u64);
+        let doing = format!("write {name} to {}", self.address);
+        self.retry.run(job, &doing, || self.objects.put(&path, PutPayload::from_bytes(bytes.clone()))).await?;
+        job.count(Counter::StoredBytes, stored);
+        Ok(())
+    }
+
+    /// Reads a small object whole.
+    ///
+    /// # Errors
+    /// As [`Store::put`]; [`NotFound`](crate::Kind::NotFound) without the object.
+    pub async fn get(&self, job: &Job, name: &str) -> Result<Bytes> {
+        let path = self.path(name);
+        let doing = format!("read {name} from {}", self.address);
+        let read = || async { self.objects.get(&path).await?.bytes().await };
+        let bytes = self.retry.run(job, &doing, read).await?;
+        job.count(Counter::FetchedBytes, bytes.len() as u64);
+        Ok(bytes)
+    }
+
+    /// Names and lengths of everything under `folder`, in no particular order.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn list(&self, job: &Job, folder: &str) -> Result<Vec<Listed>> {
+        let path = self.path(folder);
+        let doing = format!("list {folder} in {}", self.address);
+        let list = || async { self.objects.list(Some(&path)).try_collect::<Vec<_>>().await };
+        let found = self.retry.run(job, &doing, list).await?;
+        Ok(found.iter().filter_map(|meta| self.listed(meta)).collect())
+    }
+
+    fn listed(&self, meta: &ObjectMeta) -> Option<Listed> {
+        let parts: Vec<_> = meta.location.prefix_match(&self.prefix)?.map(|part| part.as_ref().to_owned()).collect();
+        Some(Listed { name: parts.join("/"), length: meta.size, modified: meta.last_modified.timestamp() })
+    }
+
+    fn path(&self, name: &str) -> Path {
+        if self.prefix.as_ref().is_empty() { Path::from(name) } else { Path::from(format!("{}/{name}", self.prefix)) }
+    }
+}
+
+/// An object found by a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Name, relative to the store's prefix.
+    pub name: String,
+    /// Stored bytes.
+    pub length: u64,
+    /// When the store says it was written, in seconds of Unix time.
+    pub modified: i64,
+}

@@ -1,0 +1,148 @@
+//! From a store's URL to a [`Store`].
+
+use std::collections::BTreeMap;
+use std::path::Path as FsPath;
+use std::sync::Arc;
+use std::time::Duration;
+
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
+use object_store::local::LocalFileSystem;
+use object_store::{BackoffConfig, ClientOptions, RetryConfig};
+use url::Url;
+
+use super::Store;
+use super::local::LocalUploads;
+use crate::codec::PART_BYTES;
+use crate::error::{Error, Kind, Result, ResultExt};
+
+/// The address of a store: `s3://bucket/prefix` or `file:///folder`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreUrl {
+    kind: StoreKind,
+    text: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum StoreKind {
+    S3 { bucket: String, prefix: String },
+    File { folder: String },
+}
+
+impl std::str::FromStr for StoreUrl {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let refuse = |why: &str| {
+            Error::new(Kind::Config, format!("read the store's address: {why}"))
+                .hint("a store is s3://bucket/prefix or file:///folder")
+        };
+        let url = Url::parse(text).map_err(|error| refuse("it is no URL").caused_by(error))?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(
+                refuse("it carries credentials").hint("give them by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+            );
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err(refuse("it has a query or a fragment"));
+        }
+        let kind = match url.scheme() {
+            "s3" => StoreKind::S3 {
+                bucket: url.host_str().ok_or_else(|| refuse("it names no bucket"))?.to_owned(),
+                prefix: url.path().trim_matches('/').to_owned(),
+            },
+            "file" => StoreKind::File {
+                folder: url.to_file_path().map_err(|()| refuse("its folder is not absolute"))?.to_string_lossy().into(),
+            },
+            _ => return Err(refuse("its scheme is unknown")),
+        };
+        Ok(Self { kind, text: text.trim_end_matches('/').to_owned() })
+    }
+}
+
+impl std::fmt::Display for StoreUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Opens the store at `url`. `settings` are the names and values of `AWS_*` variables, in any case; others are ignored.
+///
+/// Nothing is sent yet: whether bucket and key exist shows with the first call.
+///
+/// # Errors
+/// [`Kind::Config`] when the settings contradict each other or the folder cannot be made.
+pub fn open(url: &StoreUrl, settings: &BTreeMap<String, String>) -> Result<Store> {
+    match &url.kind {
+        StoreKind::S3 { bucket, prefix } => open_s3(url, bucket, prefix, settings),
+        StoreKind::File { folder } => open_folder(url, FsPath::new(folder)),
+    }
+}
+
+fn open_s3(url: &StoreUrl, bucket: &str, prefix: &str, settings: &BTreeMap<String, String>) -> Result<Store> {
+    let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
+    for (name, value) in settings {
+        if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+            builder = builder.with_config(key, value);
+        }
+    }
+    let allow_http =
+        settings.iter().any(|(name, value)| name.eq_ignore_ascii_case("AWS_ALLOW_HTTP") && value == "true");
+    let s3 = builder
+        .with_client_options(client_options(allow_http))
+        .with_retry(inner_retry())
+        // Names are never reused, so no write needs a condition, and some stores answer one with an error.
+        .with_conditional_put(S3ConditionalPut::Disabled)
+        .with_disable_tagging(true)
+        .build()
+        .kind_of(Kind::Config, || format!("open {url}"))?;
+    let s3 = Arc::new(s3);
+    Ok(Store::new(s3.clone(), s3, prefix, url.to_string()))
+}
+
+/// A part of 16 MiB has two minutes: the crate's own 30 seconds would cut off lines below 4.5 Mbit/s.
+fn client_options(allow_http: bool) -> ClientOptions {
+    ClientOptions::new()
+        .with_timeout(Duration::from_secs(120))
+        .with_connect_timeout(Duration::from_secs(10))
+        .with_allow_http(allow_http)
+}
+
+/// Short, because every later attempt should carry a fresh signature: see [`RetryPolicy`](super::RetryPolicy).
+fn inner_retry() -> RetryConfig {
+    RetryConfig {
+        backoff: BackoffConfig {
+            init_backoff: Duration::from_millis(200),
+            max_backoff: Duration::from_secs(2),
+            base: 2.0,
+        },
+        max_retries: 2,
+        retry_timeout: Duration::from_secs(130),
+    }
+}
+
+fn open_folder(url: &StoreUrl, folder: &FsPath) -> Result<Store> {
+    let doing = || format!("open the store {url}");
+    std::fs::create_dir_all(folder).kind_of(Kind::Config, doing)?;
+    let files = Arc::new(LocalFileSystem::new_with_prefix(folder).kind_of(Kind::Config, doing)?.with_fsync(true));
+    let uploads = Arc::new(LocalUploads::new(Arc::clone(&files), PART_BYTES as u64));
+    Ok(Store::new(files, uploads, "", url.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::StoreUrl;
+
+    #[test]
+    fn an_address_with_credentials_is_refused_without_repeating_them() {
+        let error = "s3://key:hunter2@bucket/x".parse::<StoreUrl>().unwrap_err();
+        assert!(!format!("{error:?}{:?}", error.help()).contains("hunter2"));
+    }
+
+    #[test]
+    fn addresses_of_unknown_kinds_are_refused() {
+        for text in ["", "bucket", "ftp://x/y", "s3:///x", "s3://bucket?x=1"] {
+            assert!(text.parse::<StoreUrl>().is_err(), "{text}");
+        }
+        assert_eq!("s3://bucket/a/".parse::<StoreUrl>().unwrap().to_string(), "s3://bucket/a");
+    }
+}
