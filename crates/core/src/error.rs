@@ -40,6 +40,27 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// The exit code of a program that ends with this kind of error: a contract, listed in the README.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Failure => 1,
+            Self::Usage => 2,
+            Self::Partial => 3,
+            Self::NotFound => 10,
+            Self::Locked => 11,
+            Self::WrongKey => 12,
+            Self::Database => 20,
+            Self::Tool => 21,
+            Self::Integrity => 30,
+            Self::Policy => 40,
+            Self::TryAgain => 75,
+            Self::Config => 78,
+            // SIGINT; a program that was ended by SIGTERM says 143.
+            Self::Cancelled => 130,
+        }
+    }
+
     /// The kind's name in JSON and run records.
     #[must_use]
     pub fn name(self) -> &'static str {

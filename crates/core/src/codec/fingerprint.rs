@@ -8,6 +8,8 @@ use std::ops::AddAssign;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
+use crate::error::{Error, Kind, Result};
+
 /// Row count, byte count and the sum modulo 2^128 of XXH3-128 (seed 0) of each COPY text line without its newline.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
@@ -27,6 +29,66 @@ impl Fingerprint {
         self.rows += 1;
         self.bytes += line.len() as u64;
         self.sum = self.sum.wrapping_add(xxh3_128(line));
+    }
+}
+
+/// Fingerprints COPY text that comes in slices of any size; a row is copied only where slices meet.
+#[derive(Clone, Debug, Default)]
+pub struct RowLines {
+    fingerprint: Fingerprint,
+    unfinished: Vec<u8>,
+}
+
+impl RowLines {
+    /// Adds rows, each ended by a newline; the last may be continued by the next slice.
+    ///
+    /// # Errors
+    /// [`Kind::Integrity`] for a row `\.`: the server would take it for the end of all rows.
+    pub fn push(&mut self, rows: &[u8]) -> Result<()> {
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', rows) {
+            self.line(&rows[start..end])?;
+            start = end + 1;
+        }
+        self.unfinished.extend_from_slice(&rows[start..]);
+        Ok(())
+    }
+
+    /// Whether the rows so far end with a newline.
+    #[must_use]
+    pub fn at_row_end(&self) -> bool {
+        self.unfinished.is_empty()
+    }
+
+    /// The fingerprint of the rows so far, which begin anew.
+    ///
+    /// # Errors
+    /// [`Kind::Integrity`] when the last row has no newline.
+    pub fn take(&mut self) -> Result<Fingerprint> {
+        if self.at_row_end() {
+            return Ok(std::mem::take(&mut self.fingerprint));
+        }
+        Err(Error::new(Kind::Integrity, "read the last row: it has no end"))
+    }
+
+    fn line(&mut self, end: &[u8]) -> Result<()> {
+        if self.unfinished.is_empty() {
+            return self.whole_line(end);
+        }
+        self.unfinished.extend_from_slice(end);
+        let mut line = std::mem::take(&mut self.unfinished);
+        self.whole_line(&line)?;
+        line.clear();
+        self.unfinished = line;
+        Ok(())
+    }
+
+    fn whole_line(&mut self, line: &[u8]) -> Result<()> {
+        if line == b"\\." {
+            return Err(Error::new(Kind::Integrity, r"read a row that is `\.`, the mark of the last row"));
+        }
+        self.fingerprint.add_line(line);
+        Ok(())
     }
 }
 
@@ -56,7 +118,7 @@ mod hex_u128 {
 
 #[cfg(test)]
 mod tests {
-    use super::Fingerprint;
+    use super::{Fingerprint, RowLines};
 
     fn of(lines: &[&str]) -> Fingerprint {
         let mut fingerprint = Fingerprint::default();
@@ -78,6 +140,24 @@ mod tests {
         let mut sum = of(&["1", "2"]);
         sum += of(&["3"]);
         assert_eq!(sum, of(&["3", "1", "2"]));
+    }
+
+    #[test]
+    fn rows_in_slices_are_the_same_rows() {
+        let rows = b"1\ta\n\n22\tbb\n";
+        for size in 1..=rows.len() {
+            let mut lines = RowLines::default();
+            rows.chunks(size).for_each(|slice| lines.push(slice).unwrap());
+            assert_eq!(lines.take().unwrap(), of(&["1\ta", "", "22\tbb"]), "slices of {size}");
+        }
+    }
+
+    #[test]
+    fn a_row_without_end_and_a_row_that_ends_all_rows_are_refused() {
+        let mut lines = RowLines::default();
+        lines.push(b"1\n2").unwrap();
+        assert!(lines.take().is_err());
+        assert!(RowLines::default().push(b"1\n\\.\n").is_err());
     }
 
     #[test]

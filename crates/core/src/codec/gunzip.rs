@@ -16,27 +16,24 @@ impl Gunzip {
         Self(MultiGzDecoder::new(Vec::new()))
     }
 
-    /// Takes gzip bytes and hands what they decompress to, in pieces, to `sink`.
+    /// What the next gzip bytes decompress to. Deflate expands up to a thousandfold: give it slices of
+    /// [`STEP_BYTES`] to bound the memory.
     ///
     /// # Errors
-    /// [`Kind::Integrity`] when the bytes are no gzip members; whatever `sink` returns.
-    pub fn push(&mut self, input: &[u8], mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        // Small steps bound the output buffer: deflate expands at most about a thousandfold.
-        for step in input.chunks(STEP_BYTES) {
-            self.0.write_all(step).kind_of(Kind::Integrity, || "decompress".into())?;
-            sink(self.0.get_ref())?;
-            self.0.get_mut().clear();
-        }
-        Ok(())
+    /// [`Kind::Integrity`] when the bytes are no gzip members.
+    pub fn push(&mut self, input: &[u8]) -> Result<Vec<u8>> {
+        self.0.write_all(input).kind_of(Kind::Integrity, || "decompress".into())?;
+        self.0.flush().kind_of(Kind::Integrity, || "decompress".into())?;
+        Ok(std::mem::take(self.0.get_mut()))
     }
 
-    /// Ends the reading.
+    /// What is left to decompress at the end.
     ///
     /// # Errors
     /// [`Kind::Integrity`] when the last member is not complete.
-    pub fn finish(mut self, mut sink: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub fn finish(mut self) -> Result<Vec<u8>> {
         self.0.try_finish().kind_of(Kind::Integrity, || "decompress the last gzip member".into())?;
-        sink(self.0.get_ref())
+        Ok(std::mem::take(self.0.get_mut()))
     }
 }
 
@@ -51,18 +48,14 @@ impl Default for Gunzip {
 /// # Errors
 /// [`Kind::Integrity`] when it is anything else.
 pub fn gunzip(input: &[u8]) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    let mut keep = |bytes: &[u8]| {
-        out.extend_from_slice(bytes);
-        Ok(())
-    };
     let mut gunzip = Gunzip::new();
-    gunzip.push(input, &mut keep)?;
-    gunzip.finish(keep)?;
+    let mut out = gunzip.push(input)?;
+    out.extend(gunzip.finish()?);
     Ok(out)
 }
 
-const STEP_BYTES: usize = 64 << 10;
+/// A slice of gzip bytes that decompresses to a bounded amount, 64 MiB at the very worst.
+pub const STEP_BYTES: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -14,8 +14,8 @@ mod gzip;
 mod writer;
 
 pub use digest::{Digester, Sha256};
-pub use fingerprint::Fingerprint;
-pub use gunzip::{Gunzip, gunzip};
+pub use fingerprint::{Fingerprint, RowLines};
+pub use gunzip::{Gunzip, STEP_BYTES, gunzip};
 pub use gzip::Gzip;
 pub use writer::{ByteRange, ObjectWriter, PartSink, WrittenObject};
 

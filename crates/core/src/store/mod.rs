@@ -60,6 +60,13 @@ impl Store {
         self
     }
 
+    /// The same store, impatient: for the first call of a run, whose failure should be told while the operator looks.
+    #[must_use]
+    pub fn at_first_contact(self) -> Self {
+        let retry = self.retry.first_contact();
+        self.with_retry(retry)
+    }
+
     /// The store's address as operators know it, without credentials.
     #[must_use]
     pub fn address(&self) -> &str {

@@ -1,0 +1,99 @@
+//! One run: its record, and the databases one after another.
+
+use bytes::Bytes;
+use lifeboat_core::run::{DatabaseResult, RunEnd, RunStart};
+use lifeboat_core::store::{Journal, Store, layout};
+use lifeboat_core::{FORMAT, Job, Kind, Name, Result, ResultExt, RunId, TOOL};
+use serde::Serialize;
+
+use super::{BackupOptions, BackupSummary, RunSummary, one, stall};
+use crate::source::Source;
+
+pub(super) async fn run(sources: &[Source], store: &Store, options: &BackupOptions, job: &Job) -> Result<RunSummary> {
+    let started = options.clock.now();
+    let run = RunId::generate(started)?;
+    let journal = Journal::open(&options.state_dir.join("uploads"))?;
+    let start = RunStart {
+        format: FORMAT,
+        tool: TOOL.to_owned(),
+        run: run.clone(),
+        started,
+        databases: sources.iter().map(|source| source.name.clone()).collect(),
+    };
+    // The first word with the store: whether it can be written shows before anything is dumped.
+    put_json(&store.clone().at_first_contact(), job, &layout::run_start(&run), &start).await?;
+    let abandoned = store.abort_abandoned(&journal).await?;
+    if abandoned > 0 {
+        job.warn(&format!("aborted {abandoned} uploads that an earlier run left open"));
+    }
+    let mut results = Vec::new();
+    for source in sources {
+        let result = back_up(source, &run, store, &journal, options, job).await;
+        results.push((source.name.clone(), result));
+    }
+    record_end(store, options, job, start, &results).await;
+    Ok(RunSummary { run, results })
+}
+
+async fn back_up(
+    source: &Source,
+    run: &RunId,
+    store: &Store,
+    journal: &Journal,
+    options: &BackupOptions,
+    job: &Job,
+) -> Result<BackupSummary> {
+    job.check()?;
+    let (watched, stalled) = stall::watch(job, options.stall_timeout);
+    let work = one::back_up(source, run, store, journal, options, &watched);
+    let result = stall::end_when_stalled(work, stalled, &watched).await;
+    result.map_err(|error| error.while_doing(format!("back up {}", source.name)))
+}
+
+/// The record of the end is for readers; a backup that was committed stays one without it.
+async fn record_end(
+    store: &Store,
+    options: &BackupOptions,
+    job: &Job,
+    start: RunStart,
+    results: &[(Name, Result<BackupSummary>)],
+) {
+    let name = layout::run_end(&start.run);
+    let end = RunEnd {
+        start,
+        finished: options.clock.now(),
+        exit_code: exit_code(results),
+        results: results.iter().map(|(database, result)| describe(database, result)).collect(),
+    };
+    // A cancelled run says so too, as long as that takes no retries.
+    let job = Job::new(job.monitor.clone(), tokio_util::sync::CancellationToken::new());
+    if let Err(error) = put_json(&store.clone().at_first_contact(), &job, &name, &end).await {
+        job.warn(&format!("could not record the end of the run: {}", error.chain()));
+    }
+}
+
+fn exit_code(results: &[(Name, Result<BackupSummary>)]) -> u8 {
+    let failed: Vec<_> = results.iter().filter_map(|(_, result)| result.as_ref().err()).collect();
+    match failed.first() {
+        None => 0,
+        Some(first) if failed.len() == results.len() || first.kind() == Kind::Cancelled => first.kind().exit_code(),
+        Some(_) => Kind::Partial.exit_code(),
+    }
+}
+
+fn describe(database: &Name, result: &Result<BackupSummary>) -> DatabaseResult {
+    let committed = result.as_ref().ok();
+    let error = result.as_ref().err();
+    DatabaseResult {
+        database: database.clone(),
+        backup: committed.map(|summary| summary.id.clone()),
+        stored_bytes: committed.map_or(0, |summary| summary.stored_bytes),
+        error_kind: error.map(|error| error.kind().name().to_owned()),
+        error: error.map(lifeboat_core::Error::chain),
+    }
+}
+
+async fn put_json(store: &Store, job: &Job, name: &str, value: &impl Serialize) -> Result<()> {
+    let json = serde_json::to_vec_pretty(value).kind_of(Kind::Failure, || format!("write {name}"))?;
+    store.put(job, name, Bytes::from(json)).await
+}

@@ -1,0 +1,118 @@
+//! Locks the tables that will be dumped, and finds those that were replaced before the lock.
+
+use std::time::Duration;
+
+use lifeboat_core::{Error, Kind, Result};
+use serde::Deserialize;
+
+use super::SourceRelation;
+use crate::postgres::{Session, quote_ident, rows, sqlstate_of};
+
+/// Takes ACCESS SHARE on every table whose rows are dumped, a batch at a time.
+///
+/// # Errors
+/// [`Kind::TryAgain`] when others hold or wait for a table longer than `timeout`; they are named.
+pub(super) async fn lock(session: &mut dyn Session, relations: &[SourceRelation], timeout: Duration) -> Result<()> {
+    let names: Vec<_> = relations.iter().filter(|relation| relation.is_locked()).map(qualified).collect();
+    session.execute(&format!("SET LOCAL lock_timeout = {}", timeout.as_millis())).await?;
+    for batch in names.chunks(TABLES_PER_BATCH) {
+        let statement = format!("LOCK TABLE {} IN ACCESS SHARE MODE", batch.join(", "));
+        if let Err(error) = session.execute(&statement).await {
+            return Err(explain(session, error, relations).await);
+        }
+    }
+    session.execute("SET LOCAL lock_timeout = 0").await
+}
+
+/// Refuses a snapshot some of whose tables were truncated or rewritten before they were locked: under it they would be
+/// read as empty.
+pub(super) async fn refuse_replaced_tables(session: &mut dyn Session, relations: &[SourceRelation]) -> Result<()> {
+    let tables = relations.iter().filter(|relation| relation.is_locked() && relation.kind == "r");
+    let oids: Vec<_> = tables.map(|relation| relation.oid.to_string()).collect();
+    if oids.is_empty() {
+        return Ok(());
+    }
+    let query = format!(
+        "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c \
+         WHERE c.oid = ANY ('{{{}}}'::oid[]) AND c.relfilenode <> 0 AND c.relfilenode <> pg_relation_filenode(c.oid)",
+        oids.join(",")
+    );
+    match session.text(&query).await? {
+        None => Ok(()),
+        Some(tables) => Err(Error::new(
+            Kind::TryAgain,
+            format!("dump {tables}: truncated or rewritten between the snapshot and the lock"),
+        )
+        .hint("run again, apart from the jobs that truncate or rewrite these tables")),
+    }
+}
+
+fn qualified(relation: &SourceRelation) -> String {
+    // ONLY: a partitioned table's or a parent's children are in the list themselves.
+    format!("ONLY {}.{}", quote_ident(&relation.schema), quote_ident(&relation.name))
+}
+
+async fn explain(session: &mut dyn Session, error: Error, relations: &[SourceRelation]) -> Error {
+    match sqlstate_of(&error).map(ToOwned::to_owned).as_deref() {
+        Some(LOCK_NOT_AVAILABLE) => {
+            let who = blockers(session, relations).await.unwrap_or_default();
+            Error::new(Kind::TryAgain, format!("lock the tables to dump{who}"))
+                .hint("run again apart from jobs that change tables, or raise --lock-timeout")
+                .caused_by(error)
+        }
+        Some(INSUFFICIENT_PRIVILEGE) => Error::new(Kind::Database, "lock the tables to dump")
+            .hint("grant the role pg_read_all_data, or SELECT on every table")
+            .caused_by(error),
+        Some(OUT_OF_MEMORY) => Error::new(Kind::Database, "lock the tables to dump")
+            .hint("raise max_locks_per_transaction on the server")
+            .caused_by(error),
+        // Dropped since the snapshot: a fresh snapshot does not have it.
+        Some(UNDEFINED_TABLE) => Error::new(Kind::TryAgain, "lock the tables to dump").caused_by(error),
+        _ => error.while_doing("lock the tables to dump"),
+    }
+}
+
+#[derive(Deserialize)]
+struct Blocker {
+    pid: i32,
+    relation: String,
+    application: Option<String>,
+    user: Option<String>,
+    query: Option<String>,
+}
+
+/// Who holds or waits for a lock that ours would have to wait for, as text for the error.
+async fn blockers(session: &mut dyn Session, relations: &[SourceRelation]) -> Result<String> {
+    session.execute("ROLLBACK").await?;
+    let oids: Vec<_> = relations.iter().map(|relation| relation.oid.to_string()).collect();
+    let found: Vec<Blocker> = rows(session, &BLOCKERS.replace("%OIDS%", &oids.join(","))).await?;
+    let list: Vec<_> = found.iter().map(Blocker::describe).collect();
+    Ok(if list.is_empty() { String::new() } else { format!(": {}", list.join("; ")) })
+}
+
+impl Blocker {
+    fn describe(&self) -> String {
+        let application = self.application.as_deref().filter(|name| !name.is_empty()).unwrap_or("an unnamed application");
+        let query: String = self.query.as_deref().unwrap_or_default().chars().take(QUERY_CHARS).collect();
+        let user = self.user.as_deref().unwrap_or("?");
+        format!("{} is blocked by pid {} ({application}, user {user}): {query}", self.relation, self.pid)
+    }
+}
+
+const BLOCKERS: &str = "
+SELECT l.pid, l.relation::regclass::text AS relation, a.application_name AS application, a.usename AS user,
+       a.query AS query
+FROM pg_locks l
+LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock'
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND l.relation = ANY ('{%OIDS%}'::oid[])
+ORDER BY l.granted DESC, l.pid
+LIMIT 5";
+
+const TABLES_PER_BATCH: usize = 500;
+const QUERY_CHARS: usize = 120;
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const OUT_OF_MEMORY: &str = "53200";
+const UNDEFINED_TABLE: &str = "42P01";

@@ -1,0 +1,120 @@
+//! The leader: our session beside pg_dump, which holds the snapshot and the locks.
+//!
+//! Invariant: what is dumped is the state of one moment. The leader exports its snapshot, locks the tables it found, and
+//! then checks that none of them was truncated or rewritten in between: pg_dump alone would dump such a table as empty
+//! and exit with 0.
+
+mod catalog;
+mod facts;
+mod locks;
+mod properties;
+mod relations;
+
+use std::time::Duration;
+
+use lifeboat_core::catalog::Catalog;
+use lifeboat_core::{Error, Job, Kind, Result};
+
+pub(crate) use facts::Facts;
+pub(crate) use properties::{database_sql, statements as property_statements};
+pub(crate) use relations::{SourceRelation, account_for};
+
+use crate::postgres::Session;
+use properties::Properties;
+
+/// Settings of every session that prints rows, which pg_dump does not set itself. With those it sets (`DateStyle`,
+/// `IntervalStyle`, `extra_float_digits`) they make the text of a row a function of the row.
+pub(crate) const PINNED_SETTINGS: &[(&str, &str)] = &[("TimeZone", "UTC"), ("bytea_output", "hex"), ("lc_monetary", "C")];
+
+/// All settings under which rows are printed, as the index records them.
+pub(crate) const ROW_SETTINGS: &[(&str, &str)] = &[
+    ("DateStyle", "ISO"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("bytea_output", "hex"),
+    ("extra_float_digits", "3"),
+    ("lc_monetary", "C"),
+    ("search_path", ""),
+];
+
+/// The session that holds a database's snapshot and locks, and what it read under them.
+pub(crate) struct Leader {
+    session: Box<dyn Session>,
+    /// The exported snapshot, for `--snapshot`.
+    pub(crate) snapshot: String,
+    pub(crate) facts: Facts,
+    pub(crate) relations: Vec<SourceRelation>,
+    pub(crate) properties: Properties,
+}
+
+impl Leader {
+    /// Takes the run's lock, the snapshot and the tables' locks.
+    ///
+    /// # Errors
+    /// [`Kind::Locked`] when another run holds the database; [`Kind::TryAgain`] when a table stays locked by others,
+    /// who are named; [`Kind::Database`] without the right to read a table.
+    pub(crate) async fn open(mut session: Box<dyn Session>, job: &Job, lock_timeout: Duration) -> Result<Self> {
+        take_run_lock(&mut *session).await?;
+        let mut attempt = 1;
+        loop {
+            job.step("take a snapshot and lock its tables");
+            match Self::begin(&mut *session, lock_timeout).await {
+                Ok((snapshot, facts, relations)) => {
+                    let properties = properties::read_properties(&mut *session).await?;
+                    return Ok(Self { session, snapshot, facts, relations, properties });
+                }
+                Err(error) if error.kind() == Kind::TryAgain && attempt < SNAPSHOT_TRIES => {
+                    job.warn(&format!("{}; starting anew with a fresh snapshot", error.chain()));
+                    session.execute("ROLLBACK").await?;
+                    attempt += 1;
+                }
+                Err(error) => return Err(error),
+            }
+            job.check()?;
+        }
+    }
+
+    async fn begin(session: &mut dyn Session, lock_timeout: Duration) -> Result<(String, Facts, Vec<SourceRelation>)> {
+        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+        let snapshot = value(session, "SELECT pg_catalog.pg_export_snapshot()").await?;
+        let facts = facts::read(session).await?;
+        let relations = relations::read(session).await?;
+        locks::lock(session, &relations, lock_timeout).await?;
+        locks::refuse_replaced_tables(session, &relations).await?;
+        Ok((snapshot, facts, relations))
+    }
+
+    /// The definitions of the database's objects, under the snapshot.
+    pub(crate) async fn catalog(&mut self) -> Result<Catalog> {
+        catalog::read_catalog(&mut *self.session).await
+    }
+
+    /// Keeps the session from being forgotten by firewalls and poolers, until it fails.
+    pub(crate) async fn keep_alive(&mut self) -> Error {
+        loop {
+            tokio::time::sleep(KEEP_ALIVE).await;
+            if let Err(error) = self.session.execute("SELECT 1").await {
+                return error.while_doing("keep the leader's session");
+            }
+        }
+    }
+}
+
+async fn value(session: &mut dyn Session, query: &str) -> Result<String> {
+    let found = session.text(query).await?;
+    found.ok_or_else(|| Error::new(Kind::Database, format!("read the answer of {}: it is empty", session.via())))
+}
+
+async fn take_run_lock(session: &mut dyn Session) -> Result<()> {
+    let taken = value(session, &format!("SELECT pg_catalog.pg_try_advisory_lock({RUN_LOCK})")).await?;
+    if taken == "t" {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Locked, format!("back up {}: another run holds it", session.via()))
+        .hint("wait for the other run, or end it"))
+}
+
+const SNAPSHOT_TRIES: u32 = 3;
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// An advisory lock of the database; the number is "lifeboat" in ASCII.
+const RUN_LOCK: i64 = i64::from_be_bytes(*b"lifeboat");

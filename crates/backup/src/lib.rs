@@ -1,0 +1,18 @@
+//! Backs Postgres up to object storage, proves what is stored, and restores it.
+//!
+//! The operations are free functions: `backup(source, &store, &options, monitor)` and its like. They never print, read the
+//! process environment, install handlers or start a runtime; they speak through a
+//! [`Monitor`](lifeboat_core::monitor::Monitor) and end early by a cancellation token in their options.
+
+pub mod backup;
+mod leader;
+mod open;
+pub mod postgres;
+pub mod script;
+pub mod source;
+mod stream;
+mod tools;
+
+pub use backup::{BackupOptions, BackupSummary, backup, backup_all};
+pub use lifeboat_core as core;
+pub use source::{Reach, Source};

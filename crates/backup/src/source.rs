@@ -1,0 +1,51 @@
+//! What is backed up: a database, its name in the store, and how it is reached.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use lifeboat_core::Name;
+
+use crate::postgres::ConnectionSettings;
+
+/// A database to back up.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name in the store.
+    pub name: Name,
+    /// How it is reached.
+    pub reach: Reach,
+}
+
+/// How a database and its client tools are reached.
+#[derive(Clone, Debug)]
+pub enum Reach {
+    /// By a connection of our own; the tools run on this host.
+    Direct {
+        /// Where and as whom.
+        settings: Box<ConnectionSettings>,
+        /// The folder with the client tools; looked for in the usual places without one.
+        tools_dir: Option<PathBuf>,
+    },
+    /// Through a program that runs every tool where the server is, as `docker exec -i db` does.
+    Prefixed {
+        /// The program and its arguments.
+        prefix: Vec<String>,
+        /// The database's own name.
+        dbname: String,
+        /// The role, where it is not the one the tools would choose.
+        user: Option<String>,
+        /// The program's whole environment, such as `PATH` and `DOCKER_HOST`. Secrets do not belong here.
+        environment: Vec<(OsString, OsString)>,
+    },
+}
+
+impl Reach {
+    /// Where the database is, for messages.
+    #[must_use]
+    pub fn display(&self) -> String {
+        match self {
+            Self::Direct { settings, .. } => settings.display(),
+            Self::Prefixed { prefix, dbname, .. } => format!("{dbname} through `{}`", prefix.join(" ")),
+        }
+    }
+}

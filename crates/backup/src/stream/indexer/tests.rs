@@ -1,0 +1,143 @@
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use lifeboat_core::codec::{Fingerprint, PartSink, Sha256, gunzip};
+use lifeboat_core::index::{Content, Section};
+use lifeboat_core::{Kind, Result};
+
+use super::{Cuts, Indexer, Objects, PREAMBLE, Script};
+
+#[derive(Clone, Default)]
+struct Kept(Rc<RefCell<Vec<Vec<u8>>>>);
+
+struct KeptObject(Kept, usize);
+
+impl Objects for Kept {
+    type Sink = KeptObject;
+
+    fn open(&mut self, name: &str) -> KeptObject {
+        let mut objects = self.0.borrow_mut();
+        assert_eq!(name, format!("dump-{:04}.sql.gz", objects.len()));
+        objects.push(Vec::new());
+        KeptObject(self.clone(), objects.len() - 1)
+    }
+}
+
+impl PartSink for KeptObject {
+    fn part(&mut self, bytes: Bytes, _: bool) -> Result<()> {
+        self.0.0.borrow_mut()[self.1].extend_from_slice(&bytes);
+        Ok(())
+    }
+}
+
+const WIDE: Cuts = Cuts { part_bytes: 1 << 20, parts_max: 10_000, chunk_bytes: 1 << 30, sql_range_bytes: 1 << 20 };
+
+const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET statement_timeout = 0;\n
+--\n-- Name: a; Type: TABLE; Schema: public; Owner: o\n--\n\nCREATE TABLE public.a (x integer, y text);\n\n
+--\n-- Data for Name: a; Type: TABLE DATA; Schema: public; Owner: o\n--\n
+COPY public.a (x, y) FROM stdin;\n1\tone\n2\t\\N\n3\tthree\n\\.\n\n
+--\n-- Data for Name: b; Type: TABLE DATA; Schema: public; Owner: o\n--\n
+COPY public.\"b c\"  FROM stdin;\n\n\n\\.\n\n
+--\n-- Name: s; Type: SEQUENCE SET; Schema: public; Owner: o\n--\n
+SELECT pg_catalog.setval('public.s', 42, true);\n\n
+--\n-- Name: a a_pkey; Type: CONSTRAINT; Schema: public; Owner: o\n--\n
+ALTER TABLE ONLY public.a ADD CONSTRAINT a_pkey PRIMARY KEY (x);\n\n
+--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n\n";
+
+fn index(dump: &str, slice: usize, cuts: Cuts) -> Result<(Script, Vec<Vec<u8>>)> {
+    let kept = Kept::default();
+    let mut indexer = Indexer::new(kept.clone(), cuts)?;
+    for input in dump.as_bytes().chunks(slice) {
+        indexer.push(input)?;
+    }
+    let script = indexer.end()?.finish()?;
+    let objects = kept.0.take();
+    Ok((script, objects))
+}
+
+fn read(script: &Script, objects: &[Vec<u8>], position: usize) -> Vec<u8> {
+    let range = &script.ranges[position];
+    let start = usize::try_from(range.bytes.offset).unwrap();
+    let bytes = &objects[range.object][start..start + usize::try_from(range.bytes.length).unwrap()];
+    assert_eq!(Sha256::of(bytes), range.bytes.sha256);
+    let sql = gunzip(bytes).unwrap();
+    assert_eq!(sql.len() as u64, range.bytes.sql_bytes);
+    sql
+}
+
+fn fingerprint(lines: &[&str]) -> Fingerprint {
+    let mut fingerprint = Fingerprint::default();
+    lines.iter().for_each(|line| fingerprint.add_line(line.as_bytes()));
+    fingerprint
+}
+
+#[test]
+fn the_objects_are_the_preamble_and_the_dump_in_slices_and_parts_of_any_size() {
+    for slice in [1, 7, 64, 4096] {
+        for part_bytes in [50, 1 << 20] {
+            let cuts = Cuts { part_bytes, parts_max: 5, chunk_bytes: 8, sql_range_bytes: 30 };
+            let (script, objects) = index(DUMP, slice, cuts).unwrap();
+            let sql: Vec<u8> = (0..script.ranges.len()).flat_map(|at| read(&script, &objects, at)).collect();
+            assert_eq!(String::from_utf8(sql).unwrap(), String::from_utf8(PREAMBLE.to_vec()).unwrap() + DUMP);
+            assert_eq!(script.objects.len(), objects.len());
+            for ((_, object), bytes) in script.objects.iter().zip(&objects) {
+                assert_eq!((object.length, object.sha256), (bytes.len() as u64, Sha256::of(bytes)));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_relation_has_its_columns_and_its_rows() {
+    let (script, _) = index(DUMP, 5, WIDE).unwrap();
+    let found: Vec<_> = script.relations.iter().map(|r| (r.name.as_str(), r.columns.join(","), r.fingerprint)).collect();
+    let expect = [
+        ("a", "x,y".to_owned(), fingerprint(&["1\tone", "2\t\\N", "3\tthree"])),
+        ("b c", String::new(), fingerprint(&["", ""])),
+    ];
+    assert_eq!(found, expect);
+    assert_eq!((script.sequences[0].name.as_str(), script.sequences[0].value), ("public.s", 42));
+}
+
+#[test]
+fn a_block_is_cut_between_rows_and_its_ends_are_marked() {
+    let (script, objects) = index(DUMP, 3, Cuts { chunk_bytes: 1, ..WIDE }).unwrap();
+    let mut rows = Vec::new();
+    for (position, range) in script.ranges.iter().enumerate() {
+        if let Content::Rows(content) = &range.content {
+            let text = String::from_utf8(read(&script, &objects, position)).unwrap();
+            rows.push((text, content.opens, content.closes));
+        }
+    }
+    assert!(rows.iter().all(|(text, ..)| text.ends_with('\n')), "{rows:?}");
+    let ends: Vec<_> = rows.iter().map(|(_, opens, closes)| (*opens, *closes)).collect();
+    assert_eq!(ends, [(true, false), (false, false), (false, true), (true, false), (false, true)], "{rows:?}");
+    assert_eq!(script.relations[0].fingerprint.rows, 3);
+}
+
+#[test]
+fn sql_ranges_know_their_section() {
+    let (script, objects) = index(DUMP, 4096, WIDE).unwrap();
+    let mut sections = Vec::new();
+    for (position, range) in script.ranges.iter().enumerate() {
+        if let Content::Sql { section } = range.content {
+            sections.push((section, String::from_utf8(read(&script, &objects, position)).unwrap()));
+        }
+    }
+    let holding = |text: &str| sections.iter().find(|(_, sql)| sql.contains(text)).unwrap().0;
+    assert_eq!(holding("CREATE TABLE"), Section::PreData);
+    assert_eq!(holding("setval"), Section::Data);
+    assert_eq!(holding("a_pkey PRIMARY"), Section::PostData);
+}
+
+#[test]
+fn a_dump_cut_anywhere_is_refused() {
+    let complete = DUMP.find("dump complete").unwrap() + "dump complete".len();
+    for cut in 0..complete {
+        if DUMP.is_char_boundary(cut) {
+            let kind = index(&DUMP[..cut], 4096, WIDE).map(|_| ()).unwrap_err().kind();
+            assert_eq!(kind, Kind::Integrity, "cut to {cut} bytes");
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The tools of one run, all of the server's major version, each called with the same connection.
+
+use std::path::{Path, PathBuf};
+
+use lifeboat_core::{Error, Kind, Result, ResultExt};
+use tokio::process::Command;
+
+use super::locate::{find, major_of};
+use crate::leader::PINNED_SETTINGS;
+use crate::postgres::credentials::session_options;
+use crate::postgres::{ClientFiles, ConnectionSettings, PsqlOptions, ToolCall};
+
+/// Builds the commands of one run.
+pub(crate) struct Toolbox {
+    how: How,
+    /// What `pg_dump --version` printed.
+    pub(crate) version: String,
+}
+
+enum How {
+    Local { folder: PathBuf, files: ClientFiles },
+    Prefixed(PsqlOptions),
+}
+
+impl Toolbox {
+    /// Tools of this host for a server of `major`; the connection's files are written below `runtime_dir`.
+    pub(crate) async fn local(
+        settings: &ConnectionSettings,
+        major: u32,
+        configured: Option<&Path>,
+        runtime_dir: &Path,
+    ) -> Result<Self> {
+        let (folder, version) = find(major, configured).await?;
+        let files = ClientFiles::write(settings, runtime_dir)?;
+        Ok(Self { how: How::Local { folder, files }, version })
+    }
+
+    /// Tools that `prefix` runs where the server is.
+    ///
+    /// `major` is the server's, where a leader could ask for it.
+    pub(crate) async fn prefixed(options: &PsqlOptions, major: Option<u32>) -> Result<Self> {
+        let tools = Self { how: How::Prefixed(options.clone()), version: String::new() };
+        let version = tools.ask_version().await?;
+        if major.is_some_and(|major| major_of(&version) != Some(major)) {
+            let prefix = options.tools_prefix.join(" ");
+            return Err(Error::new(Kind::Tool, format!("use {version} through `{prefix}` with another server version"))
+                .hint("the tools must have the server's major version"));
+        }
+        Ok(Self { version, ..tools })
+    }
+
+    async fn ask_version(&self) -> Result<String> {
+        let mut command = self.bare("pg_dump");
+        let doing = || "run pg_dump --version".to_owned();
+        let output = command.arg("--version").kill_on_drop(true).output().await.kind_of(Kind::Tool, doing)?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        Err(Error::new(Kind::Tool, doing()).caused_by(said))
+    }
+
+    /// The first word of the prefix, if there is one.
+    pub(crate) fn prefix(&self) -> Option<&str> {
+        match &self.how {
+            How::Local { .. } => None,
+            How::Prefixed(options) => options.tools_prefix.first().map(String::as_str),
+        }
+    }
+
+    /// A call of `tool` that connects to the database under the pinned settings, never asking for a password.
+    pub(crate) fn command(&self, tool: &str, purpose: &str) -> Command {
+        let mut command = self.bare(tool);
+        command.arg("--no-password");
+        match &self.how {
+            How::Local { files, .. } => {
+                files.apply(&mut command, &ToolCall { purpose, settings: PINNED_SETTINGS, ..ToolCall::default() });
+            }
+            How::Prefixed(options) => {
+                command.arg(format!("--dbname={}", remote_connection(&options.dbname, purpose)));
+                command.args(options.user.iter().map(|user| format!("--username={user}")));
+            }
+        }
+        command
+    }
+
+    fn bare(&self, tool: &str) -> Command {
+        match &self.how {
+            How::Local { folder, .. } => Command::new(folder.join(tool)),
+            How::Prefixed(options) => {
+                let mut words = options.tools_prefix.iter().map(String::as_str).chain([tool]);
+                let mut command = Command::new(words.next().unwrap_or(tool));
+                command.args(words).env_clear().envs(options.environment.iter().map(|(name, value)| (name, value)));
+                command
+            }
+        }
+    }
+}
+
+fn remote_connection(dbname: &str, purpose: &str) -> String {
+    connection_string(&[
+        ("dbname", dbname),
+        ("options", &session_options("", PINNED_SETTINGS)),
+        ("application_name", &format!("lifeboat/{purpose}")),
+    ])
+}
+
+/// libpq's `key='value'` form.
+fn connection_string(pairs: &[(&str, &str)]) -> String {
+    let quote = |value: &str| value.replace('\\', "\\\\").replace('\'', "\\'");
+    pairs.iter().map(|(key, value)| format!("{key}='{}'", quote(value))).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::connection_string;
+
+    #[test]
+    fn values_of_a_connection_string_keep_quotes_and_backslashes() {
+        assert_eq!(connection_string(&[("dbname", r"o'clock \ x")]), r"dbname='o\'clock \\ x'");
+    }
+}
