@@ -26,13 +26,8 @@ impl CommentHeader<'_> {
     /// Statements without a section of their own belong to that of what stands before them.
     #[must_use]
     pub fn section(&self) -> Option<Section> {
-        let is_one_of = |kinds: &[&[u8]]| kinds.contains(&self.kind);
-        match self.kind {
-            _ if is_one_of(PRE_DATA) => Some(Section::PreData),
-            _ if is_one_of(DATA) => Some(Section::Data),
-            _ if is_one_of(POST_DATA) => Some(Section::PostData),
-            _ => None,
-        }
+        let kinds = [(PRE_DATA, Section::PreData), (DATA, Section::Data), (POST_DATA, Section::PostData)];
+        kinds.into_iter().find_map(|(kinds, section)| kinds.contains(&self.kind).then_some(section))
     }
 }
 

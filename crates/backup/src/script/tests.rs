@@ -5,7 +5,7 @@ mod statements;
 
 use lifeboat_core::{Kind, Result};
 
-use super::{CopyTarget, Lexer, RowLines, StatementKind, Token, Trailer};
+use super::{CopyTarget, Lexer, StatementKind, Token, Trailer};
 
 /// A script as the lexer told it, put together again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,7 @@ struct Reader {
     pieces: Vec<Piece>,
     bytes: Vec<u8>,
     sql: Vec<u8>,
-    rows: Vec<Vec<u8>>,
-    lines: RowLines,
+    rows: Vec<u8>,
 }
 
 impl Reader {
@@ -35,14 +34,18 @@ impl Reader {
             Token::CopyBegin(target) => self.pieces.push(Piece::CopyBegin(target, std::mem::take(&mut self.sql))),
             Token::Rows(rows) => {
                 self.bytes.extend_from_slice(rows);
-                self.lines.push(rows, |line| self.rows.push(line.to_vec()));
+                self.rows.extend_from_slice(rows);
             }
             Token::CopyEnd => {
-                assert!(self.lines.is_at_line_start() && self.sql.is_empty());
-                self.pieces.push(Piece::Rows(std::mem::take(&mut self.rows)));
+                assert!(self.sql.is_empty());
+                self.pieces.push(Piece::Rows(lines(&std::mem::take(&mut self.rows))));
             }
         }
     }
+}
+
+fn lines(rows: &[u8]) -> Vec<Vec<u8>> {
+    rows.split_inclusive(|&byte| byte == b'\n').map(|row| row.strip_suffix(b"\n").unwrap().to_vec()).collect()
 }
 
 /// Reads a script in slices of these lengths, over and over.

@@ -1,8 +1,10 @@
 //! What restore knows about statements.
 
+use lifeboat_core::index::Section;
+
 use super::super::{
-    Section, SqlName, Statement, StatementKind, Statements, changes_owner_or_privileges, comment_header,
-    is_session_setting, setval,
+    SqlName, Statement, StatementKind, Statements, changes_owner_or_privileges, comment_header, is_session_setting,
+    setval,
 };
 use super::Kind;
 
