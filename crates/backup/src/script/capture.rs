@@ -52,20 +52,25 @@ fn check_setting(statement: &[u8]) -> Result<()> {
     if !words.next_is(b"set") {
         return Ok(());
     }
-    if words.clone().next_is(b"standard_conforming_strings") && words.any(|word| is_value(&word, &[b"off"])) {
+    if sets(words.clone(), b"standard_conforming_strings", &[b"off", b"false", b"no", b"0"]) {
         return Err(Error::new(Kind::Failure, "read a script with standard_conforming_strings off")
             .hint("dump again with standard_conforming_strings on, the default since Postgres 9.1"));
     }
-    if words.clone().next_is(b"client_encoding") && words.any(|word| is_value(&word, UNSAFE_ENCODINGS)) {
+    if sets(words, b"client_encoding", UNSAFE_ENCODINGS) {
         return Err(Error::new(Kind::Failure, "read a script in an encoding that hides quotes in its characters")
             .hint("dump again with --encoding=UTF8"));
     }
     Ok(())
 }
 
-fn is_value(word: &Word<'_>, values: &[&[u8]]) -> bool {
-    let (Word::Bare(value) | Word::Text(value)) = word else { return false };
-    values.iter().any(|known| known.eq_ignore_ascii_case(value))
+/// Whether the words name this setting and, after that, one of these values.
+fn sets(mut words: Words<'_>, setting: &[u8], values: &[&[u8]]) -> bool {
+    words.any(|word| is_one_of(word, &[setting])) && words.any(|word| is_one_of(word, values))
+}
+
+fn is_one_of(word: Word<'_>, known: &[&[u8]]) -> bool {
+    let (Word::Bare(word) | Word::Text(word)) = word else { return false };
+    known.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 /// Client encodings whose multi-byte characters may contain ASCII bytes; no server uses them.

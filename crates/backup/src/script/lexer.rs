@@ -55,7 +55,7 @@ impl Lexer {
             Some(End::Terminator) => return Err(Error::new(Kind::Integrity, "read a line \\. that ends no rows")),
             Some(End::Copy(target)) => {
                 self.in_rows = true;
-                sink(Token::CopyBegin(target))?;
+                sink(Token::CopyBegin(*target))?;
             }
         }
         Ok(rest)

@@ -24,7 +24,7 @@ pub(super) enum End {
     /// The line `\.`.
     Terminator,
     /// `COPY … FROM stdin;` and its newline.
-    Copy(CopyTarget),
+    Copy(Box<CopyTarget>),
 }
 
 /// Scans SQL text for the ends of statements.
@@ -61,7 +61,7 @@ enum Place {
     EscapedText,
     DollarText,
     /// After the semicolon of `COPY … FROM stdin;`.
-    CopyNewline(CopyTarget),
+    CopyNewline(Box<CopyTarget>),
     MetaCommand,
 }
 
@@ -249,7 +249,7 @@ impl Scanner {
         match self.capture.end()? {
             None => Ok((1, Some(End::Statement))),
             Some(target) => {
-                self.place = Place::CopyNewline(target);
+                self.place = Place::CopyNewline(Box::new(target));
                 Ok((1, None))
             }
         }

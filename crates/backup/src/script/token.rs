@@ -3,6 +3,8 @@
 use super::copy_target::CopyTarget;
 
 /// A piece of a script, in order: the bytes of all [`Token::Sql`] and [`Token::Rows`] together are the input, exactly.
+///
+/// Between two slices at most two bytes are held back: a `\` or `\.` that may begin the end of the rows.
 #[derive(Debug)]
 pub enum Token<'a> {
     /// SQL text, comments and psql commands; may begin and end anywhere.

@@ -149,9 +149,12 @@ fn the_trailer_counts_only_after_the_last_statement() {
 #[test]
 fn settings_that_change_what_quotes_mean_are_refused() {
     assert_eq!(statements("SET standard_conforming_strings = on;\nSET client_encoding = 'UTF8';\n").len(), 2);
-    for script in
-        ["SET standard_conforming_strings = off;", "set client_encoding = 'sjis';", "SET client_encoding TO GBK;"]
-    {
+    for script in [
+        "SET standard_conforming_strings = off;",
+        "set client_encoding = 'sjis';",
+        "SET client_encoding TO GBK;",
+        "SET SESSION standard_conforming_strings TO false;",
+    ] {
         assert_eq!(error(script).0, Kind::Failure, "{script}");
     }
 }
