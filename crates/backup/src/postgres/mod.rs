@@ -1,0 +1,33 @@
+//! Talking to Postgres: how a server is named, reached and trusted, and what a session with it promises.
+//!
+//! Three invariants are guarded here. A password is never in an argument, in a child's environment, in a log or in an
+//! error. A session never runs under the time limits or the search path that a role or a database has set for
+//! applications. And whatever a session talks through, an error carries the server's own words and SQLSTATE.
+//!
+//! The connection settings are those of libpq, so that a text that works with `psql` works here.
+
+pub mod connect;
+pub mod conninfo;
+pub mod credentials;
+pub mod environment;
+mod failure;
+mod parameters;
+pub mod pgpass;
+pub mod psql;
+pub mod quote;
+pub mod session;
+pub mod settings;
+pub mod sqlstate;
+pub mod ssl;
+mod tls;
+
+pub use connect::{ConnectOptions, Retry, connect, connect_beside, refuse_transaction_pooler};
+pub use conninfo::refuse_inline_password;
+pub use credentials::{ClientFiles, ToolCall};
+pub use environment::Environment;
+pub use psql::{PsqlOptions, PsqlSession, connect_through};
+pub use quote::{quote_ident, quote_literal};
+pub use session::{Canceller, DirectSession, ServerState, Session, rows};
+pub use settings::{ConnectionSettings, Endpoint, Host, Keepalives, TargetSession};
+pub use sqlstate::{ServerError, sqlstate_of};
+pub use ssl::{ChannelBinding, SslMode, SslRoot, SslSettings};

@@ -1,0 +1,131 @@
+//! What the server's error codes mean to an operator.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use lifeboat_core::{Error, Kind};
+use tokio_postgres::error::DbError;
+
+/// An error in the server's own words. Its text may carry values of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerError {
+    /// The five characters of the code, such as `42501`.
+    pub sqlstate: String,
+    /// The primary message.
+    pub message: String,
+    /// The detail, where there is one.
+    pub detail: Option<String>,
+    /// The server's hint, where there is one.
+    pub hint: Option<String>,
+}
+
+impl ServerError {
+    /// As our own error, its kind and hint chosen by [`classify`].
+    #[must_use]
+    pub fn while_doing(self, doing: impl Into<String>) -> Error {
+        let (kind, hint) = classify(&self.sqlstate);
+        let error = Error::new(kind, doing);
+        let error = match hint.map(str::to_owned).or_else(|| self.hint.clone()) {
+            Some(hint) => error.hint(hint),
+            None => error,
+        };
+        error.caused_by(self)
+    }
+}
+
+impl From<&DbError> for ServerError {
+    fn from(error: &DbError) -> Self {
+        Self {
+            sqlstate: error.code().code().to_owned(),
+            message: error.message().to_owned(),
+            detail: error.detail().map(str::to_owned),
+            hint: error.hint().map(str::to_owned),
+        }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (SQLSTATE {})", self.message, self.sqlstate)?;
+        match &self.detail {
+            Some(detail) => write!(f, ", {detail}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl StdError for ServerError {}
+
+/// The kind of a server's error, and what the operator can do where the server's own hint is not enough.
+#[must_use]
+pub fn classify(sqlstate: &str) -> (Kind, Option<&'static str>) {
+    let hint = match sqlstate {
+        "28P01" => "check the user and the password; PGPASSWORD and ~/.pgpass are read where none is given",
+        "28000" => "look at pg_hba.conf of the server: it must let this user in from this host, with or without TLS",
+        "3D000" => "check the name of the database; `psql -l` lists those that exist",
+        "42501" => {
+            "grant the role what it lacks; pg_read_all_data reads every table but does not pass row-level security"
+        }
+        "53300" => "lower --jobs, or raise max_connections; some connections are reserved for superusers",
+        "53100" => "free space on the server's disk",
+        "53200" => "the server is out of memory",
+        "55P03" => "another session holds the lock; see pg_blocking_pids, and run again later",
+        "40001" | "40P01" => "another session was in the way; run again",
+        "57P01" => "the server is being shut down, or an administrator ended the session",
+        "57P02" => "the server crashed and restarts",
+        "57P03" => "the server is starting, stopping or recovering; run again later",
+        "57014" => "a time limit or an administrator cancelled the statement; on a standby, recovery may have",
+        "25006" => "the server is a standby, or the session is read-only",
+        "0A000" => "the server's version may be too old",
+        _ if sqlstate.starts_with("08") => "the connection was lost; look at the server's log and at the network",
+        _ => return (Kind::Database, None),
+    };
+    let kind = match sqlstate {
+        "55P03" | "40001" | "40P01" => Kind::TryAgain,
+        _ => Kind::Database,
+    };
+    (kind, Some(hint))
+}
+
+/// The SQLSTATE of the server's error in the chain, for callers that treat one code differently.
+#[must_use]
+pub fn sqlstate_of(error: &Error) -> Option<&str> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(server) = error.downcast_ref::<ServerError>() {
+            return Some(&server.sqlstate);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_core::Kind;
+
+    use super::{ServerError, classify, sqlstate_of};
+
+    fn server(sqlstate: &str) -> ServerError {
+        ServerError { sqlstate: sqlstate.into(), message: "no".into(), detail: Some("row 1".into()), hint: None }
+    }
+
+    #[test]
+    fn lost_connections_missing_rights_and_locks_are_told_apart() {
+        for sqlstate in ["08006", "57P01", "57P02", "57P03"] {
+            assert_eq!(classify(sqlstate).0, Kind::Database, "{sqlstate}");
+            assert!(classify(sqlstate).1.is_some(), "{sqlstate}");
+        }
+        assert!(classify("42501").1.unwrap().contains("grant"));
+        assert_eq!(classify("55P03").0, Kind::TryAgain);
+        assert_eq!(classify("22012"), (Kind::Database, None));
+    }
+
+    #[test]
+    fn the_code_is_found_at_the_end_of_the_chain() {
+        let error = server("42501").while_doing("lock 3 tables").while_doing("back up shop");
+        assert_eq!(sqlstate_of(&error), Some("42501"));
+        assert_eq!(error.chain(), "back up shop: lock 3 tables: no (SQLSTATE 42501), row 1");
+        assert!(error.help().unwrap().contains("grant"));
+    }
+}
