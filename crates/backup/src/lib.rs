@@ -4,15 +4,19 @@
 //! process environment, install handlers or start a runtime; they speak through a
 //! [`Monitor`](lifeboat_core::monitor::Monitor) and end early by a cancellation token in their options.
 
+pub mod archive;
 pub mod backup;
 mod leader;
 mod open;
 pub mod postgres;
+pub mod restore;
 pub mod script;
 pub mod source;
 mod stream;
 mod tools;
 
+pub use archive::{BackupRef, cat, download, list, show, verify};
 pub use backup::{BackupOptions, BackupSummary, backup, backup_all};
 pub use lifeboat_core as core;
+pub use restore::{MissingRoles, RestoreOptions, RestoreSummary, restore};
 pub use source::{Reach, Source};

@@ -4,9 +4,7 @@ use lifeboat_core::{Job, Kind, Result};
 
 use crate::backup::BackupOptions;
 use crate::leader::Leader;
-use crate::postgres::{
-    ConnectOptions, ConnectionSettings, PsqlOptions, PsqlSession, connect, refuse_transaction_pooler,
-};
+use crate::postgres::{ConnectOptions, ConnectionSettings, PsqlOptions, connect, connect_through};
 use crate::source::{Reach, Source};
 use crate::tools::Toolbox;
 
@@ -18,9 +16,9 @@ pub(crate) struct Opened {
 pub(crate) async fn open(source: &Source, options: &BackupOptions, job: &Job) -> Result<Opened> {
     match &source.reach {
         Reach::Direct { settings, tools_dir } => {
-            let leader = lead(settings, options, job).await?;
+            let (leader, settings) = lead(settings, options, job).await?;
             let major = leader.facts.major();
-            let tools = Toolbox::local(settings, major, tools_dir.as_deref(), &options.runtime_dir).await?;
+            let tools = Toolbox::local(&settings, major, tools_dir.as_deref(), &options.runtime_dir).await?;
             Ok(Opened { leader: Some(leader), tools })
         }
         Reach::Prefixed { prefix, dbname, user, environment } => {
@@ -36,19 +34,23 @@ pub(crate) async fn open(source: &Source, options: &BackupOptions, job: &Job) ->
     }
 }
 
-async fn lead(settings: &ConnectionSettings, options: &BackupOptions, job: &Job) -> Result<Leader> {
+/// The leader, and the settings of the one server it reached: its snapshot exists nowhere else.
+async fn lead(settings: &ConnectionSettings, options: &BackupOptions, job: &Job) -> Result<(Leader, ConnectionSettings)> {
     job.step(&format!("connect to {}", settings.display()));
-    let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
-    let mut session = connect(settings, "leader", &how, &*job.monitor).await?;
-    refuse_transaction_pooler(&mut session).await?;
-    Leader::open(Box::new(session), job, options.lock_timeout).await
+    let session = connect(settings, "leader", &connect_options(options, job), &*job.monitor).await?;
+    let settings = session.settings().clone();
+    Ok((Leader::open(Box::new(session), job, options.lock_timeout).await?, settings))
+}
+
+fn connect_options(options: &BackupOptions, job: &Job) -> ConnectOptions {
+    ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() }
 }
 
 /// The tools tell the server's version only through psql; without it there is no leader, and pg_dump alone refuses a
 /// server newer than itself.
 async fn open_through(psql: &PsqlOptions, options: &BackupOptions, job: &Job) -> Result<Opened> {
-    job.step(&format!("open a session through `{}`", psql.tools_prefix.join(" ")));
-    let leader = match PsqlSession::open(psql, None, "leader").await {
+    job.step("open a session through psql");
+    let leader = match connect_through(psql, None, "leader", &connect_options(options, job), &*job.monitor).await {
         Ok(session) => Some(Leader::open(Box::new(session), job, options.lock_timeout).await?),
         Err(error) if error.kind() == Kind::Tool => {
             job.warn(&format!("no leader is possible: {}", error.chain()));

@@ -45,7 +45,10 @@ impl Reach {
     pub fn display(&self) -> String {
         match self {
             Self::Direct { settings, .. } => settings.display(),
-            Self::Prefixed { prefix, dbname, .. } => format!("{dbname} through `{}`", prefix.join(" ")),
+            // The first word only: the others may name hosts and accounts.
+            Self::Prefixed { prefix, dbname, .. } => {
+                format!("{dbname} through {}", prefix.first().map_or("the tools", String::as_str))
+            }
         }
     }
 }

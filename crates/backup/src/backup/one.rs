@@ -40,7 +40,7 @@ pub struct BackupPlan {
     pub tables: Option<usize>,
     /// The store.
     pub store: String,
-    /// Most memory the run will take beside `pg_dump`'s own: see [`memory_bytes`].
+    /// Most memory the run will take beside `pg_dump`'s own: an upper bound.
     pub memory_bytes: u64,
 }
 
@@ -67,7 +67,7 @@ pub async fn plan(source: &Source, store: &Store, options: &BackupOptions, job: 
 /// Most memory a run takes beside twice the longest row: parts in flight and one being filled by each of at most two
 /// writers at a time, a member on its way through the compressor, and the program itself.
 #[must_use]
-pub fn memory_bytes(upload: &UploadOptions) -> u64 {
+pub(super) fn memory_bytes(upload: &UploadOptions) -> u64 {
     let parts = (upload.parts_in_flight as u64 + 2) * upload.part_bytes as u64;
     parts + 2 * MEMBER_BYTES + PROGRAM_BYTES
 }

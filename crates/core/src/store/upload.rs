@@ -161,14 +161,14 @@ async fn send_all(
     let mut sending = Sending::new();
     let mut completed = Vec::new();
     loop {
+        let more_may_come = !parts.is_closed() || !parts.is_empty();
+        if !more_may_come && sending.is_empty() {
+            break;
+        }
         tokio::select! {
-            part = parts.recv(), if !parts.is_closed() || !parts.is_empty() => match part {
-                Some(part) => {
-                    let object = objects.entry(part.name.clone()).or_default();
-                    sending.push(begin(store, journal, job, object, part).await?);
-                }
-                None if sending.is_empty() => break,
-                None => {}
+            part = parts.recv(), if more_may_come => if let Some(part) = part {
+                let object = objects.entry(part.name.clone()).or_default();
+                sending.push(begin(store, journal, job, object, part).await?);
             },
             Some(sent) = sending.next() => {
                 let sent = sent?;
@@ -176,7 +176,6 @@ async fn send_all(
                 completed.extend(settle(store, job, objects, sent).await?);
             }
             () = job.cancel.cancelled() => return Err(cancelled()),
-            else => break,
         }
     }
     if objects.is_empty() { Ok(completed) } else { Err(cancelled()) }

@@ -1,0 +1,175 @@
+//! Lists what is in a store, and says of each backup whether it could be restored.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use jiff::{SignedDuration, Timestamp};
+use lifeboat_core::clock::{Clock, SystemClock};
+use lifeboat_core::manifest::Manifest;
+use lifeboat_core::monitor::Monitor;
+use lifeboat_core::store::Store;
+use lifeboat_core::store::layout::{BACKUPS, BackupPath, MANIFEST};
+use lifeboat_core::{Error, Job, Kind, Name, Result};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+/// What to list.
+#[derive(Clone)]
+pub struct ListOptions {
+    /// Only this database.
+    pub database: Option<Name>,
+    /// How long backups of a class are kept; older ones with missing objects are expired, not damaged.
+    pub kept: BTreeMap<Name, SignedDuration>,
+    /// Ends the listing early.
+    pub cancel: CancellationToken,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for ListOptions {
+    fn default() -> Self {
+        Self {
+            database: None,
+            kept: BTreeMap::new(),
+            cancel: CancellationToken::new(),
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+/// One backup, or what is left of one.
+#[derive(Clone, Debug, Serialize)]
+pub struct ListedBackup {
+    /// The database's name in the store.
+    pub database: Name,
+    /// Class.
+    pub class: Name,
+    /// Id.
+    pub id: lifeboat_core::BackupId,
+    /// Whether it could be restored.
+    #[serde(flatten)]
+    pub state: BackupState,
+    /// When it was started.
+    pub started: Timestamp,
+    /// The moment whose state it holds, where the manifest tells.
+    pub snapshot: Option<Timestamp>,
+    /// Bytes it takes in the store.
+    pub stored_bytes: u64,
+    /// Objects it has in the store.
+    pub objects: usize,
+}
+
+/// Whether a backup could be restored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", content = "reason", rename_all = "kebab-case")]
+pub enum BackupState {
+    /// Every object is there with its length.
+    Available,
+    /// It cannot be restored: why.
+    Damaged(String),
+    /// Older than its class is kept, and objects are gone.
+    Expired,
+    /// Without a manifest, and young enough to be running.
+    InFlight,
+    /// Without a manifest, and old enough to be given up.
+    Orphan,
+}
+
+/// Every backup in the store, newest first.
+///
+/// # Errors
+/// Those of the store; a manifest that cannot be read is a damaged backup, not an error.
+pub async fn list(store: &Store, options: &ListOptions, monitor: Arc<dyn Monitor>) -> Result<Vec<ListedBackup>> {
+    let job = Job::new(monitor, options.cancel.clone());
+    let found = folders(store, &job).await?;
+    let wanted = found.into_iter().filter(|(path, _)| options.database.as_ref().is_none_or(|name| *name == path.database));
+    let listed = stream::iter(wanted.map(|(path, folder)| describe(store, &job, options, path, folder)));
+    let mut listed: Vec<_> = listed.buffer_unordered(MANIFESTS_AT_ONCE).try_collect().await?;
+    listed.sort_by(|a, b| (&b.id, &b.database, &b.class).cmp(&(&a.id, &a.database, &a.class)));
+    Ok(listed)
+}
+
+/// Names and lengths of the objects in one backup's folder.
+pub(super) type Folder = BTreeMap<String, u64>;
+
+/// One listing, by backup. Names that are not ours are passed over.
+pub(super) async fn folders(store: &Store, job: &Job) -> Result<BTreeMap<BackupPath, Folder>> {
+    let mut folders: BTreeMap<BackupPath, Folder> = BTreeMap::new();
+    for object in store.list(job, BACKUPS).await? {
+        if let Some((path, name)) = BackupPath::parse(&object.name) {
+            folders.entry(path).or_default().insert(name.to_owned(), object.length);
+        }
+    }
+    Ok(folders)
+}
+
+/// Reads and checks one manifest.
+pub(super) async fn read_manifest(store: &Store, job: &Job, path: &BackupPath) -> Result<Manifest> {
+    let bytes = store.get(job, &path.object(MANIFEST)).await?;
+    let manifest = Manifest::parse(&bytes)?;
+    if (&manifest.class, &manifest.database, &manifest.id) == (&path.class, &path.database, &path.id) {
+        return Ok(manifest);
+    }
+    let (database, class, id) = (&manifest.database, &manifest.class, &manifest.id);
+    Err(Error::new(Kind::Integrity, format!("trust the manifest: it is of {database}/{id} ({class}), and lies elsewhere")))
+}
+
+/// What is wrong with the objects a manifest names, if anything.
+pub(super) fn damage(manifest: &Manifest, folder: &Folder) -> Option<String> {
+    manifest.objects().find_map(|object| match folder.get(&object.name) {
+        None => Some(format!("{} is missing", object.name)),
+        Some(length) if *length != object.length => {
+            Some(format!("{} has {length} bytes instead of {}", object.name, object.length))
+        }
+        Some(_) => None,
+    })
+}
+
+async fn describe(
+    store: &Store,
+    job: &Job,
+    options: &ListOptions,
+    path: BackupPath,
+    folder: Folder,
+) -> Result<ListedBackup> {
+    let age = options.clock.now().duration_since(path.id.start());
+    let mut snapshot = None;
+    let state = if folder.contains_key(MANIFEST) {
+        match read_manifest(store, job, &path).await {
+            Ok(manifest) => {
+                snapshot = Some(manifest.snapshot);
+                let expired = options.kept.get(&path.class).is_some_and(|kept| age > *kept);
+                match damage(&manifest, &folder) {
+                    None => BackupState::Available,
+                    Some(_) if expired => BackupState::Expired,
+                    Some(damage) => BackupState::Damaged(damage),
+                }
+            }
+            Err(error) if is_damage(&error) => BackupState::Damaged(error.chain()),
+            Err(error) => return Err(error),
+        }
+    } else if age < IN_FLIGHT {
+        BackupState::InFlight
+    } else {
+        BackupState::Orphan
+    };
+    Ok(ListedBackup {
+        started: path.id.start(),
+        database: path.database,
+        class: path.class,
+        id: path.id,
+        state,
+        snapshot,
+        stored_bytes: folder.values().sum(),
+        objects: folder.len(),
+    })
+}
+
+/// A manifest that is not ours to read is told in its row; a store that does not answer ends the listing.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), Kind::Integrity | Kind::NotFound) || error.to_string().contains("archive format")
+}
+
+const MANIFESTS_AT_ONCE: usize = 16;
+const IN_FLIGHT: SignedDuration = SignedDuration::from_hours(48);

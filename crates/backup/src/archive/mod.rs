@@ -1,0 +1,18 @@
+//! Backups as they lie in a store: listing, naming, opening, proving and reading them. Nothing here talks to Postgres.
+
+mod cat;
+mod download;
+mod list;
+mod opened;
+pub(crate) mod proof;
+mod reference;
+mod show;
+mod verify;
+
+pub use cat::cat;
+pub use download::{DownloadSummary, download};
+pub use list::{BackupState, ListOptions, ListedBackup, list};
+pub use opened::{Archive, find};
+pub use reference::BackupRef;
+pub use show::{Shown, show};
+pub use verify::{VerifySummary, verify};

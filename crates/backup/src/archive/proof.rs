@@ -1,0 +1,74 @@
+//! Proves one range as its bytes pass: digest, length, and the rows' fingerprint.
+
+use lifeboat_core::Result;
+use lifeboat_core::codec::{Digester, Gunzip, RowLines};
+use lifeboat_core::index::{Content, Range};
+
+use super::Archive;
+
+/// Takes a range's gzip bytes in order and gives its SQL bytes, unproven until [`RangeProof::finish`] says otherwise.
+pub(crate) struct RangeProof<'a> {
+    archive: &'a Archive,
+    range: &'a Range,
+    digester: Digester,
+    gunzip: Gunzip,
+    lines: RowLines,
+    missing: u64,
+    sql_bytes: u64,
+}
+
+impl<'a> RangeProof<'a> {
+    pub(crate) fn new(archive: &'a Archive, range: &'a Range) -> Self {
+        Self {
+            archive,
+            range,
+            digester: Digester::default(),
+            gunzip: Gunzip::new(),
+            lines: RowLines::default(),
+            missing: range.bytes.length,
+            sql_bytes: 0,
+        }
+    }
+
+    /// Gzip bytes that are still to come.
+    pub(crate) fn missing(&self) -> usize {
+        usize::try_from(self.missing).unwrap_or(usize::MAX)
+    }
+
+    /// What the next gzip bytes, of this range alone, decompress to.
+    ///
+    /// # Errors
+    /// [`Integrity`](lifeboat_core::Kind::Integrity) when they are no gzip members or hold a row that ends all rows.
+    pub(crate) fn push(&mut self, gzip_bytes: &[u8]) -> Result<Vec<u8>> {
+        self.digester.update(gzip_bytes);
+        self.missing -= gzip_bytes.len() as u64;
+        let sql = self.gunzip.push(gzip_bytes).map_err(|error| self.archive.unproven(self.range).caused_by(error))?;
+        self.note(&sql)?;
+        Ok(sql)
+    }
+
+    /// What is left to decompress, when everything is proven.
+    ///
+    /// # Errors
+    /// [`Integrity`](lifeboat_core::Kind::Integrity) naming the bytes that are not what was stored.
+    pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
+        let unproven = || self.archive.unproven(self.range);
+        let sql = std::mem::take(&mut self.gunzip).finish().map_err(|error| unproven().caused_by(error))?;
+        self.note(&sql)?;
+        let fingerprint = self.lines.take()?;
+        let rows_agree = match &self.range.content {
+            Content::Sql { .. } => true,
+            Content::Rows(rows) => rows.fingerprint == fingerprint,
+        };
+        let bytes_agree = self.digester.take() == self.range.bytes.sha256 && self.sql_bytes == self.range.bytes.sql_bytes;
+        if rows_agree && bytes_agree { Ok(sql) } else { Err(self.archive.unproven(self.range)) }
+    }
+
+    fn note(&mut self, sql: &[u8]) -> Result<()> {
+        self.sql_bytes += sql.len() as u64;
+        match &self.range.content {
+            Content::Sql { .. } => Ok(()),
+            Content::Rows(_) => self.lines.push(sql),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Restores a backup into a database, through the index.
+//!
+//! Invariants: nothing is written before the target passed every check; a COPY is committed only when its bytes, our
+//! count of its rows and the server's agree with the index; a statement runs only after its whole range was proven; a
+//! database that this run creates bears its final name only when everything is in it.
+
+mod apply;
+mod preflight;
+mod roles;
+mod rows;
+mod sql;
+mod target;
+
+use std::sync::Arc;
+
+use lifeboat_core::monitor::Monitor;
+use lifeboat_core::store::{BLOCK_BYTES, Store};
+use lifeboat_core::{Error, Job, Kind, Result};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::archive::{Archive, BackupRef, find};
+use crate::postgres::{ConnectionSettings, Retry};
+use preflight::Preflight;
+
+/// How a backup is restored.
+#[derive(Clone, Debug)]
+pub struct RestoreOptions {
+    /// Create the database; without it the database must be there and be empty.
+    pub create: bool,
+    /// Connections that load rows.
+    pub jobs: usize,
+    /// What to do about roles that the target does not have.
+    pub roles: MissingRoles,
+    /// When a failed connection is tried again.
+    pub connect_retry: Retry,
+    /// Ends the restore early.
+    pub cancel: CancellationToken,
+}
+
+impl Default for RestoreOptions {
+    fn default() -> Self {
+        Self {
+            create: false,
+            jobs: 2,
+            roles: MissingRoles::default(),
+            connect_retry: Retry::default(),
+            cancel: CancellationToken::new(),
+        }
+    }
+}
+
+/// What to do about roles that own something in the backup and are missing at the target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MissingRoles {
+    /// Refuse to restore, and list them.
+    #[default]
+    Refuse,
+    /// Create them as they were, without passwords.
+    Create,
+    /// Create them without the right to log in.
+    Stub,
+    /// Restore without owners and privileges.
+    Skip,
+}
+
+/// What a restore would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct RestorePlan {
+    /// The backup.
+    pub backup: String,
+    /// Where it would go.
+    pub target: String,
+    /// Whether the database would be created.
+    pub creates: bool,
+    /// Version of the target server.
+    pub server_version_num: u32,
+    /// Tables.
+    pub tables: usize,
+    /// Rows.
+    pub rows: u64,
+    /// Bytes that would be fetched.
+    pub fetched_bytes: u64,
+    /// SQL bytes that would be run.
+    pub sql_bytes: u64,
+    /// What the database took at the source, indexes included.
+    pub database_bytes: Option<u64>,
+    /// Roles that would be created.
+    pub roles: Vec<String>,
+    /// Most memory the restore will take.
+    pub memory_bytes: u64,
+    /// Why it would be refused; empty when it would run.
+    pub refusals: Vec<String>,
+}
+
+/// What was restored.
+#[derive(Clone, Debug, Serialize)]
+pub struct RestoreSummary {
+    /// The backup.
+    pub backup: String,
+    /// Where it went.
+    pub target: String,
+    /// Tables.
+    pub tables: usize,
+    /// Rows, each proven before it was committed.
+    pub rows: u64,
+    /// SQL bytes run.
+    pub sql_bytes: u64,
+    /// Seconds from start to the final name.
+    pub seconds: f64,
+    /// Roles that can log in and came back without a password: an ALTER ROLE line for each.
+    pub passwords_to_set: Vec<String>,
+    /// What the operator should know.
+    pub warnings: Vec<String>,
+}
+
+/// Finds out what a restore would do, and changes nothing.
+///
+/// # Errors
+/// Those of finding the backup and of connecting; what would be refused is in the plan.
+pub async fn plan(
+    store: &Store,
+    reference: &BackupRef,
+    target: &ConnectionSettings,
+    options: &RestoreOptions,
+    monitor: Arc<dyn Monitor>,
+) -> Result<RestorePlan> {
+    let job = Job::new(monitor, options.cancel.clone());
+    let archive = find(store, &job, reference).await?;
+    let preflight = job.run(preflight::check(&archive, target, options, &job)).await?;
+    Ok(describe(&archive, target, options, preflight))
+}
+
+/// Restores the backup that `reference` names into `target`.
+///
+/// # Errors
+/// [`Kind::Policy`] with every reason when the target is not fit for it; [`Kind::Integrity`] when the backup is damaged.
+/// A database that this call created is dropped then; in one that was there, the tables it filled are emptied.
+pub async fn restore(
+    store: &Store,
+    reference: &BackupRef,
+    target: &ConnectionSettings,
+    options: &RestoreOptions,
+    monitor: Arc<dyn Monitor>,
+) -> Result<RestoreSummary> {
+    let job = Job::new(monitor, options.cancel.clone());
+    let archive = find(store, &job, reference).await?;
+    job.step(&format!("check {}", target.display()));
+    let preflight = job.run(preflight::check(&archive, target, options, &job)).await?;
+    if !preflight.refusals.is_empty() {
+        return Err(refuse(&archive, target, &preflight));
+    }
+    apply::apply(store, &archive, target, options, &preflight, &job).await
+}
+
+fn describe(archive: &Archive, target: &ConnectionSettings, options: &RestoreOptions, preflight: Preflight) -> RestorePlan {
+    let index = &archive.index;
+    RestorePlan {
+        backup: archive.path.to_string(),
+        target: target.display(),
+        creates: options.create,
+        server_version_num: preflight.server_version_num,
+        tables: index.relations.len(),
+        rows: index.rows(),
+        fetched_bytes: archive.manifest.script.iter().map(|object| object.length).sum(),
+        sql_bytes: index.script_bytes,
+        database_bytes: index.source.as_ref().map(|source| source.size_bytes),
+        roles: preflight.roles_to_create(options.roles),
+        memory_bytes: memory_bytes(options),
+        refusals: preflight.refusals,
+    }
+}
+
+fn refuse(archive: &Archive, target: &ConnectionSettings, preflight: &Preflight) -> Error {
+    let doing = format!("restore {} into {}: {}", archive.path, target.display(), preflight.refusals.join("; "));
+    let error = Error::new(Kind::Policy, doing);
+    match &preflight.hint {
+        Some(hint) => error.hint(hint.clone()),
+        None => error,
+    }
+}
+
+/// Each connection reads a few blocks ahead; a row passes through twice.
+fn memory_bytes(options: &RestoreOptions) -> u64 {
+    (options.jobs as u64 + 1) * 4 * BLOCK_BYTES + PROGRAM_BYTES
+}
+
+const PROGRAM_BYTES: u64 = 32 << 20;

@@ -1,0 +1,188 @@
+//! Everything that could make a restore fail or do harm, found before anything is written.
+
+use lifeboat_core::index::Role;
+use lifeboat_core::{Error, Job, Kind, Result};
+use serde::Deserialize;
+
+use super::{MissingRoles, RestoreOptions};
+use crate::archive::Archive;
+use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_literal, rows};
+
+/// What the target is, and why it is not fit, if it is not.
+pub(super) struct Preflight {
+    pub(super) server_version_num: u32,
+    pub(super) missing_roles: Vec<Role>,
+    pub(super) refusals: Vec<String>,
+    pub(super) hint: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TargetFacts {
+    server_version_num: u32,
+    recovering: bool,
+    exists: bool,
+    roles: Vec<String>,
+    extensions: Vec<String>,
+}
+
+pub(super) async fn check(
+    archive: &Archive,
+    target: &ConnectionSettings,
+    options: &RestoreOptions,
+    job: &Job,
+) -> Result<Preflight> {
+    let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
+    let mut session = if options.create { maintenance(target, &how, job).await? } else { into(target, &how, job).await? };
+    let facts = facts(&mut session, &target.dbname).await?;
+    let mut preflight = Preflight {
+        server_version_num: facts.server_version_num,
+        missing_roles: missing_roles(archive, &facts),
+        refusals: Vec::new(),
+        hint: None,
+    };
+    preflight.check_server(archive, &facts);
+    preflight.check_roles(options.roles);
+    preflight.check_database(archive, &mut session, target, options, &facts).await?;
+    session.close().await;
+    Ok(preflight)
+}
+
+/// A session with a database other than the target, from which the target can be created.
+pub(super) async fn maintenance(target: &ConnectionSettings, how: &ConnectOptions, job: &Job) -> Result<DirectSession> {
+    match connect(&target.with_dbname("postgres"), "restore", how, &*job.monitor).await {
+        Err(error) if crate::postgres::sqlstate_of(&error) == Some(UNDEFINED_DATABASE) => {
+            connect(&target.with_dbname("template1"), "restore", how, &*job.monitor).await
+        }
+        other => other,
+    }
+}
+
+async fn into(target: &ConnectionSettings, how: &ConnectOptions, job: &Job) -> Result<DirectSession> {
+    connect(target, "restore", how, &*job.monitor).await.map_err(|error| {
+        if crate::postgres::sqlstate_of(&error) == Some(UNDEFINED_DATABASE) {
+            return Error::new(Kind::Database, format!("restore into {}", target.display()))
+                .hint("create the database first, or let --create do it")
+                .caused_by(error);
+        }
+        error
+    })
+}
+
+async fn facts(session: &mut DirectSession, dbname: &str) -> Result<TargetFacts> {
+    let found = rows(session, &TARGET.replace("%DBNAME%", &quote_literal(dbname))).await?;
+    found.into_iter().next().ok_or_else(|| Error::new(Kind::Database, "read what the target server is"))
+}
+
+fn missing_roles(archive: &Archive, facts: &TargetFacts) -> Vec<Role> {
+    archive.index.roles.iter().filter(|role| !facts.roles.contains(&role.name)).cloned().collect()
+}
+
+impl Preflight {
+    /// The roles that a restore would create.
+    pub(super) fn roles_to_create(&self, mode: MissingRoles) -> Vec<String> {
+        match mode {
+            MissingRoles::Create | MissingRoles::Stub => self.missing_roles.iter().map(|role| role.name.clone()).collect(),
+            MissingRoles::Refuse | MissingRoles::Skip => Vec::new(),
+        }
+    }
+
+    fn refuse(&mut self, why: impl Into<String>, hint: &str) {
+        self.refusals.push(why.into());
+        self.hint.get_or_insert_with(|| hint.to_owned());
+    }
+
+    fn check_server(&mut self, archive: &Archive, facts: &TargetFacts) {
+        if facts.recovering {
+            self.refuse("the server is a standby", "restore into its primary");
+        }
+        let source = archive.index.source.as_ref().map_or(0, |source| source.server_version_num / 10_000);
+        let target = facts.server_version_num / 10_000;
+        if target < source {
+            let why = format!("the backup is of PostgreSQL {source} and the server is {target}");
+            self.refuse(why, "restore into a server of the same or a later major version");
+        }
+        let lacking = archive.index.extensions.iter().filter(|extension| !facts.extensions.contains(&extension.name));
+        let lacking: Vec<_> = lacking.map(|extension| format!("{} {}", extension.name, extension.version)).collect();
+        if !lacking.is_empty() {
+            let why = format!("the server lacks the extensions {}", lacking.join(", "));
+            self.refuse(why, "install the extensions' packages on the target server");
+        }
+    }
+
+    fn check_roles(&mut self, mode: MissingRoles) {
+        if mode == MissingRoles::Refuse && !self.missing_roles.is_empty() {
+            let names: Vec<_> = self.missing_roles.iter().map(|role| role.name.as_str()).collect();
+            let why = format!("the server lacks the roles {}", names.join(", "));
+            self.refuse(why, "create them with --roles create or --roles stub, or leave owners out with --roles skip");
+        }
+    }
+
+    async fn check_database(
+        &mut self,
+        archive: &Archive,
+        session: &mut DirectSession,
+        target: &ConnectionSettings,
+        options: &RestoreOptions,
+        facts: &TargetFacts,
+    ) -> Result<()> {
+        if is_source(archive, session, target).await? {
+            self.refuse("the target is the database the backup was taken of", "restore into another database");
+        }
+        if options.create {
+            if facts.exists {
+                let why = format!("the database {} exists already", target.dbname);
+                self.refuse(why, "name another database, or leave --create out if it is empty");
+            }
+            return Ok(());
+        }
+        let objects: u64 = session.text(USER_OBJECTS).await?.and_then(|n| n.parse().ok()).unwrap_or(0);
+        if objects > 0 {
+            let why = format!("the database {} is not empty: it has {objects} objects", target.dbname);
+            self.refuse(why, "name an empty database, or another one with --create");
+        }
+        self.check_encoding(archive, session).await
+    }
+
+    async fn check_encoding(&mut self, archive: &Archive, session: &mut DirectSession) -> Result<()> {
+        let encoding = session.text("SELECT pg_catalog.current_setting('server_encoding')").await?.unwrap_or_default();
+        if let Some(source) = &archive.index.source
+            && source.encoding != encoding
+        {
+            let why = format!("the backup is in {} and the database in {encoding}", source.encoding);
+            self.refuse(why, "create the database with the encoding of the backup, or let --create do it");
+        }
+        Ok(())
+    }
+}
+
+async fn is_source(archive: &Archive, session: &mut DirectSession, target: &ConnectionSettings) -> Result<bool> {
+    let Some(source) = &archive.index.source else { return Ok(false) };
+    let Some(identifier) = &source.system_identifier else { return Ok(false) };
+    let may = session.text("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')").await?;
+    if source.database != target.dbname || may.as_deref() != Some("t") {
+        return Ok(false);
+    }
+    let here = session.text("SELECT system_identifier FROM pg_catalog.pg_control_system()").await?;
+    Ok(here.as_ref() == Some(identifier))
+}
+
+const TARGET: &str = "
+SELECT current_setting('server_version_num')::int AS server_version_num,
+       pg_is_in_recovery() AS recovering,
+       EXISTS (SELECT FROM pg_database WHERE datname = %DBNAME%) AS exists,
+       coalesce((SELECT json_agg(rolname) FROM pg_roles), '[]') AS roles,
+       coalesce((SELECT json_agg(name) FROM pg_available_extensions), '[]') AS extensions";
+
+/// What pg_dump would find in the database, but for the schema `public` itself.
+const USER_OBJECTS: &str = "
+SELECT (SELECT count(*) FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_')
+     + (SELECT count(*) FROM pg_catalog.pg_namespace
+        WHERE nspname NOT IN ('public', 'information_schema') AND nspname !~ '^pg_')
+     + (SELECT count(*) FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_')
+     + (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata)";
+
+const UNDEFINED_DATABASE: &str = "3D000";

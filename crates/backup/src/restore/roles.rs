@@ -1,0 +1,108 @@
+//! Roles that the backup needs and the target does not have.
+
+use lifeboat_core::index::Role;
+use lifeboat_core::store::Store;
+use lifeboat_core::store::layout::GLOBALS;
+use lifeboat_core::{Error, Job, Kind, Result};
+
+use super::MissingRoles;
+use crate::archive::Archive;
+use crate::postgres::{DirectSession, Session, quote_ident};
+use crate::script::{StatementKind, Statements};
+
+/// Creates the missing roles as `mode` says; gives an ALTER ROLE line for each that can log in but has no password.
+pub(super) async fn create(
+    store: &Store,
+    archive: &Archive,
+    missing: &[Role],
+    mode: MissingRoles,
+    session: &mut DirectSession,
+    job: &Job,
+) -> Result<Vec<String>> {
+    match mode {
+        MissingRoles::Refuse | MissingRoles::Skip => Ok(Vec::new()),
+        _ if missing.is_empty() => Ok(Vec::new()),
+        MissingRoles::Stub => stub(missing, session, job).await,
+        MissingRoles::Create => as_they_were(store, archive, missing, session, job).await,
+    }
+}
+
+async fn stub(missing: &[Role], session: &mut DirectSession, job: &Job) -> Result<Vec<String>> {
+    for role in missing {
+        job.step(&format!("create the role {} without the right to log in", role.name));
+        session.execute(&format!("CREATE ROLE {} NOLOGIN", quote_ident(&role.name))).await?;
+    }
+    Ok(Vec::new())
+}
+
+async fn as_they_were(
+    store: &Store,
+    archive: &Archive,
+    missing: &[Role],
+    session: &mut DirectSession,
+    job: &Job,
+) -> Result<Vec<String>> {
+    let globals = read_globals(store, archive, job).await?;
+    for role in missing {
+        job.step(&format!("create the role {}", role.name));
+        for statement in statements_about(&globals, &role.name)? {
+            session.execute(&statement).await.map_err(|error| error.while_doing(format!("create the role {}", role.name)))?;
+        }
+    }
+    let can_log_in = missing.iter().filter(|role| role.login);
+    Ok(can_log_in.map(|role| format!("ALTER ROLE {} PASSWORD '…';", quote_ident(&role.name))).collect())
+}
+
+async fn read_globals(store: &Store, archive: &Archive, job: &Job) -> Result<Vec<u8>> {
+    let object = archive.manifest.attachment(GLOBALS).ok_or_else(|| {
+        Error::new(Kind::NotFound, "find the roles: the backup holds none").hint("use --roles stub or --roles skip")
+    })?;
+    let name = archive.path.object(GLOBALS);
+    let mut gzip_bytes = Vec::new();
+    let keep = |block: bytes::Bytes| {
+        gzip_bytes.extend_from_slice(&block);
+        Ok(())
+    };
+    store.read_proven(job, &name, 0..object.length, object.sha256, keep).await?;
+    lifeboat_core::codec::gunzip(&gzip_bytes)
+}
+
+/// `CREATE ROLE name;` and `ALTER ROLE name …;` as pg_dumpall prints them.
+fn statements_about(globals: &[u8], role: &str) -> Result<Vec<String>> {
+    let quoted = quote_ident(role);
+    // pg_dumpall quotes only where it must, and our own quoting always does.
+    let names = [quoted.as_str(), role];
+    let mut found = Vec::new();
+    for statement in Statements::new(globals) {
+        let statement = statement?;
+        if statement.kind != StatementKind::Sql {
+            continue;
+        }
+        let Ok(text) = std::str::from_utf8(statement.body()) else { continue };
+        let about = ["CREATE ROLE ", "ALTER ROLE "].iter().find_map(|verb| text.strip_prefix(verb));
+        let is_ours = |rest: &str, name: &str| rest.strip_prefix(name).is_some_and(|rest| rest.starts_with([';', ' ']));
+        if about.is_some_and(|rest| names.iter().any(|name| is_ours(rest, name))) {
+            found.push(text.to_owned());
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::statements_about;
+
+    const GLOBALS: &str = "SET default_transaction_read_only = off;\n
+CREATE ROLE app;\nALTER ROLE app WITH NOSUPERUSER LOGIN;\nALTER ROLE app SET work_mem TO '8MB';\n
+CREATE ROLE app2;\nCREATE ROLE \"Odd Name\";\nALTER ROLE \"Odd Name\" WITH NOLOGIN;\n";
+
+    #[test]
+    fn a_role_gets_its_own_statements_and_no_others() {
+        let found = statements_about(GLOBALS.as_bytes(), "app").unwrap();
+        let expect =
+            ["CREATE ROLE app;", "ALTER ROLE app WITH NOSUPERUSER LOGIN;", "ALTER ROLE app SET work_mem TO '8MB';"];
+        assert_eq!(found, expect);
+        assert_eq!(statements_about(GLOBALS.as_bytes(), "Odd Name").unwrap().len(), 2);
+        assert!(statements_about(GLOBALS.as_bytes(), "ap").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,152 @@
+//! Runs ranges of SQL, each proven before its first statement, statement by statement.
+
+use lifeboat_core::index::Range;
+use lifeboat_core::monitor::Counter;
+use lifeboat_core::store::Store;
+use lifeboat_core::{Error, Job, Kind, Result};
+
+use super::target::not_convertible;
+use crate::archive::Archive;
+use crate::postgres::{DirectSession, Session};
+use crate::script::{
+    Statement, StatementKind, Statements, changes_owner_or_privileges, comment_header, is_session_setting,
+};
+
+/// What every restoring session is told first, as the script's own first statements say it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Header {
+    /// Settings, in order; the client encoding is not among them.
+    pub(super) settings: Vec<String>,
+    /// Encoding of the script.
+    pub(super) encoding: Option<String>,
+}
+
+impl Header {
+    /// Reads the settings before the script's first other statement.
+    pub(super) async fn read(store: &Store, archive: &Archive, job: &Job) -> Result<Self> {
+        let mut header = Self::default();
+        for range in &archive.index.ranges {
+            let sql = archive.read_whole(store, job, range).await?;
+            for statement in Statements::new(&sql) {
+                let statement = statement?;
+                match statement.kind {
+                    StatementKind::Sql if is_session_setting(statement.body()) => header.add(statement.body())?,
+                    StatementKind::MetaCommand | StatementKind::Blank => {}
+                    _ => return Ok(header),
+                }
+            }
+        }
+        Ok(header)
+    }
+
+    fn add(&mut self, setting: &[u8]) -> Result<()> {
+        let text = std::str::from_utf8(setting).map_err(|_| not_convertible("unknown"))?;
+        match client_encoding(text) {
+            Some(encoding) => self.encoding = Some(encoding.to_owned()),
+            None => self.settings.push(text.to_owned()),
+        }
+        Ok(())
+    }
+
+    /// Tells a session. Our sessions speak UTF-8 whatever the script's encoding: rows carry theirs in the COPY statement.
+    pub(super) async fn tell(&self, session: &mut DirectSession) -> Result<()> {
+        session.execute(&self.settings.join("\n")).await.map_err(|error| error.while_doing("set up a session"))
+    }
+}
+
+/// The encoding that `SET client_encoding = 'X';` names.
+fn client_encoding(setting: &str) -> Option<&str> {
+    let value = setting.strip_prefix("SET client_encoding = '")?;
+    value.split_once('\'').map(|(encoding, _)| encoding)
+}
+
+/// Runs ranges on one session.
+pub(super) struct SqlRunner<'a> {
+    pub(super) store: &'a Store,
+    pub(super) archive: &'a Archive,
+    pub(super) job: &'a Job,
+    pub(super) session: DirectSession,
+    pub(super) encoding: String,
+    /// Leave owners and privileges as they come.
+    pub(super) skip_owners: bool,
+}
+
+impl SqlRunner<'_> {
+    pub(super) async fn run(&mut self, range: &Range) -> Result<()> {
+        let sql = self.archive.read_whole(self.store, self.job, range).await?;
+        for statement in Statements::new(&sql) {
+            let statement = statement?;
+            self.job.check()?;
+            self.statement(&statement).await?;
+            self.job.count(Counter::SqlBytes, statement.text.len() as u64);
+        }
+        Ok(())
+    }
+
+    async fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
+        match statement.kind {
+            StatementKind::Blank | StatementKind::CopyBegin | StatementKind::CopyEnd => Ok(()),
+            StatementKind::MetaCommand => refuse_other_commands(statement),
+            StatementKind::Sql if self.skip_owners && changes_owner_or_privileges(statement.body()) => Ok(()),
+            StatementKind::Sql => self.execute(statement).await,
+        }
+    }
+
+    async fn execute(&mut self, statement: &Statement<'_>) -> Result<()> {
+        let text = self.utf8(statement.body()).await?;
+        if client_encoding(&text).is_some() {
+            return Ok(());
+        }
+        let job = self.job.clone();
+        job.run(self.session.execute(&text)).await.map_err(|error| {
+            if error.kind() == Kind::Cancelled { error } else { error.while_doing(format!("restore {}", name(statement))) }
+        })
+    }
+
+    /// The server converts what is not UTF-8: it knows every encoding it has ever stored.
+    async fn utf8(&mut self, text: &[u8]) -> Result<String> {
+        if self.encoding == "UTF8" || text.is_ascii() {
+            return String::from_utf8(text.to_vec()).map_err(|_| not_convertible(&self.encoding));
+        }
+        let encoding = crate::postgres::quote_literal(&self.encoding);
+        let query = format!("SELECT pg_catalog.convert_from('\\x{}'::pg_catalog.bytea, {encoding})", hex(text));
+        let converted = self.session.text(&query).await?;
+        converted.ok_or_else(|| not_convertible(&self.encoding))
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// `\restrict` and `\unrestrict` guard psql; every other command would run something on this host.
+fn refuse_other_commands(statement: &Statement<'_>) -> Result<()> {
+    match statement.meta_command() {
+        Some(b"restrict" | b"unrestrict") => Ok(()),
+        other => {
+            let command = String::from_utf8_lossy(other.unwrap_or_default()).into_owned();
+            Err(Error::new(Kind::Policy, format!("run the psql command \\{command} that the script holds")))
+        }
+    }
+}
+
+/// What a statement restores, by the comment that pg_dump put before it, else by its first words.
+fn name(statement: &Statement<'_>) -> String {
+    match comment_header(statement.text) {
+        Some(header) => {
+            let lossy = String::from_utf8_lossy;
+            let schema = header.schema.map(|schema| format!("{}.", lossy(schema))).unwrap_or_default();
+            format!("{} {schema}{}", lossy(header.kind).to_lowercase(), lossy(header.name))
+        }
+        None => {
+            let line = statement.body().split(|byte| *byte == b'\n').next().unwrap_or_default();
+            String::from_utf8_lossy(line).chars().take(WORDS_CHARS).collect()
+        }
+    }
+}
+
+const WORDS_CHARS: usize = 80;

@@ -1,0 +1,130 @@
+//! The database that is restored into: created under a temporary name, or there and empty.
+
+use lifeboat_core::index::Source;
+use lifeboat_core::{Error, Job, Kind, Result};
+
+use super::preflight::maintenance;
+use super::{RestoreOptions, preflight::Preflight};
+use crate::archive::Archive;
+use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal};
+
+/// Where rows go, and how it ends.
+pub(super) struct Target {
+    /// The database to connect to while restoring.
+    pub(super) settings: ConnectionSettings,
+    /// The name it gets at the end, where it was created.
+    final_name: Option<String>,
+    how: ConnectOptions,
+}
+
+impl Target {
+    pub(super) async fn prepare(
+        archive: &Archive,
+        wanted: &ConnectionSettings,
+        options: &RestoreOptions,
+        preflight: &Preflight,
+        job: &Job,
+    ) -> Result<Self> {
+        let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
+        if !options.create {
+            return Ok(Self { settings: wanted.clone(), final_name: None, how });
+        }
+        let temporary = temporary_name(&wanted.dbname, archive);
+        let mut session = maintenance(wanted, &how, job).await?;
+        job.step(&format!("create the database {temporary}"));
+        let statement = create_statement(&temporary, archive.index.source.as_ref(), preflight.server_version_num);
+        session.execute(&statement).await.map_err(|error| error.while_doing(format!("create the database {temporary}")))?;
+        session.close().await;
+        Ok(Self { settings: wanted.with_dbname(&temporary), final_name: Some(wanted.dbname.clone()), how })
+    }
+
+    /// A session with the database under restore.
+    pub(super) async fn connect(&self, purpose: &str, job: &Job) -> Result<DirectSession> {
+        connect(&self.settings, purpose, &self.how, &*job.monitor).await
+    }
+
+    /// Whether this run created the database.
+    pub(super) fn is_created(&self) -> bool {
+        self.final_name.is_some()
+    }
+
+    /// Gives a created database its final name. Every session with it must be closed.
+    pub(super) async fn publish(&self, job: &Job) -> Result<()> {
+        let Some(name) = &self.final_name else { return Ok(()) };
+        job.step(&format!("name the database {name}"));
+        let mut session = maintenance(&self.settings, &self.how, job).await?;
+        let rename = format!("ALTER DATABASE {} RENAME TO {}", quote_ident(&self.settings.dbname), quote_ident(name));
+        let renamed = session.execute(&rename).await.map_err(|error| error.while_doing(format!("name the database {name}")));
+        session.close().await;
+        renamed
+    }
+
+    /// Drops a database that this run created; one that was there is left to the caller.
+    pub(super) async fn discard(&self, job: &Job) {
+        if !self.is_created() {
+            return;
+        }
+        let name = &self.settings.dbname;
+        // A cancelled run cleans up too.
+        let job = Job::new(job.monitor.clone(), tokio_util::sync::CancellationToken::new());
+        let how = ConnectOptions { cancel: job.cancel.clone(), ..self.how.clone() };
+        let dropped = async {
+            let mut session = maintenance(&self.settings, &how, &job).await?;
+            session.execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name))).await
+        };
+        if let Err(error) = dropped.await {
+            job.warn(&format!("could not drop the unfinished database {name}: {}", error.chain()));
+        }
+    }
+}
+
+/// The final name and the backup's random digits, within the 63 bytes of a name.
+fn temporary_name(name: &str, archive: &Archive) -> String {
+    let id = archive.path.id.as_str();
+    let suffix = format!("_restoring_{}", &id[id.len() - 6..]);
+    let mut kept = name.len().min(NAME_BYTES_MAX - suffix.len());
+    while !name.is_char_boundary(kept) {
+        kept -= 1;
+    }
+    format!("{}{suffix}", &name[..kept])
+}
+
+fn create_statement(name: &str, source: Option<&Source>, server_version_num: u32) -> String {
+    let mut statement = format!("CREATE DATABASE {} TEMPLATE template0", quote_ident(name));
+    let Some(source) = source else { return statement };
+    let mut add = |option: &str, value: &str| statement.push_str(&format!(" {option} {}", quote_literal(value)));
+    add("ENCODING", &source.encoding);
+    add("LC_COLLATE", &source.collate);
+    add("LC_CTYPE", &source.ctype);
+    match (source.locale_provider.as_str(), &source.locale) {
+        ("icu", Some(locale)) if server_version_num >= 150_000 => {
+            add("LOCALE_PROVIDER", "icu");
+            add("ICU_LOCALE", locale);
+        }
+        ("builtin", Some(locale)) if server_version_num >= 170_000 => {
+            add("LOCALE_PROVIDER", "builtin");
+            add("BUILTIN_LOCALE", locale);
+        }
+        _ if server_version_num >= 150_000 => add("LOCALE_PROVIDER", "libc"),
+        _ => {}
+    }
+    statement
+}
+
+/// Runs `work` and discards what was created when it fails.
+pub(super) async fn or_discard<T>(target: &Target, job: &Job, work: impl Future<Output = Result<T>>) -> Result<T> {
+    let result = work.await;
+    if let Err(error) = &result {
+        job.step(&format!("clean up after: {}", error.chain()));
+        target.discard(job).await;
+    }
+    result
+}
+
+/// The error when a session that must be UTF-8 meets text in another encoding that the server cannot convert.
+pub(super) fn not_convertible(encoding: &str) -> Error {
+    Error::new(Kind::Failure, format!("run a statement that is not ASCII in the encoding {encoding}"))
+        .hint("pipe the script into psql instead: `lifeboat cat BACKUP | psql -X -v ON_ERROR_STOP=1`")
+}
+
+const NAME_BYTES_MAX: usize = 63;
