@@ -1,0 +1,29 @@
+//! What the tests stand on: real servers, a network that fails on demand, and oracles that share no code with Lifeboat.
+//!
+//! Servers start once and serve every test of a run, whichever runner is used; when the last test process is gone, however
+//! it ended, so are they ([`guard`]). A test takes a database and a prefix of its own and needs no other isolation. What
+//! must be broken (a server, a certificate, a network) is started by the test that breaks it.
+//!
+//! A server that is missing fails the test: nothing is ever skipped.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "this library serves tests only: whatever fails here is a failed test"
+)]
+
+pub mod compare;
+pub mod docker;
+pub mod fixtures;
+pub mod guard;
+pub mod inventory;
+pub mod lifeboat;
+pub mod proxy;
+pub mod scratch;
+pub mod servers;
+
+pub use inventory::Bucket;
+pub use lifeboat::{Lifeboat, Outcome, Running};
+pub use proxy::{Fault, Proxy, When};
+pub use servers::postgres::{Database, Major, Postgres};
+pub use servers::seaweed::{Identity, Seaweed};

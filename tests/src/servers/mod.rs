@@ -1,0 +1,6 @@
+//! The servers the tests run against.
+
+pub mod certificates;
+pub mod installation;
+pub mod postgres;
+pub mod seaweed;

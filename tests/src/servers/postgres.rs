@@ -1,0 +1,390 @@
+//! Real Postgres servers, and databases in them.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::guard::{self, Guarded, Service};
+use crate::servers::certificates::Certificates;
+use crate::servers::installation::Installation;
+use crate::{fixtures, scratch};
+
+/// The password of every role the tests log in with over TCP; unlike anything else, so that it can be looked for.
+pub const PASSWORD: &str = "canary-5f1c9ad27e";
+
+/// The superuser.
+pub const SUPERUSER: &str = "postgres";
+
+/// A role that may log in, owns nothing and may read nothing but what PUBLIC may.
+pub const PLAIN_ROLE: &str = "plain";
+
+/// A role that may log in, over TCP only with TLS where the server has it.
+pub const TLS_ROLE: &str = "tls_only";
+
+/// Which release to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Major {
+    /// 15, or the oldest later release the distribution has; [`Installation::number`] tells which.
+    V15,
+    /// 18.
+    V18,
+}
+
+impl Major {
+    /// Both.
+    pub const ALL: [Major; 2] = [Major::V15, Major::V18];
+}
+
+/// What a server of one's own differs in.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Only for [`Major::V15`]: the Python package's Postgres 18 is built without TLS. TLS with the certificate of [`Certificates`]; [`TLS_ROLE`] is then refused without it.
+    pub tls: bool,
+    /// Lines for `postgresql.conf`, such as `("max_connections", "10")`.
+    pub settings: Vec<(&'static str, String)>,
+    /// Whether [`fixtures::HARD_ROLES`] are there: not for tests of roles that are missing.
+    pub without_roles: bool,
+}
+
+/// A running server: superuser [`SUPERUSER`], password [`PASSWORD`] over TCP, none over the socket.
+#[derive(Debug)]
+pub struct Postgres {
+    /// Its programs.
+    pub installation: &'static Installation,
+    guarded: Guarded<State>,
+}
+
+/// A database of one test; dropped with the value.
+#[derive(Debug)]
+pub struct Database<'s> {
+    /// The server it lies in.
+    pub server: &'s Postgres,
+    /// Its name.
+    pub name: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    port: u16,
+    run: PathBuf,
+}
+
+struct Cluster<'a> {
+    installation: &'static Installation,
+    options: &'a Options,
+}
+
+impl Postgres {
+    /// The server of this release that all tests share: take a [`Database`] and leave the rest alone.
+    pub fn shared(major: Major) -> &'static Postgres {
+        static OLD: OnceLock<Postgres> = OnceLock::new();
+        static NEW: OnceLock<Postgres> = OnceLock::new();
+        let server = match major {
+            Major::V15 => &OLD,
+            Major::V18 => &NEW,
+        };
+        server.get_or_init(|| {
+            let installation = Installation::of(major);
+            let cluster = Cluster { installation, options: &Options::default() };
+            Postgres { installation, guarded: guard::shared(&format!("pg{}", installation.number), &cluster) }
+        })
+    }
+
+    /// A server of one's own, ended when dropped.
+    pub fn start(major: Major, options: &Options) -> Postgres {
+        let installation = Installation::of(major);
+        let cluster = Cluster { installation, options };
+        Postgres { installation, guarded: guard::own(&format!("pg{}", installation.number), &cluster) }
+    }
+
+    /// Creates an empty database from `template0` with a name that begins with `prefix`.
+    pub fn database(&self, prefix: &str) -> Database<'_> {
+        let name = format!("{prefix}_{:010x}", scratch::unique() >> 24);
+        self.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log", quoted(&name)));
+        Database { server: self, name }
+    }
+
+    /// A handle for a database that something else created; it is dropped with the handle.
+    pub fn adopt(&self, name: &str) -> Database<'_> {
+        Database { server: self, name: name.to_owned() }
+    }
+
+    /// Connection URI over TCP as superuser, password included.
+    pub fn dsn(&self, database: &str) -> String {
+        self.dsn_as(SUPERUSER, PASSWORD, database)
+    }
+
+    /// Connection URI over TCP.
+    pub fn dsn_as(&self, role: &str, password: &str, database: &str) -> String {
+        format!("postgresql://{}:{}@127.0.0.1:{}/{}", percent(role), percent(password), self.port(), percent(database))
+    }
+
+    /// Connection URI over TCP as superuser, without a password.
+    pub fn dsn_without_password(&self, database: &str) -> String {
+        format!("postgresql://{SUPERUSER}@127.0.0.1:{}/{}", self.port(), percent(database))
+    }
+
+    /// Connection URI over the socket, where no password is asked for.
+    pub fn socket_dsn(&self, database: &str) -> String {
+        format!(
+            "postgresql://{SUPERUSER}@/{}?host={}&port={}",
+            percent(database),
+            percent(&self.socket_dir().to_string_lossy()),
+            self.port()
+        )
+    }
+
+    /// Runs SQL as superuser, stopping at the first error; returns rows, unaligned, without headings. Panics on an error.
+    pub fn psql(&self, database: &str, sql: &str) -> String {
+        let output = self.try_psql(database, sql);
+        let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "psql in {database}: {errors}\n{}", sql.get(..2000).unwrap_or(sql));
+        text.trim_end_matches('\n').to_owned()
+    }
+
+    /// Like [`Postgres::psql`], for SQL that may fail.
+    pub fn try_psql(&self, database: &str, sql: &str) -> Output {
+        let mut command = self.client("psql", database);
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        fed(command, sql.as_bytes())
+    }
+
+    /// A client tool of the server's own release, connected to `database` as superuser through the socket.
+    pub fn client(&self, tool: &str, database: &str) -> Command {
+        let mut command = Command::new(self.bin(tool));
+        command.env_clear().envs(self.client_environment(database)).current_dir("/");
+        command
+    }
+
+    /// The variables that lead libpq to `database` through the socket, and a `PATH` with this release's tools.
+    pub fn client_environment(&self, database: &str) -> Vec<(&'static str, String)> {
+        vec![
+            ("PATH", self.installation.path()),
+            ("PGHOST", self.socket_dir().to_string_lossy().into_owned()),
+            ("PGPORT", self.port().to_string()),
+            ("PGUSER", SUPERUSER.to_owned()),
+            ("PGDATABASE", database.to_owned()),
+            ("LC_ALL", "C.UTF-8".to_owned()),
+        ]
+    }
+
+    /// The path of a tool of the server's own release.
+    pub fn bin(&self, tool: &str) -> PathBuf {
+        self.installation.bin(tool)
+    }
+
+    /// The port, on 127.0.0.1 and in the socket's name.
+    pub fn port(&self) -> u16 {
+        self.guarded.state.port
+    }
+
+    /// The folder of the socket.
+    pub fn socket_dir(&self) -> &Path {
+        &self.guarded.state.run
+    }
+
+    /// The server's log.
+    pub fn log(&self) -> String {
+        self.guarded.log()
+    }
+
+    /// The postmaster's process id.
+    pub fn pid(&self) -> i32 {
+        self.guarded.pid()
+    }
+}
+
+impl Database<'_> {
+    /// See [`Postgres::psql`].
+    pub fn psql(&self, sql: &str) -> String {
+        self.server.psql(&self.name, sql)
+    }
+
+    /// See [`Postgres::dsn`].
+    pub fn dsn(&self) -> String {
+        self.server.dsn(&self.name)
+    }
+
+    /// See [`Postgres::socket_dsn`].
+    pub fn socket_dsn(&self) -> String {
+        self.server.socket_dsn(&self.name)
+    }
+
+    /// Runs an SQL file, and what it includes.
+    pub fn load(&self, file: &Path) {
+        let mut command = self.server.client("psql", &self.name);
+        command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f"]).arg(file).stdout(Stdio::null());
+        let output = command.output().expect("run psql");
+        assert!(output.status.success(), "load {}: {}", file.display(), String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Feeds a script to stock psql as a restore by hand would; returns its output, for the caller to judge.
+    pub fn feed(&self, script: &[u8]) -> Output {
+        let mut command = self.server.client("psql", &self.name);
+        command.args(["-X", "-q", "-v", "ON_ERROR_STOP=1"]);
+        fed(command, script)
+    }
+
+    /// What stock pg_dump of the server's release writes with these arguments.
+    pub fn pg_dump(&self, arguments: &[&str]) -> Vec<u8> {
+        let output = self.server.client("pg_dump", &self.name).args(arguments).output().expect("run pg_dump");
+        assert!(output.status.success(), "pg_dump: {}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    }
+}
+
+impl Drop for Database<'_> {
+    fn drop(&mut self) {
+        let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(&self.name));
+        let output = self.server.try_psql("postgres", &drop);
+        if !output.status.success() {
+            eprintln!("{drop}: {}", String::from_utf8_lossy(&output.stderr));
+        }
+    }
+}
+
+impl Service for Cluster<'_> {
+    type State = State;
+
+    fn prepare(&self, run: &Path) -> (Command, State) {
+        let state = State { port: scratch::free_port(), run: run.to_owned() };
+        let data = run.join("data");
+        copy_cluster(&template(self.installation), &data);
+        fs::write(data.join("postgresql.auto.conf"), self.settings(&state)).unwrap();
+        fs::write(data.join("pg_hba.conf"), self.access()).unwrap();
+        if self.options.tls {
+            let certificates = Certificates::of_this_checkout();
+            fs::copy(certificates.certificate, data.join("server.crt")).unwrap();
+            fs::copy(certificates.key, data.join("server.key")).unwrap();
+            fs::set_permissions(data.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        give_to_server_user(run);
+        let mut command = as_server_user(&self.installation.bin("postgres"));
+        command.arg("-D").arg(data).env("LC_ALL", "C.UTF-8");
+        (command, state)
+    }
+
+    /// As pg_ctl does it: the postmaster writes its state into the eighth line of its pid file.
+    fn is_ready(&self, run: &Path, _: &State) -> bool {
+        let lines = fs::read_to_string(run.join("data/postmaster.pid")).unwrap_or_default();
+        lines.lines().nth(7).is_some_and(|status| status.trim() == "ready")
+    }
+
+    fn end_signal(&self) -> &'static str {
+        "QUIT"
+    }
+
+    fn furnish(&self, run: &Path, state: &State) {
+        if self.options.without_roles {
+            return;
+        }
+        let mut command = Command::new(self.installation.bin("psql"));
+        command
+            .env_clear()
+            .env("PATH", self.installation.path())
+            .arg("-h")
+            .arg(run)
+            .arg("-p")
+            .arg(state.port.to_string());
+        command.args(["-U", SUPERUSER, "-d", "postgres", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f"]);
+        let output = command.arg(fixtures::sql(fixtures::HARD_ROLES)).output().expect("run psql");
+        assert!(output.status.success(), "create roles: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+impl Cluster<'_> {
+    fn settings(&self, state: &State) -> String {
+        let mut text = format!(
+            "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\n\
+             fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nwal_level = logical\nautovacuum = off\n\
+             shared_buffers = '64MB'\nmax_wal_size = '4GB'\nmax_locks_per_transaction = 1024\nmax_prepared_transactions = 4\n\
+             password_encryption = 'scram-sha-256'\nlog_line_prefix = '%t %d %u %a '\nssl = {}\n",
+            state.port,
+            state.run.display(),
+            if self.options.tls { "on" } else { "off" },
+        );
+        for (name, value) in &self.options.settings {
+            text.push_str(&format!("{name} = '{value}'\n"));
+        }
+        text
+    }
+
+    fn access(&self) -> &'static str {
+        if self.options.tls {
+            "local all all trust\nhostnossl all tls_only 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        } else {
+            "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+        }
+    }
+}
+
+/// A cluster as initdb makes it, made once and copied: a start costs a third of a second.
+fn template(installation: &Installation) -> PathBuf {
+    let build = scratch::fnv1a(installation.bin.to_string_lossy().as_bytes());
+    scratch::once(&format!("template-{}-{build:08x}", installation.number), |draft| {
+        let password = draft.join("password");
+        fs::write(&password, PASSWORD).unwrap();
+        give_to_server_user(draft);
+        let mut initdb = as_server_user(&installation.bin("initdb"));
+        initdb.args(["-U", SUPERUSER, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync", "--auth=scram-sha-256"]);
+        initdb.arg("--pwfile").arg(&password).arg("-D").arg(draft.join("data"));
+        let output = initdb.output().expect("run initdb");
+        assert!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        let roles =
+            [PLAIN_ROLE, TLS_ROLE].map(|role| format!("CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}';\n")).concat();
+        let mut single = as_server_user(&installation.bin("postgres"));
+        single.args(["--single", "-D"]).arg(draft.join("data")).arg("postgres");
+        let output = fed(single, roles.as_bytes());
+        assert!(output.status.success(), "create roles: {}", String::from_utf8_lossy(&output.stderr));
+    })
+}
+
+fn copy_cluster(template: &Path, data: &Path) {
+    let done = Command::new("cp").arg("-a").arg(template.join("data")).arg(data).status().expect("run cp");
+    assert!(done.success(), "copy the cluster template");
+}
+
+/// Postgres refuses to run as root.
+fn as_server_user(program: &Path) -> Command {
+    if !rustix::process::getuid().is_root() {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]).arg(program);
+    command
+}
+
+fn give_to_server_user(folder: &Path) {
+    if rustix::process::getuid().is_root() {
+        let done = Command::new("chown").args(["-R", "postgres:postgres"]).arg(folder).status().expect("run chown");
+        assert!(done.success(), "give {} to the user postgres", folder.display());
+    }
+}
+
+fn fed(mut command: Command, input: &[u8]) -> Output {
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("spawn");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    std::thread::scope(|scope| {
+        // A child that ends early closes its end: its exit status tells, not this write.
+        scope.spawn(move || stdin.write_all(input));
+        child.wait_with_output().expect("wait for the child")
+    })
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn percent(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
