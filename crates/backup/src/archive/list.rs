@@ -29,12 +29,7 @@ pub struct ListOptions {
 
 impl Default for ListOptions {
     fn default() -> Self {
-        Self {
-            database: None,
-            kept: BTreeMap::new(),
-            cancel: CancellationToken::new(),
-            clock: Arc::new(SystemClock),
-        }
+        Self { database: None, kept: BTreeMap::new(), cancel: CancellationToken::new(), clock: Arc::new(SystemClock) }
     }
 }
 
@@ -83,7 +78,8 @@ pub enum BackupState {
 pub async fn list(store: &Store, options: &ListOptions, monitor: Arc<dyn Monitor>) -> Result<Vec<ListedBackup>> {
     let job = Job::new(monitor, options.cancel.clone());
     let found = folders(store, &job).await?;
-    let wanted = found.into_iter().filter(|(path, _)| options.database.as_ref().is_none_or(|name| *name == path.database));
+    let wanted =
+        found.into_iter().filter(|(path, _)| options.database.as_ref().is_none_or(|name| *name == path.database));
     let listed = stream::iter(wanted.map(|(path, folder)| describe(store, &job, options, path, folder)));
     let mut listed: Vec<_> = listed.buffer_unordered(MANIFESTS_AT_ONCE).try_collect().await?;
     listed.sort_by(|a, b| (&b.id, &b.database, &b.class).cmp(&(&a.id, &a.database, &a.class)));
@@ -112,7 +108,10 @@ pub(super) async fn read_manifest(store: &Store, job: &Job, path: &BackupPath) -
         return Ok(manifest);
     }
     let (database, class, id) = (&manifest.database, &manifest.class, &manifest.id);
-    Err(Error::new(Kind::Integrity, format!("trust the manifest: it is of {database}/{id} ({class}), and lies elsewhere")))
+    Err(Error::new(
+        Kind::Integrity,
+        format!("trust the manifest: it is of {database}/{id} ({class}), and lies elsewhere"),
+    ))
 }
 
 /// What is wrong with the objects a manifest names, if anything.

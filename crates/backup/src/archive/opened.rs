@@ -9,8 +9,8 @@ use lifeboat_core::store::layout::{BackupPath, INDEX, MANIFEST};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
-use super::proof::RangeProof;
 use super::list::{Folder, damage, folders, read_manifest};
+use super::proof::RangeProof;
 use super::reference::Which;
 
 /// A backup whose manifest and index are proven; its other bytes are not yet.

@@ -60,7 +60,8 @@ impl<'a> RangeProof<'a> {
             Content::Sql { .. } => true,
             Content::Rows(rows) => rows.fingerprint == fingerprint,
         };
-        let bytes_agree = self.digester.take() == self.range.bytes.sha256 && self.sql_bytes == self.range.bytes.sql_bytes;
+        let bytes_agree =
+            self.digester.take() == self.range.bytes.sha256 && self.sql_bytes == self.range.bytes.sql_bytes;
         if rows_agree && bytes_agree { Ok(sql) } else { Err(self.archive.unproven(self.range)) }
     }
 

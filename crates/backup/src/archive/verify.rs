@@ -74,7 +74,9 @@ async fn verify_script_object(
         let mut rest = &block[..];
         while !rest.is_empty() {
             // The index was checked to cover its objects: bytes without a range cannot be.
-            let Some(mut current) = proof.take().or_else(|| Some(RangeProof::new(archive, ranges.next()?))) else { break };
+            let Some(mut current) = proof.take().or_else(|| Some(RangeProof::new(archive, ranges.next()?))) else {
+                break;
+            };
             let (now, later) = rest.split_at(current.missing().min(rest.len()).min(STEP_BYTES));
             let sql = current.push(now)?;
             job.count(Counter::SqlBytes, sql.len() as u64);

@@ -112,7 +112,8 @@ impl RunSummary {
     /// [`Kind::Partial`] when some databases were backed up; the first error when none was.
     pub fn outcome(self) -> Result<Vec<BackupSummary>> {
         let total = self.results.len();
-        let (done, mut failed): (Vec<_>, Vec<_>) = self.results.into_iter().map(|(_, result)| result).partition(Result::is_ok);
+        let (done, mut failed): (Vec<_>, Vec<_>) =
+            self.results.into_iter().map(|(_, result)| result).partition(Result::is_ok);
         let done: Vec<_> = done.into_iter().flatten().collect();
         if failed.is_empty() {
             return Ok(done);

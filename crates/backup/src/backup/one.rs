@@ -95,7 +95,8 @@ pub(super) async fn back_up(
     };
     let dumped = dump(&destination, journal, job, leader.as_mut(), &tools).await?;
     let Dumped { script, mut attachments, warnings } = dumped;
-    let stored = script.objects.iter().map(|(name, o): &(String, WrittenObject)| destination.stored(name, o.length, o.sha256));
+    let stored =
+        script.objects.iter().map(|(name, o): &(String, WrittenObject)| destination.stored(name, o.length, o.sha256));
     let stored: Vec<_> = stored.collect();
     let index = index(leader.as_ref(), &tools, script, warnings)?;
     attachments.extend(describe(&destination, job, leader.as_ref(), catalog.as_ref(), &index).await?);
@@ -170,11 +171,7 @@ fn check_lengths(uploaded: &[UploadedObject], dumped: &Dumped, destination: &Des
     Ok(())
 }
 
-async fn while_leading<T>(
-    job: &Job,
-    leader: Option<&mut Leader>,
-    work: impl Future<Output = Result<T>>,
-) -> Result<T> {
+async fn while_leading<T>(job: &Job, leader: Option<&mut Leader>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let Some(leader) = leader else { return work.await };
     let mut work = std::pin::pin!(work);
     tokio::select! {
@@ -201,7 +198,7 @@ async fn run_tools(
         job.step("dump the schema archive");
         let mut schema = tools.command("pg_dump", "schema");
         schema.args(["--format=custom", "--compress=0", "--section=pre-data", "--section=post-data"]);
-        schema.arg(format!("--snapshot={snapshot}")).arg(LOCK_WAIT);
+        schema.arg(format!("--snapshot={snapshot}")).args(PG_DUMP_OPTIONS);
         attachments.push(destination.tool_output(job, schema, "pg_dump", layout::SCHEMA, &writers).await?);
     } else {
         warnings.push("no leader was possible: no schema archive, no catalog, no proof of completeness".to_owned());
@@ -212,13 +209,15 @@ async fn run_tools(
     attachments.push(destination.tool_output(job, globals, "pg_dumpall", layout::GLOBALS, &writers).await?);
     job.step("dump the rows");
     let mut pg_dump = tools.command("pg_dump", "dump");
-    pg_dump.arg(LOCK_WAIT).args(snapshot.map(|snapshot| format!("--snapshot={snapshot}")));
+    pg_dump.args(PG_DUMP_OPTIONS).args(snapshot.map(|snapshot| format!("--snapshot={snapshot}")));
     let script = stream::dump(job, pg_dump, writers, destination.backup.clone(), &destination.upload).await?;
     Ok(Dumped { script, attachments, warnings })
 }
 
-/// The leader holds every lock already; a minute is for DDL that queued up behind it.
-const LOCK_WAIT: &str = "--lock-wait-timeout=60s";
+/// The leader holds every lock already; a minute is for DDL that queued up behind it. Quoted names survive the reserved
+/// words of later versions, and psql's habit of taking an unquoted `begin` in CREATE FUNCTION for a block: it would
+/// silently leave out the rest of the script.
+const PG_DUMP_OPTIONS: &[&str] = &["--lock-wait-timeout=60s", "--quote-all-identifiers"];
 
 fn index(leader: Option<&Leader>, tools: &Toolbox, mut script: Script, warnings: Vec<String>) -> Result<Index> {
     let skipped = match leader {

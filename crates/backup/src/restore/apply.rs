@@ -59,15 +59,8 @@ async fn fill(
     let passwords = roles::create(store, archive, missing, options.roles, &mut session, job).await?;
     let encoding = header.encoding.clone().unwrap_or_else(|| "UTF8".to_owned());
     let skip_owners = options.roles == MissingRoles::Skip;
-    let loader = Loader {
-        store,
-        archive,
-        target,
-        header,
-        encoding: &encoding,
-        job,
-        filled: Mutex::new(BTreeSet::new()),
-    };
+    let loader =
+        Loader { store, archive, target, header, encoding: &encoding, job, filled: Mutex::new(BTreeSet::new()) };
     let mut sql = SqlRunner { store, archive, job, session, encoding: encoding.clone(), skip_owners };
     let filled = run_script(archive, &loader, &mut sql, options.jobs, job).await;
     if let Err(error) = filled {
@@ -129,7 +122,10 @@ async fn set_properties(
         let owner = crate::script::changes_owner_or_privileges(statement.as_bytes());
         let of_a_role = statement.starts_with("ALTER ROLE ");
         if !(skip_owners && (owner || of_a_role)) {
-            session.execute(&statement).await.map_err(|error| error.while_doing("set the properties of the database"))?;
+            session
+                .execute(&statement)
+                .await
+                .map_err(|error| error.while_doing("set the properties of the database"))?;
         }
     }
     Ok(())

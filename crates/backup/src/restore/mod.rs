@@ -153,7 +153,12 @@ pub async fn restore(
     apply::apply(store, &archive, target, options, &preflight, &job).await
 }
 
-fn describe(archive: &Archive, target: &ConnectionSettings, options: &RestoreOptions, preflight: Preflight) -> RestorePlan {
+fn describe(
+    archive: &Archive,
+    target: &ConnectionSettings,
+    options: &RestoreOptions,
+    preflight: Preflight,
+) -> RestorePlan {
     let index = &archive.index;
     RestorePlan {
         backup: archive.path.to_string(),

@@ -32,7 +32,8 @@ pub(super) async fn check(
     job: &Job,
 ) -> Result<Preflight> {
     let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
-    let mut session = if options.create { maintenance(target, &how, job).await? } else { into(target, &how, job).await? };
+    let mut session =
+        if options.create { maintenance(target, &how, job).await? } else { into(target, &how, job).await? };
     let facts = facts(&mut session, &target.dbname).await?;
     let mut preflight = Preflight {
         server_version_num: facts.server_version_num,
@@ -81,7 +82,9 @@ impl Preflight {
     /// The roles that a restore would create.
     pub(super) fn roles_to_create(&self, mode: MissingRoles) -> Vec<String> {
         match mode {
-            MissingRoles::Create | MissingRoles::Stub => self.missing_roles.iter().map(|role| role.name.clone()).collect(),
+            MissingRoles::Create | MissingRoles::Stub => {
+                self.missing_roles.iter().map(|role| role.name.clone()).collect()
+            }
             MissingRoles::Refuse | MissingRoles::Skip => Vec::new(),
         }
     }
@@ -158,7 +161,8 @@ impl Preflight {
 async fn is_source(archive: &Archive, session: &mut DirectSession, target: &ConnectionSettings) -> Result<bool> {
     let Some(source) = &archive.index.source else { return Ok(false) };
     let Some(identifier) = &source.system_identifier else { return Ok(false) };
-    let may = session.text("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')").await?;
+    let may =
+        session.text("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')").await?;
     if source.database != target.dbname || may.as_deref() != Some("t") {
         return Ok(false);
     }

@@ -46,7 +46,10 @@ async fn as_they_were(
     for role in missing {
         job.step(&format!("create the role {}", role.name));
         for statement in statements_about(&globals, &role.name)? {
-            session.execute(&statement).await.map_err(|error| error.while_doing(format!("create the role {}", role.name)))?;
+            session
+                .execute(&statement)
+                .await
+                .map_err(|error| error.while_doing(format!("create the role {}", role.name)))?;
         }
     }
     let can_log_in = missing.iter().filter(|role| role.login);

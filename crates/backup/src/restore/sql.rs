@@ -99,7 +99,11 @@ impl SqlRunner<'_> {
         }
         let job = self.job.clone();
         job.run(self.session.execute(&text)).await.map_err(|error| {
-            if error.kind() == Kind::Cancelled { error } else { error.while_doing(format!("restore {}", name(statement))) }
+            if error.kind() == Kind::Cancelled {
+                error
+            } else {
+                error.while_doing(format!("restore {}", name(statement)))
+            }
         })
     }
 

@@ -6,7 +6,9 @@ use lifeboat_core::{Error, Job, Kind, Result};
 use super::preflight::maintenance;
 use super::{RestoreOptions, preflight::Preflight};
 use crate::archive::Archive;
-use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal};
+use crate::postgres::{
+    ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal,
+};
 
 /// Where rows go, and how it ends.
 pub(super) struct Target {
@@ -33,7 +35,10 @@ impl Target {
         let mut session = maintenance(wanted, &how, job).await?;
         job.step(&format!("create the database {temporary}"));
         let statement = create_statement(&temporary, archive.index.source.as_ref(), preflight.server_version_num);
-        session.execute(&statement).await.map_err(|error| error.while_doing(format!("create the database {temporary}")))?;
+        session
+            .execute(&statement)
+            .await
+            .map_err(|error| error.while_doing(format!("create the database {temporary}")))?;
         session.close().await;
         Ok(Self { settings: wanted.with_dbname(&temporary), final_name: Some(wanted.dbname.clone()), how })
     }
@@ -54,7 +59,8 @@ impl Target {
         job.step(&format!("name the database {name}"));
         let mut session = maintenance(&self.settings, &self.how, job).await?;
         let rename = format!("ALTER DATABASE {} RENAME TO {}", quote_ident(&self.settings.dbname), quote_ident(name));
-        let renamed = session.execute(&rename).await.map_err(|error| error.while_doing(format!("name the database {name}")));
+        let renamed =
+            session.execute(&rename).await.map_err(|error| error.while_doing(format!("name the database {name}")));
         session.close().await;
         renamed
     }

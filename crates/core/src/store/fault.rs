@@ -65,12 +65,24 @@ fn judge_answer(text: &str) -> Fault {
 
 /// Our error for a call that will not be tried again.
 pub(super) fn fatal(error: object_store::Error, doing: &str) -> Error {
-    match judge(&error) {
-        Fault::Fatal(kind, hint) => Error::new(kind, doing).hint(hint).caused_by(error),
-        Fault::Transient => Error::new(Kind::TryAgain, doing)
-            .hint("check that the store's endpoint is right and reachable, then run again")
-            .caused_by(error),
+    let (kind, hint) = match judge(&error) {
+        Fault::Fatal(kind, hint) => (kind, hint),
+        Fault::Transient => (Kind::TryAgain, "check that the store's endpoint is right and reachable, then run again"),
+    };
+    let failed = Error::new(kind, doing).hint(hint);
+    match answer(&whole_text(&error)) {
+        Some(answer) => failed.caused_by(answer),
+        None => failed.caused_by(error),
     }
+}
+
+/// What the server said, without the XML around it.
+pub(super) fn answer(text: &str) -> Option<String> {
+    let between = |from: &str, to: &str| Some(text.split_once(from)?.1.split_once(to)?.0.trim().to_owned());
+    let code = between("<Code>", "</Code>")?;
+    let status = between("status code: ", ": ").unwrap_or_default();
+    let message = between("<Message>", "</Message>").unwrap_or_default();
+    Some(format!("the store answered {status} ({code}): {message}"))
 }
 
 /// Whether the server says that it does not know the multipart upload.
@@ -91,11 +103,18 @@ pub(super) fn whole_text(error: &object_store::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, judge};
+    use super::{Fault, answer, judge};
     use crate::error::Kind;
 
-    fn answer(text: &str) -> Fault {
+    fn judged(text: &str) -> Fault {
         judge(&object_store::Error::Generic { store: "S3", source: text.into() })
+    }
+
+    #[test]
+    fn an_answer_is_told_without_its_xml() {
+        let text = "Server returned non-2xx status code: 404 Not Found: <?xml version=\"1.0\"?>\n<Error>\
+            <Code>NoSuchBucket</Code><Message>The bucket does not exist</Message></Error>";
+        assert_eq!(answer(text).unwrap(), "the store answered 404 Not Found (NoSuchBucket): The bucket does not exist");
     }
 
     #[test]
@@ -105,9 +124,9 @@ mod tests {
             "Server returned non-2xx status code: 400 Bad Request: <Code>RequestTimeout</Code>",
             "HTTP error: error sending request: connection refused",
         ] {
-            assert!(matches!(answer(text), Fault::Transient), "{text}");
+            assert!(matches!(judged(text), Fault::Transient), "{text}");
         }
-        let kind = |text| match answer(text) {
+        let kind = |text| match judged(text) {
             Fault::Fatal(kind, _) => Some(kind),
             Fault::Transient => None,
         };

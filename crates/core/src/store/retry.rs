@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
-use super::fault::{Fault, fatal, judge, whole_text};
+use super::fault::{Fault, answer, fatal, judge, whole_text};
 use crate::error::Result;
 use crate::job::Job;
 use crate::monitor::Event;
@@ -56,7 +56,9 @@ impl RetryPolicy {
             let (Fault::Transient, Some(wait)) = (judge(&error), waits.next()) else {
                 return Err(fatal(error, doing));
             };
-            job.monitor.event(&Event::Retry { doing, attempt: attempts, error: &whole_text(&error) });
+            let text = whole_text(&error);
+            let error = answer(&text).unwrap_or(text);
+            job.monitor.event(&Event::Retry { doing, attempt: attempts, error: &error });
             job.run(async {
                 tokio::time::sleep(wait).await;
                 Ok(())
