@@ -35,7 +35,11 @@ pub(crate) async fn open(source: &Source, options: &BackupOptions, job: &Job) ->
 }
 
 /// The leader, and the settings of the one server it reached: its snapshot exists nowhere else.
-async fn lead(settings: &ConnectionSettings, options: &BackupOptions, job: &Job) -> Result<(Leader, ConnectionSettings)> {
+async fn lead(
+    settings: &ConnectionSettings,
+    options: &BackupOptions,
+    job: &Job,
+) -> Result<(Leader, ConnectionSettings)> {
     job.step(&format!("connect to {}", settings.display()));
     let session = connect(settings, "leader", &connect_options(options, job), &*job.monitor).await?;
     let settings = session.settings().clone();

@@ -73,8 +73,13 @@ pub(super) async fn read(session: &mut dyn Session) -> Result<Facts> {
 
 /// A permission error would end the transaction, so the right is asked for first.
 async fn identifier_column(session: &mut dyn Session) -> Result<&'static str> {
-    let may = session.text("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')").await?;
-    Ok(if may.as_deref() == Some("t") { "(SELECT system_identifier::text FROM pg_control_system())" } else { "NULL::text" })
+    let may =
+        session.text("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')").await?;
+    Ok(if may.as_deref() == Some("t") {
+        "(SELECT system_identifier::text FROM pg_control_system())"
+    } else {
+        "NULL::text"
+    })
 }
 
 /// Columns that only newer servers have are read through the row's JSON.

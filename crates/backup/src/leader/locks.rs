@@ -92,7 +92,8 @@ async fn blockers(session: &mut dyn Session, relations: &[SourceRelation]) -> Re
 
 impl Blocker {
     fn describe(&self) -> String {
-        let application = self.application.as_deref().filter(|name| !name.is_empty()).unwrap_or("an unnamed application");
+        let application =
+            self.application.as_deref().filter(|name| !name.is_empty()).unwrap_or("an unnamed application");
         let query: String = self.query.as_deref().unwrap_or_default().chars().take(QUERY_CHARS).collect();
         let user = self.user.as_deref().unwrap_or("?");
         format!("{} is blocked by pid {} ({application}, user {user}): {query}", self.relation, self.pid)

@@ -24,7 +24,8 @@ use properties::Properties;
 
 /// Settings of every session that prints rows, which pg_dump does not set itself. With those it sets (`DateStyle`,
 /// `IntervalStyle`, `extra_float_digits`) they make the text of a row a function of the row.
-pub(crate) const PINNED_SETTINGS: &[(&str, &str)] = &[("TimeZone", "UTC"), ("bytea_output", "hex"), ("lc_monetary", "C")];
+pub(crate) const PINNED_SETTINGS: &[(&str, &str)] =
+    &[("TimeZone", "UTC"), ("bytea_output", "hex"), ("lc_monetary", "C")];
 
 /// All settings under which rows are printed, as the index records them.
 pub(crate) const ROW_SETTINGS: &[(&str, &str)] = &[

@@ -74,7 +74,9 @@ fn reason(relation: &SourceRelation, dumped: &HashSet<u32>) -> Option<String> {
         "m" => "a materialized view: its rows are computed at restore",
         "S" => "a sequence: its value is set by the script",
         "f" => "a foreign table: its rows are at the foreign server",
-        _ if relation.root.is_some_and(|root| dumped.contains(&root)) => "its rows are loaded through its partition root",
+        _ if relation.root.is_some_and(|root| dumped.contains(&root)) => {
+            "its rows are loaded through its partition root"
+        }
         _ if relation.unreadable => "an unlogged table: a standby does not have its rows",
         _ => return relation.extension.as_ref().map(|name| format!("it belongs to the extension {name}")),
     };

@@ -87,12 +87,20 @@ async fn listen(job: &Job, stderr: Option<ChildStderr>) -> Vec<String> {
 /// What the operator does about a failed tool, by what it said; first match wins.
 const MESSAGES: &[(&str, Kind, &str)] = &[
     ("server version mismatch", Kind::Tool, "install the client tools of the server's major version"),
-    ("row-level security", Kind::Database, "use a role with BYPASSRLS: a dump under row-level security would be partial"),
+    (
+        "row-level security",
+        Kind::Database,
+        "use a role with BYPASSRLS: a dump under row-level security would be partial",
+    ),
     ("permission denied", Kind::Database, "grant the role pg_read_all_data, or SELECT on what the message names"),
     ("lock timeout", Kind::TryAgain, "another session holds the table; run again later, or raise --lock-timeout"),
     ("statement timeout", Kind::TryAgain, "another session holds the table; run again later, or raise --lock-timeout"),
     ("password authentication failed", Kind::Database, "correct the user or the password"),
-    ("conflict with recovery", Kind::TryAgain, "raise max_standby_streaming_delay or set hot_standby_feedback on the standby"),
+    (
+        "conflict with recovery",
+        Kind::TryAgain,
+        "raise max_standby_streaming_delay or set hot_standby_feedback on the standby",
+    ),
     ("invalid snapshot identifier", Kind::TryAgain, "the leader's session was ended; run again"),
     ("could not connect", Kind::Database, "see the message of the server"),
     ("terminating connection", Kind::TryAgain, "the server ended the session; run again"),

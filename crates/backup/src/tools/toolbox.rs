@@ -43,8 +43,11 @@ impl Toolbox {
         let version = tools.ask_version().await?;
         if major.is_some_and(|major| major_of(&version) != Some(major)) {
             let prefix = options.tools_prefix.join(" ");
-            return Err(Error::new(Kind::Tool, format!("use {version} through `{prefix}` with another server version"))
-                .hint("the tools must have the server's major version"));
+            return Err(Error::new(
+                Kind::Tool,
+                format!("use {version} through `{prefix}` with another server version"),
+            )
+            .hint("the tools must have the server's major version"));
         }
         Ok(Self { version, ..tools })
     }

@@ -91,7 +91,8 @@ fn the_objects_are_the_preamble_and_the_dump_in_slices_and_parts_of_any_size() {
 #[test]
 fn every_relation_has_its_columns_and_its_rows() {
     let (script, _) = index(DUMP, 5, WIDE).unwrap();
-    let found: Vec<_> = script.relations.iter().map(|r| (r.name.as_str(), r.columns.join(","), r.fingerprint)).collect();
+    let found: Vec<_> =
+        script.relations.iter().map(|r| (r.name.as_str(), r.columns.join(","), r.fingerprint)).collect();
     let expect = [
         ("a", "x,y".to_owned(), fingerprint(&["1\tone", "2\t\\N", "3\tthree"])),
         ("b c", String::new(), fingerprint(&["", ""])),
