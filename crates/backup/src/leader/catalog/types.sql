@@ -16,11 +16,15 @@ SELECT t.name AS identity,
                LEFT JOIN pg_namespace n ON n.oid = c.collnamespace
                WHERE a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '') || ')'
        WHEN t.typtype = 'r' THEN (
-           SELECT concat_ws(' ', 'range of', format_type(r.rngsubtype, NULL), 'collation ' || nullif(r.rngcollation, 0)::regcollation,
+           SELECT concat_ws(' ', 'range of', format_type(r.rngsubtype, NULL), 'collation ' || quote_ident(cn.nspname) || '.' || quote_ident(c.collname),
                             'operator class', quote_ident(n.nspname) || '.' || quote_ident(o.opcname),
                             'canonical', r.rngcanonical, 'difference', r.rngsubdiff,
                             'multirange ' || format_type((to_jsonb(r) ->> 'rngmultitypid')::oid, NULL))
-           FROM pg_range r JOIN pg_opclass o ON o.oid = r.rngsubopc JOIN pg_namespace n ON n.oid = o.opcnamespace
+           FROM pg_range r
+           JOIN pg_opclass o ON o.oid = r.rngsubopc
+           JOIN pg_namespace n ON n.oid = o.opcnamespace
+           LEFT JOIN pg_collation c ON c.oid = r.rngcollation
+           LEFT JOIN pg_namespace cn ON cn.oid = c.collnamespace
            WHERE r.rngtypid = t.oid)
        ELSE
            concat_ws(' ', 'base', 'of ' || format_type(nullif(t.typelem, 0), NULL), 'collatable ' || (t.typcollation <> 0)) || ' ' || (
