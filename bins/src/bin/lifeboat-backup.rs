@@ -1,0 +1,9 @@
+//! The nightly timer's tool: it takes backups and can do nothing else.
+
+use std::process::ExitCode;
+
+use lifeboat::{Program, run};
+
+fn main() -> ExitCode {
+    run(Program::LifeboatBackup)
+}

@@ -1,0 +1,66 @@
+//! `lifeboat backup` and `lifeboat-backup`.
+
+use clap::Args;
+
+use super::GlobalArgs;
+use crate::config::{BackupFlags, Flags, SingleDatabase};
+
+/// What to back up, and how.
+#[derive(Args, Debug, Default, PartialEq, Eq)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct BackupArgs {
+    /// Names of configured databases; all of them without one
+    #[arg(value_name = "DATABASE", conflicts_with = "database_url")]
+    pub(crate) databases: Vec<String>,
+    /// Where the database is: env:NAME, file:/path, credential:NAME, command:[…], or a connection string without
+    /// password [env: LIFEBOAT_DATABASE_URL]
+    #[arg(long, value_name = "REF")]
+    pub(crate) database_url: Option<String>,
+    /// The dump method: stream [env: LIFEBOAT_METHOD] [default: stream]
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) method: Option<String>,
+    /// The class, which lifecycle rules of the bucket can tell apart [env: LIFEBOAT_CLASS] [default: daily]
+    #[arg(long, value_name = "CLASS")]
+    pub(crate) class: Option<String>,
+    /// Say what would be done, how large it is and how much memory it takes; change nothing
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+    /// End a run that makes no progress for so long; 0s waits for ever [env: LIFEBOAT_STALL_TIMEOUT] [default: 30m]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) stall_timeout: Option<String>,
+    /// Wait so long for a table lock [env: LIFEBOAT_LOCK_TIMEOUT] [default: 10s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) lock_timeout: Option<String>,
+    /// Parts of 16 MiB in flight: memory against speed [env: LIFEBOAT_PARTS_IN_FLIGHT] [default: 3]
+    #[arg(long, value_name = "N")]
+    pub(crate) parts_in_flight: Option<String>,
+}
+
+impl BackupArgs {
+    /// What these arguments, with the global ones, say about the configuration.
+    pub(crate) fn flags<'a>(&'a self, global: &'a GlobalArgs) -> Flags<'a> {
+        Flags {
+            database: SingleDatabase { name: global.name.as_deref(), url: self.database_url.as_deref() },
+            backup: BackupFlags {
+                method: self.method.as_deref(),
+                class: self.class.as_deref(),
+                parts_in_flight: self.parts_in_flight.as_deref(),
+                stall_timeout: self.stall_timeout.as_deref(),
+                lock_timeout: self.lock_timeout.as_deref(),
+            },
+            ..global.flags()
+        }
+    }
+}
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  Every configured database, as a timer does:
+    lifeboat backup
+  One database, without a configuration file:
+    lifeboat backup --store s3://bucket/prod --name shop --database-url env:DATABASE_URL
+  Before a migration, in a class that is kept longer:
+    lifeboat backup shop --class before-migration
+
+The store's keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its endpoint from AWS_ENDPOINT_URL, or from the
+configuration file. A key that may only write suffices. Exit code 3 means that some databases failed and others did not.";

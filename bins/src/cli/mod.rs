@@ -1,0 +1,160 @@
+//! The command line. Values stay text here: the configuration reads them, so that a flag, a variable and a line of
+//! the file are judged alike, and no message repeats what may be a secret.
+
+mod argument;
+mod backup;
+mod read;
+mod restore;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+pub(crate) use argument::refuse_passwords;
+pub(crate) use backup::BackupArgs;
+pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, ShowArgs, VerifyArgs};
+pub(crate) use restore::{RestoreArgs, Roles};
+
+use crate::config::{Flags, SingleDatabase};
+
+/// Backs Postgres up to object storage, and proves that the backups restore.
+#[derive(Debug, Parser)]
+#[command(name = "lifeboat", version, after_help = AFTER_HELP, disable_help_subcommand = false)]
+pub(crate) struct Lifeboat {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Takes backups, for the nightly timer: the same as `lifeboat backup`, and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "lifeboat-backup", version, after_help = backup::EXAMPLES)]
+pub(crate) struct LifeboatBackup {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    /// What to back up.
+    #[command(flatten)]
+    pub(crate) args: BackupArgs,
+}
+
+/// Options of every command.
+#[derive(Args, Debug, Default)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// The store: s3://bucket/prefix or file:///folder [env: LIFEBOAT_STORE]
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) store: Option<String>,
+    /// The database's name in the store [env: LIFEBOAT_NAME]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+    /// The configuration file [env: LIFEBOAT_CONFIG] [default: /etc/lifeboat/lifeboat.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<String>,
+    /// Print NDJSON on stdout; the last record is always the result
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Print warnings, errors and results only
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Log more; twice for details, three times for everything [env: LIFEBOAT_LOG takes a filter]
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// The commands of `lifeboat`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Back up databases
+    Backup(BackupArgs),
+    /// List the backups in the store
+    List(ListArgs),
+    /// Show what a backup holds
+    Show(ShowArgs),
+    /// Read a backup whole and check every byte
+    Verify(VerifyArgs),
+    /// Restore a backup into a database
+    Restore(RestoreArgs),
+    /// Write a backup's SQL script to stdout
+    Cat(CatArgs),
+    /// Copy a backup's objects into a folder
+    Download(DownloadArgs),
+    /// Check or show the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// See it work: a throwaway Postgres, a backup, a restore and a comparison row by row
+    Demo,
+    /// List the exit codes and what they mean
+    ExitCodes,
+}
+
+/// The commands under `config`.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say everything that is wrong with the configuration
+    Check,
+    /// Show every effective value and where it comes from; secrets only as references
+    Show,
+}
+
+impl GlobalArgs {
+    /// What these options say about the configuration.
+    pub(crate) fn flags(&self) -> Flags<'_> {
+        Flags {
+            store: self.store.as_deref(),
+            database: SingleDatabase { name: self.name.as_deref(), url: None },
+            ..Flags::default()
+        }
+    }
+}
+
+const AFTER_HELP: &str = "\
+BACKUP is [DATABASE/]ID, the unique beginning of an id, or latest: shop/latest, 20261121T0217.
+
+Examples:
+  lifeboat demo
+  lifeboat backup --store s3://bucket/prod --name shop --database-url env:DATABASE_URL
+  lifeboat list --store s3://bucket/prod
+  lifeboat restore shop/latest --store s3://bucket/prod --into postgresql://db/shop_restored --create
+
+Passwords never stand in arguments: write env:NAME, file:/path, credential:NAME or command:[\"program\"] instead.
+`lifeboat exit-codes` lists the exit codes.";
+
+#[cfg(test)]
+mod tests {
+    use clap::{CommandFactory as _, Parser as _};
+
+    use super::{Command, Lifeboat, LifeboatBackup};
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Lifeboat::command().debug_assert();
+        LifeboatBackup::command().debug_assert();
+    }
+
+    #[test]
+    fn global_options_stand_before_or_after_the_command() {
+        for line in ["lifeboat --json list shop", "lifeboat list --json shop"] {
+            let parsed = Lifeboat::try_parse_from(line.split(' ')).unwrap();
+            assert!(parsed.global.json && matches!(parsed.command, Command::List(_)), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_timers_program_takes_the_same_arguments_as_the_command() {
+        let args = ["--name", "shop", "--database-url", "env:X", "--class", "monthly", "--dry-run"];
+        let timer = LifeboatBackup::try_parse_from(["lifeboat-backup"].iter().chain(&args)).unwrap();
+        let Command::Backup(command) =
+            Lifeboat::try_parse_from(["lifeboat", "backup"].iter().chain(&args)).unwrap().command
+        else {
+            panic!("not a backup")
+        };
+        assert_eq!(timer.args, command);
+    }
+
+    #[test]
+    fn the_timers_program_cannot_read_or_delete() {
+        assert!(LifeboatBackup::try_parse_from(["lifeboat-backup", "--into", "x"]).is_err());
+    }
+}

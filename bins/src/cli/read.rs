@@ -1,0 +1,70 @@
+//! Commands that only read the store: `list`, `show`, `verify`, `cat`, `download`.
+
+use clap::Args;
+
+/// What to list.
+#[derive(Args, Debug)]
+#[command(after_help = LIST_HELP)]
+pub(crate) struct ListArgs {
+    /// Only backups of this database
+    #[arg(value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// What interrupted runs left behind, and nothing refers to
+    #[arg(long)]
+    pub(crate) orphans: bool,
+}
+
+/// What to show.
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// [DATABASE/]ID, the unique beginning of an id, or latest
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: String,
+}
+
+/// What to verify.
+#[derive(Args, Debug)]
+#[command(after_help = VERIFY_HELP)]
+pub(crate) struct VerifyArgs {
+    /// [DATABASE/]ID, the unique beginning of an id, or latest
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: String,
+}
+
+/// What to write to stdout.
+#[derive(Args, Debug)]
+#[command(after_help = CAT_HELP)]
+pub(crate) struct CatArgs {
+    /// [DATABASE/]ID, the unique beginning of an id, or latest
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: String,
+}
+
+/// What to download, and where to.
+#[derive(Args, Debug)]
+#[command(after_help = DOWNLOAD_HELP)]
+pub(crate) struct DownloadArgs {
+    /// [DATABASE/]ID, the unique beginning of an id, or latest
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: String,
+    /// The folder; it is made, or must be empty
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: std::path::PathBuf,
+}
+
+const LIST_HELP: &str = "\
+States: available (every object is there with its length), damaged, expired (older than the configured retention and no
+longer whole), in flight (begun less than 48 hours ago, not finished), orphan (begun earlier, never finished).";
+const VERIFY_HELP: &str = "\
+Reads every object, checks its length and digest, and unpacks it. Exit code 30 names the first object that is not what
+the manifest says.";
+const CAT_HELP: &str = "\
+Examples:
+  lifeboat cat shop/latest | psql -X -v ON_ERROR_STOP=1 shop_restored
+  lifeboat cat shop/latest | grep -c '^COPY '
+
+`lifeboat restore` is the better way back: psql commits what it got when its input ends early, and nothing tells it so.
+Watch this command's exit code (set -o pipefail).";
+const DOWNLOAD_HELP: &str = "\
+The folder then holds a backup that needs no Lifeboat: gunzip the objects of manifest.json's script in their order, and
+pipe them into psql.";

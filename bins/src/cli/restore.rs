@@ -1,0 +1,52 @@
+//! `lifeboat restore`.
+
+use std::num::NonZeroUsize;
+
+use clap::{Args, ValueEnum};
+
+/// What to restore, and where to.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RestoreArgs {
+    /// [DATABASE/]ID, the unique beginning of an id, or latest
+    #[arg(value_name = "BACKUP")]
+    pub(crate) backup: String,
+    /// The target: env:NAME, file:/path, credential:NAME, command:[…], or a connection string without password
+    #[arg(long, value_name = "DSN")]
+    pub(crate) into: String,
+    /// Create the target database; it gets its name when everything is in it
+    #[arg(long)]
+    pub(crate) create: bool,
+    /// Connections that load rows and build indexes [default: one per core]
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// What to do about roles that the target lacks; without this the restore is refused and lists them
+    #[arg(long, value_name = "HOW")]
+    pub(crate) roles: Option<Roles>,
+    /// Say what would be done; change nothing
+    #[arg(long, short = 'n')]
+    pub(crate) dry_run: bool,
+}
+
+/// What to do about missing roles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Roles {
+    /// Create them as they were, without passwords
+    Create,
+    /// Create them without any rights of their own, and without LOGIN
+    Stub,
+    /// Restore without ownership and grants
+    Skip,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  See what would happen:
+    lifeboat restore shop/latest --into postgresql://db/shop_restored --create --dry-run
+  Into a new database on a replacement host, with its roles:
+    lifeboat restore shop/latest --into env:ADMIN_URL --create --roles create
+  One backup, by the beginning of its id, into an empty database:
+    lifeboat restore shop/20261121T0217 --into env:TARGET_URL --jobs 4
+
+A database that is not empty is refused. No row is committed before its bytes are proven; a restore that fails leaves
+nothing under the target's name when it was to be created.";

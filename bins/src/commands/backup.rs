@@ -1,0 +1,147 @@
+//! `lifeboat backup`.
+
+use lifeboat_backup::backup::{BackupPlan, plan};
+use lifeboat_backup::postgres::Retry;
+use lifeboat_backup::{BackupOptions, BackupSummary, Source, backup_all};
+use lifeboat_core::store::{Store, UploadOptions};
+use lifeboat_core::{Error, Kind, Name, Result};
+use serde_json::json;
+
+use super::{Context, source};
+use crate::cli::BackupArgs;
+use crate::config::BackupConfig;
+use crate::exit::Exit;
+use crate::output::table::{Align, facts, render};
+use crate::output::{Outcome, units};
+
+/// Backs up the selected databases, one after another.
+///
+/// # Errors
+/// The first database's error, when none was backed up.
+pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome> {
+    let config = context.config(args.flags(&context.global))?;
+    let databases = source::selected(&config, &args.databases)?;
+    let store = config.store.open(&context.environment).await?;
+    let options = options(&config.backup, context);
+    let mut sources = Vec::new();
+    for database in databases {
+        sources.push(source::source(database, &context.environment).await?);
+    }
+    if args.dry_run {
+        return dry_run(&sources, &store, &options, context).await;
+    }
+    let summary = Box::pin(backup_all(&sources, &store, &options, context.monitor.clone())).await?;
+    conclude(summary.results, context)
+}
+
+fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
+    BackupOptions {
+        class: config.class.value.clone(),
+        upload: UploadOptions { parts_in_flight: config.parts_in_flight.value.get(), ..UploadOptions::default() },
+        lock_timeout: config.lock_timeout.value,
+        stall_timeout: config.stall_timeout.value,
+        connect_retry: Retry::default(),
+        runtime_dir: config.runtime_dir.value.clone(),
+        cancel: context.cancel.clone(),
+        ..BackupOptions::new(config.state_dir.value.clone())
+    }
+}
+
+async fn dry_run(sources: &[Source], store: &Store, options: &BackupOptions, context: &Context) -> Result<Outcome> {
+    let mut plans = Vec::new();
+    for source in sources {
+        plans.push(plan(source, store, options, &context.job()).await?);
+    }
+    let text: Vec<_> = plans.iter().map(plan_text).collect();
+    let note = "\nNothing was changed: this was a dry run.\n";
+    Ok(Outcome::success(text.join("\n") + note, json!({"dry_run": true, "plans": plans})))
+}
+
+fn plan_text(plan: &BackupPlan) -> String {
+    let unknown = || "unknown".to_owned();
+    facts(&[
+        ("database", format!("{} ({})", plan.database, plan.reached)),
+        ("store", plan.store.clone()),
+        ("tool", plan.pg_dump.clone()),
+        ("tables", plan.tables.map_or_else(unknown, |tables| units::count(tables as u64))),
+        (
+            "size",
+            plan.database_bytes
+                .map_or_else(unknown, |bytes| format!("{} on the server, indexes included", units::size(bytes))),
+        ),
+        ("memory", format!("{} at most", units::size(plan.memory_bytes))),
+    ])
+}
+
+/// One failure among several databases is exit code 3, and each failure is told; one among one is its own.
+fn conclude(results: Vec<(Name, Result<BackupSummary>)>, context: &Context) -> Result<Outcome> {
+    let total = results.len();
+    let mut done = Vec::new();
+    let mut failed = Vec::new();
+    for (name, result) in results {
+        match result {
+            Ok(summary) => done.push(summary),
+            Err(error) => failed.push((name, error)),
+        }
+    }
+    let cancelled = failed.iter().position(|(_, error)| error.kind() == Kind::Cancelled);
+    if let Some(at) = cancelled.or_else(|| (total == 1 && done.is_empty()).then_some(0)) {
+        return Err(failed.swap_remove(at).1);
+    }
+    for (name, error) in &failed {
+        context.console.line(crate::output::error_text(&named(name, error), context.style.stderr_colour).trim_end());
+    }
+    let errors: Vec<_> = failed.iter().map(|(name, error)| error_json(name, error)).collect();
+    let exit = match failed.first() {
+        None => Exit::Success,
+        Some(_) if !done.is_empty() => Exit::Partial,
+        Some((_, error)) => Exit::of(error.kind()),
+    };
+    Ok(Outcome { text: summary_text(&done), json: json!({"backups": done, "failed": errors}), exit })
+}
+
+fn named(name: &Name, error: &Error) -> Error {
+    let shown = Error::new(error.kind(), format!("back up {name}: {}", error.chain()));
+    match error.help() {
+        Some(hint) => shown.hint(hint),
+        None => shown,
+    }
+}
+
+fn error_json(name: &Name, error: &Error) -> serde_json::Value {
+    let exit = Exit::of(error.kind());
+    json!({
+        "database": name,
+        "exit_code": exit.code(),
+        "exit_kind": exit.name(),
+        "error": error.chain(),
+        "hint": error.help(),
+    })
+}
+
+fn summary_text(done: &[BackupSummary]) -> String {
+    if done.is_empty() {
+        return String::new();
+    }
+    let head = [
+        ("BACKUP", Align::Left),
+        ("CLASS", Align::Left),
+        ("TABLES", Align::Right),
+        ("ROWS", Align::Right),
+        ("SQL", Align::Right),
+        ("STORED", Align::Right),
+        ("TIME", Align::Right),
+    ];
+    let row = |summary: &BackupSummary| {
+        vec![
+            format!("{}/{}", summary.database, summary.id),
+            summary.class.to_string(),
+            units::count(summary.tables as u64),
+            units::count(summary.rows),
+            units::size(summary.sql_bytes),
+            units::size(summary.stored_bytes),
+            units::duration(std::time::Duration::from_secs_f64(summary.seconds.max(0.0))),
+        ]
+    };
+    render(&head, &done.iter().map(row).collect::<Vec<_>>())
+}

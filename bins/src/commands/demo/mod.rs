@@ -1,0 +1,123 @@
+//! `lifeboat demo`: everything Lifeboat promises, shown on a throwaway server within a minute.
+
+mod account;
+mod compare;
+mod server;
+mod summary;
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use lifeboat_backup::archive::verify;
+use lifeboat_backup::{
+    BackupOptions, BackupRef, BackupSummary, Reach, RestoreOptions, RestoreSummary, Source, backup, restore,
+};
+use lifeboat_core::store::Store;
+use lifeboat_core::{Error, Kind, Result, ResultExt};
+use secrecy::SecretString;
+use serde_json::json;
+
+use self::server::Throwaway;
+use self::summary::Findings;
+use super::{Context, source};
+use crate::config::{StoreConfig, env_vars};
+use crate::exit::Exit;
+use crate::output::Outcome;
+
+/// Runs the demo; whatever happens, the server and its folder are gone afterwards. The backup stays in the store.
+///
+/// # Errors
+/// [`Kind::Tool`] when Postgres is not installed; those of the steps.
+pub(super) async fn run(context: &Context) -> Result<Outcome> {
+    let job = context.job();
+    let tools = server::find_tools(context.environment.var(env_vars::PATH).unwrap_or_default())?;
+    let store = open_store(context).await?;
+    job.step("start a throwaway Postgres");
+    let server = job.run(Throwaway::start(tools)).await?;
+    let ended = job.run(Box::pin(show(&server, &store, context))).await;
+    server.stop().await;
+    let findings = ended?;
+    let exit = if findings.is_equal() { Exit::Success } else { Exit::Integrity };
+    let json = json!({
+        "store": findings.store,
+        "backup": findings.backup,
+        "verified": findings.verified,
+        "compared": findings.compared,
+        "equal": findings.is_equal(),
+    });
+    Ok(Outcome { text: findings.render(context.style.stdout_colour), json, exit })
+}
+
+/// The store of the command line, else the embedded one. A configured store is production's: the demo stays out of it.
+async fn open_store(context: &Context) -> Result<Store> {
+    let embedded;
+    let address = match &context.global.store {
+        Some(address) => address,
+        None => {
+            embedded = format!("file://{}", embedded_store(context)?.display());
+            &embedded
+        }
+    };
+    StoreConfig::at(address)?.open(&context.environment).await
+}
+
+fn embedded_store(context: &Context) -> Result<PathBuf> {
+    let environment = &context.environment;
+    let xdg = environment.var(env_vars::XDG_DATA_HOME).map(PathBuf::from);
+    let home = || environment.var(env_vars::HOME).map(|home| PathBuf::from(home).join(".local/share"));
+    let base = xdg.or_else(home).ok_or_else(|| {
+        Error::new(Kind::Config, "find a folder for the demo's backups").hint("set HOME or give --store file:///folder")
+    })?;
+    Ok(base.join("lifeboat/demo"))
+}
+
+async fn show(server: &Throwaway, store: &Store, context: &Context) -> Result<Findings> {
+    let job = context.job();
+    let mut times = Vec::new();
+    job.step("load a small shop");
+    server.psql("postgres", &format!("CREATE DATABASE {ORIGINAL}")).await?;
+    server.psql(ORIGINAL, SHOP).await?;
+    let backup = timed("backup took", &mut times, back_up(server, store, context)).await?;
+    let reference: BackupRef = format!("{}/{}", backup.database, backup.id).parse()?;
+    let proof = verify(store, &reference, context.cancel.clone(), context.monitor.clone());
+    let verified = timed("verify took", &mut times, proof).await?;
+    timed("restore took", &mut times, restore_copy(server, store, &reference, context)).await?;
+    job.step("compare every row");
+    let compared = timed("compare took", &mut times, compare::compare(server, ORIGINAL, COPY)).await?;
+    Ok(Findings { store: store.address().to_owned(), backup, verified, compared, times })
+}
+
+async fn back_up(server: &Throwaway, store: &Store, context: &Context) -> Result<BackupSummary> {
+    let settings = source::settings(&SecretString::from(server.dsn(ORIGINAL)), &context.environment)?;
+    let reach = Reach::Direct { settings: Box::new(settings), tools_dir: Some(server.bin().to_owned()) };
+    let state = tempfile::tempdir().kind_of(Kind::Failure, || "make a folder for the demo's state".to_owned())?;
+    let options = BackupOptions { cancel: context.cancel.clone(), ..BackupOptions::new(state.path()) };
+    Box::pin(backup(&Source { name: "demo".parse()?, reach }, store, &options, context.monitor.clone())).await
+}
+
+async fn restore_copy(
+    server: &Throwaway,
+    store: &Store,
+    reference: &BackupRef,
+    context: &Context,
+) -> Result<RestoreSummary> {
+    let into = source::settings(&SecretString::from(server.dsn(COPY)), &context.environment)?;
+    let options = RestoreOptions { create: true, cancel: context.cancel.clone(), ..RestoreOptions::default() };
+    Box::pin(restore(store, reference, &into, &options, context.monitor.clone())).await
+}
+
+async fn timed<T>(
+    step: &'static str,
+    times: &mut Vec<(&'static str, Duration)>,
+    work: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let begun = Instant::now();
+    let done = work.await?;
+    times.push((step, begun.elapsed()));
+    Ok(done)
+}
+
+const SHOP: &str = include_str!("../../../../fixtures/sql/small.sql");
+const ORIGINAL: &str = "shop";
+const COPY: &str = "shop_restored";

@@ -1,0 +1,98 @@
+//! A module per command: each resolves what it needs, calls one library function, and renders what comes back.
+
+mod backup;
+mod cat;
+mod config;
+mod demo;
+mod download;
+mod list;
+mod reference;
+mod restore;
+mod show;
+mod source;
+mod verify;
+
+use std::sync::Arc;
+
+use lifeboat_backup::BackupRef;
+use lifeboat_core::Result;
+use lifeboat_core::job::Job;
+use lifeboat_core::monitor::Monitor;
+use lifeboat_core::store::Store;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Command, GlobalArgs};
+use crate::config::{Config, ConfigFile, Environment, Flags};
+use crate::exit;
+use crate::output::{Console, Outcome, Style};
+
+/// What every command is given.
+pub(crate) struct Context {
+    /// Options of every command.
+    pub(crate) global: GlobalArgs,
+    /// How this run speaks.
+    pub(crate) style: Style,
+    /// stderr.
+    pub(crate) console: Console,
+    /// The environment.
+    pub(crate) environment: Environment,
+    /// Who listens to progress.
+    pub(crate) monitor: Arc<dyn Monitor>,
+    /// What ends the run early.
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Context {
+    /// Monitor and cancellation for a library call.
+    pub(crate) fn job(&self) -> Job {
+        Job::new(Arc::clone(&self.monitor), self.cancel.clone())
+    }
+
+    /// The effective configuration under these flags.
+    ///
+    /// # Errors
+    /// [`Config`](lifeboat_core::Kind::Config), with everything that is wrong.
+    pub(crate) fn config(&self, flags: Flags<'_>) -> Result<Config> {
+        let file = ConfigFile::find(self.global.config.as_deref(), &self.environment)?;
+        Ok(Config::load(file, flags, &self.environment)?)
+    }
+
+    /// The configuration of a command that only reads the store, and the store.
+    ///
+    /// # Errors
+    /// [`Config`](lifeboat_core::Kind::Config).
+    pub(crate) async fn reading(&self) -> Result<(Config, Store)> {
+        let config = self.config(self.global.flags())?;
+        let store = config.store.open(&self.environment).await?;
+        Ok((config, store))
+    }
+
+    /// The backup that an argument names, and the store it is in.
+    ///
+    /// # Errors
+    /// [`Config`](lifeboat_core::Kind::Config); [`Usage`](lifeboat_core::Kind::Usage) when it names none.
+    pub(crate) async fn backup(&self, text: &str) -> Result<(BackupRef, Store)> {
+        let (config, store) = self.reading().await?;
+        Ok((reference::reference(text, self.global.name.as_deref(), &config)?, store))
+    }
+}
+
+/// Carries a command out.
+///
+/// # Errors
+/// What the command's library function returns.
+pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Outcome> {
+    match command {
+        Command::Backup(args) => backup::run(&args, context).await,
+        Command::List(args) => list::run(&args, context).await,
+        Command::Show(args) => show::run(&args, context).await,
+        Command::Verify(args) => verify::run(&args, context).await,
+        Command::Restore(args) => restore::run(&args, context).await,
+        Command::Cat(args) => cat::run(&args, context).await,
+        Command::Download(args) => download::run(&args, context).await,
+        Command::Config(command) => config::run(command, context),
+        Command::Demo => demo::run(context).await,
+        Command::ExitCodes => Ok(Outcome::success(exit::table(), json!({"table": exit::table()}))),
+    }
+}

@@ -1,0 +1,104 @@
+//! `lifeboat restore`.
+
+use std::time::Duration;
+
+use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_backup::restore::{RestorePlan, plan};
+use lifeboat_backup::{MissingRoles, RestoreOptions, RestoreSummary, restore};
+use lifeboat_core::{Error, Kind, Result};
+use serde_json::json;
+
+use super::{Context, source};
+use crate::cli::{RestoreArgs, Roles};
+use crate::config::{DatabaseUrl, Misfit, Setting as _};
+use crate::exit::Exit;
+use crate::output::table::facts;
+use crate::output::{Outcome, units};
+
+/// Restores a backup into the target.
+///
+/// # Errors
+/// [`Kind::Usage`] for a target that is neither a reference nor a connection string; those of the library.
+pub(super) async fn run(args: &RestoreArgs, context: &Context) -> Result<Outcome> {
+    let target = DatabaseUrl::from_text(&args.into).map_err(refused)?;
+    let (reference, store) = context.backup(&args.backup).await?;
+    let settings = settings(&target, context).await?;
+    let options = options(args, context);
+    let monitor = context.monitor.clone();
+    if args.dry_run {
+        return Ok(planned(&plan(&store, &reference, &settings, &options, monitor).await?));
+    }
+    let summary = Box::pin(restore(&store, &reference, &settings, &options, monitor)).await?;
+    Ok(Outcome::success(summary_text(&summary), json!(summary)))
+}
+
+async fn settings(target: &DatabaseUrl, context: &Context) -> Result<ConnectionSettings> {
+    let text = target.resolve(&context.environment).await?;
+    source::settings(&text, &context.environment)
+        .map_err(|error| error.while_doing("read the connection string of the target"))
+}
+
+fn options(args: &RestoreArgs, context: &Context) -> RestoreOptions {
+    let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
+    RestoreOptions {
+        create: args.create,
+        jobs: args.jobs.map_or_else(cores, std::num::NonZeroUsize::get),
+        roles: match args.roles {
+            None => MissingRoles::Refuse,
+            Some(Roles::Create) => MissingRoles::Create,
+            Some(Roles::Stub) => MissingRoles::Stub,
+            Some(Roles::Skip) => MissingRoles::Skip,
+        },
+        cancel: context.cancel.clone(),
+        ..RestoreOptions::default()
+    }
+}
+
+/// A restore that would be refused ends as the refusal would.
+fn planned(plan: &RestorePlan) -> Outcome {
+    let exit = if plan.refusals.is_empty() { Exit::Success } else { Exit::Policy };
+    Outcome { text: plan_text(plan), json: json!({"dry_run": true, "plan": plan}), exit }
+}
+
+fn plan_text(plan: &RestorePlan) -> String {
+    let mut lines = vec![
+        ("backup", plan.backup.clone()),
+        ("target", format!("{}{}", plan.target, if plan.creates { ", to be created" } else { "" })),
+        ("rows", format!("{} in {} tables", units::count(plan.rows), units::count(plan.tables as u64))),
+        ("size", format!("{} to fetch, {} of SQL", units::size(plan.fetched_bytes), units::size(plan.sql_bytes))),
+    ];
+    lines.extend(
+        plan.database_bytes.map(|bytes| ("disk", format!("{} at the source, indexes included", units::size(bytes)))),
+    );
+    if !plan.roles.is_empty() {
+        lines.push(("roles", format!("{}, to be created", plan.roles.join(", "))));
+    }
+    lines.push(("memory", format!("{} at most", units::size(plan.memory_bytes))));
+    let refusals: String = plan.refusals.iter().map(|refusal| format!("would be refused: {refusal}\n")).collect();
+    format!("{}{refusals}\nNothing was changed: this was a dry run.\n", facts(&lines))
+}
+
+fn summary_text(summary: &RestoreSummary) -> String {
+    let time = units::duration(Duration::try_from_secs_f64(summary.seconds).unwrap_or_default());
+    let mut text = format!(
+        "{}: {} rows in {} tables, {} of SQL, restored into {} in {time}\n",
+        summary.backup,
+        units::count(summary.rows),
+        units::count(summary.tables as u64),
+        units::size(summary.sql_bytes),
+        summary.target,
+    );
+    if !summary.passwords_to_set.is_empty() {
+        text.push_str("These roles can log in and have no password yet; set one for each:\n");
+        text.extend(summary.passwords_to_set.iter().map(|line| format!("  {line}\n")));
+    }
+    text
+}
+
+fn refused(misfit: Misfit) -> Error {
+    let error = Error::new(Kind::Usage, format!("use --into as the target: {}", misfit.message));
+    match misfit.help {
+        Some(help) => error.hint(help),
+        None => error,
+    }
+}

@@ -1,0 +1,87 @@
+//! `lifeboat show`.
+
+use lifeboat_backup::archive::{Shown, show};
+use lifeboat_core::Result;
+use lifeboat_core::index::Relation;
+use serde_json::json;
+
+use super::Context;
+use crate::cli::ShowArgs;
+use crate::output::table::{Align, facts, render};
+use crate::output::{Outcome, units};
+
+/// Shows manifest and index of a backup.
+///
+/// # Errors
+/// Those of finding and opening it.
+pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Outcome> {
+    let (reference, store) = context.backup(&args.backup).await?;
+    let shown = show(&store, &reference, context.cancel.clone(), context.monitor.clone()).await?;
+    Ok(Outcome::success(text(&shown), json!(shown)))
+}
+
+fn text(shown: &Shown) -> String {
+    [head(shown), objects(shown), tables(shown), skipped(shown), warnings(shown)]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+fn head(Shown { manifest, index }: &Shown) -> Option<String> {
+    let mut lines = vec![
+        ("backup", format!("{}/{}", manifest.database, manifest.id)),
+        ("class", manifest.class.to_string()),
+        ("snapshot", manifest.snapshot.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()),
+        ("written by", format!("{}, {}", manifest.tool, index.tools.pg_dump)),
+    ];
+    if let Some(source) = &index.source {
+        lines.push(("server", format!("PostgreSQL {}, database {}", source.server_version, source.database)));
+        lines.push(("encoding", format!("{}, {} {}", source.encoding, source.locale_provider, source.collate)));
+    }
+    lines.push((
+        "rows",
+        format!("{} in {} tables", units::count(index.rows()), units::count(index.relations.len() as u64)),
+    ));
+    lines.push((
+        "size",
+        format!("{} of SQL, {} stored", units::size(index.script_bytes), units::size(manifest.stored_bytes())),
+    ));
+    let roles: Vec<_> = index.roles.iter().map(|role| role.name.as_str()).collect();
+    lines.push(("roles", roles.join(", ")));
+    lines.retain(|(_, value)| !value.is_empty());
+    Some(facts(&lines))
+}
+
+fn objects(Shown { manifest, .. }: &Shown) -> Option<String> {
+    let rows: Vec<_> = manifest.objects().map(|object| vec![object.name.clone(), units::size(object.length)]).collect();
+    Some(render(&[("OBJECT", Align::Left), ("SIZE", Align::Right)], &rows))
+}
+
+fn tables(Shown { index, .. }: &Shown) -> Option<String> {
+    let mut relations: Vec<&Relation> = index.relations.iter().collect();
+    relations.sort_by(|a, b| b.fingerprint.bytes.cmp(&a.fingerprint.bytes).then_with(|| a.name.cmp(&b.name)));
+    let row = |relation: &&Relation| {
+        let fingerprint = &relation.fingerprint;
+        vec![
+            format!("{}.{}", relation.schema, relation.name),
+            units::count(fingerprint.rows),
+            units::size(fingerprint.bytes),
+        ]
+    };
+    let rows: Vec<_> = relations.iter().map(row).collect();
+    (!rows.is_empty()).then(|| render(&[("TABLE", Align::Left), ("ROWS", Align::Right), ("SQL", Align::Right)], &rows))
+}
+
+fn skipped(Shown { index, .. }: &Shown) -> Option<String> {
+    let row = |skipped: &lifeboat_core::index::Skipped| {
+        vec![format!("{}.{}", skipped.schema, skipped.name), skipped.reason.clone()]
+    };
+    let rows: Vec<_> = index.skipped.iter().map(row).collect();
+    (!rows.is_empty()).then(|| render(&[("WITHOUT ROWS", Align::Left), ("WHY", Align::Left)], &rows))
+}
+
+fn warnings(Shown { index, .. }: &Shown) -> Option<String> {
+    let lines: String = index.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    (!lines.is_empty()).then_some(lines)
+}

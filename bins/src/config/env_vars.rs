@@ -1,0 +1,65 @@
+//! Every environment variable that the binaries read, in one place. Libraries read none.
+
+/// The configuration file.
+pub(crate) const CONFIG: &str = "LIFEBOAT_CONFIG";
+/// The store: `s3://bucket/prefix` or `file:///folder`.
+pub(crate) const STORE: &str = "LIFEBOAT_STORE";
+/// The name, in the store, of the one database this run is about.
+pub(crate) const NAME: &str = "LIFEBOAT_NAME";
+/// How to connect to that database: a secret reference, or a connection string without a password.
+pub(crate) const DATABASE_URL: &str = "LIFEBOAT_DATABASE_URL";
+/// The command, split at white space, through which Postgres's tools run, such as `docker exec -i db`.
+pub(crate) const TOOLS_PREFIX: &str = "LIFEBOAT_TOOLS_PREFIX";
+/// The class of new backups.
+pub(crate) const CLASS: &str = "LIFEBOAT_CLASS";
+/// The dump method.
+pub(crate) const METHOD: &str = "LIFEBOAT_METHOD";
+/// How many parts of 16 MiB may be in flight.
+pub(crate) const PARTS_IN_FLIGHT: &str = "LIFEBOAT_PARTS_IN_FLIGHT";
+/// How long a backup may stand still.
+pub(crate) const STALL_TIMEOUT: &str = "LIFEBOAT_STALL_TIMEOUT";
+/// How long a backup waits for a table lock.
+pub(crate) const LOCK_TIMEOUT: &str = "LIFEBOAT_LOCK_TIMEOUT";
+/// The log filter, as in `lifeboat_core=debug`; stronger than `-v`.
+pub(crate) const LOG: &str = "LIFEBOAT_LOG";
+
+/// The folder for what must outlive a run; set by systemd's `StateDirectory=`.
+pub(crate) const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
+/// The folder for credential files of child processes; set by systemd's `RuntimeDirectory=`.
+pub(crate) const RUNTIME_DIRECTORY: &str = "RUNTIME_DIRECTORY";
+/// The folder of `credential:` references; set by systemd's `LoadCredential=`.
+pub(crate) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+/// Device and inode of the journal's stream, when stderr may be it; set by systemd.
+pub(crate) const JOURNAL_STREAM: &str = "JOURNAL_STREAM";
+/// Where `STATUS=` goes; set by systemd.
+pub(crate) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";
+/// The base folder of data, by the XDG convention; `~/.local/share` without it.
+pub(crate) const XDG_DATA_HOME: &str = "XDG_DATA_HOME";
+/// The base folder of state, by the XDG convention; `~/.local/state` without it.
+pub(crate) const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
+/// The home folder.
+pub(crate) const HOME: &str = "HOME";
+/// Where programs are looked for.
+pub(crate) const PATH: &str = "PATH";
+/// No colour when set to anything.
+pub(crate) const NO_COLOR: &str = "NO_COLOR";
+/// The kind of terminal; `dumb` means no colour and no bars.
+pub(crate) const TERM: &str = "TERM";
+
+/// The object store's usual variables start so; all of them are handed to it.
+pub(crate) const AWS_PREFIX: &str = "AWS_";
+/// The store's endpoint, for servers other than AWS.
+pub(crate) const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+/// The store's region.
+pub(crate) const AWS_REGION: &str = "AWS_REGION";
+/// `true` allows a store without TLS; for loopback.
+pub(crate) const AWS_ALLOW_HTTP: &str = "AWS_ALLOW_HTTP";
+/// The store's access key.
+pub(crate) const AWS_ACCESS_KEY_ID: &str = "AWS_ACCESS_KEY_ID";
+/// The secret of the access key.
+pub(crate) const AWS_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
+/// The token of a temporary access key.
+pub(crate) const AWS_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
+
+/// libpq's own variables that say which database is meant; they serve a database without a `url`.
+pub(crate) const POSTGRES: [&str; 3] = ["PGHOST", "PGDATABASE", "PGSERVICE"];

@@ -1,0 +1,101 @@
+//! The configuration: `lifeboat.toml` under the environment under flags, each setting in a file of its own.
+//!
+//! Invariant: everything that is wrong is found before anything is done, and said at once; a secret stands nowhere
+//! in a [`Config`], only where to find it.
+
+mod backup;
+mod database;
+mod database_url;
+pub(crate) mod env_vars;
+mod environment;
+mod file;
+mod layers;
+mod method;
+mod origin;
+pub(crate) mod password;
+mod problems;
+mod retention;
+mod secret_ref;
+mod section;
+mod setting;
+mod show;
+mod store;
+#[cfg(test)]
+mod tests;
+
+use toml::de::DeTable;
+
+pub(crate) use backup::{BackupConfig, BackupFlags};
+pub(crate) use database::{Database, SingleDatabase};
+pub(crate) use database_url::DatabaseUrl;
+pub(crate) use environment::Environment;
+pub(crate) use file::ConfigFile;
+pub(crate) use problems::{Place, Problems};
+pub(crate) use retention::Retention;
+pub(crate) use setting::{Misfit, Setting};
+pub(crate) use store::StoreConfig;
+
+use backup::BackupFile;
+use layers::Layers;
+use section::Section;
+
+/// What the command line says about the configuration.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flags<'a> {
+    /// `--store`.
+    pub(crate) store: Option<&'a str>,
+    /// `--name` and `--database-url`.
+    pub(crate) database: SingleDatabase<'a>,
+    /// The flags of `backup`.
+    pub(crate) backup: BackupFlags<'a>,
+}
+
+/// The effective configuration, each value with its origin.
+#[derive(Clone, Debug)]
+pub(crate) struct Config {
+    /// The file it was read from.
+    pub(crate) path: Option<String>,
+    /// Where backups are kept.
+    pub(crate) store: StoreConfig,
+    /// The databases this run may be about.
+    pub(crate) databases: Vec<Database>,
+    /// How backups are taken.
+    pub(crate) backup: BackupConfig,
+    /// How long they are kept.
+    pub(crate) retention: Retention,
+}
+
+impl Config {
+    /// The effective configuration, or everything that is wrong with it.
+    pub(crate) fn load(
+        file: Option<ConfigFile>,
+        flags: Flags<'_>,
+        environment: &Environment,
+    ) -> Result<Self, Problems> {
+        let path = file.as_ref().map(|file| file.path.clone());
+        let (mut problems, text) = match file {
+            Some(file) => (Problems::in_file(file.path, file.text.clone()), file.text),
+            None => (Problems::default(), String::new()),
+        };
+        let (root, errors) = DeTable::parse_recoverable(&text);
+        for error in errors {
+            let place = error.span().map_or(Place::Nowhere, Place::File);
+            problems.add(place, Misfit::new(error.message()));
+        }
+        let mut root = Section::new("the file", &root, &text);
+        let store = StoreConfig::read(&mut root, &mut problems);
+        let databases = Database::read_all(&mut root, &mut problems);
+        let backup = BackupFile::read(&mut root, &mut problems);
+        let retention = Retention::read(&mut root, &mut problems);
+        root.finish(&mut problems);
+        let mut layers = Layers { environment, problems: &mut problems };
+        let config = Self {
+            path,
+            store: store.layered(("--store", flags.store), &mut layers),
+            databases: database::layered(databases, flags.database, &mut layers),
+            backup: backup.layered(flags.backup, &mut layers),
+            retention,
+        };
+        if problems.is_empty() { Ok(config) } else { Err(problems.sorted()) }
+    }
+}

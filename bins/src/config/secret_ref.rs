@@ -1,0 +1,206 @@
+//! References to secrets: the configuration says where a secret is, and it is fetched as late as possible.
+
+use std::fmt;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use lifeboat_core::{Error, Kind, Result, ResultExt};
+use secrecy::SecretString;
+use tokio::process::Command;
+
+use super::env_vars;
+use super::environment::Environment;
+use super::setting::{Misfit, Setting, quoted};
+
+/// Where a secret is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecretRef {
+    /// `env:NAME`, an environment variable.
+    Env(String),
+    /// `file:/path`, a file that only its owner can read.
+    File(PathBuf),
+    /// `credential:NAME`, given by systemd.
+    Credential(String),
+    /// `command:["program", "argument"]`, whose standard output is the secret; no shell.
+    Command(Vec<String>),
+}
+
+impl SecretRef {
+    /// Whether `text` starts as a reference does, well-formed or not.
+    pub(crate) fn is_reference(text: &str) -> bool {
+        SCHEMES.iter().any(|scheme| text.starts_with(scheme))
+    }
+
+    /// Fetches the secret, without the newline at its end.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] when it is not there, is empty, or is readable by others.
+    pub(crate) async fn resolve(&self, environment: &Environment) -> Result<SecretString> {
+        let text = match self {
+            Self::Env(name) => environment.var(name).map(str::to_owned).ok_or_else(|| self.fail("is not set"))?,
+            Self::File(path) => self.read_private(path)?,
+            Self::Credential(name) => self.read(&self.credential(name, environment)?)?,
+            Self::Command(argv) => self.output(argv).await?,
+        };
+        match text.strip_suffix('\n').unwrap_or(&text) {
+            "" => Err(self.fail("is empty")),
+            secret => Ok(SecretString::from(secret)),
+        }
+    }
+
+    fn credential(&self, name: &str, environment: &Environment) -> Result<PathBuf> {
+        let folder = environment.var(env_vars::CREDENTIALS_DIRECTORY).ok_or_else(|| {
+            self.fail("needs systemd")
+                .hint(format!("add LoadCredential={name}:/path to the unit, or use file:/path by hand"))
+        })?;
+        Ok(Path::new(folder).join(name))
+    }
+
+    fn read_private(&self, path: &Path) -> Result<String> {
+        let mode = path.metadata().kind_of(Kind::Config, || format!("read the secret {self}"))?.permissions().mode();
+        if mode & 0o077 != 0 {
+            let readable = self.fail(&format!("is open to others (mode {:04o})", mode & 0o7777));
+            return Err(readable.hint(format!("chmod 600 {}", path.display())));
+        }
+        self.read(path)
+    }
+
+    fn read(&self, path: &Path) -> Result<String> {
+        std::fs::read_to_string(path).kind_of(Kind::Config, || format!("read the secret {self}"))
+    }
+
+    async fn output(&self, argv: &[String]) -> Result<String> {
+        let run = Command::new(&argv[0])
+            .args(&argv[1..])
+            .env_remove(env_vars::NOTIFY_SOCKET)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true)
+            .output();
+        let ended = tokio::time::timeout(COMMAND_TIMEOUT, run).await.map_err(|_| self.fail("did not end in time"))?;
+        let output = ended.kind_of(Kind::Config, || format!("run the secret's {self}"))?;
+        if !output.status.success() {
+            return Err(self.fail(&format!("failed with {}", output.status)));
+        }
+        String::from_utf8(output.stdout).map_err(|_| self.fail("is not UTF-8"))
+    }
+
+    fn fail(&self, why: &str) -> Error {
+        Error::new(Kind::Config, format!("read the secret {self}: it {why}"))
+    }
+}
+
+impl fmt::Display for SecretRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "env:{name}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Credential(name) => write!(f, "credential:{name}"),
+            Self::Command(argv) => write!(f, "command:{}", argv.show()),
+        }
+    }
+}
+
+impl Setting for SecretRef {
+    const EXPECTED: &'static str = "a reference to a secret";
+
+    fn from_text(text: &str) -> Result<Self, Misfit> {
+        let (scheme, rest) = text.split_once(':').unwrap_or((text, ""));
+        match scheme {
+            "env" if is_word(rest) => Ok(Self::Env(rest.to_owned())),
+            "file" if rest.starts_with('/') => Ok(Self::File(rest.into())),
+            "credential" if is_word(rest) => Ok(Self::Credential(rest.to_owned())),
+            "command" => argv(rest)
+                .map(Self::Command)
+                .ok_or_else(|| Misfit::new("the command is not a list of words").help(HELP)),
+            "env" | "credential" => Err(Misfit::new(format!("{rest:?} is not a name")).help(HELP).secret()),
+            "file" => Err(Misfit::new("the path is not absolute").help(HELP)),
+            _ => Err(Misfit::new("a secret stands here instead of a reference to it").help(HELP).secret()),
+        }
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+fn is_word(name: &str) -> bool {
+    !name.is_empty() && name != ".." && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+fn argv(json: &str) -> Option<Vec<String>> {
+    serde_json::from_str(json).ok().filter(|argv: &Vec<String>| !argv.is_empty())
+}
+
+const SCHEMES: [&str; 4] = ["env:", "file:", "credential:", "command:"];
+const HELP: &str = "write env:NAME, file:/path, credential:NAME or command:[\"program\", \"argument\"]";
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use lifeboat_core::Kind;
+    use secrecy::ExposeSecret as _;
+
+    use super::SecretRef;
+    use crate::config::environment::Environment;
+    use crate::config::setting::Setting as _;
+
+    async fn resolved(text: &str, environment: &Environment) -> Result<String, lifeboat_core::Error> {
+        let secret = SecretRef::from_text(text).expect(text).resolve(environment).await?;
+        Ok(secret.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn what_is_no_reference_is_refused_and_never_repeated() {
+        for text in
+            ["hunter2", "env:", "env:a b", "file:relative", "command:rm -rf", "command:[]", "credential:../x", ""]
+        {
+            let misfit = SecretRef::from_text(text).expect_err(text);
+            assert!(!format!("{misfit:?}").contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn references_print_as_they_are_written() {
+        for text in ["env:A", "file:/a", "credential:a", r#"command:["pass", "show"]"#] {
+            assert_eq!(SecretRef::from_text(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[tokio::test]
+    async fn environment_and_credentials_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("db"), "hunter2\n").unwrap();
+        let environment = Environment::from([("A", "one"), ("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap())]);
+        assert_eq!(resolved("env:A", &environment).await.unwrap(), "one");
+        assert_eq!(resolved("credential:db", &environment).await.unwrap(), "hunter2");
+        assert_eq!(resolved("env:B", &environment).await.unwrap_err().kind(), Kind::Config);
+        assert!(resolved("credential:db", &Environment::default()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, "hunter2\n").unwrap();
+        let reference = format!("file:{}", path.display());
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        let refused = resolved(&reference, &Environment::default()).await.unwrap_err();
+        assert!(refused.help().unwrap().starts_with("chmod 600"));
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(resolved(&reference, &Environment::default()).await.unwrap(), "hunter2");
+    }
+
+    #[tokio::test]
+    async fn a_commands_output_loses_one_newline_only() {
+        let none = Environment::default();
+        assert_eq!(resolved(r#"command:["printf", "a\n\n"]"#, &none).await.unwrap(), "a\n");
+        assert!(resolved(r#"command:["false"]"#, &none).await.is_err());
+        assert!(resolved(r#"command:["true"]"#, &none).await.is_err());
+    }
+}

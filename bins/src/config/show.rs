@@ -1,0 +1,94 @@
+//! `config show`: every effective value with its origin. Secrets appear only as references.
+
+use serde_json::{Value, json};
+
+use super::origin::Sourced;
+use super::setting::Setting;
+use super::store::{SECRETS, SETTINGS};
+use super::{Config, Database, env_vars};
+
+/// One line of the effective configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Line {
+    /// The table it belongs to, with its brackets; empty for the root.
+    table: &'static str,
+    key: String,
+    value: String,
+    origin: String,
+}
+
+impl Config {
+    /// The effective configuration as TOML, each value with a comment that says where it comes from.
+    pub(crate) fn show(&self) -> String {
+        let lines = self.lines();
+        let width = lines.iter().map(|line| line.key.len() + line.value.len()).max().unwrap_or(0).min(WIDTH_MAX);
+        let mut text = self.path.as_ref().map_or_else(|| "# no file\n".to_owned(), |path| format!("# {path}\n"));
+        let mut table = "";
+        for line in &lines {
+            // Each database opens a table of its own, and its name comes first.
+            if line.table != table || (line.table == DATABASE && line.key == "name") {
+                text.push_str(&format!("\n{}\n", line.table));
+                table = line.table;
+            }
+            let padding = width.saturating_sub(line.key.len() + line.value.len());
+            text.push_str(&format!("{} = {}{:padding$}  # {}\n", line.key, line.value, "", line.origin));
+        }
+        text
+    }
+
+    /// The same for programs.
+    pub(crate) fn show_json(&self) -> Value {
+        let one =
+            |line: &Line| json!({"table": line.table, "key": line.key, "value": line.value, "origin": line.origin});
+        json!({"file": self.path, "settings": self.lines().iter().map(one).collect::<Vec<_>>()})
+    }
+
+    fn lines(&self) -> Vec<Line> {
+        let mut lines = vec![line("", "class", &self.backup.class)];
+        lines.extend(self.store.url.as_ref().map(|url| line("[store]", "url", url)));
+        for (key, variable) in SETTINGS.into_iter().chain([("allow_http", env_vars::AWS_ALLOW_HTTP)]) {
+            lines.extend(self.store.settings.get(variable).map(|value| line("[store]", key, value)));
+        }
+        for (key, variable) in SECRETS {
+            lines.extend(self.store.secrets.get(variable).map(|reference| line("[store]", key, reference)));
+        }
+        lines.extend(self.backup_lines());
+        lines.extend(self.retention_lines());
+        lines.extend(self.databases.iter().flat_map(database_lines));
+        lines
+    }
+
+    fn backup_lines(&self) -> [Line; 6] {
+        let backup = &self.backup;
+        [
+            line("[backup]", "method", &backup.method),
+            line("[backup]", "parts_in_flight", &backup.parts_in_flight),
+            line("[backup]", "stall_timeout", &backup.stall_timeout),
+            line("[backup]", "lock_timeout", &backup.lock_timeout),
+            line("[backup]", "state_dir", &backup.state_dir),
+            line("[backup]", "runtime_dir", &backup.runtime_dir),
+        ]
+    }
+
+    fn retention_lines(&self) -> Vec<Line> {
+        let by_class = self.retention.keep_days.iter();
+        by_class.map(|(class, days)| line("[retention]", &format!("keep_days.{}", class.show()), days)).collect()
+    }
+}
+
+fn database_lines(database: &Database) -> Vec<Line> {
+    let mut lines = vec![line(DATABASE, "name", &database.name)];
+    lines.extend(database.url.as_ref().map(|url| line(DATABASE, "url", url)));
+    lines.extend(database.tools_prefix.as_ref().map(|prefix| line(DATABASE, "tools_prefix", prefix)));
+    lines.extend(database.user.as_ref().map(|user| line(DATABASE, "user", user)));
+    lines.extend(database.dbname.as_ref().map(|dbname| line(DATABASE, "dbname", dbname)));
+    lines.extend(database.method.as_ref().map(|method| line(DATABASE, "method", method)));
+    lines
+}
+
+fn line<T: Setting>(table: &'static str, key: &str, setting: &Sourced<T>) -> Line {
+    Line { table, key: key.to_owned(), value: setting.value.show(), origin: setting.origin.to_string() }
+}
+
+const DATABASE: &str = "[[database]]";
+const WIDTH_MAX: usize = 70;

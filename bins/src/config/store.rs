@@ -1,0 +1,158 @@
+//! `store = "s3://…"`, or `[store]` with its endpoint, region and references to keys.
+
+use std::collections::BTreeMap;
+
+use lifeboat_core::store::{self, Store, StoreUrl};
+use lifeboat_core::{Error, Kind, Result};
+use secrecy::ExposeSecret as _;
+
+use super::env_vars;
+use super::environment::Environment;
+use super::layers::{Flag, Layers};
+use super::origin::{Origin, Sourced};
+use super::problems::{Place, Problems};
+use super::secret_ref::SecretRef;
+use super::section::Section;
+use super::setting::{Misfit, Setting, quoted};
+
+/// Where backups are kept.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StoreConfig {
+    /// Bucket and prefix, or folder.
+    pub(crate) url: Option<Sourced<StoreUrl>>,
+    /// Settings of the object store by the name of their `AWS_*` variable.
+    pub(crate) settings: BTreeMap<&'static str, Sourced<String>>,
+    /// Secrets of the object store by the name of their `AWS_*` variable.
+    pub(crate) secrets: BTreeMap<&'static str, Sourced<SecretRef>>,
+}
+
+impl StoreConfig {
+    /// The store at this address, with settings from the environment alone.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when it is no address.
+    pub(crate) fn at(address: &str) -> Result<Self> {
+        let url = StoreUrl::from_text(address).map_err(|misfit| Error::new(Kind::Usage, misfit.message))?;
+        Ok(Self { url: Some(Sourced::default_of(url)), ..Self::default() })
+    }
+
+    /// Reads `store` from the file's root table.
+    pub(crate) fn read(root: &mut Section<'_, '_>, problems: &mut Problems) -> Self {
+        let is_table = root.value("store").is_some_and(|value| value.get_ref().is_table());
+        if !is_table {
+            return Self { url: root.read("store", problems), ..Self::default() };
+        }
+        root.table("store", problems).map(|section| Self::read_table(section, problems)).unwrap_or_default()
+    }
+
+    fn read_table(mut section: Section<'_, '_>, problems: &mut Problems) -> Self {
+        let url = section.require("url", problems);
+        let mut found = Self { url, ..Self::default() };
+        for (key, variable) in SETTINGS {
+            found.settings.extend(section.read(key, problems).map(|value| (variable, value)));
+        }
+        if let Some(allow) = section.read::<bool>("allow_http", problems) {
+            found
+                .settings
+                .insert(env_vars::AWS_ALLOW_HTTP, Sourced { value: allow.value.to_string(), origin: allow.origin });
+        }
+        for (key, variable) in SECRETS {
+            found.secrets.extend(section.read(key, problems).map(|reference| (variable, reference)));
+        }
+        section.finish(problems);
+        found
+    }
+
+    /// Lays flag and environment over the file. A key pair is never mixed from two layers.
+    pub(crate) fn layered(mut self, flag: Flag<'_>, layers: &mut Layers<'_>) -> Self {
+        self.url = layers.pick(flag, env_vars::STORE, self.url.take());
+        let environment = layers.environment;
+        for (_, variable) in SETTINGS.into_iter().chain([("allow_http", env_vars::AWS_ALLOW_HTTP)]) {
+            let set = environment.var(variable);
+            self.settings
+                .extend(set.map(|text| (variable, Sourced { value: text.to_owned(), origin: Origin::Env(variable) })));
+        }
+        let set: Vec<_> = SECRETS.into_iter().filter(|(_, variable)| environment.var(variable).is_some()).collect();
+        if !set.is_empty() {
+            let from_env = |variable: &'static str| Sourced {
+                value: SecretRef::Env(variable.to_owned()),
+                origin: Origin::Env(variable),
+            };
+            self.secrets = set.into_iter().map(|(_, variable)| (variable, from_env(variable))).collect();
+        }
+        self.refuse_half_a_key_pair(layers.problems);
+        self
+    }
+
+    fn refuse_half_a_key_pair(&self, problems: &mut Problems) {
+        let pair = (env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_SECRET_ACCESS_KEY);
+        for (given, missing) in [pair, (pair.1, pair.0)] {
+            if let (Some(given), None) = (self.secrets.get(given), self.secrets.get(missing)) {
+                let misfit =
+                    Misfit::new(format!("the store's access key lacks its other half, {}", missing.to_lowercase()));
+                problems.add(place_of(&given.origin), misfit.help("give key id and secret in the same place"));
+            }
+        }
+    }
+
+    /// Opens the store; secrets are fetched now.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] when none is configured, a secret is not there, or settings contradict each other.
+    pub(crate) async fn open(&self, environment: &Environment) -> Result<Store> {
+        let url = self.url.as_ref().ok_or_else(no_store)?;
+        let passed_on = environment.with_prefix(env_vars::AWS_PREFIX);
+        let mut settings: BTreeMap<_, _> = passed_on
+            .filter(|(name, _)| self.secrets.is_empty() || !SECRETS.iter().any(|(_, variable)| variable == name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        settings.extend(self.settings.iter().map(|(name, value)| ((*name).to_owned(), value.value.clone())));
+        for (name, reference) in &self.secrets {
+            let secret = reference.value.resolve(environment).await?;
+            settings.insert((*name).to_owned(), secret.expose_secret().to_owned());
+        }
+        store::open(&url.value, &settings)
+    }
+}
+
+fn place_of(origin: &Origin) -> Place {
+    match origin {
+        Origin::File { span, .. } => Place::File(span.clone()),
+        Origin::Flag(name) | Origin::Env(name) => Place::Named(name),
+        Origin::Default => Place::Nowhere,
+    }
+}
+
+fn no_store() -> Error {
+    Error::new(Kind::Config, "find out which store to use: none is configured").hint(
+        "give --store s3://bucket/prefix or --store file:///folder, set LIFEBOAT_STORE, or write store = \"…\" into \
+         /etc/lifeboat/lifeboat.toml",
+    )
+}
+
+impl Setting for StoreUrl {
+    const EXPECTED: &'static str = "the address of a store";
+
+    fn from_text(text: &str) -> Result<Self, Misfit> {
+        text.parse().map_err(|error: Error| {
+            let misfit =
+                Misfit::new(error.to_string().replacen("read the store's address", "this is no address of a store", 1));
+            Misfit { help: error.help().map(str::to_owned), ..misfit }.secret()
+        })
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+/// Keys of `[store]` that are plain text.
+pub(crate) const SETTINGS: [(&str, &str); 2] =
+    [("endpoint", env_vars::AWS_ENDPOINT_URL), ("region", env_vars::AWS_REGION)];
+
+/// Keys of `[store]` that are secrets.
+pub(crate) const SECRETS: [(&str, &str); 3] = [
+    ("access_key_id", env_vars::AWS_ACCESS_KEY_ID),
+    ("secret_access_key", env_vars::AWS_SECRET_ACCESS_KEY),
+    ("session_token", env_vars::AWS_SESSION_TOKEN),
+];
