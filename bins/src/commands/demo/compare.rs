@@ -52,7 +52,8 @@ fn merge(table: &str, left: &[u8], right: &[u8]) -> Compared {
         match (left.peek(), right.peek()) {
             (Some(a), Some(b)) if a == b => {
                 (found.rows, found.equal) = (found.rows + 1, found.equal + 1);
-                (left.next(), right.next());
+                left.next();
+                right.next();
             }
             (Some(a), Some(b)) if a > b => {
                 found.surplus += 1;
