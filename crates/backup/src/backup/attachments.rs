@@ -72,7 +72,6 @@ fn compress<S: PartSink>(
             break;
         }
         writer.write(&slice[..read])?;
-        writer.may_end_member()?;
     }
     gate.wait()?;
     writer.finish()

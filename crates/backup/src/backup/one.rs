@@ -69,7 +69,7 @@ pub async fn plan(source: &Source, store: &Store, options: &BackupOptions, job: 
 #[must_use]
 pub(super) fn memory_bytes(upload: &UploadOptions) -> u64 {
     let parts = (upload.parts_in_flight as u64 + 2) * upload.part_bytes as u64;
-    parts + 2 * MEMBER_BYTES + PROGRAM_BYTES
+    parts + 3 * MEMBER_BYTES as u64 + PROGRAM_BYTES
 }
 
 const PROGRAM_BYTES: u64 = 32 << 20;

@@ -174,7 +174,6 @@ impl<O: Objects> State<O> {
     fn flush_statement(&mut self) -> Result<()> {
         if !self.statement.is_empty() {
             self.writer.write(&self.statement)?;
-            self.writer.may_end_member()?;
             self.statement.clear();
         }
         Ok(())
@@ -212,7 +211,6 @@ impl<O: Objects> State<O> {
         let (whole, rest) = rows.split_at(whole);
         if !whole.is_empty() {
             self.write_rows(whole)?;
-            self.writer.may_end_member()?;
             self.may_end_chunk()?;
         }
         if rest.is_empty() { Ok(()) } else { self.write_rows(rest) }

@@ -16,11 +16,8 @@ mod writer;
 pub use digest::{Digester, Sha256};
 pub use fingerprint::{Fingerprint, RowLines};
 pub use gunzip::{Gunzip, STEP_BYTES, gunzip};
-pub use gzip::Gzip;
+pub use gzip::{Gzip, MEMBER_BYTES};
 pub use writer::{ByteRange, ObjectWriter, PartSink, WrittenObject};
 
 /// The size of every part of an object but the last: 16 MiB.
 pub const PART_BYTES: usize = 16 << 20;
-
-/// SQL bytes after which a gzip member ends: 4 MiB.
-pub const MEMBER_BYTES: u64 = 4 << 20;

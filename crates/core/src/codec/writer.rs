@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Digester, Gzip, MEMBER_BYTES, Sha256};
+use super::{Digester, Gzip, Sha256};
 use crate::error::Result;
 
 /// Takes the parts of an object, in order; may block to bound memory.
@@ -52,7 +52,6 @@ pub struct ObjectWriter<S> {
     range: Digester,
     range_start: u64,
     range_sql_bytes: u64,
-    member_sql_bytes: u64,
     length: u64,
     sql_bytes: u64,
 }
@@ -69,7 +68,6 @@ impl<S: PartSink> ObjectWriter<S> {
             range: Digester::default(),
             range_start: 0,
             range_sql_bytes: 0,
-            member_sql_bytes: 0,
             length: 0,
             sql_bytes: 0,
         }
@@ -82,16 +80,7 @@ impl<S: PartSink> ObjectWriter<S> {
     pub fn write(&mut self, sql: &[u8]) -> Result<()> {
         self.gzip.write(sql)?;
         self.range_sql_bytes += sql.len() as u64;
-        self.member_sql_bytes += sql.len() as u64;
         self.drain()
-    }
-
-    /// Ends the member when it has grown long enough; to be called between rows or statements.
-    ///
-    /// # Errors
-    /// Those of the sink.
-    pub fn may_end_member(&mut self) -> Result<()> {
-        if self.member_sql_bytes < MEMBER_BYTES { Ok(()) } else { self.end_member() }
     }
 
     /// Ends the range, and its last member; an empty range is `None`.
@@ -99,12 +88,11 @@ impl<S: PartSink> ObjectWriter<S> {
     /// # Errors
     /// Those of the sink.
     pub fn end_range(&mut self) -> Result<Option<ByteRange>> {
-        if self.member_sql_bytes > 0 {
-            self.end_member()?;
-        }
         if self.range_sql_bytes == 0 {
             return Ok(None);
         }
+        self.gzip.end_member()?;
+        self.drain()?;
         let range = ByteRange {
             offset: self.range_start,
             length: self.length - self.range_start,
@@ -136,12 +124,6 @@ impl<S: PartSink> ObjectWriter<S> {
         self.end_range()?;
         self.sink.part(Bytes::from(self.part), true)?;
         Ok(WrittenObject { length: self.length, sha256: self.whole.take(), sql_bytes: self.sql_bytes })
-    }
-
-    fn end_member(&mut self) -> Result<()> {
-        self.gzip.end_member()?;
-        self.member_sql_bytes = 0;
-        self.drain()
     }
 
     fn drain(&mut self) -> Result<()> {
