@@ -64,7 +64,8 @@ async fn direct(database: &Database, environment: &Environment) -> Result<Reach>
     if let Some(dbname) = &database.dbname {
         settings.dbname.clone_from(&dbname.value);
     }
-    Ok(Reach::Direct { settings: Box::new(settings), tools_dir: None })
+    let tools_dir = database.tools_dir.as_ref().map(|folder| folder.value.clone());
+    Ok(Reach::Direct { settings: Box::new(settings), tools_dir })
 }
 
 /// An empty connection string leaves everything to libpq's own variables.

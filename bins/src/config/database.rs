@@ -1,6 +1,7 @@
 //! `[[database]]`: one database to back up.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use lifeboat_core::Name;
 
@@ -22,6 +23,8 @@ pub(crate) struct Database {
     pub(crate) url: Option<Sourced<DatabaseUrl>>,
     /// The command through which every Postgres tool runs.
     pub(crate) tools_prefix: Option<Sourced<Vec<String>>>,
+    /// The folder of the Postgres tools, where it is none of the usual ones.
+    pub(crate) tools_dir: Option<Sourced<PathBuf>>,
     /// The role, for use with `tools_prefix`.
     pub(crate) user: Option<Sourced<String>>,
     /// The database's name on the server, for use with `tools_prefix`.
@@ -32,7 +35,7 @@ pub(crate) struct Database {
 
 impl Database {
     fn named(name: Sourced<Name>) -> Self {
-        Self { name, url: None, tools_prefix: None, user: None, dbname: None, method: None }
+        Self { name, url: None, tools_prefix: None, tools_dir: None, user: None, dbname: None, method: None }
     }
 
     /// Reads every `[[database]]`.
@@ -59,6 +62,7 @@ impl Database {
         let database = Self {
             url: section.read("url", problems),
             tools_prefix: section.read("tools_prefix", problems),
+            tools_dir: section.read("tools_dir", problems),
             user: section.read("user", problems),
             dbname: section.read("dbname", problems),
             method: section.read("method", problems),
@@ -84,6 +88,7 @@ pub(crate) fn layered(mut file: Vec<Database>, flags: SingleDatabase<'_>, layers
     let url: Option<Sourced<DatabaseUrl>> =
         layers.pick(flag("--database-url", flags.url), env_vars::DATABASE_URL, None);
     let tools_prefix: Option<Sourced<Vec<String>>> = layers.pick(flag("", None), env_vars::TOOLS_PREFIX, None);
+    let tools_dir: Option<Sourced<PathBuf>> = layers.pick(flag("", None), env_vars::TOOLS_DIR, None);
     let found = name.as_ref().and_then(|name| file.iter().position(|database| database.name.value == name.value));
     let mut database = match (found, name) {
         (Some(at), _) => file.swap_remove(at),
@@ -100,6 +105,7 @@ pub(crate) fn layered(mut file: Vec<Database>, flags: SingleDatabase<'_>, layers
     };
     database.url = url.or(database.url);
     database.tools_prefix = tools_prefix.or(database.tools_prefix);
+    database.tools_dir = tools_dir.or(database.tools_dir);
     vec![database]
 }
 

@@ -90,7 +90,7 @@ impl Problems {
     pub(crate) fn render(&self, colour: bool) -> String {
         let mut theme = if colour { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
         theme.characters.error = "✗".into();
-        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100).with_context_lines(0);
+        let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100).with_context_lines(1);
         let source = NamedSource::new(&self.path, self.masked());
         let mut text = String::new();
         for problem in &self.list {

@@ -79,6 +79,7 @@ impl Config {
 fn database_lines(database: &Database) -> Vec<Line> {
     let mut lines = vec![line(DATABASE, "name", &database.name)];
     lines.extend(database.url.as_ref().map(|url| line(DATABASE, "url", url)));
+    lines.extend(database.tools_dir.as_ref().map(|folder| line(DATABASE, "tools_dir", folder)));
     lines.extend(database.tools_prefix.as_ref().map(|prefix| line(DATABASE, "tools_prefix", prefix)));
     lines.extend(database.user.as_ref().map(|user| line(DATABASE, "user", user)));
     lines.extend(database.dbname.as_ref().map(|dbname| line(DATABASE, "dbname", dbname)));
