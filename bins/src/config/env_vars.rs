@@ -8,6 +8,8 @@ pub(crate) const STORE: &str = "LIFEBOAT_STORE";
 pub(crate) const NAME: &str = "LIFEBOAT_NAME";
 /// How to connect to that database: a secret reference, or a connection string without a password.
 pub(crate) const DATABASE_URL: &str = "LIFEBOAT_DATABASE_URL";
+/// The folder of Postgres's tools.
+pub(crate) const TOOLS_DIR: &str = "LIFEBOAT_TOOLS_DIR";
 /// The command, split at white space, through which Postgres's tools run, such as `docker exec -i db`.
 pub(crate) const TOOLS_PREFIX: &str = "LIFEBOAT_TOOLS_PREFIX";
 /// The class of new backups.
