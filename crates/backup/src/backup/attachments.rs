@@ -19,6 +19,7 @@ pub(super) struct Destination {
     pub(super) store: Store,
     pub(super) backup: BackupPath,
     pub(super) upload: UploadOptions,
+    pub(super) chunk_bytes: u64,
 }
 
 impl Destination {

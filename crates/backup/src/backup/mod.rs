@@ -4,6 +4,7 @@
 //! source is accounted for. A run that fails leaves nothing that looks like a backup.
 
 mod attachments;
+mod names;
 mod one;
 mod run;
 mod stall;
@@ -34,6 +35,8 @@ pub struct BackupOptions {
     pub class: Name,
     /// Sizes and numbers of parts.
     pub upload: UploadOptions,
+    /// SQL bytes of one table's rows after which a range ends, for restores to load the next one beside it.
+    pub chunk_bytes: u64,
     /// How long to wait for a table's lock, three times over.
     pub lock_timeout: Duration,
     /// A run that makes no progress for so long ends itself.
@@ -57,6 +60,7 @@ impl BackupOptions {
         Self {
             class: "daily".parse().expect("a valid name"),
             upload: UploadOptions::default(),
+            chunk_bytes: CHUNK_BYTES,
             lock_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30 * 60),
             connect_retry: Retry::default(),
@@ -67,6 +71,8 @@ impl BackupOptions {
         }
     }
 }
+
+const CHUNK_BYTES: u64 = 512 << 20;
 
 /// A committed backup.
 #[derive(Clone, Debug, Serialize)]

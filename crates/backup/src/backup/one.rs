@@ -14,6 +14,7 @@ use lifeboat_core::{BackupId, Error, FORMAT, Job, Kind, Name, Result, RunId, TOO
 use serde::Serialize;
 
 use super::attachments::Destination;
+use super::names::Names;
 use super::{BackupOptions, BackupSummary};
 use crate::leader::{Facts, Leader, ROW_SETTINGS, account_for, database_sql};
 use crate::open::{Opened, open};
@@ -86,7 +87,8 @@ pub(super) async fn back_up(
     let started = options.clock.now();
     let id = BackupId::generate(started)?;
     let backup = BackupPath { class: options.class.clone(), database: source.name.clone(), id };
-    let destination = Destination { store: store.clone(), backup, upload: options.upload.clone() };
+    let destination =
+        Destination { store: store.clone(), backup, upload: options.upload.clone(), chunk_bytes: options.chunk_bytes };
     let Opened { mut leader, tools } = job.run(open(source, options, job)).await?;
 
     let catalog = match &mut leader {
@@ -94,11 +96,13 @@ pub(super) async fn back_up(
         None => None,
     };
     let dumped = dump(&destination, journal, job, leader.as_mut(), &tools).await?;
-    let Dumped { script, mut attachments, warnings } = dumped;
+    let Dumped { script, mut attachments, mut warnings } = dumped;
+    let names = Names::read(&script, leader.as_mut()).await?;
+    warnings.extend(names.warning().map(ToOwned::to_owned));
     let stored =
         script.objects.iter().map(|(name, o): &(String, WrittenObject)| destination.stored(name, o.length, o.sha256));
     let stored: Vec<_> = stored.collect();
-    let index = index(leader.as_ref(), &tools, script, warnings)?;
+    let index = index(leader.as_ref(), &tools, script, &names, warnings)?;
     attachments.extend(describe(&destination, job, leader.as_ref(), catalog.as_ref(), &index).await?);
 
     let snapshot = leader.as_ref().map_or(started, |leader| leader.facts.snapshot_at);
@@ -210,7 +214,9 @@ async fn run_tools(
     job.step("dump the rows");
     let mut pg_dump = tools.command("pg_dump", "dump");
     pg_dump.args(PG_DUMP_OPTIONS).args(snapshot.map(|snapshot| format!("--snapshot={snapshot}")));
-    let script = stream::dump(job, pg_dump, writers, destination.backup.clone(), &destination.upload).await?;
+    let script =
+        stream::dump(job, pg_dump, writers, destination.backup.clone(), &destination.upload, destination.chunk_bytes)
+            .await?;
     Ok(Dumped { script, attachments, warnings })
 }
 
@@ -219,9 +225,16 @@ async fn run_tools(
 /// silently leave out the rest of the script.
 const PG_DUMP_OPTIONS: &[&str] = &["--lock-wait-timeout=60s", "--quote-all-identifiers"];
 
-fn index(leader: Option<&Leader>, tools: &Toolbox, mut script: Script, warnings: Vec<String>) -> Result<Index> {
+fn index(
+    leader: Option<&Leader>,
+    tools: &Toolbox,
+    script: Script,
+    names: &Names,
+    warnings: Vec<String>,
+) -> Result<Index> {
+    let mut relations: Vec<_> = script.relations.iter().map(|relation| names.relation(relation)).collect();
     let skipped = match leader {
-        Some(leader) => account_for(&leader.relations, &mut script.relations)?,
+        Some(leader) => account_for(&leader.relations, &mut relations)?,
         None => Vec::new(),
     };
     let properties = leader.map(|leader| leader.properties.clone()).unwrap_or_default();
@@ -234,9 +247,9 @@ fn index(leader: Option<&Leader>, tools: &Toolbox, mut script: Script, warnings:
         database: properties.database,
         roles: properties.roles,
         extensions: properties.extensions,
-        sequences: script.sequences,
+        sequences: script.sequences.iter().map(|sequence| names.sequence(sequence)).collect(),
         large_objects: LargeObjects { count: script.large_objects },
-        relations: script.relations,
+        relations,
         skipped,
         script_bytes: script.ranges.iter().map(|range| range.bytes.sql_bytes).sum(),
         ranges: script.ranges,

@@ -14,7 +14,7 @@ pub(crate) struct Facts {
     server_version: String,
     pub(crate) server_version_num: u32,
     pub(crate) database: String,
-    encoding: String,
+    pub(crate) encoding: String,
     locale_provider: Option<String>,
     collate: String,
     ctype: String,

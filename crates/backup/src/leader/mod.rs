@@ -19,7 +19,9 @@ pub(crate) use facts::Facts;
 pub(crate) use properties::{database_sql, statements as property_statements};
 pub(crate) use relations::{SourceRelation, account_for};
 
-use crate::postgres::Session;
+use serde::Deserialize;
+
+use crate::postgres::{Session, quote_literal, rows};
 use properties::Properties;
 
 /// Settings of every session that prints rows, which pg_dump does not set itself. With those it sets (`DateStyle`,
@@ -90,6 +92,18 @@ impl Leader {
         catalog::read_catalog(&mut *self.session).await
     }
 
+    /// Texts that are in the database's encoding, converted by the server: it knows every encoding it stores.
+    pub(crate) async fn decode(&mut self, texts: &[&[u8]]) -> Result<Vec<String>> {
+        let list: Vec<_> = texts.iter().map(|text| format!("'\\x{}'", hex::encode(text))).collect();
+        let query = format!(
+            "SELECT pg_catalog.convert_from(t, {}) AS text FROM unnest(ARRAY[{}]::pg_catalog.bytea[]) WITH ORDINALITY AS a (t, n) ORDER BY n",
+            quote_literal(&self.facts.encoding),
+            list.join(", ")
+        );
+        let decoded: Vec<Decoded> = rows(&mut *self.session, &query).await?;
+        Ok(decoded.into_iter().map(|row| row.text).collect())
+    }
+
     /// Keeps the session from being forgotten by firewalls and poolers, until it fails.
     pub(crate) async fn keep_alive(&mut self) -> Error {
         loop {
@@ -99,6 +113,11 @@ impl Leader {
             }
         }
     }
+}
+
+#[derive(Deserialize)]
+struct Decoded {
+    text: String,
 }
 
 async fn value(session: &mut dyn Session, query: &str) -> Result<String> {

@@ -6,11 +6,11 @@
 use std::collections::HashMap;
 
 use lifeboat_core::codec::{Fingerprint, ObjectWriter, PartSink, RowLines, WrittenObject};
-use lifeboat_core::index::{Content, Range, Relation, Rows, Section, Sequence};
+use lifeboat_core::index::{Content, Range, Rows, Section};
 use lifeboat_core::store::layout;
 use lifeboat_core::{Error, Kind, Result};
 
-use crate::script::{CopyTarget, Lexer, StatementKind, Token, Trailer, comment_header, setval};
+use crate::script::{CopyTarget, Lexer, Setval, SqlName, StatementKind, Token, Trailer, comment_header, setval};
 
 /// Opens the sinks of the script's objects.
 pub(super) trait Objects {
@@ -35,9 +35,27 @@ pub(super) struct Cuts {
 pub(crate) struct Script {
     pub(crate) objects: Vec<(String, WrittenObject)>,
     pub(crate) ranges: Vec<Range>,
-    pub(crate) relations: Vec<Relation>,
-    pub(crate) sequences: Vec<Sequence>,
+    pub(crate) relations: Vec<CopiedRelation>,
+    pub(crate) sequences: Vec<SetSequence>,
     pub(crate) large_objects: u64,
+}
+
+/// A relation whose rows are in the script, under the names that the script's bytes give it.
+#[derive(Debug)]
+pub(crate) struct CopiedRelation {
+    pub(crate) schema: Option<SqlName>,
+    pub(crate) name: SqlName,
+    pub(crate) columns: Vec<SqlName>,
+    pub(crate) fingerprint: Fingerprint,
+}
+
+/// A sequence as the script sets it.
+#[derive(Debug)]
+pub(crate) struct SetSequence {
+    pub(crate) schema: Option<SqlName>,
+    pub(crate) name: SqlName,
+    pub(crate) value: i64,
+    pub(crate) called: bool,
 }
 
 /// Indexes a script that is pushed in slices.
@@ -163,9 +181,8 @@ impl<O: Objects> State<O> {
     fn note_value(&mut self) {
         let body = crate::script::Statement { text: &self.statement, kind: StatementKind::Sql }.body();
         if let Some(set) = setval(body) {
-            let schema = set.schema.map(|schema| format!("{schema}.")).unwrap_or_default();
-            let name = format!("{schema}{}", set.sequence);
-            self.script.sequences.push(Sequence { name, value: set.value, called: set.is_called });
+            let Setval { schema, sequence: name, value, is_called: called } = set;
+            self.script.sequences.push(SetSequence { schema, name, value, called });
         } else if body.starts_with(b"SELECT pg_catalog.lo_open(") {
             self.script.large_objects += 1;
         }
@@ -193,12 +210,10 @@ impl<O: Objects> State<O> {
         let key = (schema.map(|s| s.as_bytes().to_vec()).unwrap_or_default(), target.table.as_bytes().to_vec());
         let relations = &mut self.script.relations;
         *self.positions.entry(key).or_insert_with(|| {
-            relations.push(Relation {
-                oid: None,
-                schema: schema.map(ToString::to_string).unwrap_or_default(),
-                name: target.table.to_string(),
-                kind: None,
-                columns: target.columns.iter().map(ToString::to_string).collect(),
+            relations.push(CopiedRelation {
+                schema: target.schema.clone(),
+                name: target.table.clone(),
+                columns: target.columns.clone(),
                 fingerprint: Fingerprint::default(),
             });
             relations.len() - 1

@@ -10,7 +10,7 @@ use lifeboat_core::store::{Parts, UploadOptions, Writers};
 use lifeboat_core::{Job, Kind, Result, ResultExt};
 use tokio::process::Command;
 
-pub(crate) use indexer::Script;
+pub(crate) use indexer::{CopiedRelation, Script, SetSequence};
 use indexer::{Cuts, Indexer, Objects};
 
 use crate::tools::{ExitGate, run};
@@ -25,11 +25,12 @@ pub(crate) async fn dump(
     writers: Writers,
     backup: BackupPath,
     upload: &UploadOptions,
+    chunk_bytes: u64,
 ) -> Result<Script> {
     let cuts = Cuts {
         part_bytes: upload.part_bytes,
         parts_max: upload.parts_max,
-        chunk_bytes: CHUNK_BYTES,
+        chunk_bytes,
         sql_range_bytes: SQL_RANGE_BYTES,
     };
     let objects = StoredObjects { writers, backup };
@@ -67,6 +68,5 @@ impl Objects for StoredObjects {
     }
 }
 
-const CHUNK_BYTES: u64 = 512 << 20;
 const SQL_RANGE_BYTES: u64 = 4 << 20;
 const SLICE_BYTES: usize = 256 << 10;

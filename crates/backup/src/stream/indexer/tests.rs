@@ -6,7 +6,7 @@ use lifeboat_core::codec::{Fingerprint, PartSink, Sha256, gunzip};
 use lifeboat_core::index::{Content, Section};
 use lifeboat_core::{Kind, Result};
 
-use super::{Cuts, Indexer, Objects, PREAMBLE, Script};
+use super::{CopiedRelation, Cuts, Indexer, Objects, PREAMBLE, Script};
 
 #[derive(Clone, Default)]
 struct Kept(Rc<RefCell<Vec<Vec<u8>>>>);
@@ -88,17 +88,20 @@ fn the_objects_are_the_preamble_and_the_dump_in_slices_and_parts_of_any_size() {
     }
 }
 
+fn columns_of(relation: &CopiedRelation) -> String {
+    relation.columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
 #[test]
 fn every_relation_has_its_columns_and_its_rows() {
     let (script, _) = index(DUMP, 5, WIDE).unwrap();
-    let found: Vec<_> =
-        script.relations.iter().map(|r| (r.name.as_str(), r.columns.join(","), r.fingerprint)).collect();
+    let found: Vec<_> = script.relations.iter().map(|r| (r.name.to_string(), columns_of(r), r.fingerprint)).collect();
     let expect = [
-        ("a", "x,y".to_owned(), fingerprint(&["1\tone", "2\t\\N", "3\tthree"])),
-        ("b c", String::new(), fingerprint(&["", ""])),
+        ("a".to_owned(), "x,y".to_owned(), fingerprint(&["1\tone", "2\t\\N", "3\tthree"])),
+        ("b c".to_owned(), String::new(), fingerprint(&["", ""])),
     ];
     assert_eq!(found, expect);
-    assert_eq!((script.sequences[0].name.as_str(), script.sequences[0].value), ("public.s", 42));
+    assert_eq!((script.sequences[0].name.to_string(), script.sequences[0].value), ("s".to_owned(), 42));
 }
 
 #[test]
