@@ -47,10 +47,7 @@ impl Destination {
 
     /// Stores a text.
     pub(super) async fn text(&self, job: &Job, name: &str, text: &[u8]) -> Result<StoredObject> {
-        let mut gzip = Gzip::new();
-        gzip.write(text)?;
-        gzip.end_member()?;
-        let bytes = Bytes::from(std::mem::take(gzip.output()));
+        let bytes = member(text)?;
         let stored = self.stored(name, bytes.len() as u64, Sha256::of(&bytes));
         self.store.put(job, &self.backup.object(name), bytes).await?;
         Ok(stored)
@@ -59,6 +56,14 @@ impl Destination {
     pub(super) fn stored(&self, name: &str, length: u64, sha256: Sha256) -> StoredObject {
         StoredObject { name: name.to_owned(), length, sha256, part_bytes: self.upload.part_bytes as u64 }
     }
+}
+
+/// Apart from what awaits: the compressor must stay on its thread, and a backup's future must not.
+fn member(text: &[u8]) -> Result<Bytes> {
+    let mut gzip = Gzip::new();
+    gzip.write(text)?;
+    gzip.end_member()?;
+    Ok(Bytes::from(std::mem::take(gzip.output())))
 }
 
 fn compress<S: PartSink>(

@@ -161,3 +161,15 @@ pub async fn backup_all(
 ) -> Result<RunSummary> {
     run::run(sources, store, options, &Job::new(monitor, options.cancel.clone())).await
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BackupOptions, Source, Store, backup};
+
+    /// A service spawns backups: compiling this is the test.
+    #[expect(dead_code, reason = "only its types are checked")]
+    fn a_backup_can_be_spawned(source: Source, store: Store, options: BackupOptions) {
+        let monitor = std::sync::Arc::new(lifeboat_core::monitor::Silent);
+        drop(tokio::spawn(async move { backup(&source, &store, &options, monitor).await }));
+    }
+}

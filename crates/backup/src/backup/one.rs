@@ -103,7 +103,8 @@ pub(super) async fn back_up(
         script.objects.iter().map(|(name, o): &(String, WrittenObject)| destination.stored(name, o.length, o.sha256));
     let stored: Vec<_> = stored.collect();
     let index = index(leader.as_ref(), &tools, script, &names, warnings)?;
-    attachments.extend(describe(&destination, job, leader.as_ref(), catalog.as_ref(), &index).await?);
+    let database_sql = leader.as_ref().map(|leader| database_sql(&leader.facts.database, &leader.properties.database));
+    attachments.extend(describe(&destination, job, database_sql, catalog.as_ref(), &index).await?);
 
     let snapshot = leader.as_ref().map_or(started, |leader| leader.facts.snapshot_at);
     let manifest = Manifest {
@@ -270,7 +271,7 @@ fn check_large_objects(facts: Option<&Facts>, script: &Script) -> Result<()> {
 async fn describe(
     destination: &Destination,
     job: &Job,
-    leader: Option<&Leader>,
+    database_sql: Option<String>,
     catalog: Option<&Catalog>,
     index: &Index,
 ) -> Result<Vec<StoredObject>> {
@@ -278,8 +279,7 @@ async fn describe(
     if let Some(catalog) = catalog {
         stored.push(destination.json(job, layout::CATALOG, catalog).await?);
     }
-    if let Some(leader) = leader {
-        let sql = database_sql(&leader.facts.database, &leader.properties.database);
+    if let Some(sql) = database_sql {
         stored.push(destination.text(job, layout::DATABASE, sql.as_bytes()).await?);
     }
     Ok(stored)

@@ -168,7 +168,8 @@ async fn send_all(
         tokio::select! {
             part = parts.recv(), if more_may_come => if let Some(part) = part {
                 let object = objects.entry(part.name.clone()).or_default();
-                sending.push(begin(store, journal, job, object, part).await?);
+                let part = begin(store, journal, job, object, part).await?;
+                sending.push(part);
             },
             Some(sent) = sending.next() => {
                 let sent = sent?;
