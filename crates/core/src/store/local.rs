@@ -1,6 +1,7 @@
 //! Multipart uploads for `file://`, so that both kinds of store are written by the same steps.
 //!
-//! Parts go to a staging file beside the object, at their own offsets; completing syncs it and renames it into place.
+//! Parts go to a staging file beside the object, each at its own offset; completing closes the gaps that parts of another
+//! size leave, syncs the file and renames it into place.
 //! The staging name has the form that `object_store` leaves out of its listings: the object's name, `#` and digits.
 
 use std::fs::{File, OpenOptions};
@@ -15,7 +16,7 @@ use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
 use object_store::{Error, MultipartId, PutPayload, PutResult, Result};
 
-/// Writes objects of a [`LocalFileSystem`] in parts of equal size.
+/// Writes objects of a [`LocalFileSystem`] in parts, best of `part_bytes`, never longer.
 pub(super) struct LocalUploads {
     files: Arc<LocalFileSystem>,
     part_bytes: u64,
@@ -52,6 +53,10 @@ impl MultipartStore for LocalUploads {
 
     async fn put_part(&self, path: &Path, id: &MultipartId, part: usize, data: PutPayload) -> Result<PartId> {
         let (_, staging) = self.paths(path, id)?;
+        let length = data.content_length() as u64;
+        if length > self.part_bytes {
+            return Err(generic(format!("a part of {length} bytes is longer than {}", self.part_bytes)));
+        }
         let mut offset = part as u64 * self.part_bytes;
         blocking(move || {
             let file = OpenOptions::new().write(true).open(staging)?;
@@ -62,13 +67,18 @@ impl MultipartStore for LocalUploads {
             Ok(())
         })
         .await?;
-        Ok(PartId { content_id: part.to_string() })
+        Ok(PartId { content_id: length.to_string() })
     }
 
-    async fn complete_multipart(&self, path: &Path, id: &MultipartId, _: Vec<PartId>) -> Result<PutResult> {
+    async fn complete_multipart(&self, path: &Path, id: &MultipartId, parts: Vec<PartId>) -> Result<PutResult> {
         let (target, staging) = self.paths(path, id)?;
+        let lengths = parts.iter().map(|part| part.content_id.parse().map_err(generic));
+        let lengths = lengths.collect::<Result<Vec<u64>>>()?;
+        let part_bytes = self.part_bytes;
         blocking(move || {
-            File::open(&staging)?.sync_all()?;
+            let file = OpenOptions::new().read(true).write(true).open(&staging)?;
+            close_gaps(&file, &lengths, part_bytes)?;
+            file.sync_all()?;
             std::fs::rename(&staging, &target)?;
             File::open(parent(&target)?)?.sync_all()
         })
@@ -86,6 +96,21 @@ impl MultipartStore for LocalUploads {
     }
 }
 
+/// Moves each part to where the one before it ends; none moves when all but the last have `part_bytes`.
+fn close_gaps(file: &File, lengths: &[u64], part_bytes: u64) -> io::Result<()> {
+    let mut end = 0;
+    for (part, length) in lengths.iter().enumerate() {
+        let offset = part as u64 * part_bytes;
+        if offset != end {
+            let mut bytes = vec![0; usize::try_from(*length).map_err(io::Error::other)?];
+            file.read_exact_at(&mut bytes, offset)?;
+            file.write_all_at(&bytes, end)?;
+        }
+        end += length;
+    }
+    file.set_len(end)
+}
+
 fn parent(path: &FsPath) -> io::Result<&FsPath> {
     path.parent().ok_or_else(|| io::Error::other("an object lies in a folder"))
 }
@@ -96,4 +121,38 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send
 
 fn generic(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::Generic { store: "file", source: source.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::local::LocalFileSystem;
+    use object_store::multipart::MultipartStore as _;
+    use object_store::path::Path;
+    use tempfile::TempDir;
+
+    use super::LocalUploads;
+
+    async fn stored(parts: &[&'static str]) -> object_store::Result<String> {
+        let folder = TempDir::new().unwrap();
+        let uploads = LocalUploads::new(Arc::new(LocalFileSystem::new_with_prefix(folder.path()).unwrap()), 4);
+        let name = Path::from("a/b");
+        let id = uploads.create_multipart(&name).await?;
+        let mut ids = Vec::new();
+        // The last part may arrive before the first.
+        for (position, part) in parts.iter().enumerate().rev() {
+            ids.insert(0, uploads.put_part(&name, &id, position, (*part).into()).await?);
+        }
+        uploads.complete_multipart(&name, &id, ids).await?;
+        Ok(std::fs::read_to_string(folder.path().join("a/b")).unwrap())
+    }
+
+    #[tokio::test]
+    async fn parts_of_any_size_up_to_the_stores_own_make_the_object() {
+        for parts in [&["abcd", "efgh", "i"][..], &["abc", "def", "g"], &["a", "b", "cd"], &["ab", "cdef"]] {
+            assert_eq!(stored(parts).await.unwrap(), parts.concat());
+        }
+        assert!(stored(&["abcde", "f"]).await.is_err());
+    }
 }
