@@ -39,7 +39,7 @@ pub struct BackupOptions {
     pub chunk_bytes: u64,
     /// How long to wait for a table's lock, three times over.
     pub lock_timeout: Duration,
-    /// A run that makes no progress for so long ends itself.
+    /// A run that makes no progress for so long ends itself; zero lets it wait for ever.
     pub stall_timeout: Duration,
     /// When a failed connection to the database is tried again.
     pub connect_retry: Retry,

@@ -1,6 +1,6 @@
 //! Backs up one database: plan what runs, dump, account for everything, commit.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lifeboat_core::catalog::Catalog;
@@ -91,14 +91,18 @@ pub(super) async fn back_up(
         Destination { store: store.clone(), backup, upload: options.upload.clone(), chunk_bytes: options.chunk_bytes };
     let Opened { mut leader, tools } = job.run(open(source, options, job)).await?;
 
-    let catalog = match &mut leader {
-        Some(leader) => Some(job.run(leader.catalog()).await?),
-        None => None,
+    let (catalog, unread) = match &mut leader {
+        Some(leader) => {
+            let (catalog, unread) = job.run(leader.catalog()).await?;
+            (Some(catalog), unread)
+        }
+        None => (None, None),
     };
     let dumped = dump(&destination, journal, job, leader.as_mut(), &tools).await?;
     let Dumped { script, mut attachments, mut warnings } = dumped;
     let names = Names::read(&script, leader.as_mut()).await?;
     warnings.extend(names.warning().map(ToOwned::to_owned));
+    warnings.extend(unread.inspect(|warning| job.warn(warning)));
     let stored =
         script.objects.iter().map(|(name, o): &(String, WrittenObject)| destination.stored(name, o.length, o.sha256));
     let stored: Vec<_> = stored.collect();
@@ -179,16 +183,23 @@ fn check_lengths(uploaded: &[UploadedObject], dumped: &Dumped, destination: &Des
 async fn while_leading<T>(job: &Job, leader: Option<&mut Leader>, work: impl Future<Output = Result<T>>) -> Result<T> {
     let Some(leader) = leader else { return work.await };
     let mut work = std::pin::pin!(work);
-    tokio::select! {
-        result = &mut work => result,
-        error = leader.keep_alive() => {
+    loop {
+        tokio::select! {
+            result = &mut work => return result,
+            () = tokio::time::sleep(KEEP_ALIVE) => {}
+        }
+        // Not beside the work: an answer that nobody waited for would be taken for the next query's.
+        if let Err(error) = job.run(leader.ping()).await {
             // The snapshot may be gone with the session: whatever is still running must not be committed.
             job.cancel.cancel();
             let _ = work.await;
-            Err(error)
+            return Err(error);
         }
     }
 }
+
+/// Firewalls forget an idle connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
 
 async fn run_tools(
     destination: &Destination,

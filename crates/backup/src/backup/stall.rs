@@ -53,7 +53,11 @@ pub(super) async fn end_when_stalled<T>(work: impl Future<Output = Result<T>>, s
 }
 
 impl Stall {
+    /// Never, when the timeout is zero.
     async fn happens(&self) {
+        if self.timeout.is_zero() {
+            return std::future::pending().await;
+        }
         let mut seen = self.events.load(Ordering::Relaxed);
         loop {
             tokio::time::sleep(self.timeout).await;

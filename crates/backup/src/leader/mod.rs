@@ -87,9 +87,12 @@ impl Leader {
         Ok((snapshot, facts, relations))
     }
 
-    /// The definitions of the database's objects, under the snapshot.
-    pub(crate) async fn catalog(&mut self) -> Result<Catalog> {
-        catalog::read_catalog(&mut *self.session).await
+    /// The definitions of the database's objects, under the snapshot, and a warning when some could not be read.
+    pub(crate) async fn catalog(&mut self) -> Result<(Catalog, Option<String>)> {
+        let catalog = catalog::read_catalog(&mut *self.session).await?;
+        let unread = catalog::unread_classes(&catalog);
+        let warning = format!("the catalog lacks what the role may not read: {}", unread.join(", "));
+        Ok((catalog, (!unread.is_empty()).then_some(warning)))
     }
 
     /// Texts that are in the database's encoding, converted by the server: it knows every encoding it stores.
@@ -104,14 +107,9 @@ impl Leader {
         Ok(decoded.into_iter().map(|row| row.text).collect())
     }
 
-    /// Keeps the session from being forgotten by firewalls and poolers, until it fails.
-    pub(crate) async fn keep_alive(&mut self) -> Error {
-        loop {
-            tokio::time::sleep(KEEP_ALIVE).await;
-            if let Err(error) = self.session.execute("SELECT 1").await {
-                return error.while_doing("keep the leader's session");
-            }
-        }
+    /// Uses the session, so that nobody between here and the server takes it for a dead one.
+    pub(crate) async fn ping(&mut self) -> Result<()> {
+        self.session.execute("SELECT 1").await.map_err(|error| error.while_doing("keep the leader's session"))
     }
 }
 
@@ -135,6 +133,5 @@ async fn take_run_lock(session: &mut dyn Session) -> Result<()> {
 }
 
 const SNAPSHOT_TRIES: u32 = 3;
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// An advisory lock of the database; the number is "lifeboat" in ASCII.
 const RUN_LOCK: i64 = i64::from_be_bytes(*b"lifeboat");
