@@ -105,11 +105,12 @@ fn tool(database: &Database<'_>, name: &str, arguments: &[&str]) -> String {
         .server
         .client(name, &database.name)
         .env("PGOPTIONS", options)
+        .env("PGCLIENTENCODING", "UTF8")
         .args(arguments)
         .output()
         .expect("run a client tool");
     assert!(output.status.success(), "{name} of {}: {}", database.name, String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("the tests' databases are UTF-8")
+    String::from_utf8(output.stdout).expect("the server converts what it tells to UTF-8")
 }
 
 fn pair((name, value): (&str, &str)) -> (String, String) {

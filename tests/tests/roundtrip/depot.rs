@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lifeboat_core::index::Index;
 use lifeboat_core::manifest::Manifest;
-use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Outcome, Postgres, Seaweed, scratch};
+use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Outcome, Postgres, Seaweed, scratch};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -45,6 +45,11 @@ impl Depot {
             Place::Bucket(bucket) => bucket,
             Place::Folder(_) => panic!("the store is a folder"),
         }
+    }
+
+    /// Whether it was made by [`Depot::s3`].
+    pub(crate) fn is_s3(&self) -> bool {
+        matches!(self.place, Place::Bucket(_))
     }
 
     /// A command with this store.
@@ -132,6 +137,17 @@ impl Backup {
 #[track_caller]
 pub(crate) fn result(outcome: &Outcome) -> Value {
     outcome.records().last().expect("a run ends with a record")["result"].clone()
+}
+
+/// 24 MB of random bytes: printed in hexadecimal they compress to half, and so need two parts of 16 MiB.
+pub(crate) fn noise() -> Database<'static> {
+    let database = Postgres::shared(Major::V15).database("noise");
+    database.psql(
+        "CREATE EXTENSION pgcrypto;
+         CREATE TABLE noise (id int PRIMARY KEY, bytes bytea);
+         INSERT INTO noise SELECT i, gen_random_bytes(1000) FROM generate_series(1, 24000) i",
+    );
+    database
 }
 
 /// A name no database has.

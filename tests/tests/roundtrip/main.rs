@@ -3,5 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod depot;
+mod encodings;
 mod hard;
+mod pieces;
+mod prefix;
+mod roles;
 mod stock;
+mod writer;

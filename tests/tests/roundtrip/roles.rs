@@ -1,0 +1,93 @@
+//! Roles that the target server lacks: refused with a list, created, created as stubs, or left out.
+
+use lifeboat_tests::compare::{assert_same, assert_same_contents};
+use lifeboat_tests::servers::postgres::Options;
+use lifeboat_tests::{Database, Major, Postgres, fixtures};
+
+use crate::depot::{Depot, databases_like, result, unused_name};
+
+const LOGS_IN: &str = "logs in; \"daily\"";
+
+fn bare_server() -> Postgres {
+    Postgres::start(Major::V15, &Options { without_roles: true, ..Options::default() })
+}
+
+/// The hard database and, as owner of a table, a role that may log in and has settings of its own.
+fn with_roles() -> Database<'static> {
+    let database = fixtures::hard(Major::V15);
+    // All tests of this binary share the server and its roles.
+    database.psql(
+        r#"DO $$ BEGIN CREATE ROLE "logs in; ""daily""" LOGIN CONNECTION LIMIT 3 PASSWORD 'canary-role-password';
+           EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+           ALTER TABLE no_rows OWNER TO "logs in; ""daily""";"#,
+    );
+    database
+}
+
+fn roles_of(server: &Postgres) -> String {
+    let roles = "SELECT rolname, rolcanlogin, rolconnlimit FROM pg_roles
+                 WHERE rolname LIKE 'hard%' OR rolname LIKE 'Hard%' OR rolname LIKE 'logs%' ORDER BY 1";
+    server.psql("postgres", roles)
+}
+
+#[test]
+fn missing_roles_are_listed_and_nothing_is_created() {
+    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+    depot.backup(&original);
+    let name = unused_name("refused");
+    let outcome = depot.restore_command(&server, &name).arg("--create").run().expect(40);
+    for role in ["hard_owner", "hard_reader", "Hard \"Role\" with spaces", LOGS_IN] {
+        let told = role.replace('"', "\\\"");
+        assert!(outcome.stdout.contains(&told), "{role} in {}", outcome.stdout);
+    }
+    assert!(outcome.text().contains("--roles create"), "{}", outcome.text());
+    assert_eq!(databases_like(&server, "refused"), "");
+    assert_eq!(roles_of(&server), "");
+
+    let dry =
+        depot.restore_command(&server, &name).args(["--create", "--dry-run", "--roles", "create"]).run().expect(0);
+    assert!(dry.stdout.contains("hard_owner"), "{}", dry.stdout);
+    assert_eq!((databases_like(&server, "refused"), roles_of(&server)), (String::new(), String::new()));
+}
+
+#[test]
+fn missing_roles_are_created_as_they_were_without_passwords() {
+    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+    depot.backup(&original);
+    let name = unused_name("created");
+    let outcome = depot.restore_command(&server, &name).args(["--create", "--roles", "create"]).run().expect(0);
+    assert_eq!(roles_of(&server), roles_of(original.server));
+    let lines = &result(&outcome)["passwords_to_set"];
+    assert_eq!(lines, &serde_json::json!(["ALTER ROLE \"logs in; \"\"daily\"\"\" PASSWORD '…';"]));
+    assert_eq!(
+        server.psql("postgres", "SELECT count(*) FROM pg_authid WHERE rolname LIKE 'logs%' AND rolpassword IS NULL"),
+        "1"
+    );
+    assert_same(&original, &server.adopt(&name));
+}
+
+#[test]
+fn missing_roles_are_stubs_that_cannot_log_in() {
+    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+    depot.backup(&original);
+    let name = unused_name("stubs");
+    let outcome = depot.restore_command(&server, &name).args(["--create", "--roles", "stub"]).run().expect(0);
+    assert_eq!(result(&outcome)["passwords_to_set"], serde_json::json!([]));
+    assert_eq!(
+        server.psql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'logs%' AND NOT rolcanlogin"),
+        "1"
+    );
+    assert_same(&original, &server.adopt(&name));
+}
+
+#[test]
+fn missing_roles_are_left_out_with_what_belongs_to_them() {
+    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+    depot.backup(&original);
+    let name = unused_name("skipped");
+    depot.restore_command(&server, &name).args(["--create", "--roles", "skip"]).run().expect(0);
+    let restored = server.adopt(&name);
+    assert_same_contents(&original, &restored);
+    assert_eq!(roles_of(&server), "");
+    assert_eq!(restored.psql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"), "postgres");
+}
