@@ -1,21 +1,15 @@
 //! Backs a database up and restores it from within a service: its own monitor, its own cancellation, no globals.
-//!
 //! `cargo run --example embed -- file:///tmp/store postgresql:///shop postgresql:///shop_copy`
 use std::{collections::BTreeMap, env, error::Error, sync::Arc};
 
-use lifeboat_backup::core::monitor::{Event, Monitor};
-use lifeboat_backup::core::store;
+use lifeboat_backup::core::{monitor, store};
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_backup::{BackupOptions, Reach, RestoreOptions, Source, backup, restore};
-use tokio_util::sync::CancellationToken;
 
 struct Log;
-
-impl Monitor for Log {
-    fn event(&self, event: &Event<'_>) {
-        if let Event::Step(step) = event {
-            println!("{step}");
-        }
+impl monitor::Monitor for Log {
+    fn event(&self, event: &monitor::Event<'_>) {
+        println!("{event:?}");
     }
 }
 
@@ -23,8 +17,7 @@ impl Monitor for Log {
 async fn main() -> Result<(), Box<dyn Error>> {
     let [url, from, into] = env::args().skip(1).collect::<Vec<_>>().try_into().map_err(|_| "STORE FROM INTO")?;
     let settings = |dsn: &str| ConnectionSettings::parse(dsn, &|name: &str| env::var(name).ok());
-    let cancel = CancellationToken::new();
-    let store = store::open(&url.parse()?, &BTreeMap::new())?;
+    let (store, cancel) = (store::open(&url.parse()?, &BTreeMap::new())?, tokio_util::sync::CancellationToken::new());
     let reach = Reach::Direct { settings: Box::new(settings(&from)?), tools_dir: None };
     let source = Source { name: "shop".parse()?, reach };
     let options = BackupOptions { cancel: cancel.clone(), ..BackupOptions::new("/tmp/lifeboat-state") };
