@@ -10,6 +10,7 @@ mod leader;
 mod open;
 pub mod postgres;
 pub mod restore;
+mod run_lock;
 pub mod script;
 pub mod source;
 mod stream;

@@ -1,16 +1,23 @@
 //! Opens what a backup needs of a database: the leader, where one is possible, and the tools.
 
+use std::time::Duration;
+
 use lifeboat_core::{Job, Kind, Result};
 
 use crate::backup::BackupOptions;
 use crate::leader::Leader;
-use crate::postgres::{ConnectOptions, ConnectionSettings, PsqlOptions, connect, connect_through};
+use crate::postgres::{
+    ConnectOptions, ConnectionSettings, PsqlOptions, PsqlSession, Session as _, connect, connect_through,
+};
+use crate::run_lock::RunLock;
 use crate::source::{Reach, Source};
 use crate::tools::Toolbox;
 
 pub(crate) struct Opened {
     pub(crate) leader: Option<Leader>,
     pub(crate) tools: Toolbox,
+    /// Held in place of the leader's advisory lock.
+    pub(crate) _lock: Option<RunLock>,
 }
 
 pub(crate) async fn open(source: &Source, options: &BackupOptions, job: &Job) -> Result<Opened> {
@@ -19,19 +26,22 @@ pub(crate) async fn open(source: &Source, options: &BackupOptions, job: &Job) ->
             let (leader, settings) = lead(settings, options, job).await?;
             let major = leader.facts.major();
             let tools = Toolbox::local(&settings, major, tools_dir.as_deref(), &options.runtime_dir).await?;
-            Ok(Opened { leader: Some(leader), tools })
+            Ok(Opened { leader: Some(leader), tools, _lock: None })
         }
-        Reach::Prefixed { prefix, dbname, user, environment } => {
-            let psql = PsqlOptions {
-                tools_prefix: prefix.clone(),
-                dbname: dbname.clone(),
-                user: user.clone(),
-                environment: environment.clone(),
-                ..PsqlOptions::default()
-            };
-            open_through(&psql, options, job).await
-        }
+        Reach::Prefixed { .. } => open_through(source, options, job).await,
     }
+}
+
+/// How psql is run through the source's prefix, if it has one.
+pub(crate) fn psql_options(source: &Source) -> Option<PsqlOptions> {
+    let Reach::Prefixed { prefix, dbname, user, environment } = &source.reach else { return None };
+    Some(PsqlOptions {
+        tools_prefix: prefix.clone(),
+        dbname: dbname.clone(),
+        user: user.clone(),
+        environment: environment.clone(),
+        ..PsqlOptions::default()
+    })
 }
 
 /// The leader, and the settings of the one server it reached: its snapshot exists nowhere else.
@@ -52,16 +62,39 @@ fn connect_options(options: &BackupOptions, job: &Job) -> ConnectOptions {
 
 /// The tools tell the server's version only through psql; without it there is no leader, and pg_dump alone refuses a
 /// server newer than itself.
-async fn open_through(psql: &PsqlOptions, options: &BackupOptions, job: &Job) -> Result<Opened> {
+async fn open_through(source: &Source, options: &BackupOptions, job: &Job) -> Result<Opened> {
+    let psql = psql_options(source).unwrap_or_default();
     job.step("open a session through psql");
-    let leader = match connect_through(psql, None, "leader", &connect_options(options, job), &*job.monitor).await {
-        Ok(session) => Some(Leader::open(Box::new(session), job, options.lock_timeout).await?),
-        Err(error) if error.kind() == Kind::Tool => {
-            job.warn(&format!("no leader is possible: {}", error.chain()));
-            None
-        }
-        Err(error) => return Err(error),
-    };
+    let (leader, lock) =
+        match connect_through(&psql, None, "leader", &connect_options(options, job), &*job.monitor).await {
+            Ok(session) => (Some(Leader::open(Box::new(session), job, options.lock_timeout).await?), None),
+            Err(error) if error.kind() == Kind::Tool => {
+                job.warn(&format!("no leader is possible: {}", error.chain()));
+                (None, Some(RunLock::take(&options.state_dir, &source.name)?))
+            }
+            Err(error) => return Err(error),
+        };
     let major = leader.as_ref().map(|leader| leader.facts.major());
-    Ok(Opened { leader, tools: Toolbox::prefixed(psql, major).await? })
+    let tools = Toolbox::prefixed(&psql, major).await?;
+    Ok(Opened { leader, tools, _lock: lock })
 }
+
+/// Ends what a killed `docker exec` leaves behind: its pg_dump goes on inside the container. Only this run can own
+/// sessions of these names, for it holds the database's lock.
+pub(crate) async fn end_remote_sessions(source: &Source, job: &Job) {
+    let Some(psql) = psql_options(source) else { return };
+    let ended = async {
+        let mut session = PsqlSession::open(&psql, None, "clean-up").await?;
+        session.execute(END_SESSIONS).await
+    };
+    match tokio::time::timeout(CLEAN_UP_DEADLINE, ended).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => job.warn(&format!("could not end the tools' sessions: {}", error.chain())),
+        Err(_) => job.warn("could not end the tools' sessions: the database does not answer"),
+    }
+}
+
+const END_SESSIONS: &str = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity \
+    WHERE datname = pg_catalog.current_database() AND pid <> pg_catalog.pg_backend_pid() \
+    AND application_name IN ('lifeboat/leader', 'lifeboat/schema', 'lifeboat/globals', 'lifeboat/dump')";
+const CLEAN_UP_DEADLINE: Duration = Duration::from_secs(15);

@@ -17,7 +17,7 @@ use super::attachments::Destination;
 use super::names::Names;
 use super::{BackupOptions, BackupSummary};
 use crate::leader::{Facts, Leader, ROW_SETTINGS, account_for, database_sql};
-use crate::open::{Opened, open};
+use crate::open::{Opened, end_remote_sessions, open};
 use crate::source::Source;
 use crate::stream::{self, Script};
 use crate::tools::Toolbox;
@@ -50,7 +50,7 @@ pub struct BackupPlan {
 /// # Errors
 /// Those of a backup before its first byte.
 pub async fn plan(source: &Source, store: &Store, options: &BackupOptions, job: &Job) -> Result<BackupPlan> {
-    let Opened { leader, tools } = job.run(open(source, options, job)).await?;
+    let Opened { leader, tools, .. } = job.run(open(source, options, job)).await?;
     let leader = leader.as_ref();
     Ok(BackupPlan {
         database: source.name.clone(),
@@ -89,7 +89,7 @@ pub(super) async fn back_up(
     let backup = BackupPath { class: options.class.clone(), database: source.name.clone(), id };
     let destination =
         Destination { store: store.clone(), backup, upload: options.upload.clone(), chunk_bytes: options.chunk_bytes };
-    let Opened { mut leader, tools } = job.run(open(source, options, job)).await?;
+    let Opened { mut leader, tools, _lock } = job.run(open(source, options, job)).await?;
 
     let (catalog, unread) = match &mut leader {
         Some(leader) => {
@@ -98,8 +98,11 @@ pub(super) async fn back_up(
         }
         None => (None, None),
     };
-    let dumped = dump(&destination, journal, job, leader.as_mut(), &tools).await?;
-    let Dumped { script, mut attachments, mut warnings } = dumped;
+    let dumped = dump(&destination, journal, job, leader.as_mut(), &tools).await;
+    if dumped.is_err() {
+        end_remote_sessions(source, job).await;
+    }
+    let Dumped { script, mut attachments, mut warnings } = dumped?;
     let names = Names::read(&script, leader.as_mut()).await?;
     warnings.extend(names.warning().map(ToOwned::to_owned));
     warnings.extend(unread.inspect(|warning| job.warn(warning)));

@@ -73,14 +73,15 @@ mod adaptive {
 
     /// The two compressors; neither can change its thread.
     pub(super) struct Compressor {
-        fast: GzipEncoder<Vec<u8>>,
+        /// Boxed: its tables are 80 KiB, and writers are moved.
+        fast: Box<GzipEncoder<Vec<u8>>>,
         dense: Deflate,
     }
 
     impl Default for Compressor {
         fn default() -> Self {
             let level = CompressionLvl::new(DENSE_LEVEL).expect("libdeflate has levels 0 to 12");
-            let fast = GzipEncoder::new(Vec::new(), isal::CompressionLevel::One);
+            let fast = Box::new(GzipEncoder::new(Vec::new(), isal::CompressionLevel::One));
             Self { fast, dense: Deflate::new(level) }
         }
     }

@@ -145,3 +145,70 @@ fn a_dump_cut_anywhere_is_refused() {
         }
     }
 }
+
+mod against_a_model {
+    use lifeboat_core::codec::Fingerprint;
+    use lifeboat_core::index::{Content, Range};
+    use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
+
+    use super::{Cuts, PREAMBLE, index, read};
+
+    /// Tables by their rows; a row is what COPY could print.
+    fn tables() -> impl Strategy<Value = Vec<Vec<String>>> {
+        let row = prop::string::string_regex(r"([a-z\t ]|\\\\N|\\\\\\\\\.|\u{e9}){0,12}").expect("a valid pattern");
+        prop::collection::vec(prop::collection::vec(row, 0..20), 0..6)
+    }
+
+    fn cuts() -> impl Strategy<Value = Cuts> {
+        (1_usize..200, 2_u64..8, 1_u64..60, 1_u64..200).prop_map(
+            |(part_bytes, parts_max, chunk_bytes, sql_range_bytes)| Cuts {
+                part_bytes,
+                parts_max,
+                chunk_bytes,
+                sql_range_bytes,
+            },
+        )
+    }
+
+    fn dump_of(tables: &[Vec<String>]) -> String {
+        let mut dump = "SET client_encoding = 'UTF8';\n".to_owned();
+        for (position, rows) in tables.iter().enumerate() {
+            dump += &format!("CREATE TABLE public.t{position} (x text);\n");
+            dump += &format!("COPY public.t{position} (x) FROM stdin;\n");
+            rows.iter().for_each(|row| dump += &format!("{row}\n"));
+            dump += "\\.\n\n";
+        }
+        dump + "--\n-- PostgreSQL database dump complete\n--\n"
+    }
+
+    fn leaves_no_gap(ranges: &[Range]) -> bool {
+        ranges.windows(2).all(|pair| match (pair[1].object - pair[0].object, pair[1].bytes.offset) {
+            (0, offset) => offset == pair[0].bytes.offset + pair[0].bytes.length,
+            (1, offset) => offset == 0,
+            _ => false,
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_of_any_dump_in_any_pieces_is_the_models(tables in tables(), cuts in cuts(), slice in 1_usize..80) {
+            let dump = dump_of(&tables);
+            let (script, objects) = index(&dump, slice, cuts).unwrap();
+            let sql: Vec<u8> = (0..script.ranges.len()).flat_map(|at| read(&script, &objects, at)).collect();
+            prop_assert_eq!(sql, [PREAMBLE, dump.as_bytes()].concat());
+            prop_assert!(leaves_no_gap(&script.ranges));
+            let mut sums = vec![Fingerprint::default(); tables.len()];
+            for range in &script.ranges {
+                if let Content::Rows(rows) = &range.content {
+                    sums[rows.relation] += rows.fingerprint;
+                }
+            }
+            for (position, rows) in tables.iter().enumerate() {
+                let mut model = Fingerprint::default();
+                rows.iter().for_each(|row| model.add_line(row.as_bytes()));
+                prop_assert_eq!(sums[position], model);
+                prop_assert_eq!(script.relations[position].fingerprint, model);
+            }
+        }
+    }
+}
