@@ -180,15 +180,16 @@ impl PsqlSession {
 
     /// Why psql is gone, as far as it said so.
     async fn ended(&mut self) -> Error {
-        let _ = tokio::time::timeout(CLOSE_WITHIN, self.child.wait()).await;
+        let status = tokio::time::timeout(CLOSE_WITHIN, self.child.wait()).await;
+        let code = status.ok().and_then(Result::ok).and_then(|status| status.code());
         if let Some(error) = self.stderr.first_error().await {
             return error.while_doing(self.doing());
         }
         let said = self.stderr.text();
         let said = if said.is_empty() { "it ended without a word".to_owned() } else { said };
-        Error::new(Kind::Database, self.doing())
-            .hint("run the same command by hand, with tools_prefix before it")
-            .caused_by(said)
+        // What shells, docker, podman and ssh end with when the program is missing or cannot be run.
+        let kind = if matches!(code, Some(126 | 127)) { Kind::Tool } else { Kind::Database };
+        Error::new(kind, self.doing()).hint("run the same command by hand, with tools_prefix before it").caused_by(said)
     }
 }
 

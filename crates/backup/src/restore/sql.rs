@@ -7,9 +7,10 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::target::not_convertible;
 use crate::archive::Archive;
-use crate::postgres::{DirectSession, Session};
+use crate::postgres::{DirectSession, Session, sqlstate_of};
 use crate::script::{
     Statement, StatementKind, Statements, changes_owner_or_privileges, comment_header, is_session_setting,
+    may_name_roles,
 };
 
 /// What every restoring session is told first, as the script's own first statements say it.
@@ -88,7 +89,21 @@ impl SqlRunner<'_> {
             StatementKind::Blank | StatementKind::CopyBegin | StatementKind::CopyEnd => Ok(()),
             StatementKind::MetaCommand => refuse_other_commands(statement),
             StatementKind::Sql if self.skip_owners && changes_owner_or_privileges(statement.body()) => Ok(()),
+            StatementKind::Sql if self.skip_owners && may_name_roles(statement.body()) => {
+                self.execute_unless_role_is_missing(statement).await
+            }
             StatementKind::Sql => self.execute(statement).await,
+        }
+    }
+
+    /// What is for a role that is not there has no use; what depends on it, such as its comment, follows it.
+    async fn execute_unless_role_is_missing(&mut self, statement: &Statement<'_>) -> Result<()> {
+        match self.execute(statement).await {
+            Err(error) if sqlstate_of(&error) == Some(UNDEFINED_OBJECT) => {
+                self.job.warn(&format!("left out with the role it is for: {}", error.chain()));
+                Ok(())
+            }
+            result => result,
         }
     }
 
@@ -154,3 +169,4 @@ fn name(statement: &Statement<'_>) -> String {
 }
 
 const WORDS_CHARS: usize = 80;
+const UNDEFINED_OBJECT: &str = "42704";

@@ -25,7 +25,7 @@ pub use copy_target::CopyTarget;
 pub use header::{CommentHeader, comment_header};
 pub use lexer::Lexer;
 pub use name::SqlName;
-pub use recognise::{changes_owner_or_privileges, is_session_setting};
+pub use recognise::{changes_owner_or_privileges, is_session_setting, may_name_roles};
 pub use setval::{Setval, setval};
 pub use statements::{Statement, Statements};
 pub use token::{StatementKind, Token, Trailer};

@@ -26,6 +26,18 @@ pub fn changes_owner_or_privileges(statement: &[u8]) -> bool {
     }
 }
 
+/// Whether a statement is about roles by name and does more than give them rights: a policy, the comment on one, or a
+/// user mapping. It fails where such a role is missing.
+#[must_use]
+pub fn may_name_roles(statement: &[u8]) -> bool {
+    const BEGINNINGS: [&[&[u8]]; 3] =
+        [&[b"create", b"policy"], &[b"comment", b"on", b"policy"], &[b"create", b"user", b"mapping"]];
+    BEGINNINGS.iter().any(|beginning| {
+        let mut words = Words::new(statement);
+        beginning.iter().all(|word| words.next_is(word))
+    })
+}
+
 /// The words up to the opening parenthesis of a call of a function in `pg_catalog`; whether they are there.
 pub(super) fn next_is_call(words: &mut Words<'_>, function: &[u8]) -> bool {
     words.next_is(b"select")

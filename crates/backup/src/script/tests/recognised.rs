@@ -4,7 +4,7 @@ use lifeboat_core::index::Section;
 
 use super::super::{
     SqlName, Statement, StatementKind, Statements, changes_owner_or_privileges, comment_header, is_session_setting,
-    setval,
+    may_name_roles, setval,
 };
 use super::Kind;
 
@@ -145,4 +145,16 @@ fn types_have_sections() {
     for kind in ["ACL", "COMMENT", "SECURITY LABEL", "STATISTICS DATA", "HOVERCRAFT"] {
         assert_eq!(section(kind), None, "{kind}");
     }
+}
+
+#[test]
+fn statements_for_roles_by_name_are_recognised() {
+    let yes = [
+        "CREATE POLICY \"p\" ON \"public\".\"t\" TO \"app\" USING (true);",
+        "COMMENT ON POLICY p ON public.t IS 'x';",
+        "CREATE USER MAPPING FOR \"app\" SERVER \"s\";",
+    ];
+    assert!(yes.iter().all(|statement| may_name_roles(statement.as_bytes())));
+    let no = ["CREATE TABLE policy ();", "COMMENT ON TABLE p IS 'x';", "CREATE \"user\" mapping;"];
+    assert!(!no.iter().any(|statement| may_name_roles(statement.as_bytes())));
 }
