@@ -2,11 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod busy;
 mod depot;
+mod embed;
 mod encodings;
 mod hard;
+mod odd;
 mod pieces;
 mod prefix;
 mod roles;
+mod session;
+mod several;
 mod stock;
 mod writer;

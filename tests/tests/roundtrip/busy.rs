@@ -1,0 +1,106 @@
+//! A backup is the state of one moment, whatever others do meanwhile.
+
+use lifeboat_tests::{Major, Postgres};
+
+use crate::depot::{Backup, Depot};
+use crate::session::{Busy, Held, LEADER_WAITS, wait_for};
+
+/// Each transaction moves money from one table to the other and notes its number in two others. `bulk` takes pg_dump
+/// a while between them.
+const BANK: &str = "
+CREATE TABLE accounts_a (id int PRIMARY KEY, amount bigint);
+CREATE TABLE log_a (writer int, n int, PRIMARY KEY (writer, n));
+CREATE TABLE bulk AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, 400000) AS i;
+CREATE TABLE accounts_b (id int PRIMARY KEY, amount bigint);
+CREATE TABLE log_b (writer int, n int, PRIMARY KEY (writer, n));
+CREATE TABLE fleeting (id int, text text);
+CREATE TABLE stop ();
+INSERT INTO accounts_a SELECT i, 1000 FROM generate_series(1, 100) AS i;
+INSERT INTO accounts_b SELECT i, 1000 FROM generate_series(1, 100) AS i;
+CREATE PROCEDURE write(writer int) LANGUAGE plpgsql AS $$
+DECLARE
+    moved int;
+    n int := 0;
+BEGIN
+    LOOP
+        n := n + 1;
+        moved := (random() * 100)::int;
+        UPDATE accounts_a SET amount = amount - moved WHERE id = writer * 20 + n % 20;
+        INSERT INTO log_a VALUES (writer, n);
+        INSERT INTO fleeting SELECT n, repeat('x', 100) FROM generate_series(1, 3);
+        DELETE FROM fleeting WHERE id < n - 10;
+        UPDATE accounts_b SET amount = amount + moved WHERE id = writer * 20 + n % 20;
+        INSERT INTO log_b VALUES (writer, n);
+        COMMIT;
+        EXIT WHEN EXISTS (SELECT FROM stop);
+    END LOOP;
+END $$;";
+
+#[test]
+fn a_backup_beside_writers_is_the_state_of_one_moment() {
+    let depot = Depot::s3();
+    let original = Postgres::shared(Major::V15).database("bank");
+    original.psql(BANK);
+    let writers: Vec<_> = (1..=3).map(|writer| Busy::new(&original, &format!("CALL write({writer})"))).collect();
+    wait_for(&original, "SELECT count(DISTINCT writer) = 3 FROM log_a");
+    depot.backup(&original);
+    original.psql("INSERT INTO stop DEFAULT VALUES");
+    writers.into_iter().for_each(Busy::join);
+
+    let restored = depot.restore(original.server, &[]);
+    assert_eq!(
+        restored.psql("SELECT (SELECT sum(amount) FROM accounts_a) + (SELECT sum(amount) FROM accounts_b)"),
+        "200000"
+    );
+    let apart = "SELECT count(*) FROM (SELECT * FROM log_a EXCEPT SELECT * FROM log_b) AS x";
+    assert_eq!(restored.psql(apart), "0");
+    assert_eq!(restored.psql(&apart.replace("log_a EXCEPT", "log_b EXCEPT").replace("log_b)", "log_a)")), "0");
+    assert_eq!(
+        restored.psql("SELECT bool_and(count = max) FROM (SELECT count(*), max(n) FROM log_a GROUP BY writer) AS x"),
+        "t"
+    );
+    assert_eq!(
+        restored.psql("SELECT bool_and(id > 0) FROM (SELECT max(n) AS id FROM log_a GROUP BY writer) AS x"),
+        "t"
+    );
+    let count =
+        |database: &lifeboat_tests::Database<'_>| database.psql("SELECT count(*) FROM log_a").parse::<u64>().unwrap();
+    assert!(count(&restored) + 20 < count(&original), "the writers went on during the backup");
+}
+
+/// pg_dump reads a table that was truncated after the snapshot as empty, and says nothing.
+#[test]
+fn a_table_truncated_between_snapshot_and_lock_gets_a_fresh_snapshot() {
+    let depot = Depot::s3();
+    let original = Postgres::shared(Major::V15).database("truncated");
+    original.psql(
+        "CREATE TABLE a_locked (id int); CREATE TABLE emptied (id int); CREATE TABLE rows_in (name text, rows int);
+         INSERT INTO emptied SELECT generate_series(1, 100); INSERT INTO rows_in VALUES ('emptied', 100)",
+    );
+    // Tables are locked by name: this one first.
+    let held = Held::new(&original, "BEGIN; LOCK TABLE a_locked");
+    let running = depot.backup_command(&original).spawn();
+    wait_for(&original, LEADER_WAITS);
+    original.psql("BEGIN; TRUNCATE emptied; INSERT INTO emptied VALUES (1), (2); UPDATE rows_in SET rows = 2; COMMIT");
+    held.release();
+    let outcome = running.wait().expect(0);
+    assert!(outcome.text().contains("truncated or rewritten"), "{}", outcome.text());
+
+    let restored = depot.restore(original.server, &[]);
+    assert_eq!(restored.psql("SELECT (SELECT count(*) FROM emptied), rows FROM rows_in"), "2|2");
+}
+
+#[test]
+fn a_table_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot() {
+    let depot = Depot::s3();
+    let original = Postgres::shared(Major::V18).database("dropped");
+    original.psql("CREATE TABLE a_locked (id int); CREATE TABLE dropped (id int); CREATE TABLE kept AS SELECT 1 AS id");
+    let held = Held::new(&original, "BEGIN; LOCK TABLE a_locked");
+    let running = depot.backup_command(&original).spawn();
+    wait_for(&original, LEADER_WAITS);
+    original.psql("DROP TABLE dropped");
+    held.release();
+    let backup = Backup::of(&running.wait().expect(0));
+    let names: Vec<_> = depot.index(&backup).relations.into_iter().map(|relation| relation.name).collect();
+    assert_eq!(names, ["a_locked", "kept"]);
+}

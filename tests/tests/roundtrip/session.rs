@@ -1,0 +1,71 @@
+//! Sessions of other users of a database, while a backup runs.
+
+use std::io::Write as _;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use lifeboat_tests::Database;
+
+/// A session that has run its statements and stays open.
+pub(crate) struct Held {
+    child: Child,
+}
+
+impl Held {
+    /// Runs `sql` and waits until it is done.
+    pub(crate) fn new(database: &Database<'_>, sql: &str) -> Held {
+        let mut psql = database.server.client("psql", &database.name);
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1"]).env("PGAPPNAME", "held").stdin(Stdio::piped());
+        let mut held = Held { child: psql.spawn().unwrap() };
+        writeln!(held.child.stdin.as_mut().unwrap(), "{sql};").unwrap();
+        wait_for(
+            database,
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'held' AND datname = current_database() AND state LIKE 'idle in%'",
+        );
+        held
+    }
+
+    /// Ends the session; what it has not committed is rolled back.
+    pub(crate) fn release(mut self) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until a query's answer is true.
+pub(crate) fn wait_for(database: &Database<'_>, query: &str) {
+    let began = Instant::now();
+    while database.psql(query) != "t" {
+        assert!(began.elapsed() < Duration::from_secs(20), "{query} stays false");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// A statement that runs until it ends by itself.
+pub(crate) struct Busy {
+    child: Child,
+}
+
+impl Busy {
+    pub(crate) fn new(database: &Database<'_>, sql: &str) -> Busy {
+        let mut psql = database.server.client("psql", &database.name);
+        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        Busy { child: psql.spawn().unwrap() }
+    }
+
+    pub(crate) fn join(mut self) {
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+/// Whether the leader of a backup waits for a lock of somebody else.
+pub(crate) const LEADER_WAITS: &str = "
+SELECT count(*) > 0 FROM pg_stat_activity
+WHERE datname = current_database() AND application_name = 'lifeboat/leader' AND wait_event_type = 'Lock'";
