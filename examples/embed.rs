@@ -1,5 +1,6 @@
 //! Backs a database up and restores it from within a service: its own monitor, its own cancellation, no globals.
 //! `cargo run --example embed -- file:///tmp/store postgresql:///shop postgresql:///shop_copy`
+#![expect(clippy::print_stdout, reason = "an example shows what it hears")]
 use std::{collections::BTreeMap, env, error::Error, sync::Arc};
 
 use lifeboat_backup::core::{monitor, store};

@@ -75,20 +75,21 @@ impl Exit {
     }
 
     fn row(self) -> (u8, &'static str, &'static str) {
+        let of = |kind: Kind, meaning| (kind.exit_code(), kind.name(), meaning);
         match self {
             Self::Success => (0, "success", "everything asked for was done"),
-            Self::Failure => (1, "failure", "failed; the message says why"),
-            Self::Usage => (2, "usage", "wrong arguments; nothing was done"),
-            Self::Partial => (3, "partial", "some databases succeeded, others failed"),
-            Self::NotFound => (10, "not_found", "the store or the backup does not exist"),
-            Self::Locked => (11, "locked", "another run is at work on this database"),
-            Self::WrongKey => (12, "wrong_key", "no key at hand opens this backup"),
-            Self::Database => (20, "database", "the database server cannot be reached or refuses us"),
-            Self::Tool => (21, "tool", "a Postgres tool is missing or of the wrong version"),
-            Self::Integrity => (30, "integrity", "stored bytes are damaged: use another backup"),
-            Self::Policy => (40, "policy", "refused by a rule; the message names the option that allows it"),
-            Self::TryAgain => (75, "try_again", "a passing fault: run again later"),
-            Self::Config => (78, "config", "the configuration is wrong or missing"),
+            Self::Failure => of(Kind::Failure, "failed; the message says why"),
+            Self::Usage => of(Kind::Usage, "wrong arguments; nothing was done"),
+            Self::Partial => of(Kind::Partial, "some databases succeeded, others failed"),
+            Self::NotFound => of(Kind::NotFound, "the store or the backup does not exist"),
+            Self::Locked => of(Kind::Locked, "another run is at work on this database"),
+            Self::WrongKey => of(Kind::WrongKey, "no key at hand opens this backup"),
+            Self::Database => of(Kind::Database, "the database server cannot be reached or refuses us"),
+            Self::Tool => of(Kind::Tool, "a Postgres tool is missing or of the wrong version"),
+            Self::Integrity => of(Kind::Integrity, "stored bytes are damaged: use another backup"),
+            Self::Policy => of(Kind::Policy, "refused by a rule; the message names the option that allows it"),
+            Self::TryAgain => of(Kind::TryAgain, "a passing fault: run again later"),
+            Self::Config => of(Kind::Config, "the configuration is wrong or missing"),
             Self::Interrupted => (130, "interrupted", "ended by SIGINT (Ctrl-C)"),
             Self::Terminated => (143, "terminated", "ended by SIGTERM or SIGHUP"),
         }

@@ -7,10 +7,8 @@
 pub mod archive;
 pub mod backup;
 mod leader;
-mod open;
 pub mod postgres;
 pub mod restore;
-mod run_lock;
 pub mod script;
 pub mod source;
 mod stream;

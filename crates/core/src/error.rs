@@ -56,8 +56,8 @@ impl Kind {
             Self::Policy => 40,
             Self::TryAgain => 75,
             Self::Config => 78,
-            // SIGINT; a program that was ended by SIGTERM says 143.
-            Self::Cancelled => 130,
+            // As by SIGTERM; a program that was ended by SIGINT says 130.
+            Self::Cancelled => 143,
         }
     }
 
@@ -68,14 +68,14 @@ impl Kind {
             Self::Failure => "failure",
             Self::Usage => "usage",
             Self::Partial => "partial",
-            Self::NotFound => "not-found",
+            Self::NotFound => "not_found",
             Self::Locked => "locked",
-            Self::WrongKey => "wrong-key",
+            Self::WrongKey => "wrong_key",
             Self::Database => "database",
             Self::Tool => "tool",
             Self::Integrity => "integrity",
             Self::Policy => "policy",
-            Self::TryAgain => "try-again",
+            Self::TryAgain => "try_again",
             Self::Config => "config",
             Self::Cancelled => "cancelled",
         }

@@ -6,7 +6,9 @@
 mod attachments;
 mod names;
 mod one;
+mod open;
 mod run;
+mod run_lock;
 mod stall;
 
 use std::path::PathBuf;

@@ -15,9 +15,9 @@ use serde::Serialize;
 
 use super::attachments::Destination;
 use super::names::Names;
+use super::open::{Opened, end_remote_sessions, open};
 use super::{BackupOptions, BackupSummary};
 use crate::leader::{Facts, Leader, ROW_SETTINGS, account_for, database_sql};
-use crate::open::{Opened, end_remote_sessions, open};
 use crate::source::Source;
 use crate::stream::{self, Script};
 use crate::tools::Toolbox;

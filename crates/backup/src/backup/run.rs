@@ -1,5 +1,7 @@
 //! One run: its record, and the databases one after another.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use lifeboat_core::run::{DatabaseResult, RunEnd, RunStart};
 use lifeboat_core::store::{Journal, Store, layout};
@@ -20,19 +22,28 @@ pub(super) async fn run(sources: &[Source], store: &Store, options: &BackupOptio
         started,
         databases: sources.iter().map(|source| source.name.clone()).collect(),
     };
-    // The first word with the store: whether it can be written shows before anything is dumped.
-    put_json(&store.clone().at_first_contact(), job, &layout::run_start(&run), &start).await?;
-    let abandoned = store.abort_abandoned(&journal).await?;
-    if abandoned > 0 {
-        job.warn(&format!("aborted {abandoned} uploads that an earlier run left open"));
-    }
+    begin(&start, store, &journal, options, job).await?;
     let mut results = Vec::new();
     for source in sources {
-        let result = back_up(source, &run, store, &journal, options, job).await;
+        let result = Box::pin(back_up(source, &run, store, &journal, options, job)).await;
         results.push((source.name.clone(), result));
     }
     record_end(store, options, job, start, &results).await;
     Ok(RunSummary { run, results })
+}
+
+/// The first word with the store: whether it can be written shows before anything is dumped.
+async fn begin(start: &RunStart, store: &Store, journal: &Journal, options: &BackupOptions, job: &Job) -> Result<()> {
+    let (watched, stalled) = stall::watch(job, options.stall_timeout);
+    let work = async {
+        put_json(&store.clone().at_first_contact(), &watched, &layout::run_start(&start.run), start).await?;
+        let abandoned = store.abort_abandoned(journal).await?;
+        if abandoned > 0 {
+            watched.warn(&format!("aborted {abandoned} uploads that an earlier run left open"));
+        }
+        Ok(())
+    };
+    stall::end_when_stalled(work, stalled, &watched).await
 }
 
 async fn back_up(
@@ -45,7 +56,7 @@ async fn back_up(
 ) -> Result<BackupSummary> {
     job.check()?;
     let (watched, stalled) = stall::watch(job, options.stall_timeout);
-    let work = one::back_up(source, run, store, journal, options, &watched);
+    let work = Box::pin(one::back_up(source, run, store, journal, options, &watched));
     let result = stall::end_when_stalled(work, stalled, &watched).await;
     result.map_err(|error| error.while_doing(format!("back up {}", source.name)))
 }
@@ -67,8 +78,11 @@ async fn record_end(
     };
     // A cancelled run says so too, as long as that takes no retries.
     let job = Job::new(job.monitor.clone(), tokio_util::sync::CancellationToken::new());
-    if let Err(error) = put_json(&store.clone().at_first_contact(), &job, &name, &end).await {
-        job.warn(&format!("could not record the end of the run: {}", error.chain()));
+    let store = store.clone().at_first_contact();
+    match tokio::time::timeout(END_DEADLINE, put_json(&store, &job, &name, &end)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => job.warn(&format!("could not record the end of the run: {}", error.chain())),
+        Err(_) => job.warn("could not record the end of the run: the store does not answer"),
     }
 }
 
@@ -97,3 +111,6 @@ async fn put_json(store: &Store, job: &Job, name: &str, value: &impl Serialize) 
     let json = serde_json::to_vec_pretty(value).kind_of(Kind::Failure, || format!("write {name}"))?;
     store.put(job, name, Bytes::from(json)).await
 }
+
+/// The run is over: nobody should wait for its record longer than for a store that has to be asked again.
+const END_DEADLINE: Duration = Duration::from_secs(20);

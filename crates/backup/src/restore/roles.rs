@@ -7,7 +7,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::MissingRoles;
 use crate::archive::Archive;
-use crate::postgres::{DirectSession, Session, quote_ident};
+use crate::postgres::{DirectSession, Session, quote_ident, sqlstate_of};
 use crate::script::{StatementKind, Statements};
 
 /// Creates the missing roles as `mode` says; gives an ALTER ROLE line for each that can log in but has no password.
@@ -52,8 +52,22 @@ async fn as_they_were(
                 .map_err(|error| error.while_doing(format!("create the role {}", role.name)))?;
         }
     }
+    grant_memberships(&globals, missing, session, job).await?;
     let can_log_in = missing.iter().filter(|role| role.login);
     Ok(can_log_in.map(|role| format!("ALTER ROLE {} PASSWORD '…';", quote_ident(&role.name))).collect())
+}
+
+/// A member or group that neither the backup refers to nor the target has is left out.
+async fn grant_memberships(globals: &[u8], created: &[Role], session: &mut DirectSession, job: &Job) -> Result<()> {
+    for statement in memberships(globals, created)? {
+        match session.execute(&statement).await {
+            Err(error) if sqlstate_of(&error) == Some(UNDEFINED_OBJECT) => {
+                job.warn(&format!("left out the membership {statement} {}", error.chain()));
+            }
+            result => result.map_err(|error| error.while_doing("restore the memberships of roles"))?,
+        }
+    }
+    Ok(())
 }
 
 async fn read_globals(store: &Store, archive: &Archive, job: &Job) -> Result<Vec<u8>> {
@@ -91,9 +105,62 @@ fn statements_about(globals: &[u8], role: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
+/// `GRANT group TO member …;` wherever one of them was created, without the grantor: who restores grants now.
+fn memberships(globals: &[u8], created: &[Role]) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for statement in Statements::new(globals) {
+        let statement = statement?;
+        let Ok(text) = std::str::from_utf8(statement.body()) else { continue };
+        let Some((group, member, options)) = membership(text) else { continue };
+        let is_one =
+            |role: &Role| [group, member].iter().any(|name| *name == role.name || *name == quote_ident(&role.name));
+        if statement.kind == StatementKind::Sql && created.iter().any(is_one) {
+            found.push(format!("GRANT {group} TO {member}{options};"));
+        }
+    }
+    Ok(found)
+}
+
+/// The group, the member and the options of a grant of membership; names as they are written.
+fn membership(statement: &str) -> Option<(&str, &str, &str)> {
+    let (group, rest) = identifier(statement.strip_prefix("GRANT ")?)?;
+    let (member, rest) = identifier(rest.strip_prefix(" TO ")?)?;
+    let rest = rest.strip_suffix(';')?;
+    let options = rest.find(" GRANTED BY ").map_or(rest, |at| &rest[..at]);
+    Some((group, member, options))
+}
+
+/// The name at the beginning of `text`, with its quotes, and what follows.
+fn identifier(text: &str) -> Option<(&str, &str)> {
+    let mut quoted = false;
+    let end = text.find(|c| {
+        quoted ^= c == '"';
+        !quoted && matches!(c, ' ' | ';')
+    })?;
+    Some(text.split_at(end))
+}
+
+const UNDEFINED_OBJECT: &str = "42704";
+
 #[cfg(test)]
 mod tests {
-    use super::statements_about;
+    use lifeboat_core::index::Role;
+
+    use super::{memberships, statements_about};
+
+    #[test]
+    fn memberships_of_created_roles_come_back_with_their_options() {
+        let globals = "GRANT readers TO app GRANTED BY gone;\n
+GRANT \"a TO \"\"b\"\"\" TO app WITH ADMIN OPTION, INHERIT FALSE GRANTED BY \"x; y\";\n
+GRANT readers TO other GRANTED BY postgres;\nGRANT app TO other;\nGRANT ALL ON TABLESPACE t TO app;\n";
+        let created = [Role { name: "app".into(), login: true, superuser: false }];
+        let expect = [
+            "GRANT readers TO app;",
+            "GRANT \"a TO \"\"b\"\"\" TO app WITH ADMIN OPTION, INHERIT FALSE;",
+            "GRANT app TO other;",
+        ];
+        assert_eq!(memberships(globals.as_bytes(), &created).unwrap(), expect);
+    }
 
     const GLOBALS: &str = "SET default_transaction_read_only = off;\n
 CREATE ROLE app;\nALTER ROLE app WITH NOSUPERUSER LOGIN;\nALTER ROLE app SET work_mem TO '8MB';\n

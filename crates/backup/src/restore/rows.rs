@@ -58,7 +58,7 @@ impl Loader<'_> {
         loop {
             let next = waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
             let Some((range, rows)) = next else { break };
-            self.job.run(self.copy(&mut session, range, rows)).await?;
+            self.job.run(Box::pin(self.copy(&mut session, range, rows))).await?;
         }
         session.close().await;
         Ok(())

@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use lifeboat_core::{Job, Kind, Result};
 
-use crate::backup::BackupOptions;
+use super::BackupOptions;
+use super::run_lock::RunLock;
 use crate::leader::Leader;
 use crate::postgres::{
     ConnectOptions, ConnectionSettings, PsqlOptions, PsqlSession, Session as _, connect, connect_through,
 };
-use crate::run_lock::RunLock;
 use crate::source::{Reach, Source};
 use crate::tools::Toolbox;
 
-pub(crate) struct Opened {
-    pub(crate) leader: Option<Leader>,
-    pub(crate) tools: Toolbox,
+pub(super) struct Opened {
+    pub(super) leader: Option<Leader>,
+    pub(super) tools: Toolbox,
     /// Held in place of the leader's advisory lock.
-    pub(crate) _lock: Option<RunLock>,
+    pub(super) _lock: Option<RunLock>,
 }
 
-pub(crate) async fn open(source: &Source, options: &BackupOptions, job: &Job) -> Result<Opened> {
+pub(super) async fn open(source: &Source, options: &BackupOptions, job: &Job) -> Result<Opened> {
     match &source.reach {
         Reach::Direct { settings, tools_dir } => {
             let (leader, settings) = lead(settings, options, job).await?;
@@ -33,7 +33,7 @@ pub(crate) async fn open(source: &Source, options: &BackupOptions, job: &Job) ->
 }
 
 /// How psql is run through the source's prefix, if it has one.
-pub(crate) fn psql_options(source: &Source) -> Option<PsqlOptions> {
+pub(super) fn psql_options(source: &Source) -> Option<PsqlOptions> {
     let Reach::Prefixed { prefix, dbname, user, environment } = &source.reach else { return None };
     Some(PsqlOptions {
         tools_prefix: prefix.clone(),
@@ -81,7 +81,7 @@ async fn open_through(source: &Source, options: &BackupOptions, job: &Job) -> Re
 
 /// Ends what a killed `docker exec` leaves behind: its pg_dump goes on inside the container. Only this run can own
 /// sessions of these names, for it holds the database's lock.
-pub(crate) async fn end_remote_sessions(source: &Source, job: &Job) {
+pub(super) async fn end_remote_sessions(source: &Source, job: &Job) {
     let Some(psql) = psql_options(source) else { return };
     let ended = async {
         let mut session = PsqlSession::open(&psql, None, "clean-up").await?;

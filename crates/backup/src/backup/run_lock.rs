@@ -8,7 +8,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 /// Held as long as it lives; the kernel gives it back however the process ends.
-pub(crate) struct RunLock {
+pub(super) struct RunLock {
     _file: File,
 }
 
@@ -17,7 +17,7 @@ impl RunLock {
     ///
     /// # Errors
     /// [`Kind::Locked`] when another run of this host holds it.
-    pub(crate) fn take(state_dir: &Path, database: &Name) -> Result<Self> {
+    pub(super) fn take(state_dir: &Path, database: &Name) -> Result<Self> {
         let folder = state_dir.join("locks");
         let doing = || format!("lock {database} in {}", folder.display());
         std::fs::create_dir_all(&folder).kind_of(Kind::Config, doing)?;
