@@ -57,6 +57,7 @@ fn missing_roles_are_created_as_they_were_without_passwords() {
     let name = unused_name("created");
     let outcome = depot.restore_command(&server, &name).args(["--create", "--roles", "create"]).run().expect(0);
     assert_eq!(roles_of(&server), roles_of(original.server));
+    assert_eq!(members_of(&server, "hard_reader"), "hard_tenant");
     let lines = &result(&outcome)["passwords_to_set"];
     assert_eq!(lines, &serde_json::json!(["ALTER ROLE \"logs in; \"\"daily\"\"\" PASSWORD '…';"]));
     assert_eq!(
@@ -64,6 +65,11 @@ fn missing_roles_are_created_as_they_were_without_passwords() {
         "1"
     );
     assert_same(&original, &server.adopt(&name));
+}
+
+fn members_of(server: &Postgres, group: &str) -> String {
+    let members = format!("SELECT member::regrole FROM pg_auth_members WHERE roleid = '{group}'::regrole ORDER BY 1");
+    server.psql("postgres", &members)
 }
 
 #[test]
