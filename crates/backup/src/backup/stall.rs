@@ -44,12 +44,16 @@ pub(super) async fn end_when_stalled<T>(work: impl Future<Output = Result<T>>, s
         () = stall.happens() => job.cancel.cancel(),
     }
     let result = work.await;
-    let minutes = stall.timeout.as_secs_f64() / 60.0;
     result.map_err(|error| {
-        Error::new(Kind::TryAgain, format!("make progress: nothing moved for {minutes:.1} minutes"))
+        Error::new(Kind::TryAgain, format!("make progress: nothing moved for {}", spoken(stall.timeout)))
             .hint("look at the database's locks and at the store, then run again")
             .caused_by(error)
     })
+}
+
+fn spoken(time: Duration) -> String {
+    let seconds = time.as_secs_f64();
+    if seconds < 120.0 { format!("{seconds} seconds") } else { format!("{:.0} minutes", seconds / 60.0) }
 }
 
 impl Stall {

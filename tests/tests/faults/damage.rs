@@ -1,0 +1,206 @@
+//! Every object of a backup, damaged in every way that tells something: refused by verify, and by restore where it reads.
+
+use std::sync::Arc;
+
+use lifeboat_backup::archive::BackupState;
+use lifeboat_core::index::{Content, Index};
+use lifeboat_core::{Kind, Result};
+use tempfile::TempDir;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::damage_cases::{Case, Victim};
+use crate::world::{
+    self, Objects, back_up, databases, drop_databases, in_memory, list, objects_of, restore, run, several_tables,
+    target_name, verify,
+};
+
+/// Two backups of one database, whose rows differ and whose lengths mostly do not.
+async fn victim() -> Victim {
+    let state = TempDir::new().unwrap();
+    let database = several_tables("damage");
+    let store = in_memory(&Objects::new()).await;
+    let first = back_up(&database, &store, state.path()).await.unwrap();
+    database.psql(&format!(
+        "UPDATE twin_a SET side = 'rite' WHERE id = 7;
+         COMMENT ON DATABASE {} IS 'of somebody'; COMMENT ON TABLE wide IS 'later'",
+        database.name
+    ));
+    let second = back_up(&database, &store, state.path()).await.unwrap();
+    let objects = objects_of(&store).await;
+    let folder = |id: &lifeboat_core::BackupId| format!("backups/daily/shop/{id}");
+    let index = Index::parse(&objects[&format!("{}/index.json.gz", folder(&first.id))]).unwrap();
+    Victim { folder: folder(&first.id), other: folder(&second.id), objects, index }
+}
+
+impl Victim {
+    fn reference(&self) -> String {
+        format!("shop/{}", self.folder.rsplit('/').next().unwrap())
+    }
+}
+
+/// Runs `check` for each case, a few at a time, and gives what it complains about.
+async fn complaints<F>(cases: Vec<Case>, check: impl Fn(Case) -> F) -> Vec<String>
+where
+    F: Future<Output = Option<String>> + Send + 'static,
+{
+    let at_once = Arc::new(Semaphore::new(4));
+    let mut running = JoinSet::new();
+    for case in cases {
+        let (name, check, at_once) = (case.name.clone(), check(case), at_once.clone());
+        running.spawn(async move {
+            let _permit = at_once.acquire().await;
+            check.await.map(|complaint| format!("{name}: {complaint}"))
+        });
+    }
+    running.join_all().await.into_iter().flatten().collect()
+}
+
+/// What is wrong with how a case ended; nothing when it was refused as damage, with the object's name.
+fn unless_refused<T>(result: Result<T>, object: &str) -> Option<String> {
+    let object = if object == "manifest.json" { "manifest" } else { object };
+    match result {
+        Ok(_) => Some("was not refused".to_owned()),
+        Err(error) if error.kind() != Kind::Integrity => Some(format!("was refused as {error:?}")),
+        Err(error) if !error.chain().contains(object) => Some(format!("was not named in {error:?}")),
+        Err(_) => None,
+    }
+}
+
+#[test]
+fn the_victim_has_every_kind_of_object_and_of_range() {
+    let victim = run(victim());
+    let names = victim.names();
+    let expected = [
+        "catalog.json.gz",
+        "database.sql.gz",
+        "dump-0000.sql.gz",
+        "globals.sql.gz",
+        "index.json.gz",
+        "manifest.json",
+        "schema.dump.gz",
+    ];
+    assert_eq!(names, expected);
+    let rows = victim.index.ranges.iter().filter(|range| matches!(range.content, Content::Rows(_))).count();
+    assert!(rows >= 3, "{rows} ranges of rows");
+    let of_another = victim.cases().iter().filter(|case| case.name.ends_with("of another backup")).count();
+    assert!(of_another >= 5, "{of_another} objects differ between the two backups");
+    assert!(victim.cases().len() > 100, "{} cases", victim.cases().len());
+    run(async {
+        let store = in_memory(&victim.objects).await;
+        assert_eq!(verify(&store, &victim.reference()).await.unwrap().rows, 5600);
+    });
+}
+
+#[test]
+fn verify_refuses_every_damage_and_names_the_object() {
+    run(async {
+        let victim = Arc::new(victim().await);
+        let wrong = complaints(victim.cases(), |case| {
+            let victim = victim.clone();
+            async move {
+                let store = in_memory(&victim.damaged(&case)).await;
+                unless_refused(verify(&store, &victim.reference()).await, &case.object)
+            }
+        });
+        let wrong = wrong.await;
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    });
+}
+
+#[test]
+fn restore_refuses_every_damage_it_can_see_and_leaves_no_database() {
+    let prefix = target_name();
+    run(async {
+        let victim = Arc::new(victim().await);
+        let read = |case: &Case| {
+            let reads = ["dump-0000.sql.gz", "index.json.gz", "manifest.json"].contains(&case.object.as_str());
+            reads || !case.same_length
+        };
+        let cases = victim.cases().into_iter().filter(read).collect::<Vec<_>>();
+        let wrong = complaints(cases, |case| {
+            let (victim, name) = (victim.clone(), format!("{prefix}_{:x}", lifeboat_tests::scratch::unique() >> 40));
+            async move {
+                let store = in_memory(&victim.damaged(&case)).await;
+                unless_refused(restore(&store, &victim.reference(), &name).await, &case.object)
+            }
+        });
+        let wrong = wrong.await;
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        assert_eq!(databases(&prefix), Vec::<String>::new());
+        // The same restore of whole bytes does leave one.
+        restore(&in_memory(&victim.objects).await, &victim.reference(), &prefix).await.unwrap();
+        assert_eq!(databases(&prefix), [prefix.clone()]);
+    });
+    drop_databases(&prefix);
+}
+
+#[test]
+fn a_damaged_restore_empties_the_tables_of_a_database_that_was_there() {
+    let empty = lifeboat_tests::Postgres::shared(lifeboat_tests::Major::V15).database("emptied");
+    run(async {
+        let victim = victim().await;
+        let rows = victim.index.ranges.iter().filter(|range| matches!(range.content, Content::Rows(_)));
+        let smallest = rows.min_by_key(|range| range.bytes.sql_bytes).unwrap();
+        let at = (smallest.bytes.offset + smallest.bytes.length / 2) as usize;
+        let mut objects = victim.objects.clone();
+        objects.get_mut(&format!("{}/dump-0000.sql.gz", victim.folder)).unwrap()[at] ^= 4;
+        let store = in_memory(&objects).await;
+        let target = world::settings(&empty.socket_dsn());
+        let options = lifeboat_backup::RestoreOptions { jobs: 1, ..Default::default() };
+        let monitor = Arc::new(lifeboat_core::monitor::Silent);
+        let reference = victim.reference().parse().unwrap();
+        let error = lifeboat_backup::restore(&store, &reference, &target, &options, monitor).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Integrity, "{error:?}");
+    });
+    let left = "SELECT (SELECT count(*) FROM wide) + (SELECT count(*) FROM twin_a) + (SELECT count(*) FROM twin_b)";
+    assert_eq!(empty.psql(left), "0");
+}
+
+#[test]
+fn a_backup_without_its_manifest_is_none() {
+    run(async {
+        let victim = victim().await;
+        let mut objects = victim.objects.clone();
+        objects.remove(&format!("{}/manifest.json", victim.folder)).unwrap();
+        let store = in_memory(&objects).await;
+        assert_eq!(verify(&store, &victim.reference()).await.unwrap_err().kind(), Kind::NotFound);
+        let states = list(&store).await.into_iter().map(|backup| backup.state).collect::<Vec<_>>();
+        assert_eq!(states, [BackupState::Available, BackupState::InFlight]);
+    });
+}
+
+#[test]
+fn the_list_calls_damaged_what_it_can_see_without_reading() {
+    run(async {
+        let victim = victim().await;
+        for case in victim.cases().iter().filter(|case| !case.same_length || case.object == "manifest.json") {
+            let store = in_memory(&victim.damaged(case)).await;
+            let listed = list(&store).await;
+            let backup = listed.iter().find(|backup| victim.folder.ends_with(backup.id.as_str())).unwrap();
+            assert!(matches!(&backup.state, BackupState::Damaged(_)), "{}: {:?}", case.name, backup.state);
+        }
+    });
+}
+
+#[test]
+fn a_manifest_that_lies_under_another_name_is_refused() {
+    run(async {
+        let victim = victim().await;
+        let id = victim.folder.rsplit('/').next().unwrap();
+        for elsewhere in [
+            format!("backups/monthly/shop/{id}"),
+            format!("backups/daily/other/{id}"),
+            "backups/daily/shop/20991231T235959Z-abcdef".to_owned(),
+        ] {
+            let moved = |key: &String| key.replacen(&victim.folder, &elsewhere, 1);
+            let objects: Objects = victim.objects.iter().map(|(key, bytes)| (moved(key), bytes.clone())).collect();
+            let store = in_memory(&objects).await;
+            let mut words = elsewhere.rsplit('/');
+            let (id, database) = (words.next().unwrap(), words.next().unwrap());
+            let error = verify(&store, &format!("{database}/{id}")).await.unwrap_err();
+            assert_eq!(error.kind(), Kind::Integrity, "{elsewhere}: {error:?}");
+            assert!(error.chain().contains("lies elsewhere"), "{elsewhere}: {error:?}");
+        }
+    });
+}

@@ -1,0 +1,134 @@
+//! Every way in which one object of a backup is damaged, each with a name.
+
+use lifeboat_core::codec::Gzip;
+use lifeboat_core::index::{Content, Index};
+
+use crate::world::Objects;
+
+/// One object that is not what was stored.
+pub(crate) struct Case {
+    /// What was done, as in `dump-0000.sql.gz cut to 0 bytes`.
+    pub(crate) name: String,
+    /// The object's name within the backup.
+    pub(crate) object: String,
+    /// Its bytes now; none when it is gone.
+    pub(crate) bytes: Option<Vec<u8>>,
+    /// Whether it still has its length, so that only reading it tells.
+    pub(crate) same_length: bool,
+}
+
+/// One backup to be damaged, and another one of the same database to take objects from.
+pub(crate) struct Victim {
+    /// The folder of the backup.
+    pub(crate) folder: String,
+    /// Everything in the store.
+    pub(crate) objects: Objects,
+    /// The folder of the other backup.
+    pub(crate) other: String,
+    /// The backup's index.
+    pub(crate) index: Index,
+}
+
+impl Victim {
+    /// The names of the backup's objects.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let names = self.objects.keys().filter_map(|key| key.strip_prefix(&self.folder));
+        names.map(|name| name.trim_start_matches('/').to_owned()).collect()
+    }
+
+    /// The bytes of one of them.
+    pub(crate) fn bytes(&self, name: &str) -> &[u8] {
+        &self.objects[&format!("{}/{name}", self.folder)]
+    }
+
+    /// The store's objects with the damage done.
+    pub(crate) fn damaged(&self, case: &Case) -> Objects {
+        let mut objects = self.objects.clone();
+        let key = format!("{}/{}", self.folder, case.object);
+        match &case.bytes {
+            Some(bytes) => objects.insert(key, bytes.clone()),
+            None => objects.remove(&key),
+        };
+        objects
+    }
+
+    /// Every case there is.
+    pub(crate) fn cases(&self) -> Vec<Case> {
+        let mut cases: Vec<_> = self.names().iter().flat_map(|name| self.cases_of(name)).collect();
+        cases.push(self.twins_swapped());
+        cases
+    }
+
+    fn cases_of(&self, name: &str) -> Vec<Case> {
+        let bytes = self.bytes(name);
+        let length = bytes.len();
+        let mut cuts = vec![0, 1, length / 2, length - 1];
+        let mut flips = vec![0, 3, 9, length / 2, length - 8, length - 1];
+        if name.starts_with("dump-") {
+            cuts.extend(self.boundaries(bytes));
+            flips.extend(self.ranges().map(|(start, end)| start + (end - start) / 2));
+            flips.extend(self.ranges().map(|(_, end)| end - 1));
+        }
+        cuts.sort_unstable();
+        cuts.dedup();
+        let cut = cuts.into_iter().map(|at| (format!("cut to {at} bytes"), Some(bytes[..at].to_vec())));
+        let flipped = flips.into_iter().map(|at| (format!("bit flipped in byte {at}"), Some(flipped(bytes, at))));
+        let appended = [("a zero", b"\0".to_vec()), ("a newline", b"\n".to_vec()), ("a gzip member", member())];
+        let appended =
+            appended.into_iter().map(|(what, more)| (format!("with {what} appended"), Some([bytes, &more].concat())));
+        let mut found: Vec<_> = cut.chain(flipped).chain(appended).collect();
+        if name != "manifest.json" {
+            // Without its manifest it is no backup at all: a test of its own.
+            found.push(("missing".to_owned(), None));
+        }
+        let other = self.objects.get(&format!("{}/{name}", self.other));
+        found.extend(other.filter(|other| *other != bytes).map(|o| ("of another backup".to_owned(), Some(o.clone()))));
+        found.into_iter().map(|(what, now)| case(name, &what, now, length)).collect()
+    }
+
+    /// Starts of ranges, and of the gzip members within them.
+    fn boundaries(&self, bytes: &[u8]) -> Vec<usize> {
+        let magic = bytes.windows(4).enumerate().filter(|(_, window)| *window == [0x1f, 0x8b, 8, 0]);
+        magic.map(|(at, _)| at).chain(self.ranges().map(|(start, _)| start)).filter(|at| *at > 0).collect()
+    }
+
+    fn ranges(&self) -> impl Iterator<Item = (usize, usize)> {
+        let bytes = self.index.ranges.iter().map(|range| &range.bytes);
+        bytes.map(|bytes| (bytes.offset as usize, (bytes.offset + bytes.length) as usize))
+    }
+
+    /// Rows of two tables change places: every length in the backup stays what it was.
+    fn twins_swapped(&self) -> Case {
+        let rows = self.index.ranges.iter().filter(|range| matches!(range.content, Content::Rows(_)));
+        let rows: Vec<_> = rows.collect();
+        let twin = |a: usize| rows[a + 1..].iter().find(|b| b.bytes.length == rows[a].bytes.length).map(|b| (a, b));
+        let (a, b) = (0..rows.len()).find_map(twin).expect("the fixture has two ranges of equal length");
+        let at = |range: &lifeboat_core::index::Range| range.bytes.offset as usize;
+        let (a, b, length) = (at(rows[a]), at(b), b.bytes.length as usize);
+        let script = self.bytes("dump-0000.sql.gz");
+        let mut swapped = script.to_vec();
+        swapped[a..a + length].copy_from_slice(&script[b..b + length]);
+        swapped[b..b + length].copy_from_slice(&script[a..a + length]);
+        assert_ne!(swapped, script);
+        case("dump-0000.sql.gz", "two ranges swapped", Some(swapped), script.len())
+    }
+}
+
+fn case(object: &str, what: &str, bytes: Option<Vec<u8>>, length: usize) -> Case {
+    let same_length = bytes.as_ref().is_some_and(|bytes| bytes.len() == length);
+    Case { name: format!("{object} {what}"), object: object.to_owned(), bytes, same_length }
+}
+
+fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[at] ^= 1 << (at % 8);
+    bytes
+}
+
+/// A whole member, so that gunzip alone would read on without a complaint.
+fn member() -> Vec<u8> {
+    let mut gzip = Gzip::new();
+    gzip.write(b"INSERT INTO public.twin_a VALUES (1);\n").unwrap();
+    gzip.end_member().unwrap();
+    std::mem::take(gzip.output())
+}

@@ -1,0 +1,241 @@
+//! A fault at every call of a backup, a verify and a restore: it succeeds and is whole, or fails and says so.
+
+use std::time::Duration;
+
+use lifeboat_core::store::{RetryPolicy, Store};
+use lifeboat_core::{Error, Kind};
+use lifeboat_tests::proxy::Call;
+use lifeboat_tests::{Bucket, Database, Fault, Identity, Proxy, Seaweed, When};
+use tempfile::TempDir;
+
+use crate::world::{
+    Dice, add_blobs, back_up, databases, drop_databases, hasty, hasty_store, long, proven_backups, restore, run,
+    several_tables, target_name, verify,
+};
+
+/// What may happen to one call of a backup.
+const UPLOAD_FAULTS: [Fault; 6] = [
+    Fault::Reset,
+    Fault::CutRequest(20),
+    Fault::INTERNAL_ERROR,
+    Fault::SLOW_DOWN,
+    Fault::LoseAnswer,
+    Fault::CutResponse(0),
+];
+
+/// Those that no call survives for ever: the answer to a PUT has no body to be cut.
+const LASTING_FAULTS: &[Fault] = UPLOAD_FAULTS.split_at(5).0;
+
+/// What may happen to one call of a reader.
+const DOWNLOAD_FAULTS: [Fault; 5] =
+    [Fault::Reset, Fault::CutResponse(20), Fault::INTERNAL_ERROR, Fault::SLOW_DOWN, Fault::LoseAnswer];
+
+/// One way from the product to the server, and one around the faults.
+struct Route {
+    proxy: Proxy,
+    through: Store,
+    direct: Store,
+    state: TempDir,
+}
+
+impl Route {
+    fn new(bucket: &Bucket, prefix: &str) -> Route {
+        let server = Seaweed::shared();
+        let proxy = Proxy::before(server);
+        let through = hasty_store(&proxy.endpoint(), bucket, prefix, Identity::Admin);
+        let direct = hasty_store(&server.endpoint(), bucket, prefix, Identity::Admin);
+        Route { proxy, through, direct, state: TempDir::new().unwrap() }
+    }
+}
+
+/// A database small enough for a sweep, with objects of one part and of several.
+fn database(prefix: &str) -> Database<'static> {
+    let database = several_tables(prefix);
+    add_blobs(&database, 6);
+    database
+}
+
+/// The calls of a backup that nothing disturbs.
+async fn calls_of_a_backup(database: &Database<'_>, bucket: &Bucket) -> Vec<Call> {
+    let route = Route::new(bucket, "undisturbed");
+    back_up(database, &route.through, route.state.path()).await.unwrap();
+    assert_eq!(proven_backups(&route.direct).await.len(), 1);
+    route.proxy.calls()
+}
+
+/// Some faults for each call; all of them in a long run.
+fn sample(calls: usize, faults: &[Fault], each: usize, dice: &mut Dice) -> Vec<(usize, Fault)> {
+    let each = if long() { faults.len() } else { each };
+    let first = dice.below(faults.len() as u64) as usize;
+    let of_call = |call: usize| (0..each).map(move |n| (call, faults[(first + call * each + n) % faults.len()]));
+    (0..calls).flat_map(of_call).collect()
+}
+
+fn is_told(error: &Error) -> bool {
+    [Kind::TryAgain, Kind::Integrity, Kind::Failure].contains(&error.kind())
+}
+
+#[test]
+fn one_fault_at_any_call_of_a_backup_is_survived() {
+    let (database, bucket) = (database("once"), Seaweed::shared().bucket("once"));
+    let mut dice = Dice::new("one_fault_at_any_call_of_a_backup_is_survived");
+    run(async {
+        let calls = calls_of_a_backup(&database, &bucket).await;
+        for operation in ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"] {
+            assert!(calls.iter().any(|call| call.operation() == operation), "{operation} is among the calls");
+        }
+        for (number, fault) in sample(calls.len(), &UPLOAD_FAULTS, 1, &mut dice) {
+            let route = Route::new(&bucket, &format!("{number}-{}", dice.below(u64::MAX)));
+            route.proxy.on(When::number(number), fault);
+            let done = back_up(&database, &route.through, route.state.path()).await;
+            let call = format!("{fault:?} at {} {}", calls[number].operation(), calls[number].key());
+            let id = done.unwrap_or_else(|error| panic!("{call}: {error:?}")).id;
+            assert_eq!(proven_backups(&route.direct).await, [format!("shop/{id}")], "{call}");
+        }
+    });
+    // A lost answer to CreateMultipartUpload leaves an upload that nobody knows the id of; no other does.
+    let left = bucket.open_uploads();
+    assert!(left.len() <= UPLOAD_FAULTS.len(), "{left:?}");
+}
+
+#[test]
+fn a_store_that_goes_away_at_any_call_leaves_no_half_backup() {
+    let (database, bucket) = (database("away"), Seaweed::shared().bucket("away"));
+    let mut dice = Dice::new("a_store_that_goes_away_at_any_call_leaves_no_half_backup");
+    run(async {
+        let calls = calls_of_a_backup(&database, &bucket).await;
+        for (number, fault) in sample(calls.len(), LASTING_FAULTS, 1, &mut dice) {
+            let route = Route::new(&bucket, &format!("{number}-{}", dice.below(u64::MAX)));
+            route.proxy.on(When::call(move |call| call.number >= number), fault);
+            let done = back_up(&database, &route.through, route.state.path()).await;
+            let operation = (calls[number].operation(), calls[number].key());
+            let left = proven_backups(&route.direct).await;
+            match done {
+                // The record of the run's end is for readers: a backup is one without it.
+                Ok(summary) => {
+                    assert!(calls[number].key().ends_with(".end.json"), "{fault:?} at {operation:?} went unnoticed");
+                    assert_eq!(left, [format!("shop/{}", summary.id)]);
+                }
+                Err(error) => {
+                    assert!(is_told(&error), "{fault:?} at {operation:?}: {error:?}");
+                    // When the answer to the manifest is lost, nobody can know; what is there was proven above.
+                    let unknown = calls[number].key().ends_with("manifest.json") && fault == Fault::LoseAnswer;
+                    assert!(left.is_empty() || unknown, "{fault:?} at {operation:?}: {left:?}");
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn an_overloaded_store_is_waited_for() {
+    let (database, bucket) = (database("patient"), Seaweed::shared().bucket("patient"));
+    run(async {
+        let route = Route::new(&bucket, "x");
+        let patient = RetryPolicy { give_up_after: Duration::from_secs(20), ..hasty() };
+        route.proxy.on(When::any().after(4).lasting(Duration::from_secs(3)), Fault::SLOW_DOWN);
+        back_up(&database, &route.through.clone().with_retry(patient), route.state.path()).await.unwrap();
+        assert_eq!(proven_backups(&route.direct).await.len(), 1);
+        let refused = route.proxy.calls().iter().filter(|call| call.status == Some(503)).count();
+        assert!(refused > 5, "{refused} calls were refused");
+    });
+}
+
+#[test]
+fn a_connection_cut_inside_a_part_is_survived() {
+    let (database, bucket) = (database("part"), Seaweed::shared().bucket("part"));
+    run(async {
+        let route = Route::new(&bucket, "x");
+        route.proxy.on(When::operation("UploadPart").times(4), Fault::CutRequest(100_000));
+        back_up(&database, &route.through, route.state.path()).await.unwrap();
+        assert_eq!(proven_backups(&route.direct).await.len(), 1);
+        let cut = |call: &&Call| call.operation() == "UploadPart" && call.status.is_none();
+        assert_eq!(route.proxy.calls().iter().filter(cut).count(), 4);
+    });
+    assert_eq!(bucket.open_uploads(), []);
+}
+
+#[test]
+fn a_lost_answer_to_complete_is_survived_by_who_may_read_and_told_to_who_may_not() {
+    let (database, bucket) = (database("complete"), Seaweed::shared().bucket("complete"));
+    run(async {
+        let route = Route::new(&bucket, "reader");
+        route.proxy.on(When::operation("CompleteMultipartUpload").times(1), Fault::LoseAnswer);
+        back_up(&database, &route.through, route.state.path()).await.unwrap();
+        assert_eq!(proven_backups(&route.direct).await.len(), 1);
+
+        let route = Route::new(&bucket, "writer");
+        let writer = hasty_store(&route.proxy.endpoint(), &bucket, "writer", Identity::Writer);
+        route.proxy.on(When::operation("CompleteMultipartUpload").times(1), Fault::LoseAnswer);
+        match back_up(&database, &writer, route.state.path()).await {
+            Ok(_) => assert_eq!(proven_backups(&route.direct).await.len(), 1),
+            Err(error) => {
+                assert_eq!(error.kind(), Kind::TryAgain, "{error:?}");
+                assert_eq!(error.help(), Some("run the backup again"));
+                assert!(proven_backups(&route.direct).await.is_empty());
+            }
+        }
+    });
+}
+
+#[test]
+fn a_fault_at_any_call_of_a_verify_is_survived() {
+    readers(5, |route, name| {
+        Box::pin(async move {
+            verify(&route.through, &name).await.map(|_| ())?;
+            Ok(())
+        })
+    });
+}
+
+#[test]
+fn a_fault_at_any_call_of_a_restore_is_survived_and_leaves_one_database() {
+    readers(1, |route, name| {
+        Box::pin(async move {
+            let target = target_name();
+            let done = restore(&route.through, &name, &target).await;
+            let expected = if done.is_ok() { vec![target.clone()] } else { Vec::new() };
+            assert_eq!(databases(&target), expected);
+            drop_databases(&target);
+            done.map(|_| ())
+        })
+    });
+}
+
+type Reading<'a> = std::pin::Pin<Box<dyn Future<Output = lifeboat_core::Result<()>> + Send + 'a>>;
+
+/// Sweeps over the calls of a reader: each fault alone is survived; bytes that differ and objects that were replaced are
+/// refused as damage; a store that goes away is told.
+fn readers(each: usize, read: impl for<'a> Fn(&'a Route, String) -> Reading<'a> + Sync) {
+    let (database, bucket) = (several_tables("readers"), Seaweed::shared().bucket("readers"));
+    let mut dice = Dice::new("readers");
+    run(async {
+        let route = Route::new(&bucket, "x");
+        let id = back_up(&database, &route.direct, route.state.path()).await.unwrap().id;
+        let name = format!("shop/{id}");
+        read(&route, name.clone()).await.unwrap();
+        let calls = route.proxy.calls();
+        assert!(calls.len() >= 3, "{calls:?}");
+        for (number, fault) in sample(calls.len(), &DOWNLOAD_FAULTS, each, &mut dice) {
+            let route = Route::new(&bucket, "x");
+            route.proxy.on(When::number(number), fault);
+            let call = format!("{fault:?} at {} {}", calls[number].operation(), calls[number].key());
+            read(&route, name.clone()).await.unwrap_or_else(|error| panic!("{call}: {error:?}"));
+        }
+        let gets = calls.iter().filter(|call| call.operation() == "GetObject");
+        let (first, last) = (1, gets.clone().count());
+        for position in if long() { (first..=last).collect() } else { vec![first, first + 1, last] } {
+            let flips = [Fault::FlipResponse(30), Fault::Answer(412, "PreconditionFailed")];
+            for (fault, kinds) in flips
+                .iter()
+                .map(|fault| (*fault, &[Kind::Integrity][..]))
+                .chain([(Fault::SLOW_DOWN, &[Kind::TryAgain][..]), (Fault::CutResponse(20), &[Kind::TryAgain][..])])
+            {
+                let route = Route::new(&bucket, "x");
+                route.proxy.on(When::operation("GetObject").after(position - 1), fault);
+                let error = read(&route, name.clone()).await.expect_err(&format!("{fault:?} from GET {position} on"));
+                assert!(kinds.contains(&error.kind()), "{fault:?} from GET {position} on: {error:?}");
+            }
+        }
+    });
+}

@@ -1,0 +1,158 @@
+//! SIGTERM and SIGINT at random moments: told, cleaned up, and nothing left.
+
+use std::time::{Duration, Instant};
+
+use lifeboat_tests::lifeboat::descendants;
+use lifeboat_tests::{Bucket, Database, Fault, Identity, Proxy, Running, Seaweed, When};
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use crate::world::{
+    Dice, add_blobs, backup_command, databases, drop_databases, hasty_store, lifeboat, long, of, proven_backups, run,
+    several_tables, target_name,
+};
+
+const TIME: Duration = Duration::from_secs(30);
+
+fn alive(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// Waits until the backup has begun to upload its script.
+fn uploading(running: &Running, proxy: &Proxy) {
+    while !proxy.operations().contains(&"UploadPart") {
+        assert!(running.is_running(), "the backup ended before it uploaded anything");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn big(prefix: &str) -> (Database<'static>, Bucket) {
+    let database = several_tables(prefix);
+    add_blobs(&database, 36);
+    (database, Seaweed::shared().bucket(prefix))
+}
+
+#[test]
+fn a_signal_at_any_moment_of_a_backup_leaves_nothing() {
+    let (database, bucket) = big("signals");
+    let state = TempDir::new().unwrap();
+    let command = || backup_command(&database, &bucket, "x").state_dir(state.path());
+    let began = Instant::now();
+    command().run().expect(0);
+    let whole = began.elapsed();
+    let store = hasty_store(&Seaweed::shared().endpoint(), &bucket, "x", Identity::Admin);
+
+    let mut dice = Dice::new("a_signal_at_any_moment_of_a_backup_leaves_nothing");
+    let (mut finished, mut ended, began) = (1, 0, Instant::now());
+    for round in 0..if long() { 60 } else { 12 } {
+        if !long() && began.elapsed() > TIME {
+            break;
+        }
+        let (signal, code) = if round % 2 == 0 { (Signal::TERM, 143) } else { (Signal::INT, 130) };
+        let running = command().spawn();
+        // Before the handlers are in place a signal just ends the program.
+        let handlers = Duration::from_millis(150);
+        std::thread::sleep(handlers + dice.time_below(whole.saturating_sub(handlers)));
+        let children = descendants(running.id());
+        if !running.is_running() {
+            finished += 1;
+            running.wait().expect(0);
+            continue;
+        }
+        running.signal(signal);
+        let outcome = running.wait();
+        if outcome.code() == 0 {
+            // The signal came after the commit.
+            finished += 1;
+            continue;
+        }
+        let outcome = outcome.expect(code);
+        ended += 1;
+        assert!(outcome.stderr.contains("cancelled: cleaning up"), "{}", outcome.stderr);
+        let left: Vec<_> = children.into_iter().filter(|pid| alive(*pid)).collect();
+        assert!(left.is_empty(), "processes {left:?} are left");
+    }
+    assert!(ended > 0, "no signal came in time");
+    assert_eq!(bucket.open_uploads(), []);
+    assert_eq!(run(proven_backups(&store)).len(), finished);
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let (database, bucket) = big("twice");
+    let proxy = Proxy::before(Seaweed::shared());
+    // What the first signal asks for cannot be done: the store does not answer any more.
+    proxy.on(When::operation("AbortMultipartUpload"), Fault::Hang);
+    let environment = proxy.environment(Identity::Admin);
+    let running = backup_command(&database, &bucket, "x").envs(environment).spawn();
+    uploading(&running, &proxy);
+    running.signal(Signal::TERM);
+    while !proxy.operations().contains(&"AbortMultipartUpload") {
+        assert!(running.is_running(), "the upload was not aborted");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let began = Instant::now();
+    running.signal(Signal::TERM);
+    running.wait().expect(143);
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_signal_ends_a_run_whose_store_hangs() {
+    let (database, bucket) = big("hung");
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::operation("UploadPart"), Fault::Hang);
+    let running = backup_command(&database, &bucket, "x").envs(proxy.environment(Identity::Admin)).spawn();
+    uploading(&running, &proxy);
+    let began = Instant::now();
+    running.signal(Signal::INT);
+    running.wait().expect(130);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert_eq!(bucket.open_uploads(), []);
+}
+
+#[test]
+fn a_signal_to_a_restore_drops_what_it_created() {
+    let (database, bucket) = (several_tables("dropped"), Seaweed::shared().bucket("dropped"));
+    backup_command(&database, &bucket, "x").run().expect(0);
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let name = target_name();
+        let into = database.server.socket_dsn(&name);
+        let restore = lifeboat("restore", &bucket, "x").args(["shop/latest", "--create", "--into", &into]);
+        let running = restore.spawn();
+        while databases(&name).is_empty() {
+            assert!(running.is_running(), "the restore ended before it created anything");
+        }
+        running.signal(signal);
+        let outcome = running.wait().expect(code);
+        assert!(outcome.stderr.contains("cancelled: cleaning up"), "{}", outcome.stderr);
+        assert_eq!(databases(&name), Vec::<String>::new());
+        drop_databases(&name);
+    }
+}
+
+#[test]
+fn a_signal_to_a_backup_into_a_folder_leaves_no_staging_file() {
+    let database = several_tables("staging");
+    add_blobs(&database, 36);
+    let folder = TempDir::new().unwrap();
+    let url = format!("file://{}", folder.path().display());
+    let running = of(lifeboat_tests::Lifeboat::new().args(["backup", "--store", &url]), &database).spawn();
+    while staging(folder.path()).is_empty() {
+        assert!(running.is_running(), "the backup ended before it staged anything");
+    }
+    running.signal(Signal::TERM);
+    running.wait().expect(143);
+    assert_eq!(staging(folder.path()), Vec::<String>::new());
+}
+
+/// Files below `folder` that are not whole objects.
+pub(crate) fn staging(folder: &std::path::Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.flatten().map(|entry| entry.path());
+    let found = paths.flat_map(|path| match path.is_dir() {
+        true => staging(&path),
+        false => vec![path.to_string_lossy().into_owned()],
+    });
+    found.filter(|path| path.contains('#')).collect()
+}

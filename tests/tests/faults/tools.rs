@@ -1,0 +1,117 @@
+//! A pg_dump that is killed, fails late, or stops early and calls it success: told, and no backup.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use lifeboat_core::monitor::Silent;
+use lifeboat_core::{Error, Kind};
+use lifeboat_tests::lifeboat::descendants;
+use lifeboat_tests::{Database, Fault, Identity, Proxy, Seaweed, When};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use crate::world::{
+    Objects, add_blobs, backup_command, hasty_store, in_memory, list, options, proven_backups, run, several_tables,
+    source_with_tools, verify,
+};
+
+/// Client tools that are the real ones, but for what `pg_dump` does when it dumps rows: `$real "$@"` runs the real one.
+fn tools(database: &Database<'_>, dump: &str) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    let real = database.server.bin("pg_dump");
+    let real = real.display();
+    let pg_dump = format!(
+        "#!/bin/sh\nreal={real}\ncase \"$*\" in\n*--version* | *--format=custom*) exec \"$real\" \"$@\" ;;\nesac\n{dump}\n"
+    );
+    write_program(&folder.path().join("pg_dump"), &pg_dump);
+    let pg_dumpall = database.server.bin("pg_dumpall");
+    write_program(&folder.path().join("pg_dumpall"), &format!("#!/bin/sh\nexec {} \"$@\"\n", pg_dumpall.display()));
+    folder
+}
+
+fn write_program(path: &Path, text: &str) {
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// How a backup with this `pg_dump` fails; it must, and leave nothing available.
+fn failure_with(dump: &str) -> Error {
+    let database = several_tables("tools");
+    let (tools, state) = (tools(&database, dump), TempDir::new().unwrap());
+    run(async {
+        let store = in_memory(&Objects::new()).await;
+        let source = source_with_tools(&database, Some(tools.path()));
+        let done = lifeboat_backup::backup(&source, &store, &options(state.path()), Arc::new(Silent)).await;
+        assert!(proven_backups(&store).await.is_empty());
+        done.expect_err("a backup of a cut dump")
+    })
+}
+
+#[test]
+fn the_stand_in_itself_is_no_reason_to_fail() {
+    let database = several_tables("tools");
+    let (tools, state) = (tools(&database, "exec \"$real\" \"$@\""), TempDir::new().unwrap());
+    run(async {
+        let store = in_memory(&Objects::new()).await;
+        let source = source_with_tools(&database, Some(tools.path()));
+        lifeboat_backup::backup(&source, &store, &options(state.path()), Arc::new(Silent)).await.unwrap();
+        assert_eq!(list(&store).await.len(), 1);
+        verify(&store, "shop/latest").await.unwrap();
+    });
+}
+
+#[test]
+fn a_dump_that_fails_after_all_its_output_is_no_backup() {
+    let error = failure_with("\"$real\" \"$@\"; echo 'pg_dump: error: something at the very end' >&2; exit 1");
+    assert!(error.chain().contains("something at the very end"), "{error:?}");
+    assert!(error.chain().contains("pg_dump"), "{error:?}");
+}
+
+#[test]
+fn a_dump_that_says_nothing_and_fails_is_no_backup() {
+    let error = failure_with("exit 1");
+    assert!(error.chain().contains("pg_dump"), "{error:?}");
+}
+
+#[test]
+fn a_dump_that_ends_well_after_a_prefix_is_no_backup() {
+    // Within the head, within rows, after the rows of some tables, and just before the last line.
+    for bytes in [0, 1, 40, 2000, 100_000, 6_000_000] {
+        let error = failure_with(&format!("\"$real\" \"$@\" | head -c {bytes}; exit 0"));
+        assert_eq!(error.kind(), Kind::Integrity, "cut after {bytes} bytes: {error:?}");
+    }
+    let error = failure_with("\"$real\" \"$@\" | sed '/^-- PostgreSQL database dump complete/,$d'; exit 0");
+    assert_eq!(error.kind(), Kind::Integrity, "without its last words: {error:?}");
+}
+
+#[test]
+fn a_dump_without_one_table_is_no_backup() {
+    let error = failure_with("exec \"$real\" --exclude-table=twin_a \"$@\"");
+    assert_eq!(error.kind(), Kind::Integrity, "{error:?}");
+    assert!(error.chain().contains("twin_a"), "{error:?}");
+}
+
+#[test]
+fn a_dump_that_is_killed_is_no_backup() {
+    let database = several_tables("pg_dump_killed");
+    add_blobs(&database, 36);
+    let bucket = Seaweed::shared().bucket("pg-dump-killed");
+    let proxy = Proxy::before(Seaweed::shared());
+    // With its parts held back, the dump is sure to be running still.
+    proxy.on(When::operation("UploadPart"), Fault::Delay(std::time::Duration::from_secs(2)));
+    let running = backup_command(&database, &bucket, "x").envs(proxy.environment(Identity::Admin)).spawn();
+    while !proxy.operations().contains(&"UploadPart") {
+        assert!(running.is_running(), "the backup ended before it uploaded anything");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    let dumps = descendants(running.id());
+    let [pg_dump] = dumps[..] else { panic!("one pg_dump runs, not {dumps:?}") };
+    kill_process(Pid::from_raw(pg_dump.try_into().unwrap()).unwrap(), Signal::KILL).unwrap();
+    let outcome = running.wait().expect(1);
+    assert!(outcome.stderr.contains("pg_dump") && outcome.stderr.contains("signal: 9"), "{}", outcome.stderr);
+    assert_eq!(bucket.open_uploads(), []);
+    let store = hasty_store(&Seaweed::shared().endpoint(), &bucket, "x", Identity::Admin);
+    assert!(run(proven_backups(&store)).is_empty());
+}
