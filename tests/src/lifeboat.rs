@@ -175,9 +175,14 @@ impl Running {
     }
 
     /// Its children's command lines and environments as text, grandchildren too: where a secret must not be.
+    ///
+    /// A child that has not yet become another program is the program itself, its environment included.
     pub fn exposed_by_descendants(&self) -> String {
+        let program = |pid: u32| std::fs::read_link(format!("/proc/{pid}/exe")).ok();
+        let own = program(self.id());
         descendants(self.id())
             .iter()
+            .filter(|pid| program(**pid).is_some_and(|program| own.as_ref().is_some_and(|own| *own != program)))
             .flat_map(|pid| {
                 ["cmdline", "environ"].map(|file| std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default())
             })

@@ -51,9 +51,7 @@ fn from_a_private_file_a_credential_and_a_command() {
     fs::write(&path, format!("{}\n", shop.database.dsn())).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let path = path.display();
-    for reference in
-        [format!("file:{path}"), "credential:dsn".to_owned(), format!("command:[\"cat\", \"{path}\"]")]
-    {
+    for reference in [format!("file:{path}"), "credential:dsn".to_owned(), format!("command:[\"cat\", \"{path}\"]")] {
         let backup = shop.store.lifeboat("backup --name shop --database-url").arg(&reference);
         backup.env("CREDENTIALS_DIRECTORY", folder.path()).run().expect(0);
     }

@@ -5,14 +5,17 @@ use lifeboat_tests::Major;
 use crate::shop::{Shop, result};
 
 fn databases(shop: &Shop) -> String {
-    shop.database.psql(&format!("SELECT datname FROM pg_database WHERE datname LIKE '{}%' ORDER BY 1", shop.database.name))
+    shop.database
+        .psql(&format!("SELECT datname FROM pg_database WHERE datname LIKE '{}%' ORDER BY 1", shop.database.name))
 }
 
 #[test]
 fn of_a_backup() {
     let shop = Shop::new(Major::V15);
     let outcome = shop.backup().arg("--dry-run").run().expect(0);
-    for word in ["database", "store", "pg_dump (PostgreSQL) 15", "tables", "MiB", "memory", "at most", "Nothing was changed"] {
+    for word in
+        ["database", "store", "pg_dump (PostgreSQL) 15", "tables", "MiB", "memory", "at most", "Nothing was changed"]
+    {
         assert!(outcome.stdout.contains(word), "{word} in\n{}", outcome.stdout);
     }
     assert_eq!(shop.store.objects().len(), 0, "not even a run record");

@@ -8,9 +8,8 @@ fn the_two_commands_of_the_documentation_work_without_a_configuration_file() {
     let (seaweed, shop) = (Seaweed::shared(), fixtures::small(Major::V15));
     let bucket = seaweed.bucket("environment");
     let store = bucket.url("prefix");
-    let line = format!(
-        "backup --store {store} --name shop --database-url env:DATABASE_URL --method stream --class daily"
-    );
+    let line =
+        format!("backup --store {store} --name shop --database-url env:DATABASE_URL --method stream --class daily");
     Lifeboat::new()
         .args(line.split(' '))
         .envs(seaweed.environment(Identity::Admin))
@@ -20,7 +19,8 @@ fn the_two_commands_of_the_documentation_work_without_a_configuration_file() {
     assert!(bucket.objects().keys().any(|key| key.starts_with("prefix/backups/daily/shop/")));
 
     let copy = shop.server.adopt(&format!("{}_copy", shop.name));
-    let line = format!("restore shop/latest --store {store} --into {} --create", shop.server.dsn_without_password(&copy.name));
+    let line =
+        format!("restore shop/latest --store {store} --into {} --create", shop.server.dsn_without_password(&copy.name));
     Lifeboat::new()
         .args(line.split(' '))
         .envs(seaweed.environment(Identity::Admin))
@@ -59,10 +59,19 @@ fn libpqs_own_variables_lead_to_the_database() {
 fn a_flag_is_stronger_than_a_variable_and_a_variable_than_the_file() {
     let folder = tempfile::TempDir::new().unwrap();
     let config = folder.path().join("lifeboat.toml");
-    std::fs::write(&config, "store = \"file:///file\"\nclass = \"in-file\"\n[[database]]\nname = \"shop\"\nurl = \"env:X\"\n").unwrap();
+    std::fs::write(
+        &config,
+        "store = \"file:///file\"\nclass = \"in-file\"\n[[database]]\nname = \"shop\"\nurl = \"env:X\"\n",
+    )
+    .unwrap();
     let show = |arguments: &[&str]| {
         let lifeboat = Lifeboat::new().args(["config", "show"]).args(arguments).env("LIFEBOAT_CONFIG", &config);
-        lifeboat.env("LIFEBOAT_CLASS", "in-environment").env("LIFEBOAT_STORE", "file:///environment").run().expect(0).stdout
+        lifeboat
+            .env("LIFEBOAT_CLASS", "in-environment")
+            .env("LIFEBOAT_STORE", "file:///environment")
+            .run()
+            .expect(0)
+            .stdout
     };
     let shown = show(&["--store", "file:///flag"]);
     assert!(shown.contains("file:///flag") && shown.contains("in-environment"), "{shown}");

@@ -58,8 +58,8 @@ fn a_folder_that_is_not_empty_is_not_downloaded_into() {
 #[test]
 fn a_reader_that_closes_its_pipe_ends_cat_without_a_panic_and_not_as_success() {
     let shop = Shop::backed_up(Major::V15);
-    let mut command = shop.store.lifeboat("cat shop/latest").command();
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let cat = shop.store.lifeboat("cat shop/latest");
+    let mut child = cat.command().stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);

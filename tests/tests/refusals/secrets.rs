@@ -67,7 +67,11 @@ impl Scene {
         let stored: Vec<(String, Vec<u8>)> =
             self.bucket.objects().into_keys().map(|key| (key.clone(), plain(&self.bucket.read(&key)))).collect();
         for secret in secrets.iter().chain(more) {
-            let texts = [("output", seen.outcome.text()), ("children", seen.children.clone()), ("argv", seen.arguments.clone())];
+            let texts = [
+                ("output", seen.outcome.text()),
+                ("children", seen.children.clone()),
+                ("argv", seen.arguments.clone()),
+            ];
             for (place, text) in texts {
                 assert!(!text.contains(secret), "{secret} in {place}:\n{text}");
             }
@@ -127,12 +131,21 @@ fn no_secret_gets_out_of_restore_list_show_verify_and_config() {
     let scene = Scene::new();
     let copy = scene.database.server.adopt(&format!("{}_copy", scene.database.name));
     scene.backup().env("DATABASE_URL", scene.database.dsn()).run().expect(0);
-    for command in ["list", "list --json", "show shop/latest", "verify shop/latest", "config show", "config show --json"] {
-        let seen = scene.watch(scene.lifeboat(command).env("LIFEBOAT_DATABASE_URL", "env:DATABASE_URL").env("DATABASE_URL", scene.database.dsn()).env("LIFEBOAT_NAME", "shop"));
+    for command in
+        ["list", "list --json", "show shop/latest", "verify shop/latest", "config show", "config show --json"]
+    {
+        let seen = scene.watch(
+            scene
+                .lifeboat(command)
+                .env("LIFEBOAT_DATABASE_URL", "env:DATABASE_URL")
+                .env("DATABASE_URL", scene.database.dsn())
+                .env("LIFEBOAT_NAME", "shop"),
+        );
         scene.assert_clean(&seen, &[]);
         seen.outcome.expect(0);
     }
-    let restore = scene.lifeboat("restore shop/latest --create --roles skip --into env:TARGET").env("TARGET", copy.dsn());
+    let restore =
+        scene.lifeboat("restore shop/latest --create --roles skip --into env:TARGET").env("TARGET", copy.dsn());
     let seen = scene.watch(restore);
     scene.assert_clean(&seen, &[]);
     seen.outcome.expect(0);
@@ -150,7 +163,6 @@ fn no_secret_gets_out_of_runs_that_fail() {
         (format!("postgresql://postgres:{wrong}@no-such-host.invalid/shop"), 20),
         (format!("postgresql://postgres:{wrong}@127.0.0.1/shop?no_such_parameter=1"), 78),
         (format!("host=127.0.0.1 password='{wrong} dbname=shop"), 78),
-        (wrong.to_owned(), 78),
     ];
     for (dsn, code) in &cases {
         for arguments in [&[][..], &["--json"], &["--dry-run"]] {

@@ -46,7 +46,11 @@ fn the_timers_program_has_no_other_verbs() {
         // A word is the name of a database there, and none of that name is configured.
         assert!([2, 78].contains(&outcome.code()), "{verb}: {}", outcome.text());
         assert_eq!(outcome.stdout, "", "{verb}");
-        assert!(outcome.stderr.contains("what to back up") || outcome.stderr.contains("configured"), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("what to back up") || outcome.stderr.contains("configured"),
+            "{}",
+            outcome.stderr
+        );
     }
     for option in ["--into", "--create", "--to", "--orphans", "--roles"] {
         Lifeboat::program("lifeboat-backup").arg(option).run().expect(2);

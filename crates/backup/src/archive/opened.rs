@@ -32,7 +32,7 @@ pub struct Archive {
 pub async fn find(store: &Store, job: &Job, reference: &BackupRef) -> Result<Archive> {
     let mut found = folders(store, job).await?;
     found.retain(|path, folder| folder.contains_key(MANIFEST) && matches(reference, path));
-    let path = choose(reference, found.keys())?.clone();
+    let path = choose(reference, found.keys(), store.address())?.clone();
     let folder = found.remove(&path).unwrap_or_default();
     match open(store, job, &path, &folder).await {
         Err(error) if error.kind() == Kind::Integrity => Err(with_next(store, job, reference, error, &path).await),
@@ -84,12 +84,19 @@ fn matches(reference: &BackupRef, path: &BackupPath) -> bool {
     database && which
 }
 
-fn choose<'a>(reference: &BackupRef, found: impl Iterator<Item = &'a BackupPath>) -> Result<&'a BackupPath> {
+fn choose<'a>(
+    reference: &BackupRef,
+    found: impl Iterator<Item = &'a BackupPath>,
+    store: &str,
+) -> Result<&'a BackupPath> {
     let mut found: Vec<_> = found.collect();
     found.sort_by(|a, b| b.id.cmp(&a.id));
     let several_databases = found.iter().any(|path| path.database != found[0].database);
     match (&reference.which, found.as_slice()) {
-        (_, []) => Err(Error::new(Kind::NotFound, format!("find the backup {reference}")).hint("see `lifeboat list`")),
+        (_, []) => {
+            Err(Error::new(Kind::NotFound, format!("find the backup {reference} in {store}"))
+                .hint("see `lifeboat list`"))
+        }
         (_, [only]) => Ok(only),
         (Which::Latest, [newest, ..]) if !several_databases => Ok(newest),
         (_, several) => Err(ambiguous(reference, several)),

@@ -26,8 +26,12 @@ impl FromStr for BackupRef {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        let refused = || {
+            Error::new(Kind::Usage, format!("read {text:?} as the name of a backup"))
+                .hint("name it by shop/latest, shop/20261121T021700Z-7f3a9c, or the beginning of its id")
+        };
         let (database, which) = match text.split_once('/') {
-            Some((database, which)) => (Some(database.parse()?), which),
+            Some((database, which)) => (Some(database.parse().map_err(|_| refused())?), which),
             None => (None, text),
         };
         let digits = which.bytes().all(|b| b.is_ascii_digit() || b"TZabcdef-".contains(&b));
@@ -36,10 +40,7 @@ impl FromStr for BackupRef {
             prefix if !prefix.is_empty() && prefix.starts_with(|c: char| c.is_ascii_digit()) && digits => {
                 Which::Prefix(prefix.to_owned())
             }
-            _ => {
-                return Err(Error::new(Kind::Usage, format!("read {text:?} as the name of a backup"))
-                    .hint("name it by shop/latest, shop/20261121T021700Z-7f3a9c, or the beginning of its id"));
-            }
+            _ => return Err(refused()),
         };
         Ok(Self { database, which })
     }
@@ -59,6 +60,8 @@ impl std::fmt::Display for BackupRef {
 
 #[cfg(test)]
 mod tests {
+    use lifeboat_core::Kind;
+
     use super::BackupRef;
 
     #[test]
@@ -71,7 +74,7 @@ mod tests {
     #[test]
     fn what_names_no_backup_is_refused() {
         for text in ["", "shop/", "shop", "Shop/latest", "shop/latest/x", "../latest", "shop/newest"] {
-            assert!(text.parse::<BackupRef>().is_err(), "{text}");
+            assert_eq!(text.parse::<BackupRef>().unwrap_err().kind(), Kind::Usage, "{text}");
         }
     }
 }
