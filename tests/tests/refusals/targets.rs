@@ -29,6 +29,8 @@ fn a_target_that_is_not_empty() {
         "SELECT lo_create(4711)",
         "CREATE TYPE precious AS ENUM ('a')",
         "CREATE DOMAIN precious AS int",
+        "CREATE TYPE precious AS (x int)",
+        "CREATE TYPE precious AS RANGE (subtype = int)",
         "CREATE EXTENSION hstore",
     ] {
         let target = empty_target();

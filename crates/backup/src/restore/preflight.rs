@@ -187,6 +187,11 @@ SELECT (SELECT count(*) FROM pg_catalog.pg_class c
      + (SELECT count(*) FROM pg_catalog.pg_proc p
         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
         WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_')
+     + (SELECT count(*) FROM pg_catalog.pg_type t
+        JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
+        LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+        WHERE (t.typtype IN ('d', 'e', 'r') OR c.relkind = 'c')
+          AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_')
      + (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata)";
 
 const UNDEFINED_DATABASE: &str = "3D000";
