@@ -3,16 +3,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Postgres, Seaweed};
+use lifeboat_backup::archive::BackupState;
+use lifeboat_tests::{Bucket, Database, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, When};
 use tempfile::TempDir;
 
 use crate::world::{
-    Dice, add_blobs, backup_command, databases, drop_databases, hasty_store, lifeboat, long, proven_backups, run,
+    Dice, add_blobs, backup_command, databases, drop_databases, hasty_store, lifeboat, list, long, proven_backups, run,
     several_tables, target_name,
 };
 
 const KILLS: usize = 30;
-const TIME: Duration = Duration::from_secs(45);
+const TIME: Duration = Duration::from_secs(20);
 
 /// Calls `kill` with random moments within `span`, [`KILLS`] times or until the time is up.
 fn kill_at_random_moments(test: &str, span: Duration, mut kill: impl FnMut(Duration)) {
@@ -33,7 +34,7 @@ fn backup_in(state: &Path, database: &Database<'_>, bucket: &Bucket) -> Lifeboat
 #[test]
 fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload() {
     let (database, bucket) = (several_tables("killed"), Seaweed::shared().bucket("killed"));
-    add_blobs(&database, 36);
+    add_blobs(&database, 20);
     let state = TempDir::new().unwrap();
     let began = Instant::now();
     backup_in(state.path(), &database, &bucket).run().expect(0);
@@ -50,16 +51,24 @@ fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload() {
     let proven = run(proven_backups(&store)).len();
     assert!((finished..=finished + 3).contains(&proven), "{finished} runs ended, {proven} backups, {cut_short} killed");
 
-    // One that is sure to leave an upload open: killed as soon as the store knows of one.
-    let running = backup_in(state.path(), &database, &bucket).spawn();
-    while bucket.open_uploads().is_empty() && running.is_running() {}
-    let in_time = running.kill_after(Duration::ZERO);
-    assert!(in_time && !bucket.open_uploads().is_empty(), "the kill came too late to leave an upload");
+    // One that is sure to leave an upload open: its parts are held back.
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::operation("UploadPart"), Fault::Hang);
+    let environment = proxy.environment(Identity::Admin);
+    let running = backup_in(state.path(), &database, &bucket).envs(environment).spawn();
+    while !proxy.operations().contains(&"UploadPart") {
+        assert!(running.is_running(), "the backup ended before it uploaded anything");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert!(running.kill_after(Duration::ZERO));
+    assert!(!bucket.open_uploads().is_empty(), "the killed run left no upload");
 
     let next = backup_in(state.path(), &database, &bucket).run().expect(0);
     assert!(next.stderr.contains("uploads that an earlier run left open"), "{}", next.stderr);
     assert_eq!(bucket.open_uploads(), []);
-    assert_eq!(run(proven_backups(&store)).len(), proven + 1);
+    let listed = run(list(&store));
+    let available = listed.iter().filter(|backup| backup.state == BackupState::Available).count();
+    assert_eq!(available, proven + 1);
 }
 
 #[test]
@@ -76,22 +85,27 @@ fn a_killed_restore_leaves_no_database_of_the_final_name() {
     assert_eq!(server.psql(&name, rows), "5600");
     drop_databases(&name);
 
-    let mut cut_short = 0;
+    let (mut cut_short, mut names) = (0, Vec::new());
     kill_at_random_moments("a_killed_restore_leaves_no_database", whole, |moment| {
-        let killed = restore().spawn().kill_after(moment);
+        // A name of its own: the server may go on creating a database whose creator is dead.
+        let name = target_name();
+        let into = server.socket_dsn(&name);
+        let restore = lifeboat("restore", &bucket, "x").args(["shop/latest", "--create", "--into", &into]);
+        let killed = restore.spawn().kill_after(moment);
         cut_short += usize::from(killed);
         if databases(&name).contains(&name) {
             assert_eq!(server.psql(&name, rows), "5600", "the name was given to a database that is not whole");
         } else {
             assert!(killed, "a restore that ended left nothing");
         }
-        drop_databases(&name);
+        names.push(name);
     });
     assert!(cut_short > 0, "no kill came in time");
+    names.iter().for_each(|name| drop_databases(name));
 }
 
 #[test]
-fn a_restore_can_be_run_again_after_it_was_killed() {
+fn a_restore_after_a_killed_one_says_what_to_drop_and_then_succeeds() {
     let (database, bucket) = (several_tables("again"), Seaweed::shared().bucket("again"));
     backup_command(&database, &bucket, "x").run().expect(0);
     let (name, server) = (target_name(), Postgres::shared(Major::V15));
@@ -101,6 +115,11 @@ fn a_restore_can_be_run_again_after_it_was_killed() {
     while databases(&name).is_empty() && running.is_running() {}
     assert!(running.kill_after(Duration::ZERO), "the kill came too late");
 
+    let left = databases(&name).pop().unwrap();
+    let refused = restore().run().expect(40);
+    let statement = format!("DROP DATABASE \"{left}\" WITH (FORCE)");
+    assert!(refused.stderr.contains(&statement), "{}", refused.stderr);
+    server.psql("postgres", &statement);
     restore().run().expect(0);
     assert!(databases(&name).contains(&name));
     drop_databases(&name);

@@ -12,7 +12,7 @@ use crate::world::{
     several_tables, target_name,
 };
 
-const TIME: Duration = Duration::from_secs(30);
+const TIME: Duration = Duration::from_secs(20);
 
 fn alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
@@ -28,7 +28,7 @@ fn uploading(running: &Running, proxy: &Proxy) {
 
 fn big(prefix: &str) -> (Database<'static>, Bucket) {
     let database = several_tables(prefix);
-    add_blobs(&database, 36);
+    add_blobs(&database, 20);
     (database, Seaweed::shared().bucket(prefix))
 }
 
@@ -134,7 +134,7 @@ fn a_signal_to_a_restore_drops_what_it_created() {
 #[test]
 fn a_signal_to_a_backup_into_a_folder_leaves_no_staging_file() {
     let database = several_tables("staging");
-    add_blobs(&database, 36);
+    add_blobs(&database, 20);
     let folder = TempDir::new().unwrap();
     let url = format!("file://{}", folder.path().display());
     let running = of(lifeboat_tests::Lifeboat::new().args(["backup", "--store", &url]), &database).spawn();

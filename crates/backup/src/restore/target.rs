@@ -35,10 +35,7 @@ impl Target {
         let mut session = maintenance(wanted, &how, job).await?;
         job.step(&format!("create the database {temporary}"));
         let statement = create_statement(&temporary, archive.index.source.as_ref(), preflight.server_version_num);
-        session
-            .execute(&statement)
-            .await
-            .map_err(|error| error.while_doing(format!("create the database {temporary}")))?;
+        session.execute(&statement).await.map_err(|error| not_created(error, &temporary))?;
         session.close().await;
         Ok(Self { settings: wanted.with_dbname(&temporary), final_name: Some(wanted.dbname.clone()), how })
     }
@@ -82,6 +79,19 @@ impl Target {
             job.warn(&format!("could not drop the unfinished database {name}: {}", error.chain()));
         }
     }
+}
+
+/// A restore that was killed leaves its database; whether another one is still at work in it, only the operator knows.
+fn not_created(error: Error, temporary: &str) -> Error {
+    let is_there = crate::postgres::sqlstate_of(&error) == Some(DUPLICATE_DATABASE);
+    let error = error.while_doing(format!("create the database {temporary}"));
+    if !is_there {
+        return error;
+    }
+    let drop = format!("DROP DATABASE {} WITH (FORCE)", quote_ident(temporary));
+    Error::new(Kind::Policy, "restore beside an earlier restore of this backup that did not end")
+        .hint(format!("if it is not running any more, drop what it left: {drop}"))
+        .caused_by(error)
 }
 
 /// The final name and the backup's random digits, within the 63 bytes of a name.
@@ -134,3 +144,4 @@ pub(super) fn not_convertible(encoding: &str) -> Error {
 }
 
 const NAME_BYTES_MAX: usize = 63;
+const DUPLICATE_DATABASE: &str = "42P04";
