@@ -130,7 +130,7 @@ fn restore_refuses_every_damage_it_can_see_and_leaves_no_database() {
         assert_eq!(databases(&prefix), Vec::<String>::new());
         // The same restore of whole bytes does leave one.
         restore(&in_memory(&victim.objects).await, &victim.reference(), &prefix).await.unwrap();
-        assert_eq!(databases(&prefix), [prefix.clone()]);
+        assert_eq!(databases(&prefix), std::slice::from_ref(&prefix));
     });
     drop_databases(&prefix);
 }

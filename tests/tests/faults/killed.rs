@@ -13,7 +13,7 @@ use crate::world::{
 };
 
 const KILLS: usize = 30;
-const TIME: Duration = Duration::from_secs(20);
+const TIME: Duration = Duration::from_secs(15);
 
 /// Calls `kill` with random moments within `span`, [`KILLS`] times or until the time is up.
 fn kill_at_random_moments(test: &str, span: Duration, mut kill: impl FnMut(Duration)) {

@@ -40,5 +40,5 @@ fn a_store_that_never_answers_at_all_ends_the_run() {
 #[test]
 fn a_store_that_falls_silent_ends_the_run_though_its_end_cannot_be_recorded() {
     let rest = |call: &lifeboat_tests::proxy::Call| !call.key().ends_with(".start.json");
-    stalls("stalled_rest", When::call(rest), Duration::from_secs(30));
+    stalls("stalled_rest", When::call(rest), Duration::from_secs(20));
 }

@@ -113,4 +113,4 @@ async fn put_json(store: &Store, job: &Job, name: &str, value: &impl Serialize) 
 }
 
 /// The run is over: nobody should wait for its record longer than for a store that has to be asked again.
-const END_DEADLINE: Duration = Duration::from_secs(20);
+const END_DEADLINE: Duration = Duration::from_secs(10);
