@@ -121,7 +121,8 @@ impl Loader<'_> {
         }
         let job = Job::new(self.job.monitor.clone(), tokio_util::sync::CancellationToken::new());
         let mut session = self.target.connect("clean-up", &job).await?;
-        session.execute(&format!("TRUNCATE TABLE ONLY {}", tables.join(", ONLY "))).await
+        // The database was empty: whatever refers to these tables is this run's too.
+        session.execute(&format!("TRUNCATE TABLE {} CASCADE", tables.join(", "))).await
     }
 }
 
