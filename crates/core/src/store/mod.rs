@@ -1,7 +1,7 @@
 //! The object store: a bucket and a prefix, seen through `object_store`.
 //!
 //! Writing uses PUT and the multipart calls alone, so that a key which may only write suffices; everything else is for
-//! readers. Every call goes through [`retry`]'s loop, which signs each attempt anew.
+//! readers. Every call is repeated as [`RetryPolicy`] says, each attempt signed anew.
 //!
 //! Invariant: no name outside [`layout`] is ever written, and nothing is ever written twice.
 
