@@ -126,8 +126,10 @@ impl RunSummary {
         if failed.is_empty() {
             return Ok(done);
         }
-        let error = failed.swap_remove(0).expect_err("partitioned by is_ok");
-        if done.is_empty() || error.kind() == Kind::Cancelled {
+        let cancelled =
+            failed.iter().position(|result| matches!(result, Err(error) if error.kind() == Kind::Cancelled));
+        let error = failed.swap_remove(cancelled.unwrap_or(0)).expect_err("partitioned by is_ok");
+        if done.is_empty() || cancelled.is_some() {
             return Err(error);
         }
         Err(Error::new(Kind::Partial, format!("back up {} of {total} databases", total - done.len())).caused_by(error))

@@ -103,8 +103,8 @@ pub(super) async fn back_up(
         end_remote_sessions(source, job).await;
     }
     let Dumped { script, mut attachments, mut warnings } = dumped?;
-    let names = Names::read(&script, leader.as_mut()).await?;
-    warnings.extend(names.warning().map(ToOwned::to_owned));
+    let names = job.run(Names::read(&script, leader.as_mut())).await?;
+    warnings.extend(names.warning().map(ToOwned::to_owned).inspect(|warning| job.warn(warning)));
     warnings.extend(unread.inspect(|warning| job.warn(warning)));
     let stored =
         script.objects.iter().map(|(name, o): &(String, WrittenObject)| destination.stored(name, o.length, o.sha256));
@@ -224,7 +224,8 @@ async fn run_tools(
     }
     job.step("dump the roles");
     let mut globals = tools.command("pg_dumpall", "globals");
-    globals.args(["--globals-only", "--no-role-passwords"]);
+    // Without a database of its own it would connect to `postgres`, where the role may have no business.
+    globals.args(["--globals-only", "--no-role-passwords", "--encoding=UTF8", "--database", tools.dbname()]);
     attachments.push(destination.tool_output(job, globals, "pg_dumpall", layout::GLOBALS, &writers).await?);
     job.step("dump the rows");
     let mut pg_dump = tools.command("pg_dump", "dump");

@@ -90,7 +90,8 @@ fn exit_code(results: &[(Name, Result<BackupSummary>)]) -> u8 {
     let failed: Vec<_> = results.iter().filter_map(|(_, result)| result.as_ref().err()).collect();
     match failed.first() {
         None => 0,
-        Some(first) if failed.len() == results.len() || first.kind() == Kind::Cancelled => first.kind().exit_code(),
+        Some(_) if failed.iter().any(|error| error.kind() == Kind::Cancelled) => Kind::Cancelled.exit_code(),
+        Some(first) if failed.len() == results.len() => first.kind().exit_code(),
         Some(_) => Kind::Partial.exit_code(),
     }
 }

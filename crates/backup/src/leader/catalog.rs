@@ -9,7 +9,7 @@ mod stable;
 use std::collections::BTreeMap;
 
 use lifeboat_core::catalog::Catalog;
-use lifeboat_core::{Error, FORMAT, Result};
+use lifeboat_core::{Error, FORMAT, Kind, Result};
 use serde::Deserialize;
 
 use crate::postgres::{Session, rows, sqlstate_of};
@@ -82,6 +82,13 @@ async fn read_class(session: &mut dyn Session, class: &Class) -> Result<Option<B
             tracing::warn!(class = class.name, error = error.chain(), "a class of the catalog cannot be read");
             Ok(None)
         }
+        // The server prints NULL for what was dropped since the snapshot.
+        Err(error) if error.kind() == Kind::Failure => Err(Error::new(
+            Kind::TryAgain,
+            format!("read the {} of the catalog: something was dropped meanwhile", class.name),
+        )
+        .hint("run again, apart from jobs that change definitions")
+        .caused_by(error)),
         Err(error) => Err(error),
     }
 }

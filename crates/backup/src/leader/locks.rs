@@ -24,8 +24,8 @@ pub(super) async fn lock(session: &mut dyn Session, relations: &[SourceRelation]
     session.execute("SET LOCAL lock_timeout = 0").await
 }
 
-/// Refuses a snapshot some of whose tables were truncated or rewritten before they were locked: under it they would be
-/// read as empty.
+/// Refuses a snapshot some of whose tables were truncated, rewritten or replaced before they were locked: under it they
+/// would be read as empty. A table that is gone has no file, so the comparison must not end in NULL.
 pub(super) async fn refuse_replaced_tables(session: &mut dyn Session, relations: &[SourceRelation]) -> Result<()> {
     let tables = relations.iter().filter(|relation| relation.is_locked() && relation.kind == "r");
     let oids: Vec<_> = tables.map(|relation| relation.oid.to_string()).collect();
@@ -34,7 +34,7 @@ pub(super) async fn refuse_replaced_tables(session: &mut dyn Session, relations:
     }
     let query = format!(
         "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c \
-         WHERE c.oid = ANY ('{{{}}}'::oid[]) AND c.relfilenode <> 0 AND c.relfilenode <> pg_relation_filenode(c.oid)",
+         WHERE c.oid = ANY ('{{{}}}'::oid[]) AND c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)",
         oids.join(",")
     );
     match session.text(&query).await? {
@@ -67,7 +67,9 @@ async fn explain(session: &mut dyn Session, error: Error, relations: &[SourceRel
             .hint("raise max_locks_per_transaction on the server")
             .caused_by(error),
         // Dropped since the snapshot: a fresh snapshot does not have it.
-        Some(UNDEFINED_TABLE) => Error::new(Kind::TryAgain, "lock the tables to dump").caused_by(error),
+        Some(UNDEFINED_TABLE | UNDEFINED_SCHEMA) => {
+            Error::new(Kind::TryAgain, "lock the tables to dump").caused_by(error)
+        }
         _ => error.while_doing("lock the tables to dump"),
     }
 }
@@ -117,3 +119,4 @@ const LOCK_NOT_AVAILABLE: &str = "55P03";
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const OUT_OF_MEMORY: &str = "53200";
 const UNDEFINED_TABLE: &str = "42P01";
+const UNDEFINED_SCHEMA: &str = "3F000";

@@ -81,6 +81,10 @@ impl Leader {
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
         let snapshot = value(session, "SELECT pg_catalog.pg_export_snapshot()").await?;
         let facts = facts::read(session).await?;
+        if facts.major() < OLDEST_MAJOR {
+            return Err(Error::new(Kind::Database, format!("back up a server of version {}", facts.major()))
+                .hint(format!("Lifeboat backs up PostgreSQL {OLDEST_MAJOR} and later")));
+        }
         let relations = relations::read(session).await?;
         locks::lock(session, &relations, lock_timeout).await?;
         locks::refuse_replaced_tables(session, &relations).await?;
@@ -133,5 +137,6 @@ async fn take_run_lock(session: &mut dyn Session) -> Result<()> {
 }
 
 const SNAPSHOT_TRIES: u32 = 3;
+const OLDEST_MAJOR: u32 = 12;
 /// An advisory lock of the database; the number is "lifeboat" in ASCII.
 const RUN_LOCK: i64 = i64::from_be_bytes(*b"lifeboat");

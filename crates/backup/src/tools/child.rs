@@ -2,9 +2,11 @@
 
 use std::io::PipeReader;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use lifeboat_core::job::cancelled;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::oneshot;
@@ -43,9 +45,15 @@ pub(crate) async fn run<T: Send + 'static>(
     let (tell, gate) = oneshot::channel();
     let worker = tokio::task::spawn_blocking(move || consume(reader, ExitGate(gate)));
     let ended = watch(job, &mut child, stderr, tool).await;
+    let is_cancelled = matches!(&ended, Err(error) if error.kind() == Kind::Cancelled);
     // The thread may have failed before and be gone: then its own error is what counts.
     let _ = tell.send(ended);
-    worker.await.kind_of(Kind::Failure, || format!("read the output of {tool}"))?
+    let deadline = if is_cancelled { LET_GO } else { Duration::MAX };
+    match tokio::time::timeout(deadline, worker).await {
+        Ok(done) => done.kind_of(Kind::Failure, || format!("read the output of {tool}"))?,
+        // Somebody out of our reach holds the pipe; the thread ends with it.
+        Err(_) => Err(cancelled()),
+    }
 }
 
 async fn watch(job: &Job, child: &mut Child, stderr: Option<ChildStderr>, tool: &str) -> Result<()> {
@@ -54,15 +62,34 @@ async fn watch(job: &Job, child: &mut Child, stderr: Option<ChildStderr>, tool: 
         tokio::select! {
             status = child.wait() => status.kind_of(Kind::Failure, || format!("wait for {tool}")).map(Some),
             () = job.cancel.cancelled() => {
+                kill_group(child);
                 child.kill().await.kind_of(Kind::Failure, || format!("end {tool}"))?;
                 Ok(None)
             }
         }
     };
-    match tokio::join!(ended, messages) {
-        (Ok(Some(status)), messages) => judge(status, &messages, tool),
-        (Ok(None), _) => Err(cancelled()),
-        (Err(error), _) => Err(error),
+    let mut messages = std::pin::pin!(messages);
+    let mut ended = std::pin::pin!(ended);
+    let mut said = None;
+    let ended = loop {
+        tokio::select! {
+            ended = &mut ended => break ended?,
+            all = &mut messages, if said.is_none() => said = Some(all),
+        }
+    };
+    let Some(status) = ended else { return Err(cancelled()) };
+    let said = match said {
+        Some(said) => said,
+        None => messages.await,
+    };
+    judge(status, &said, tool)
+}
+
+/// A prefix such as `sudo` has children of its own.
+fn kill_group(child: &Child) {
+    let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    if let Some(group) = group {
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -92,6 +119,7 @@ const MESSAGES: &[(&str, Kind, &str)] = &[
         Kind::Database,
         "use a role with BYPASSRLS: a dump under row-level security would be partial",
     ),
+    ("permission denied for database", Kind::Database, "grant the role CONNECT on the database that the message names"),
     ("permission denied", Kind::Database, "grant the role pg_read_all_data, or SELECT on what the message names"),
     ("lock timeout", Kind::TryAgain, "another session holds the table; run again later, or raise --lock-timeout"),
     ("statement timeout", Kind::TryAgain, "another session holds the table; run again later, or raise --lock-timeout"),
@@ -121,4 +149,6 @@ fn judge(status: ExitStatus, messages: &[String], tool: &str) -> Result<()> {
 }
 
 const PIPE_BYTES: usize = 1 << 20;
+/// How long a killed tool's output may stay open.
+const LET_GO: Duration = Duration::from_secs(5);
 const MESSAGES_KEPT: usize = 20;

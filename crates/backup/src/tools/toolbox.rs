@@ -18,7 +18,7 @@ pub(crate) struct Toolbox {
 }
 
 enum How {
-    Local { folder: PathBuf, files: ClientFiles },
+    Local { folder: PathBuf, files: ClientFiles, dbname: String },
     Prefixed(PsqlOptions),
 }
 
@@ -32,7 +32,7 @@ impl Toolbox {
     ) -> Result<Self> {
         let (folder, version) = find(major, configured).await?;
         let files = ClientFiles::write(settings, runtime_dir)?;
-        Ok(Self { how: How::Local { folder, files }, version })
+        Ok(Self { how: How::Local { folder, files, dbname: settings.dbname.clone() }, version })
     }
 
     /// Tools that `prefix` runs where the server is.
@@ -42,7 +42,7 @@ impl Toolbox {
         let tools = Self { how: How::Prefixed(options.clone()), version: String::new() };
         let version = tools.ask_version().await?;
         if major.is_some_and(|major| major_of(&version) != Some(major)) {
-            let prefix = options.tools_prefix.join(" ");
+            let prefix = options.tools_prefix.first().map_or("", String::as_str);
             return Err(Error::new(
                 Kind::Tool,
                 format!("use {version} through `{prefix}` with another server version"),
@@ -61,6 +61,14 @@ impl Toolbox {
         }
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
         Err(Error::new(Kind::Tool, doing()).caused_by(said))
+    }
+
+    /// The database's own name.
+    pub(crate) fn dbname(&self) -> &str {
+        match &self.how {
+            How::Local { dbname, .. } => dbname,
+            How::Prefixed(options) => &options.dbname,
+        }
     }
 
     /// The first word of the prefix, if there is one.
