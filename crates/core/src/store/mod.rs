@@ -44,13 +44,14 @@ pub struct Store {
 
 impl Store {
     /// A store made of the embedder's own objects. `address` is shown to operators and must hold no credentials.
+    /// A `prefix` that is a [`Path`] is taken as it is; text becomes one as `object_store` encodes it.
     pub fn new(
         objects: Arc<dyn ObjectStore>,
         uploads: Arc<dyn MultipartStore>,
-        prefix: &str,
+        prefix: impl Into<Path>,
         address: impl Into<String>,
     ) -> Self {
-        Self { objects, uploads, prefix: Path::from(prefix), address: address.into(), retry: RetryPolicy::default() }
+        Self { objects, uploads, prefix: prefix.into(), address: address.into(), retry: RetryPolicy::default() }
     }
 
     /// The same store with other patience.
@@ -117,7 +118,8 @@ impl Store {
     }
 
     fn path(&self, name: &str) -> Path {
-        if self.prefix.as_ref().is_empty() { Path::from(name) } else { Path::from(format!("{}/{name}", self.prefix)) }
+        // Part by part: the prefix is a path already and must not be encoded again.
+        name.split('/').filter(|part| !part.is_empty()).fold(self.prefix.clone(), Path::join)
     }
 }
 
@@ -130,4 +132,31 @@ pub struct Listed {
     pub length: u64,
     /// When the store says it was written, in seconds of Unix time.
     pub modified: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+    use tokio_util::sync::CancellationToken;
+
+    use super::Store;
+    use crate::job::Job;
+    use crate::monitor::Silent;
+
+    #[tokio::test]
+    async fn what_is_written_under_any_prefix_is_found_and_read() {
+        let job = Job::new(Arc::new(Silent), CancellationToken::new());
+        for prefix in ["", "prod", "a~b c", "50%/höhe", "a%20b"] {
+            let memory = Arc::new(InMemory::new());
+            let store = Store::new(memory.clone(), memory, Path::parse(prefix).unwrap(), "memory");
+            store.put(&job, "backups/x/y.json", "text".into()).await.unwrap();
+            let names: Vec<_> = store.list(&job, "backups").await.unwrap().into_iter().map(|o| o.name).collect();
+            assert_eq!(names, ["backups/x/y.json"], "{prefix}");
+            assert_eq!(store.get(&job, "backups/x/y.json").await.unwrap(), "text", "{prefix}");
+            assert_eq!(store.path("backups/x").as_ref(), format!("{prefix}/backups/x").trim_start_matches('/'));
+        }
+    }
 }

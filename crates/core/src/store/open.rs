@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use object_store::local::LocalFileSystem;
+use object_store::path::Path;
 use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 use url::Url;
 
@@ -24,7 +25,7 @@ pub struct StoreUrl {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum StoreKind {
-    S3 { bucket: String, prefix: String },
+    S3 { bucket: String, prefix: Path },
     File { folder: String },
 }
 
@@ -48,7 +49,15 @@ impl std::str::FromStr for StoreUrl {
         let kind = match url.scheme() {
             "s3" => StoreKind::S3 {
                 bucket: url.host_str().ok_or_else(|| refuse("it names no bucket"))?.to_owned(),
-                prefix: url.path().trim_matches('/').to_owned(),
+                // Decoded here, once: from now on the prefix is the text that stands in the bucket.
+                prefix: Path::from_url_path(url.path().trim_matches('/')).map_err(|error| {
+                    refuse("its prefix cannot begin an object's name")
+                        .hint(
+                            "a prefix is UTF-8 without control characters, and no part of it between slashes is \
+                             empty, `.` or `..`",
+                        )
+                        .caused_by(error)
+                })?,
             },
             "file" => StoreKind::File {
                 folder: url.to_file_path().map_err(|()| refuse("its folder is not absolute"))?.to_string_lossy().into(),
@@ -78,7 +87,7 @@ pub fn open(url: &StoreUrl, settings: &BTreeMap<String, String>) -> Result<Store
     }
 }
 
-fn open_s3(url: &StoreUrl, bucket: &str, prefix: &str, settings: &BTreeMap<String, String>) -> Result<Store> {
+fn open_s3(url: &StoreUrl, bucket: &str, prefix: &Path, settings: &BTreeMap<String, String>) -> Result<Store> {
     let mut builder = AmazonS3Builder::new().with_bucket_name(bucket);
     for (name, value) in settings {
         if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
@@ -96,7 +105,7 @@ fn open_s3(url: &StoreUrl, bucket: &str, prefix: &str, settings: &BTreeMap<Strin
         .build()
         .kind_of(Kind::Config, || format!("open {url}"))?;
     let s3 = Arc::new(s3);
-    Ok(Store::new(s3.clone(), s3, prefix, url.to_string()))
+    Ok(Store::new(s3.clone(), s3, prefix.clone(), url.to_string()))
 }
 
 /// A part of 16 MiB has two minutes: the crate's own 30 seconds would cut off lines below 4.5 Mbit/s.
@@ -130,12 +139,31 @@ fn open_folder(url: &StoreUrl, folder: &FsPath) -> Result<Store> {
 
 #[cfg(test)]
 mod tests {
-    use super::StoreUrl;
+    use super::{StoreKind, StoreUrl};
+    use crate::error::Kind;
 
     #[test]
     fn an_address_with_credentials_is_refused_without_repeating_them() {
         let error = "s3://key:hunter2@bucket/x".parse::<StoreUrl>().unwrap_err();
         assert!(!format!("{error:?}{:?}", error.help()).contains("hunter2"));
+    }
+
+    #[test]
+    fn a_prefix_is_decoded_once_and_refused_when_it_cannot_begin_a_name() {
+        let prefix = |text: &str| match text.parse::<StoreUrl>().unwrap().kind {
+            StoreKind::S3 { prefix, .. } => prefix.to_string(),
+            StoreKind::File { .. } => panic!("{text} is S3"),
+        };
+        for text in ["s3://bucket/a~b c/", "s3://bucket/a~b%20c", "s3://bucket/%61~b c"] {
+            assert_eq!(prefix(text), "a~b c", "{text}");
+        }
+        assert_eq!(prefix("s3://bucket/50%25/höhe"), "50%/höhe");
+        assert_eq!(prefix("s3://bucket"), "");
+        for text in ["s3://bucket/a//b", "s3://bucket/a%0Ab", "s3://bucket/%FF", "s3://bucket/a/..%2Fb"] {
+            let error = text.parse::<StoreUrl>().unwrap_err();
+            assert_eq!(error.kind(), Kind::Config, "{text}");
+            assert!(error.help().unwrap().contains("control characters"), "{text}: {error:?}");
+        }
     }
 
     #[test]

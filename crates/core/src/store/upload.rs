@@ -315,7 +315,7 @@ async fn abort_all(store: &Store, uploads: impl Iterator<Item = Entry>) {
 }
 
 async fn abort(store: &Store, upload: &OpenUpload) -> object_store::Result<()> {
-    let path = Path::from(upload.path.as_str());
+    let path = Path::parse(&upload.path)?;
     let mut tries = 0;
     loop {
         tries += 1;
