@@ -8,6 +8,8 @@ use jiff::SignedDuration;
 use lifeboat_core::Name;
 use toml::de::DeValue;
 
+use super::password::passwords_in;
+
 /// Why a value does not fit its setting. Never repeats a value that may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Misfit {
@@ -189,19 +191,29 @@ impl Setting for Vec<String> {
 
     fn from_text(text: &str) -> Result<Self, Misfit> {
         let words: Self = text.split_whitespace().map(str::to_owned).collect();
-        if words.is_empty() { Err(Misfit::new("the list is empty")) } else { Ok(words) }
+        if words.is_empty() { Err(Misfit::new("the list is empty")) } else { without_passwords(words) }
     }
 
     fn from_toml(value: &DeValue<'_>) -> Result<Self, Misfit> {
         let DeValue::Array(array) = value else { return Err(Misfit::expected::<Self>(kind_of(value))) };
         let word = |item: &toml::Spanned<DeValue<'_>>| item.get_ref().as_str().map(str::to_owned);
         let words = array.iter().map(word).collect::<Option<Self>>();
-        words.filter(|words| !words.is_empty()).ok_or_else(|| Misfit::expected::<Self>("something else in it"))
+        let words = words.filter(|words| !words.is_empty());
+        without_passwords(words.ok_or_else(|| Misfit::expected::<Self>("something else in it"))?)
     }
 
     fn show(&self) -> String {
         format!("[{}]", self.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(", "))
     }
+}
+
+/// Arguments are seen by every user of the host: `env PGPASSWORD=… pg_dump` is no way to log in.
+fn without_passwords(words: Vec<String>) -> Result<Vec<String>, Misfit> {
+    if words.iter().all(|word| passwords_in(&word.to_ascii_lowercase().replace("pgpassword", "password")).is_empty()) {
+        return Ok(words);
+    }
+    Err(Misfit::new("a password stands in a command line")
+        .help("let the tools log in without one, as they do over the socket inside a container"))
 }
 
 #[cfg(test)]

@@ -142,3 +142,14 @@ fn two_databases_of_one_name_are_refused() {
     let outcome = check(&format!("store = \"s3://bucket/x\"\n{database}{database}"));
     assert_refused(outcome, 78, &["lifeboat.toml:6:", "taken by line 3"]);
 }
+
+#[test]
+fn a_password_in_a_tools_prefix_is_refused_and_not_repeated() {
+    let outcome = Lifeboat::new()
+        .args(["backup", "--store", "file:///nowhere", "--name", "shop"])
+        .env("LIFEBOAT_TOOLS_PREFIX", "env PGPASSWORD=hunter2-canary ssh db")
+        .run()
+        .expect(78);
+    assert!(outcome.text().contains("a password stands in a command line"), "{}", outcome.text());
+    assert!(!outcome.text().contains("hunter2-canary"), "{}", outcome.text());
+}

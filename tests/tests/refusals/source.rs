@@ -98,3 +98,15 @@ fn who_waits_for_a_table_is_named_as_well() {
     waiting.wait().unwrap();
     assert_refused(outcome, 75, &["orders", "waiting migration"]);
 }
+
+#[test]
+fn a_role_that_may_connect_to_its_own_database_only_can_back_it_up() {
+    let server = lifeboat_tests::Postgres::start(Major::V15, &lifeboat_tests::servers::postgres::Options::default());
+    let database = server.database("own");
+    database.psql("CREATE TABLE t AS SELECT 1 AS x");
+    database.psql(&format!(
+        "REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC; GRANT pg_read_all_data TO {PLAIN_ROLE}"
+    ));
+    let store = crate::shop::Store::new();
+    store.backup(&server.dsn_as(PLAIN_ROLE, PASSWORD, &database.name)).run().expect(0);
+}

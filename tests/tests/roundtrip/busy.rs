@@ -104,3 +104,35 @@ fn a_table_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot() {
     let names: Vec<_> = depot.index(&backup).relations.into_iter().map(|relation| relation.name).collect();
     assert_eq!(names, ["a_locked", "kept"]);
 }
+
+#[test]
+fn a_table_replaced_between_snapshot_and_lock_gets_a_fresh_snapshot() {
+    let depot = Depot::s3();
+    let original = Postgres::shared(Major::V18).database("replaced");
+    original.psql("CREATE TABLE a_locked (id int); CREATE TABLE replaced AS SELECT 1 AS id");
+    let held = Held::new(&original, "BEGIN; LOCK TABLE a_locked");
+    let running = depot.backup_command(&original).spawn();
+    wait_for(&original, LEADER_WAITS);
+    original.psql(
+        "BEGIN; CREATE TABLE fresh AS SELECT generate_series(1, 3) AS id; DROP TABLE replaced;
+         ALTER TABLE fresh RENAME TO replaced; COMMIT",
+    );
+    held.release();
+    running.wait().expect(0);
+
+    let restored = depot.restore(original.server, &[]);
+    assert_eq!(restored.psql("SELECT count(*) FROM replaced"), "3");
+}
+
+#[test]
+fn a_schema_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot() {
+    let depot = Depot::s3();
+    let original = Postgres::shared(Major::V18).database("schema_dropped");
+    original.psql("CREATE TABLE a_locked (id int); CREATE SCHEMA zz_gone; CREATE TABLE zz_gone.t (id int)");
+    let held = Held::new(&original, "BEGIN; LOCK TABLE a_locked");
+    let running = depot.backup_command(&original).spawn();
+    wait_for(&original, LEADER_WAITS);
+    original.psql("DROP SCHEMA zz_gone CASCADE");
+    held.release();
+    running.wait().expect(0);
+}
