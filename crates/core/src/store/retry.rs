@@ -10,7 +10,7 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use super::fault::{Fault, answer, fatal, judge, whole_text};
 use crate::error::Result;
-use crate::job::Job;
+use crate::job::{Job, cancelled};
 use crate::monitor::Event;
 
 /// How patiently a call to the store is repeated.
@@ -41,7 +41,21 @@ impl RetryPolicy {
         Self { give_up_after: self.give_up_after.min(Duration::from_secs(15)), ..self }
     }
 
-    pub(super) async fn run<T, F>(&self, job: &Job, doing: &str, mut attempt: impl FnMut() -> F) -> Result<T>
+    pub(super) async fn run<T, F>(&self, job: &Job, doing: &str, attempt: impl FnMut() -> F) -> Result<T>
+    where
+        F: Future<Output = object_store::Result<T>>,
+    {
+        self.run_to_its_end(job, Duration::ZERO, doing, attempt).await
+    }
+
+    /// The same, but an attempt under way when the job is cancelled has `deadline` to end by itself.
+    pub(super) async fn run_to_its_end<T, F>(
+        &self,
+        job: &Job,
+        deadline: Duration,
+        doing: &str,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T>
     where
         F: Future<Output = object_store::Result<T>>,
     {
@@ -49,7 +63,8 @@ impl RetryPolicy {
         let mut attempts = 0;
         loop {
             attempts += 1;
-            let error = match job.run(async { Ok(attempt().await) }).await? {
+            job.check()?;
+            let error = match unless_overdue(job, deadline, attempt()).await? {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
@@ -75,5 +90,19 @@ impl RetryPolicy {
             .without_max_times()
             .with_jitter()
             .build()
+    }
+}
+
+async fn unless_overdue<T>(job: &Job, deadline: Duration, attempt: impl Future<Output = T>) -> Result<T> {
+    let overdue = async {
+        job.cancel.cancelled().await;
+        if !deadline.is_zero() {
+            tokio::time::sleep(deadline).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        done = attempt => Ok(done),
+        () = overdue => Err(cancelled()),
     }
 }

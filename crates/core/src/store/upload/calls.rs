@@ -1,0 +1,91 @@
+//! The calls of which an upload consists, each repeated as the store's policy says.
+
+use std::time::Duration;
+
+use object_store::multipart::PartId;
+use object_store::path::Path;
+use object_store::{ObjectStoreExt as _, PutPayload};
+
+use super::super::Store;
+use super::super::fault::{fatal, is_unknown_upload};
+use super::super::journal::{Entry, Journal, OpenUpload};
+use super::Part;
+use super::abort::abort;
+use crate::error::{Error, Kind, Result};
+use crate::job::Job;
+
+/// Begins an upload and writes it down; one that cannot be written down is aborted again.
+///
+/// A call under way when the job is cancelled may end: its answer, which is the upload's id, is what it is aborted by.
+pub(super) async fn create(store: &Store, journal: &Journal, job: &Job, name: &str) -> Result<Entry> {
+    let path = store.path(name);
+    let doing = format!("begin the upload of {name} to {}", store.address);
+    let create = || store.uploads.create_multipart(&path);
+    let id = store.retry.run_to_its_end(job, CREATE_DEADLINE, &doing, create).await?;
+    let upload = OpenUpload { store: store.address.clone(), path: path.to_string(), id };
+    match journal.record(upload.clone()) {
+        Ok(entry) => Ok(entry),
+        Err(error) => {
+            abort(store, &upload).await;
+            Err(error)
+        }
+    }
+}
+
+/// Stores an object that fits one part.
+pub(super) async fn put_whole(store: &Store, job: &Job, part: &Part) -> Result<()> {
+    let path = store.path(&part.name);
+    let doing = format!("write {} to {}", part.name, store.address);
+    let put = || store.objects.put(&path, PutPayload::from_bytes(part.bytes.clone()));
+    store.retry.run(job, &doing, put).await?;
+    Ok(())
+}
+
+/// Stores the part at `position`.
+pub(super) async fn put_part(store: &Store, job: &Job, id: &String, position: usize, part: &Part) -> Result<PartId> {
+    let path = store.path(&part.name);
+    let doing = format!("write part {} of {} to {}", position + 1, part.name, store.address);
+    let put = || store.uploads.put_part(&path, id, position, PutPayload::from_bytes(part.bytes.clone()));
+    store.retry.run(job, &doing, put).await
+}
+
+/// Makes the object, of `length` bytes, of its parts.
+pub(super) async fn complete(
+    store: &Store,
+    job: &Job,
+    name: &str,
+    id: &String,
+    parts: Vec<PartId>,
+    length: u64,
+) -> Result<()> {
+    let path = store.path(name);
+    let doing = format!("complete the upload of {name} to {}", store.address);
+    let complete = || async {
+        match store.uploads.complete_multipart(&path, id, parts.clone()).await {
+            Err(error) if is_unknown_upload(&error) => Ok(Some(error)),
+            other => other.map(|_| None),
+        }
+    };
+    let unknown = store.retry.run(job, &doing, complete).await?;
+    let lost_answer = unknown.is_some();
+    if let Some(error) = unknown {
+        check_lost_answer(store, job, &path, length).await.map_err(|cause| match cause {
+            Some(cause) => cause.while_doing(doing.clone()),
+            None => fatal(error, &doing),
+        })?;
+    }
+    tracing::debug!(name, lost_answer, "completed an upload");
+    Ok(())
+}
+
+/// The store does not know the upload any more: either an earlier answer of ours was lost and the object is there, or
+/// someone else aborted it. The length decides; a key that may not read cannot tell, and then nothing is committed.
+async fn check_lost_answer(store: &Store, job: &Job, path: &Path, length: u64) -> Result<(), Option<Error>> {
+    let doing = format!("learn whether {path} was completed in {}", store.address);
+    let found = store.retry.run(job, &doing, || store.objects.head(path)).await.map_err(|error| {
+        Some(Error::new(Kind::TryAgain, doing.clone()).hint("run the backup again").caused_by(error))
+    })?;
+    if found.size == length { Ok(()) } else { Err(None) }
+}
+
+const CREATE_DEADLINE: Duration = Duration::from_secs(5);

@@ -1,0 +1,183 @@
+//! Which call comes next for which object. No call waits for another object's.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::Pin;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use object_store::multipart::PartId;
+use tokio::sync::mpsc;
+
+use super::super::Store;
+use super::super::journal::{Entry, Journal};
+use super::abort::abort_all;
+use super::calls::{complete, create, put_part, put_whole};
+use super::{Part, UploadedObject};
+use crate::error::Result;
+use crate::job::{Job, cancelled};
+use crate::monitor::Counter;
+
+/// The calls under way, and the objects they make.
+pub(super) struct Sending<'a> {
+    store: &'a Store,
+    journal: &'a Journal,
+    job: &'a Job,
+    calls: FuturesUnordered<Pin<Box<dyn Future<Output = Result<Done>> + Send + 'a>>>,
+    objects: HashMap<String, Object>,
+}
+
+#[derive(Default)]
+struct Object {
+    upload: Option<Entry>,
+    /// Parts that came before the store gave the upload its id.
+    waiting: Vec<(usize, Part)>,
+    taken: usize,
+    last_taken: bool,
+    stored: Vec<(usize, PartId)>,
+    length: u64,
+}
+
+/// A call that worked.
+struct Done {
+    name: String,
+    what: What,
+}
+
+enum What {
+    Begun(Entry),
+    Part { position: usize, id: PartId, length: u64 },
+    Whole { length: u64 },
+    Completed,
+}
+
+impl<'a> Sending<'a> {
+    pub(super) fn new(store: &'a Store, journal: &'a Journal, job: &'a Job) -> Self {
+        Self { store, journal, job, calls: FuturesUnordered::new(), objects: HashMap::new() }
+    }
+
+    /// Sends what comes until no more can come; gives the objects in the order they were completed.
+    pub(super) async fn all(&mut self, parts: &mut mpsc::UnboundedReceiver<Part>) -> Result<Vec<UploadedObject>> {
+        let mut completed = Vec::new();
+        loop {
+            let more_may_come = !parts.is_closed() || !parts.is_empty();
+            if !more_may_come && self.calls.is_empty() {
+                break;
+            }
+            tokio::select! {
+                part = parts.recv(), if more_may_come => if let Some(part) = part {
+                    self.take(part);
+                },
+                Some(done) = self.calls.next() => completed.extend(self.settle(done?)),
+                () = self.job.cancel.cancelled() => return Err(cancelled()),
+            }
+        }
+        if self.objects.is_empty() { Ok(completed) } else { Err(cancelled()) }
+    }
+
+    /// Aborts what is open. To be called when the job is cancelled: every call then ends soon.
+    pub(super) async fn abort(mut self) {
+        let mut open: Vec<_> = self.objects.into_values().filter_map(|object| object.upload).collect();
+        while let Some(ended) = self.calls.next().await {
+            if let Ok(Done { what: What::Begun(entry), .. }) = ended {
+                open.push(entry);
+            }
+        }
+        abort_all(self.store, open.into_iter()).await;
+    }
+
+    fn take(&mut self, part: Part) {
+        let object = self.objects.entry(part.name.clone()).or_default();
+        let position = object.taken;
+        object.taken += 1;
+        object.last_taken = part.last;
+        if part.last && position == 0 {
+            return self.put_whole(part);
+        }
+        let name = part.name.clone();
+        object.waiting.push((position, part));
+        if position == 0 { self.create(name) } else { self.put_waiting(&name) }
+    }
+
+    /// Notes what was done, and begins what had to wait for it.
+    fn settle(&mut self, done: Done) -> Option<UploadedObject> {
+        let Done { name, what } = done;
+        let object = self.objects.get_mut(&name).expect("an object stays until it is completed");
+        match what {
+            What::Begun(entry) => {
+                object.upload = Some(entry);
+                self.put_waiting(&name);
+                None
+            }
+            What::Part { position, id, length } => {
+                self.job.count(Counter::StoredBytes, length);
+                object.length += length;
+                object.stored.push((position, id));
+                self.complete_when_whole(name);
+                None
+            }
+            What::Whole { length } => {
+                self.job.count(Counter::StoredBytes, length);
+                object.length = length;
+                self.finish(name)
+            }
+            What::Completed => self.finish(name),
+        }
+    }
+
+    fn put_whole(&self, part: Part) {
+        let (store, job) = (self.store, self.job);
+        self.calls.push(Box::pin(async move {
+            put_whole(store, job, &part).await?;
+            Ok(Done { what: What::Whole { length: part.bytes.len() as u64 }, name: part.name })
+        }));
+    }
+
+    fn create(&self, name: String) {
+        let (store, journal, job) = (self.store, self.journal, self.job);
+        self.calls.push(Box::pin(async move {
+            let entry = create(store, journal, job, &name).await?;
+            Ok(Done { name, what: What::Begun(entry) })
+        }));
+    }
+
+    fn put_waiting(&mut self, name: &str) {
+        let (store, job) = (self.store, self.job);
+        let Some(object) = self.objects.get_mut(name) else { return };
+        let Some(entry) = &object.upload else { return };
+        for (position, part) in object.waiting.drain(..) {
+            let upload = entry.upload.id.clone();
+            // The future holds the part and with it its permit.
+            self.calls.push(Box::pin(async move {
+                let id = put_part(store, job, &upload, position, &part).await?;
+                let length = part.bytes.len() as u64;
+                Ok(Done { name: part.name, what: What::Part { position, id, length } })
+            }));
+        }
+    }
+
+    fn complete_when_whole(&mut self, name: String) {
+        let (store, job) = (self.store, self.job);
+        let Some(object) = self.objects.get_mut(&name) else { return };
+        let Some(entry) = &object.upload else { return };
+        if !object.last_taken || object.stored.len() < object.taken {
+            return;
+        }
+        object.stored.sort_by_key(|(position, _)| *position);
+        let parts = object.stored.drain(..).map(|(_, id)| id).collect();
+        let (upload, length) = (entry.upload.id.clone(), object.length);
+        self.calls.push(Box::pin(async move {
+            complete(store, job, &name, &upload, parts, length).await?;
+            Ok(Done { name, what: What::Completed })
+        }));
+    }
+
+    fn finish(&mut self, name: String) -> Option<UploadedObject> {
+        let object = self.objects.remove(&name)?;
+        if let Some(entry) = object.upload {
+            entry.close();
+        }
+        self.job.count(Counter::Objects, 1);
+        Some(UploadedObject { name, length: object.length })
+    }
+}

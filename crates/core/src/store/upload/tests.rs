@@ -1,0 +1,180 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use object_store::memory::InMemory;
+use object_store::multipart::{MultipartStore, PartId};
+use object_store::path::Path;
+use object_store::{MultipartId, PutPayload, PutResult, Result as StoreResult};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::{UploadOptions, UploadedObject, Uploader, Writers};
+use crate::codec::PartSink as _;
+use crate::error::{Kind, Result};
+use crate::job::Job;
+use crate::monitor::Silent;
+use crate::store::journal::OpenUpload;
+use crate::store::{Journal, Store};
+
+/// A store that tells what it was asked for, and whose object `slow` begins and completes only when let.
+struct Watched {
+    memory: Arc<InMemory>,
+    begun: Notify,
+    let_begin: Notify,
+    let_complete: Notify,
+    made: AtomicUsize,
+    completing: Notify,
+    completed: Notify,
+    aborted: AtomicUsize,
+}
+
+#[async_trait]
+impl MultipartStore for Watched {
+    async fn create_multipart(&self, path: &Path) -> StoreResult<MultipartId> {
+        // The server makes the upload, and answers later.
+        let id = self.memory.create_multipart(path).await;
+        self.made.fetch_add(1, Ordering::SeqCst);
+        if path.as_ref().ends_with("slow") {
+            self.begun.notify_one();
+            self.let_begin.notified().await;
+        }
+        id
+    }
+
+    async fn put_part(&self, path: &Path, id: &MultipartId, part: usize, data: PutPayload) -> StoreResult<PartId> {
+        self.memory.put_part(path, id, part, data).await
+    }
+
+    async fn complete_multipart(&self, path: &Path, id: &MultipartId, parts: Vec<PartId>) -> StoreResult<PutResult> {
+        if path.as_ref().ends_with("slow") {
+            self.completing.notify_one();
+            self.let_complete.notified().await;
+        }
+        let done = self.memory.complete_multipart(path, id, parts).await;
+        self.completed.notify_one();
+        done
+    }
+
+    async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> StoreResult<()> {
+        self.aborted.fetch_add(1, Ordering::SeqCst);
+        self.memory.abort_multipart(path, id).await
+    }
+}
+
+struct World {
+    watched: Arc<Watched>,
+    store: Store,
+    journal: Journal,
+    folder: TempDir,
+    job: Job,
+}
+
+impl World {
+    fn new() -> Self {
+        let memory = Arc::new(InMemory::new());
+        let watched = Arc::new(Watched {
+            memory: memory.clone(),
+            begun: Notify::new(),
+            let_begin: Notify::new(),
+            let_complete: Notify::new(),
+            made: AtomicUsize::new(0),
+            completing: Notify::new(),
+            completed: Notify::new(),
+            aborted: AtomicUsize::new(0),
+        });
+        let folder = TempDir::new().unwrap();
+        Self {
+            store: Store::new(memory, watched.clone(), Path::parse("a~b c").unwrap(), "memory"),
+            watched,
+            journal: Journal::open(&folder.path().join("uploads")).unwrap(),
+            folder,
+            job: Job::new(Arc::new(Silent), CancellationToken::new()),
+        }
+    }
+
+    /// Uploads one object.
+    async fn upload(&self, name: &str) -> Result<Vec<UploadedObject>> {
+        let (uploader, writers) = Uploader::new(&self.store, &self.journal, &UploadOptions::default());
+        write(&writers, name);
+        drop(writers);
+        uploader.run(&self.job).await
+    }
+
+    fn made_and_aborted(&self) -> (usize, usize) {
+        (self.watched.made.load(Ordering::SeqCst), self.watched.aborted.load(Ordering::SeqCst))
+    }
+
+    fn journal_is_empty(&self) -> bool {
+        std::fs::read_dir(self.folder.path().join("uploads")).unwrap().next().is_none()
+    }
+}
+
+/// Writes an object of two parts, for as long as somebody takes them.
+fn write(writers: &Writers, name: &str) {
+    let mut parts = writers.object(name.to_owned());
+    tokio::task::spawn_blocking(move || {
+        let _ = parts.part("first".into(), false).and_then(|()| parts.part("last".into(), true));
+    });
+}
+
+#[tokio::test]
+async fn an_upload_that_begins_while_the_run_is_cancelled_is_aborted() {
+    let world = World::new();
+    let cancel = async {
+        world.watched.begun.notified().await;
+        world.job.cancel.cancel();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        world.watched.let_begin.notify_one();
+    };
+    let (result, ()) = tokio::join!(world.upload("slow"), cancel);
+    assert_eq!(result.unwrap_err().kind(), Kind::Cancelled);
+    assert_eq!(world.made_and_aborted(), (1, 1));
+    assert!(world.journal_is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_that_cannot_be_written_down_is_aborted() {
+    let world = World::new();
+    std::fs::remove_dir(world.folder.path().join("uploads")).unwrap();
+    let error = world.upload("fast").await.unwrap_err();
+    assert!(error.chain().contains("write the upload journal"), "{error:?}");
+    assert_eq!(world.made_and_aborted(), (1, 1));
+}
+
+#[tokio::test]
+async fn no_object_waits_for_another_to_begin_or_to_complete() {
+    let world = World::new();
+    let watched = &world.watched;
+    let (uploader, writers) = Uploader::new(&world.store, &world.journal, &UploadOptions::default());
+    let write = async move {
+        write(&writers, "slow");
+        watched.begun.notified().await;
+        write(&writers, "fast");
+        watched.completed.notified().await;
+        watched.let_begin.notify_one();
+        watched.completing.notified().await;
+        write(&writers, "later");
+        watched.completed.notified().await;
+        watched.let_complete.notify_one();
+    };
+    let both = async { tokio::join!(uploader.run(&world.job), write) };
+    let (objects, ()) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("nothing waits");
+    let names: Vec<_> = objects.unwrap().into_iter().map(|object| object.name).collect();
+    assert_eq!(names, ["fast", "later", "slow"]);
+    assert!(world.journal_is_empty());
+}
+
+#[tokio::test]
+async fn what_a_dead_run_left_open_is_aborted_by_the_path_it_was_made_under() {
+    let world = World::new();
+    let path = world.store.path("left");
+    let id = world.watched.create_multipart(&path).await.unwrap();
+    let upload = OpenUpload { store: "memory".into(), path: path.to_string(), id: id.clone() };
+    drop(world.journal.record(upload).unwrap());
+    assert_eq!(world.store.abort_abandoned(&world.journal).await.unwrap(), 1);
+    assert!(world.watched.memory.put_part(&path, &id, 0, "x".into()).await.is_err(), "still open");
+    assert!(world.journal_is_empty());
+}
