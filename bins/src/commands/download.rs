@@ -11,7 +11,7 @@ use crate::output::{Outcome, units};
 /// Copies a backup's objects into a folder.
 ///
 /// # Errors
-/// [`Policy`](lifeboat_core::Kind::Policy) when the folder is not empty.
+/// [`Policy`](lifeboat_core::Kind::Policy) when the folder is not empty; nothing is left of a copy that failed.
 pub(super) async fn run(args: &DownloadArgs, context: &Context) -> Result<Outcome> {
     let (reference, store) = context.backup(&args.backup).await?;
     let summary = download(&store, &reference, &args.to, context.cancel.clone(), context.monitor.clone()).await?;

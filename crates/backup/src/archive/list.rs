@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_core::clock::{Clock, SystemClock};
@@ -100,10 +101,14 @@ pub(super) async fn folders(store: &Store, job: &Job) -> Result<BTreeMap<BackupP
     Ok(folders)
 }
 
-/// Reads and checks one manifest.
-pub(super) async fn read_manifest(store: &Store, job: &Job, path: &BackupPath) -> Result<Manifest> {
-    let bytes = store.get(job, &path.object(MANIFEST)).await?;
-    let manifest = Manifest::parse(&bytes)?;
+/// The bytes of one manifest, unchecked.
+pub(super) async fn fetch_manifest(store: &Store, job: &Job, path: &BackupPath) -> Result<Bytes> {
+    store.get(job, &path.object(MANIFEST)).await
+}
+
+/// The manifest that must lie at `path`.
+pub(super) fn parse_manifest(bytes: &[u8], path: &BackupPath) -> Result<Manifest> {
+    let manifest = Manifest::parse(bytes)?;
     if (&manifest.class, &manifest.database, &manifest.id) == (&path.class, &path.database, &path.id) {
         return Ok(manifest);
     }
@@ -135,7 +140,7 @@ async fn describe(
     let age = options.clock.now().duration_since(path.id.start());
     let mut snapshot = None;
     let state = if folder.contains_key(MANIFEST) {
-        match read_manifest(store, job, &path).await {
+        match readable_manifest(store, job, &path).await? {
             Ok(manifest) => {
                 snapshot = Some(manifest.snapshot);
                 let expired = options.kept.get(&path.class).is_some_and(|kept| age > *kept);
@@ -145,8 +150,7 @@ async fn describe(
                     Some(damage) => BackupState::Damaged(damage),
                 }
             }
-            Err(error) if is_damage(&error) => BackupState::Damaged(error.chain()),
-            Err(error) => return Err(error),
+            Err(error) => BackupState::Damaged(error.chain()),
         }
     } else if age < IN_FLIGHT {
         BackupState::InFlight
@@ -165,9 +169,14 @@ async fn describe(
     })
 }
 
-/// A manifest that is not ours to read is told in its row; a store that does not answer ends the listing.
-fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), Kind::Integrity | Kind::NotFound) || error.to_string().contains("archive format")
+/// A manifest that is gone or not ours to read is told in its row: the inner error. A store that does not answer, or
+/// refuses, ends the listing: the outer one.
+async fn readable_manifest(store: &Store, job: &Job, path: &BackupPath) -> Result<Result<Manifest>> {
+    match fetch_manifest(store, job, path).await {
+        Ok(bytes) => Ok(parse_manifest(&bytes, path)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(Err(error)),
+        Err(error) => Err(error),
+    }
 }
 
 const MANIFESTS_AT_ONCE: usize = 16;

@@ -1,5 +1,6 @@
 //! Finds a backup by its name and opens it: manifest and index, proven.
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::{Index, Range};
@@ -9,7 +10,7 @@ use lifeboat_core::store::layout::{BackupPath, INDEX, MANIFEST};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
-use super::list::{Folder, damage, folders, read_manifest};
+use super::list::{Folder, damage, fetch_manifest, folders, parse_manifest};
 use super::proof::RangeProof;
 use super::reference::Which;
 
@@ -20,6 +21,8 @@ pub struct Archive {
     pub path: BackupPath,
     /// Its manifest.
     pub manifest: Manifest,
+    /// The manifest as it lies in the store.
+    pub(crate) manifest_bytes: Bytes,
     /// Its index.
     pub index: Index,
 }
@@ -41,7 +44,8 @@ pub async fn find(store: &Store, job: &Job, reference: &BackupRef) -> Result<Arc
 }
 
 async fn open(store: &Store, job: &Job, path: &BackupPath, folder: &Folder) -> Result<Archive> {
-    let manifest = read_manifest(store, job, path).await?;
+    let manifest_bytes = fetch_manifest(store, job, path).await?;
+    let manifest = parse_manifest(&manifest_bytes, path)?;
     if let Some(damage) = damage(&manifest, folder) {
         return Err(Error::new(Kind::Integrity, format!("open {path}: {damage}")));
     }
@@ -50,13 +54,13 @@ async fn open(store: &Store, job: &Job, path: &BackupPath, folder: &Folder) -> R
         .ok_or_else(|| Error::new(Kind::Integrity, format!("open {path}: its manifest names no index")))?;
     let index = Index::parse(&read_attachment(store, job, path, stored).await?)?;
     check_ranges(&manifest, &index)?;
-    Ok(Archive { path: path.clone(), manifest, index })
+    Ok(Archive { path: path.clone(), manifest, manifest_bytes, index })
 }
 
 async fn read_attachment(store: &Store, job: &Job, path: &BackupPath, object: &StoredObject) -> Result<Vec<u8>> {
     let name = path.object(&object.name);
     let mut bytes = Vec::new();
-    let keep = |block: bytes::Bytes| {
+    let keep = |block: Bytes| {
         bytes.extend_from_slice(&block);
         Ok(())
     };
@@ -124,7 +128,8 @@ async fn next_available(store: &Store, job: &Job, damaged: &BackupPath) -> Optio
     let mut others: Vec<_> = found.iter().filter(|(p, _)| p.database == damaged.database && *p != damaged).collect();
     others.sort_by(|a, b| b.0.id.cmp(&a.0.id));
     for (path, folder) in others {
-        if let Ok(manifest) = read_manifest(store, job, path).await
+        if let Ok(bytes) = fetch_manifest(store, job, path).await
+            && let Ok(manifest) = parse_manifest(&bytes, path)
             && damage(&manifest, folder).is_none()
         {
             return Some(path.clone());
