@@ -43,7 +43,12 @@ pub fn run(program: Program) -> ExitCode {
     logs::install(global.verbose, style, &console, &environment);
     install_crypto();
     let (ended, exit) = match runtime() {
-        Ok(runtime) => runtime.block_on(carry_out(global, command, style, &console, environment)),
+        Ok(runtime) => {
+            let ended = runtime.block_on(carry_out(global, command, style, &console, environment));
+            // A thread may be writing to a reader that has stalled: it is not waited for.
+            runtime.shutdown_background();
+            ended
+        }
         Err(error) => (Err(error), Exit::Failure),
     };
     conclude(style, &console, &ended, exit).into()

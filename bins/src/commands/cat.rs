@@ -10,7 +10,7 @@ use super::Context;
 use crate::cli::CatArgs;
 use crate::output::Outcome;
 
-/// Writes a backup's script to stdout.
+/// Writes a backup's script to stdout, each range only once it is proven.
 ///
 /// # Errors
 /// [`Usage`](lifeboat_core::Kind::Usage) with `--json`, whose records would stand among the script;
@@ -20,6 +20,6 @@ pub(super) async fn run(args: &CatArgs, context: &Context) -> Result<Outcome> {
         return Err(Error::new(Kind::Usage, "write script and records to the same stdout").hint("leave --json out"));
     }
     let (reference, store) = context.backup(&args.backup).await?;
-    let bytes = cat(&store, &reference, &mut stdout(), context.cancel.clone(), context.monitor.clone()).await?;
+    let bytes = cat(&store, &reference, stdout(), context.cancel.clone(), context.monitor.clone()).await?;
     Ok(Outcome::success("", json!({"sql_bytes": bytes})))
 }

@@ -16,6 +16,7 @@ mod disk;
 mod killed;
 mod memory;
 mod network;
+mod reading;
 mod refusals;
 mod signals;
 mod stalled;
