@@ -45,9 +45,23 @@ fn a_target_that_is_not_empty() {
 fn the_source_itself() {
     let shop = Shop::backed_up(Major::V15);
     assert_refused(shop.store.restore(&shop.database.dsn()).run(), 40, &["the database the backup was taken of"]);
-    // Even when it was emptied: what is named there is production.
-    shop.database.psql("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
-    assert_refused(shop.store.restore(&shop.database.dsn()).run(), 40, &["the database the backup was taken of"]);
+    assert_refused(shop.store.restore(&shop.database.dsn()).arg("--create").run(), 40, &["exists already"]);
+}
+
+#[test]
+fn the_source_itself_is_restored_once_it_is_lost() {
+    let shop = Shop::backed_up(Major::V15);
+    let (server, name) = (shop.database.server, &shop.database.name);
+    let items = shop.database.psql("SELECT count(*) FROM items");
+    let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+    server.psql("postgres", &drop);
+    shop.store.restore(&shop.database.dsn()).arg("--create").run().expect(0);
+    assert_eq!(shop.database.psql("SELECT count(*) FROM items"), items);
+
+    server.psql("postgres", &drop);
+    server.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"));
+    shop.store.restore(&shop.database.dsn()).run().expect(0);
+    assert_eq!(shop.database.psql("SELECT count(*) FROM items"), items);
 }
 
 #[test]

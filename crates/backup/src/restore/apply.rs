@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lifeboat_core::index::{Content, Range};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Job, Result};
+use lifeboat_core::{Error, Job, Result};
 
 use super::preflight::Preflight;
 use super::rows::Loader;
@@ -56,7 +56,24 @@ async fn fill(
 ) -> Result<Vec<String>> {
     let mut session = target.connect("restore", job).await?;
     let missing = &preflight.missing_roles;
-    let passwords = roles::create(store, archive, missing, options.roles, &mut session, job).await?;
+    let creating = roles::create(store, archive, missing, options.roles, &mut session, job);
+    let created = job.run(Box::pin(creating)).await?;
+    let filled = fill_with(session, store, archive, target, options, header, job).await;
+    if filled.is_err() {
+        created.tell_what_stays(job);
+    }
+    filled.map(|()| created.passwords_to_set)
+}
+
+async fn fill_with(
+    session: DirectSession,
+    store: &Store,
+    archive: &Archive,
+    target: &Target,
+    options: &RestoreOptions,
+    header: &Header,
+    job: &Job,
+) -> Result<()> {
     let encoding = header.encoding.clone().unwrap_or_else(|| "UTF8".to_owned());
     let skip_owners = options.roles == MissingRoles::Skip;
     let loader =
@@ -64,20 +81,36 @@ async fn fill(
     let mut sql = SqlRunner { store, archive, job, session, encoding: encoding.clone(), skip_owners };
     let filled = run_script(archive, &loader, &mut sql, options.jobs, job).await;
     if let Err(error) = filled {
-        if !target.is_created() {
-            job.step("empty the tables that were filled");
-            if let Err(error) = loader.empty_filled().await {
-                job.warn(&format!("could not empty the tables that were filled: {}", error.chain()));
-            }
-        }
-        return Err(error);
+        end(sql.session, job).await;
+        return Err(if target.is_created() { error } else { empty(&loader, error).await });
     }
     if target.is_created() {
-        set_properties(&mut sql.session, target, archive, skip_owners).await?;
+        job.run(Box::pin(set_properties(&mut sql.session, target, archive, skip_owners))).await?;
     }
     sql.session.close().await;
-    target.publish(job).await?;
-    Ok(passwords)
+    target.publish(job).await
+}
+
+/// Ends the session, and the statement that a cancelled run left at work in it: it would hold its locks to its end.
+async fn end(session: DirectSession, job: &Job) {
+    if job.cancel.is_cancelled() {
+        match tokio::time::timeout(CANCEL_WITHIN, session.cancel()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => job.warn(&format!("could not cancel the last statement: {}", error.chain())),
+            Err(_) => job.warn("could not cancel the last statement: the server does not answer"),
+        }
+    }
+    session.close().await;
+}
+
+/// Empties what was filled in a database that was there before; `error` then says how to go on.
+async fn empty(loader: &Loader<'_>, error: Error) -> Error {
+    loader.job.step("empty the tables that were filled");
+    if let Err(error) = loader.empty_filled().await {
+        loader.job.warn(&format!("could not empty the tables that were filled: {}", error.chain()));
+    }
+    let hint = error.help().map_or_else(|| DEFINITIONS_STAY.to_owned(), |help| format!("{help}; {DEFINITIONS_STAY}"));
+    error.hint(hint)
 }
 
 async fn run_script(
@@ -130,3 +163,7 @@ async fn set_properties(
     }
     Ok(())
 }
+
+const CANCEL_WITHIN: Duration = Duration::from_secs(5);
+const DEFINITIONS_STAY: &str = "definitions stay in the database: before the next try drop it and create it again, or \
+                                restore with --create";

@@ -99,10 +99,8 @@ impl Preflight {
             self.refuse("the server is a standby", "restore into its primary");
         }
         let source = archive.index.source.as_ref().map_or(0, |source| source.server_version_num / 10_000);
-        let target = facts.server_version_num / 10_000;
-        if target < source {
-            let why = format!("the backup is of PostgreSQL {source} and the server is {target}");
-            self.refuse(why, "restore into a server of the same or a later major version");
+        if let Some((why, hint)) = version_refusal(source, facts.server_version_num / 10_000) {
+            self.refuse(why, &hint);
         }
         let lacking = archive.index.extensions.iter().filter(|extension| !facts.extensions.contains(&extension.name));
         let lacking: Vec<_> = lacking.map(|extension| format!("{} {}", extension.name, extension.version)).collect();
@@ -128,9 +126,6 @@ impl Preflight {
         options: &RestoreOptions,
         facts: &TargetFacts,
     ) -> Result<()> {
-        if is_source(archive, session, target).await? {
-            self.refuse("the target is the database the backup was taken of", "restore into another database");
-        }
         if options.create {
             if facts.exists {
                 let why = format!("the database {} exists already", target.dbname);
@@ -140,6 +135,10 @@ impl Preflight {
         }
         let objects: u64 = session.text(USER_OBJECTS).await?.and_then(|n| n.parse().ok()).unwrap_or(0);
         if objects > 0 {
+            // One that was dropped and created again since has nothing to lose.
+            if is_source(archive, session, target).await? {
+                self.refuse("the target is the database the backup was taken of", "restore into another database");
+            }
             let why = format!("the database {} is not empty: it has {objects} objects", target.dbname);
             self.refuse(why, "name an empty database, or another one with --create");
         }
@@ -156,6 +155,18 @@ impl Preflight {
         }
         Ok(())
     }
+}
+
+/// Why a server of major version `target` cannot take a backup of `source`, and what to do.
+fn version_refusal(source: u32, target: u32) -> Option<(String, String)> {
+    if target < OLDEST_MAJOR {
+        let hint = format!("restore into PostgreSQL {} or later", source.max(OLDEST_MAJOR));
+        return Some((format!("the server is PostgreSQL {target}, older than {OLDEST_MAJOR}"), hint));
+    }
+    (target < source).then(|| {
+        let why = format!("the backup is of PostgreSQL {source} and the server is {target}");
+        (why, "restore into a server of the same or a later major version".to_owned())
+    })
 }
 
 async fn is_source(archive: &Archive, session: &mut DirectSession, target: &ConnectionSettings) -> Result<bool> {
@@ -195,3 +206,19 @@ SELECT (SELECT count(*) FROM pg_catalog.pg_class c
      + (SELECT count(*) FROM pg_catalog.pg_largeobject_metadata)";
 
 const UNDEFINED_DATABASE: &str = "3D000";
+const OLDEST_MAJOR: u32 = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::version_refusal;
+
+    #[test]
+    fn a_server_older_than_12_is_refused_once_and_clearly() {
+        let (why, hint) = version_refusal(15, 11).unwrap();
+        assert_eq!(why, "the server is PostgreSQL 11, older than 12");
+        assert_eq!(hint, "restore into PostgreSQL 15 or later");
+        assert!(version_refusal(0, 9).is_some());
+        assert!(version_refusal(12, 12).is_none());
+        assert!(version_refusal(15, 14).is_some());
+    }
+}

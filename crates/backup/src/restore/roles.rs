@@ -10,7 +10,24 @@ use crate::archive::Archive;
 use crate::postgres::{DirectSession, Session, quote_ident, sqlstate_of};
 use crate::script::{StatementKind, Statements};
 
-/// Creates the missing roles as `mode` says; gives an ALTER ROLE line for each that can log in but has no password.
+/// Roles that this run created.
+#[derive(Default)]
+pub(super) struct Created {
+    names: Vec<String>,
+    /// An ALTER ROLE line for each that can log in but has no password.
+    pub(super) passwords_to_set: Vec<String>,
+}
+
+impl Created {
+    /// Roles belong to the server: they outlive a database that is dropped.
+    pub(super) fn tell_what_stays(&self, job: &Job) {
+        if !self.names.is_empty() {
+            job.warn(&format!("the roles {} were created and stay", self.names.join(", ")));
+        }
+    }
+}
+
+/// Creates the missing roles as `mode` says: all, or none when it fails and the session ends.
 pub(super) async fn create(
     store: &Store,
     archive: &Archive,
@@ -18,19 +35,26 @@ pub(super) async fn create(
     mode: MissingRoles,
     session: &mut DirectSession,
     job: &Job,
-) -> Result<Vec<String>> {
-    match mode {
-        MissingRoles::Refuse | MissingRoles::Skip => Ok(Vec::new()),
-        _ if missing.is_empty() => Ok(Vec::new()),
-        MissingRoles::Stub => stub(missing, session, job).await,
-        MissingRoles::Create => as_they_were(store, archive, missing, session, job).await,
+) -> Result<Created> {
+    if missing.is_empty() || matches!(mode, MissingRoles::Refuse | MissingRoles::Skip) {
+        return Ok(Created::default());
     }
+    session.execute("BEGIN").await?;
+    let passwords_to_set = match mode {
+        MissingRoles::Create => as_they_were(store, archive, missing, session, job).await?,
+        _ => stub(missing, session, job).await?,
+    };
+    session.execute("COMMIT").await.map_err(|error| error.while_doing("create the roles"))?;
+    Ok(Created { names: missing.iter().map(|role| role.name.clone()).collect(), passwords_to_set })
 }
 
 async fn stub(missing: &[Role], session: &mut DirectSession, job: &Job) -> Result<Vec<String>> {
     for role in missing {
         job.step(&format!("create the role {} without the right to log in", role.name));
-        session.execute(&format!("CREATE ROLE {} NOLOGIN", quote_ident(&role.name))).await?;
+        session
+            .execute(&format!("CREATE ROLE {} NOLOGIN", quote_ident(&role.name)))
+            .await
+            .map_err(|error| error.while_doing(format!("create the role {}", role.name)))?;
     }
     Ok(Vec::new())
 }
@@ -60,8 +84,10 @@ async fn as_they_were(
 /// A member or group that neither the backup refers to nor the target has is left out.
 async fn grant_memberships(globals: &[u8], created: &[Role], session: &mut DirectSession, job: &Job) -> Result<()> {
     for statement in memberships(globals, created)? {
+        session.execute("SAVEPOINT membership").await?;
         match session.execute(&statement).await {
             Err(error) if sqlstate_of(&error) == Some(UNDEFINED_OBJECT) => {
+                session.execute("ROLLBACK TO SAVEPOINT membership").await?;
                 job.warn(&format!("left out the membership {statement} {}", error.chain()));
             }
             result => result.map_err(|error| error.while_doing("restore the memberships of roles"))?,
@@ -101,6 +127,10 @@ fn statements_about(globals: &[u8], role: &str) -> Result<Vec<String>> {
         if about.is_some_and(|rest| names.iter().any(|name| is_ours(rest, name))) {
             found.push(text.to_owned());
         }
+    }
+    if found.is_empty() {
+        return Err(Error::new(Kind::Integrity, format!("find the role {role} among the roles of the backup"))
+            .hint("use --roles stub or --roles skip"));
     }
     Ok(found)
 }
@@ -144,6 +174,7 @@ const UNDEFINED_OBJECT: &str = "42704";
 
 #[cfg(test)]
 mod tests {
+    use lifeboat_core::Kind;
     use lifeboat_core::index::Role;
 
     use super::{memberships, statements_about};
@@ -173,6 +204,14 @@ CREATE ROLE app2;\nCREATE ROLE \"Odd Name\";\nALTER ROLE \"Odd Name\" WITH NOLOG
             ["CREATE ROLE app;", "ALTER ROLE app WITH NOSUPERUSER LOGIN;", "ALTER ROLE app SET work_mem TO '8MB';"];
         assert_eq!(found, expect);
         assert_eq!(statements_about(GLOBALS.as_bytes(), "Odd Name").unwrap().len(), 2);
-        assert!(statements_about(GLOBALS.as_bytes(), "ap").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_role_that_the_backup_does_not_hold_is_an_error() {
+        assert_eq!(statements_about(GLOBALS.as_bytes(), "ap").unwrap_err().kind(), Kind::Integrity);
+        let latin1 = b"CREATE ROLE \"J\xfcrgen\";\nALTER ROLE \"J\xfcrgen\" WITH LOGIN;\n";
+        assert_eq!(statements_about(latin1, "J\u{fc}rgen").unwrap_err().kind(), Kind::Integrity);
+        let utf8 = "CREATE ROLE \"J\u{fc}rgen\";\nALTER ROLE \"J\u{fc}rgen\" WITH LOGIN;\n";
+        assert_eq!(statements_about(utf8.as_bytes(), "J\u{fc}rgen").unwrap().len(), 2);
     }
 }

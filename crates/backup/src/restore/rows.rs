@@ -54,7 +54,7 @@ impl Loader<'_> {
 
     async fn work(&self, waiting: &Mutex<Vec<(&Range, &Rows)>>) -> Result<()> {
         let mut session = self.target.connect("rows", self.job).await?;
-        self.header.tell(&mut session).await?;
+        self.job.run(Box::pin(self.header.tell(&mut session))).await?;
         loop {
             let next = waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
             let Some((range, rows)) = next else { break };

@@ -108,11 +108,11 @@ impl SqlRunner<'_> {
     }
 
     async fn execute(&mut self, statement: &Statement<'_>) -> Result<()> {
-        let text = self.utf8(statement.body()).await?;
+        let job = self.job.clone();
+        let text = job.run(Box::pin(self.utf8(statement.body()))).await?;
         if client_encoding(&text).is_some() {
             return Ok(());
         }
-        let job = self.job.clone();
         job.run(self.session.execute(&text)).await.map_err(|error| {
             if error.kind() == Kind::Cancelled {
                 error

@@ -35,14 +35,19 @@ impl Target {
         let mut session = maintenance(wanted, &how, job).await?;
         job.step(&format!("create the database {temporary}"));
         let statement = create_statement(&temporary, archive.index.source.as_ref(), preflight.server_version_num);
-        session.execute(&statement).await.map_err(|error| not_created(error, &temporary))?;
+        session
+            .execute(&statement)
+            .await
+            .map_err(|error| not_created(error, &temporary, preflight.server_version_num))?;
         session.close().await;
         Ok(Self { settings: wanted.with_dbname(&temporary), final_name: Some(wanted.dbname.clone()), how })
     }
 
     /// A session with the database under restore.
     pub(super) async fn connect(&self, purpose: &str, job: &Job) -> Result<DirectSession> {
-        connect(&self.settings, purpose, &self.how, &*job.monitor).await
+        // The job's own: a cancelled run cleans up under another.
+        let how = ConnectOptions { cancel: job.cancel.clone(), ..self.how.clone() };
+        connect(&self.settings, purpose, &how, &*job.monitor).await
     }
 
     /// Whether this run created the database.
@@ -73,7 +78,7 @@ impl Target {
         let how = ConnectOptions { cancel: job.cancel.clone(), ..self.how.clone() };
         let dropped = async {
             let mut session = maintenance(&self.settings, &how, &job).await?;
-            session.execute(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quote_ident(name))).await
+            drop_database(&mut session, name).await
         };
         if let Err(error) = dropped.await {
             job.warn(&format!("could not drop the unfinished database {name}: {}", error.chain()));
@@ -81,14 +86,33 @@ impl Target {
     }
 }
 
+async fn drop_database(session: &mut DirectSession, name: &str) -> Result<()> {
+    let version_num = session.server().version_num;
+    if version_num < DROPS_BY_FORCE {
+        session.execute(&end_sessions_statement(name)).await?;
+    }
+    session.execute(&drop_statement(name, version_num)).await
+}
+
+/// Ends every session with the database, as the server itself can from 13 on.
+fn end_sessions_statement(name: &str) -> String {
+    let name = quote_literal(name);
+    format!("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = {name}")
+}
+
+fn drop_statement(name: &str, version_num: u32) -> String {
+    let force = if version_num < DROPS_BY_FORCE { "" } else { " WITH (FORCE)" };
+    format!("DROP DATABASE IF EXISTS {}{force}", quote_ident(name))
+}
+
 /// A restore that was killed leaves its database; whether another one is still at work in it, only the operator knows.
-fn not_created(error: Error, temporary: &str) -> Error {
+fn not_created(error: Error, temporary: &str, version_num: u32) -> Error {
     let is_there = crate::postgres::sqlstate_of(&error) == Some(DUPLICATE_DATABASE);
     let error = error.while_doing(format!("create the database {temporary}"));
     if !is_there {
         return error;
     }
-    let drop = format!("DROP DATABASE {} WITH (FORCE)", quote_ident(temporary));
+    let drop = drop_statement(temporary, version_num);
     Error::new(Kind::Policy, "restore beside an earlier restore of this backup that did not end")
         .hint(format!("if it is not running any more, drop what it left: {drop}"))
         .caused_by(error)
@@ -145,3 +169,16 @@ pub(super) fn not_convertible(encoding: &str) -> Error {
 
 const NAME_BYTES_MAX: usize = 63;
 const DUPLICATE_DATABASE: &str = "42P04";
+const DROPS_BY_FORCE: u32 = 130_000;
+
+#[cfg(test)]
+mod tests {
+    use super::{drop_statement, end_sessions_statement};
+
+    #[test]
+    fn a_server_before_13_drops_a_database_without_force() {
+        assert_eq!(drop_statement("shop", 120_022), "DROP DATABASE IF EXISTS \"shop\"");
+        assert_eq!(drop_statement("shop", 130_000), "DROP DATABASE IF EXISTS \"shop\" WITH (FORCE)");
+        assert!(end_sessions_statement("o'shop").ends_with("WHERE datname = 'o''shop'"));
+    }
+}
