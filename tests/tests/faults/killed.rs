@@ -117,7 +117,7 @@ fn a_restore_after_a_killed_one_says_what_to_drop_and_then_succeeds() {
 
     let left = databases(&name).pop().unwrap();
     let refused = restore().run().expect(40);
-    let statement = format!("DROP DATABASE \"{left}\" WITH (FORCE)");
+    let statement = format!("DROP DATABASE IF EXISTS \"{left}\" WITH (FORCE)");
     assert!(refused.stderr.contains(&statement), "{}", refused.stderr);
     server.psql("postgres", &statement);
     restore().run().expect(0);

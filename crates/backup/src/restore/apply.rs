@@ -100,7 +100,8 @@ async fn end(session: DirectSession, job: &Job) {
             Err(_) => job.warn("could not cancel the last statement: the server does not answer"),
         }
     }
-    session.close().await;
+    // A statement that the server does not give up keeps the session; dropping it is enough for us.
+    let _ = tokio::time::timeout(CANCEL_WITHIN, session.close()).await;
 }
 
 /// Empties what was filled in a database that was there before; `error` then says how to go on.
