@@ -157,6 +157,34 @@ fn a_damaged_restore_empties_the_tables_of_a_database_that_was_there() {
     assert_eq!(empty.psql(left), "0");
 }
 
+/// Cancels as soon as the operation says that it does this.
+struct CancelAt(&'static str, tokio_util::sync::CancellationToken);
+
+impl lifeboat_core::monitor::Monitor for CancelAt {
+    fn event(&self, event: &lifeboat_core::monitor::Event<'_>) {
+        if matches!(event, lifeboat_core::monitor::Event::Step(step) if step.starts_with(self.0)) {
+            self.1.cancel();
+        }
+    }
+}
+
+#[test]
+fn a_cancelled_restore_empties_the_tables_of_a_database_that_was_there() {
+    let empty = lifeboat_tests::Postgres::shared(lifeboat_tests::Major::V15).database("cancelled");
+    run(async {
+        let victim = victim().await;
+        let store = in_memory(&victim.objects).await;
+        let target = world::settings(&empty.socket_dsn());
+        let options = lifeboat_backup::RestoreOptions::default();
+        let monitor = Arc::new(CancelAt("restore indexes", options.cancel.clone()));
+        let reference = victim.reference().parse().unwrap();
+        let error = lifeboat_backup::restore(&store, &reference, &target, &options, monitor).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::Cancelled, "{error:?}");
+    });
+    let left = "SELECT (SELECT count(*) FROM wide) + (SELECT count(*) FROM twin_a) + (SELECT count(*) FROM twin_b)";
+    assert_eq!(empty.psql(left), "0");
+}
+
 #[test]
 fn a_backup_without_its_manifest_is_none() {
     run(async {

@@ -1,7 +1,7 @@
 //! Roles that the target server lacks: refused with a list, created, created as stubs, or left out.
 
 use lifeboat_tests::compare::{assert_same, assert_same_contents};
-use lifeboat_tests::servers::postgres::Options;
+use lifeboat_tests::servers::postgres::{Options, PASSWORD};
 use lifeboat_tests::{Database, Major, Postgres, fixtures};
 
 use crate::depot::{Depot, databases_like, result, unused_name};
@@ -96,4 +96,50 @@ fn missing_roles_are_left_out_with_what_belongs_to_them() {
     assert_same_contents(&original, &restored);
     assert_eq!(roles_of(&server), "");
     assert_eq!(restored.psql("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"), "postgres");
+}
+
+#[test]
+fn a_role_that_cannot_be_created_leaves_none() {
+    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+    depot.backup(&original);
+    // May create roles, and may not say what they are to be: the second statement about the first role fails.
+    server.psql("postgres", &format!("CREATE ROLE clerk LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'"));
+    let into = server.dsn_as("clerk", PASSWORD, &unused_name("none"));
+    let restore = depot.restore_command(&server, "x").args(["--create", "--roles", "create"]).env("TARGET_URL", into);
+    let outcome = restore.run().expect(20);
+    assert!(outcome.text().contains("create the role"), "{}", outcome.text());
+    assert_eq!(roles_of(&server), "");
+}
+
+#[test]
+fn roles_that_a_failed_restore_created_are_told() {
+    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+    original.psql(&format!(
+        "CREATE TABLE public.picky (x int); INSERT INTO public.picky VALUES (1);
+         CREATE FUNCTION public.at_home(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
+             IF current_database() <> '{}' THEN RAISE EXCEPTION 'not at home'; END IF; RETURN x; END $$;
+         CREATE INDEX ON public.picky (public.at_home(x))",
+        original.name
+    ));
+    depot.backup(&original);
+    let name = unused_name("told");
+    let outcome = depot.restore_command(&server, &name).args(["--create", "--roles", "create"]).run().expect(20);
+    assert!(outcome.text().contains("not at home"), "{}", outcome.text());
+    let told = outcome.text();
+    let told = told.lines().find(|line| line.contains("were created and stay")).expect("the roles are told");
+    assert!(told.contains("hard_owner") && told.contains("hard_reader"), "{told}");
+    assert_eq!(databases_like(&server, &name), "");
+}
+
+#[test]
+fn a_role_with_a_name_that_is_not_ascii_comes_back() {
+    let (depot, server) = (Depot::file(), bare_server());
+    let source = bare_server();
+    source.psql("postgres", "CREATE ROLE \"J\u{fc}rgen \u{141}\" LOGIN CONNECTION LIMIT 7");
+    let original = source.database("umlaut");
+    original.psql("CREATE TABLE t (x int); ALTER TABLE t OWNER TO \"J\u{fc}rgen \u{141}\"");
+    depot.backup(&original);
+    let name = unused_name("umlaut");
+    depot.restore_command(&server, &name).args(["--create", "--roles", "create"]).run().expect(0);
+    assert_eq!(server.psql("postgres", "SELECT rolconnlimit FROM pg_roles WHERE rolname = 'J\u{fc}rgen \u{141}'"), "7");
 }

@@ -13,7 +13,7 @@ impl Store {
     /// Aborts the uploads to this store that runs now dead have left open; gives their number.
     ///
     /// # Errors
-    /// [`Kind::Failure`] when the journal cannot be read. An upload that cannot be aborted stays in the journal.
+    /// [`Failure`](crate::Kind::Failure) when the journal cannot be read. An upload that cannot be aborted stays in the journal.
     pub async fn abort_abandoned(&self, journal: &Journal) -> Result<usize> {
         let abandoned = journal.abandoned(&self.address)?;
         let count = abandoned.len();
