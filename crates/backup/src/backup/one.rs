@@ -225,7 +225,8 @@ async fn run_tools(
     job.step("dump the roles");
     let mut globals = tools.command("pg_dumpall", "globals");
     // Without a database of its own it would connect to `postgres`, where the role may have no business.
-    globals.args(["--globals-only", "--no-role-passwords", "--encoding=UTF8", "--database", tools.dbname()]);
+    globals.args(["--globals-only", "--no-role-passwords", "--encoding=UTF8"]);
+    globals.arg(format!("--database={}", tools.database_argument()));
     attachments.push(destination.tool_output(job, globals, "pg_dumpall", layout::GLOBALS, &writers).await?);
     job.step("dump the rows");
     let mut pg_dump = tools.command("pg_dump", "dump");

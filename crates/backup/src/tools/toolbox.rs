@@ -63,12 +63,13 @@ impl Toolbox {
         Err(Error::new(Kind::Tool, doing()).caused_by(said))
     }
 
-    /// The database's own name.
-    pub(crate) fn dbname(&self) -> &str {
-        match &self.how {
+    /// The database as an argument: a bare name with `=` in it would be taken for connection parameters.
+    pub(crate) fn database_argument(&self) -> String {
+        let dbname = match &self.how {
             How::Local { dbname, .. } => dbname,
             How::Prefixed(options) => &options.dbname,
-        }
+        };
+        connection_string(&[("dbname", dbname)])
     }
 
     /// The first word of the prefix, if there is one.
