@@ -19,7 +19,7 @@ use super::open::{Opened, end_remote_sessions, open};
 use super::{BackupOptions, BackupSummary};
 use crate::leader::{Facts, Leader, ROW_SETTINGS, account_for, database_sql};
 use crate::source::Source;
-use crate::stream::{self, Script};
+use crate::stream::{self, HANDOFF_BYTES, Script};
 use crate::tools::Toolbox;
 
 /// What a backup would do.
@@ -66,11 +66,12 @@ pub async fn plan(source: &Source, store: &Store, options: &BackupOptions, job: 
 }
 
 /// Most memory a run takes beside twice the longest row: parts in flight and one being filled by each of at most two
-/// writers at a time, a member on its way through the compressor, and the program itself.
+/// writers at a time, what lies between the two threads of the stream, a member on its way through the compressor, and the
+/// program itself.
 #[must_use]
 pub(super) fn memory_bytes(upload: &UploadOptions) -> u64 {
     let parts = (upload.parts_in_flight as u64 + 2) * upload.part_bytes as u64;
-    parts + 3 * MEMBER_BYTES as u64 + PROGRAM_BYTES
+    parts + 3 * MEMBER_BYTES as u64 + HANDOFF_BYTES as u64 + PROGRAM_BYTES
 }
 
 const PROGRAM_BYTES: u64 = 32 << 20;

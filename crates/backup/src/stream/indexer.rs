@@ -5,21 +5,13 @@
 
 use std::collections::HashMap;
 
-use lifeboat_core::codec::{Fingerprint, ObjectWriter, PartSink, RowLines, WrittenObject};
+use lifeboat_core::codec::{Fingerprint, RowLines, WrittenObject};
 use lifeboat_core::index::{Content, Range, Rows, Section};
 use lifeboat_core::store::layout;
 use lifeboat_core::{Error, Kind, Result};
 
+use super::output::{Output, Written};
 use crate::script::{CopyTarget, Lexer, Setval, SqlName, StatementKind, Token, Trailer, comment_header, setval};
-
-/// Opens the sinks of the script's objects.
-pub(super) trait Objects {
-    /// Takes the parts of one object.
-    type Sink: PartSink;
-
-    /// The sink of the object called `name` in the backup's folder.
-    fn open(&mut self, name: &str) -> Self::Sink;
-}
 
 /// When ranges and objects end.
 #[derive(Clone, Copy, Debug)]
@@ -30,8 +22,17 @@ pub(super) struct Cuts {
     pub(super) sql_range_bytes: u64,
 }
 
-/// What the script held and where it lies.
+/// What the script held, in order; where it lies is known to whoever wrote it.
 #[derive(Debug, Default)]
+pub(super) struct Outline {
+    pub(super) contents: Vec<Content>,
+    pub(super) relations: Vec<CopiedRelation>,
+    pub(super) sequences: Vec<SetSequence>,
+    pub(super) large_objects: u64,
+}
+
+/// What the script held and where it lies.
+#[derive(Debug)]
 pub(crate) struct Script {
     pub(crate) objects: Vec<(String, WrittenObject)>,
     pub(crate) ranges: Vec<Range>,
@@ -59,17 +60,18 @@ pub(crate) struct SetSequence {
 }
 
 /// Indexes a script that is pushed in slices.
-pub(super) struct Indexer<O: Objects> {
+pub(super) struct Indexer<O> {
     lexer: Lexer,
     state: State<O>,
 }
 
-struct State<O: Objects> {
-    objects: O,
+struct State<O> {
+    output: O,
     cuts: Cuts,
-    writer: ObjectWriter<O::Sink>,
-    name: String,
-    script: Script,
+    objects: usize,
+    object_bytes: u64,
+    range_bytes: u64,
+    outline: Outline,
     positions: HashMap<CopyKey, usize>,
     statement: Vec<u8>,
     section: Section,
@@ -90,23 +92,23 @@ type CopyKey = (Vec<u8>, Vec<u8>);
 /// What pg_dump does not set and the input of a value depends on.
 const PREAMBLE: &[u8] = b"SET lc_monetary = 'C';\n";
 
-impl<O: Objects> Indexer<O> {
-    pub(super) fn new(mut objects: O, cuts: Cuts) -> Result<Self> {
-        let name = layout::dump(0);
-        let writer = ObjectWriter::new(objects.open(&name), cuts.part_bytes);
+impl<O: Output> Indexer<O> {
+    /// Begins the script, in the object that `output` has begun.
+    pub(super) fn new(output: O, cuts: Cuts) -> Result<Self> {
         let mut state = State {
-            objects,
+            output,
             cuts,
-            writer,
-            name,
-            script: Script::default(),
+            objects: 1,
+            object_bytes: 0,
+            range_bytes: 0,
+            outline: Outline::default(),
             positions: HashMap::new(),
             statement: Vec::new(),
             section: Section::PreData,
             range_section: Section::PreData,
             block: None,
         };
-        state.writer.write(PREAMBLE)?;
+        state.write(PREAMBLE)?;
         state.end_sql_range()?;
         Ok(Self { lexer: Lexer::new(), state })
     }
@@ -117,31 +119,30 @@ impl<O: Objects> Indexer<O> {
         self.lexer.push(input, &mut |token| state.token(token))
     }
 
-    /// Ends the script, but not its last object: that waits for `pg_dump`'s exit status.
-    pub(super) fn end(self) -> Result<Ended<O>> {
+    /// Ends the script and its last range; ending the last object is up to the caller, who knows how `pg_dump` ended.
+    pub(super) fn end(self) -> Result<(Outline, O)> {
         if self.lexer.finish()? != Trailer::Database {
             return Err(Error::new(Kind::Integrity, "find pg_dump's last line: its output is incomplete"));
         }
         let mut state = self.state;
         state.flush_statement()?;
         state.end_sql_range()?;
-        Ok(Ended(state))
+        Ok((state.outline, state.output))
     }
 }
 
-/// A script that was read to its end.
-pub(super) struct Ended<O: Objects>(State<O>);
-
-impl<O: Objects> Ended<O> {
-    /// Ends the last object. Not called, the object is never completed.
-    pub(super) fn finish(self) -> Result<Script> {
-        let State { mut script, writer, name, .. } = self.0;
-        script.objects.push((name, writer.finish()?));
-        Ok(script)
+impl Outline {
+    /// Adds where it all lies.
+    pub(super) fn at(self, written: Written) -> Script {
+        let Self { contents, relations, sequences, large_objects } = self;
+        debug_assert_eq!(contents.len(), written.ranges.len());
+        let ranges = written.ranges.into_iter().zip(contents);
+        let ranges = ranges.map(|((object, bytes), content)| Range { object, bytes, content }).collect();
+        Script { objects: written.objects, ranges, relations, sequences, large_objects }
     }
 }
 
-impl<O: Objects> State<O> {
+impl<O: Output> State<O> {
     fn token(&mut self, token: Token<'_>) -> Result<()> {
         match token {
             Token::Sql(bytes) => {
@@ -161,7 +162,7 @@ impl<O: Objects> State<O> {
             self.note_value();
         }
         self.flush_statement()?;
-        if self.writer.range_sql_bytes() >= self.cuts.sql_range_bytes {
+        if self.range_bytes >= self.cuts.sql_range_bytes {
             self.end_sql_range()?;
         }
         Ok(())
@@ -182,16 +183,18 @@ impl<O: Objects> State<O> {
         let body = crate::script::Statement { text: &self.statement, kind: StatementKind::Sql }.body();
         if let Some(set) = setval(body) {
             let Setval { schema, sequence: name, value, is_called: called } = set;
-            self.script.sequences.push(SetSequence { schema, name, value, called });
+            self.outline.sequences.push(SetSequence { schema, name, value, called });
         } else if body.starts_with(b"SELECT pg_catalog.lo_open(") {
-            self.script.large_objects += 1;
+            self.outline.large_objects += 1;
         }
     }
 
     fn flush_statement(&mut self) -> Result<()> {
         if !self.statement.is_empty() {
-            self.writer.write(&self.statement)?;
-            self.statement.clear();
+            let mut statement = std::mem::take(&mut self.statement);
+            self.write(&statement)?;
+            statement.clear();
+            self.statement = statement;
         }
         Ok(())
     }
@@ -208,7 +211,7 @@ impl<O: Objects> State<O> {
     fn relation(&mut self, target: &CopyTarget) -> usize {
         let schema = target.schema.as_ref();
         let key = (schema.map(|s| s.as_bytes().to_vec()).unwrap_or_default(), target.table.as_bytes().to_vec());
-        let relations = &mut self.script.relations;
+        let relations = &mut self.outline.relations;
         *self.positions.entry(key).or_insert_with(|| {
             relations.push(CopiedRelation {
                 schema: target.schema.clone(),
@@ -234,12 +237,12 @@ impl<O: Objects> State<O> {
     fn write_rows(&mut self, rows: &[u8]) -> Result<()> {
         let block = self.block.as_mut().expect("the lexer gives rows only in a COPY block");
         block.lines.push(rows)?;
-        self.writer.write(rows)
+        self.write(rows)
     }
 
     fn may_end_chunk(&mut self) -> Result<()> {
         let object_is_full = self.object_is_nearly_full();
-        if self.writer.range_sql_bytes() < self.cuts.chunk_bytes && !object_is_full {
+        if self.range_bytes < self.cuts.chunk_bytes && !object_is_full {
             return Ok(());
         }
         self.end_rows_range(false)?;
@@ -258,7 +261,7 @@ impl<O: Objects> State<O> {
         let fingerprint = block.lines.take()?;
         let rows = Rows { relation: block.relation, opens: block.opens, closes, fingerprint };
         block.opens = false;
-        self.script.relations[rows.relation].fingerprint += fingerprint;
+        self.outline.relations[rows.relation].fingerprint += fingerprint;
         if closes && fingerprint.rows == 0 {
             self.mark_closed();
         }
@@ -267,7 +270,7 @@ impl<O: Objects> State<O> {
 
     /// The block ended where a chunk did: that chunk closes it.
     fn mark_closed(&mut self) {
-        if let Some(Range { content: Content::Rows(rows), .. }) = self.script.ranges.last_mut() {
+        if let Some(Content::Rows(rows)) = self.outline.contents.last_mut() {
             rows.closes = true;
         }
     }
@@ -278,25 +281,32 @@ impl<O: Objects> State<O> {
         if self.object_is_nearly_full() { self.roll_over() } else { Ok(()) }
     }
 
-    fn end_range(&mut self, content: Content) -> Result<()> {
-        let object = self.script.objects.len();
-        let range = self.writer.end_range()?;
-        self.script.ranges.extend(range.map(|bytes| Range { object, bytes, content }));
-        Ok(())
+    fn write(&mut self, sql: &[u8]) -> Result<()> {
+        self.range_bytes += sql.len() as u64;
+        self.output.write(sql)
     }
 
-    /// A tenth of the limit is left for what one slice of rows or one statement may still add.
+    fn end_range(&mut self, content: Content) -> Result<()> {
+        if self.range_bytes == 0 {
+            return Ok(());
+        }
+        self.object_bytes += std::mem::take(&mut self.range_bytes);
+        self.outline.contents.push(content);
+        self.output.end_range()
+    }
+
+    /// Counts SQL bytes: how far the compressor is behind must not decide where an object ends, and gzip never makes more
+    /// than a little of them. A tenth of the limit is left for that, and for what one slice or one statement may still add.
     fn object_is_nearly_full(&self) -> bool {
-        self.writer.parts() >= self.cuts.parts_max - self.cuts.parts_max.div_ceil(10)
+        let parts = self.cuts.parts_max - self.cuts.parts_max.div_ceil(10);
+        self.object_bytes + self.range_bytes >= parts * self.cuts.part_bytes as u64
     }
 
     fn roll_over(&mut self) -> Result<()> {
-        let next = layout::dump(self.script.objects.len() + 1);
-        let writer = ObjectWriter::new(self.objects.open(&next), self.cuts.part_bytes);
-        let full = std::mem::replace(&mut self.writer, writer);
-        let name = std::mem::replace(&mut self.name, next);
-        self.script.objects.push((name, full.finish()?));
-        Ok(())
+        let next = layout::dump(self.objects);
+        self.objects += 1;
+        self.object_bytes = 0;
+        self.output.next_object(next)
     }
 }
 

@@ -1,17 +1,23 @@
 //! The method `stream`: one plain `pg_dump`, indexed and fingerprinted from its own output.
 
+mod handoff;
 mod indexer;
+mod output;
 
 use std::io::{PipeReader, Read as _};
 
+use lifeboat_core::codec::ObjectWriter;
+use lifeboat_core::job::cancelled;
 use lifeboat_core::monitor::Counter;
-use lifeboat_core::store::layout::BackupPath;
+use lifeboat_core::store::layout::{self, BackupPath};
 use lifeboat_core::store::{Parts, UploadOptions, Writers};
-use lifeboat_core::{Job, Kind, Result, ResultExt};
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
 use tokio::process::Command;
 
+use handoff::{Giver, Taker, handoff};
 pub(crate) use indexer::{CopiedRelation, Script, SetSequence};
-use indexer::{Cuts, Indexer, Objects};
+use indexer::{Cuts, Indexer, Outline};
+use output::{Objects, ScriptWriter, Written};
 
 use crate::tools::{ExitGate, run};
 
@@ -33,13 +39,29 @@ pub(crate) async fn dump(
         chunk_bytes,
         sql_range_bytes: SQL_RANGE_BYTES,
     };
-    let objects = StoredObjects { writers, backup };
+    let objects = StoredObjects { writers, backup, part_bytes: upload.part_bytes };
     let counting = job.clone();
     run(job, pg_dump, "pg_dump", move |output, gate| index(&counting, output, gate, objects, cuts)).await
 }
 
-fn index(job: &Job, mut output: PipeReader, gate: ExitGate, objects: StoredObjects, cuts: Cuts) -> Result<Script> {
-    let mut indexer = Indexer::new(objects, cuts)?;
+/// Reads on this thread and compresses on another.
+fn index(job: &Job, output: PipeReader, gate: ExitGate, objects: StoredObjects, cuts: Cuts) -> Result<Script> {
+    let (giver, taker) = handoff();
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| write(taker, objects));
+        let outline = read(job, output, gate, Indexer::new(giver, cuts));
+        let written = writing.join().map_err(|_| Error::new(Kind::Failure, "compress: the thread panicked"))?;
+        // What ended the writer ended the reader.
+        match (outline, written?) {
+            (Ok(outline), Some(written)) => Ok(outline.at(written)),
+            (Err(error), _) => Err(error),
+            (Ok(_), None) => Err(cancelled()),
+        }
+    })
+}
+
+fn read(job: &Job, mut output: PipeReader, gate: ExitGate, indexer: Result<Indexer<Giver>>) -> Result<Outline> {
+    let mut indexer = indexer?;
     let mut slice = vec![0; SLICE_BYTES];
     loop {
         let read = output.read(&mut slice).kind_of(Kind::Failure, || "read the output of pg_dump".into())?;
@@ -52,21 +74,33 @@ fn index(job: &Job, mut output: PipeReader, gate: ExitGate, objects: StoredObjec
     // How pg_dump ended says more about a cut script than the place where it was cut.
     let ended = indexer.end();
     gate.wait()?;
-    ended?.finish()
+    let (outline, giver) = ended?;
+    giver.finish()?;
+    Ok(outline)
+}
+
+/// `None` when the script was given up: its last object is then never completed.
+fn write(taker: Taker, objects: StoredObjects) -> Result<Option<Written>> {
+    let mut writer = ScriptWriter::new(objects, layout::dump(0))?;
+    if taker.apply(&mut writer)? { writer.finish().map(Some) } else { Ok(None) }
 }
 
 struct StoredObjects {
     writers: Writers,
     backup: BackupPath,
+    part_bytes: usize,
 }
 
 impl Objects for StoredObjects {
     type Sink = Parts;
 
-    fn open(&mut self, name: &str) -> Parts {
-        self.writers.object(self.backup.object(name))
+    fn open(&mut self, name: &str) -> Result<ObjectWriter<Parts>> {
+        let parts = self.writers.object(self.backup.object(name));
+        Ok(ObjectWriter::new(parts, self.part_bytes))
     }
 }
 
+/// Most memory that the script takes between its two threads.
+pub(crate) const HANDOFF_BYTES: usize = handoff::BATCHES * handoff::BATCH_BYTES;
 const SQL_RANGE_BYTES: u64 = 4 << 20;
 const SLICE_BYTES: usize = 256 << 10;

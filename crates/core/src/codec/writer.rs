@@ -105,16 +105,6 @@ impl<S: PartSink> ObjectWriter<S> {
         Ok(Some(range))
     }
 
-    /// SQL bytes in the current range.
-    pub fn range_sql_bytes(&self) -> u64 {
-        self.range_sql_bytes
-    }
-
-    /// Parts begun so far.
-    pub fn parts(&self) -> u64 {
-        self.length.div_ceil(self.part_bytes as u64)
-    }
-
     /// Ends the object with its last part. An object that is dropped unfinished never gets its last part, so the
     /// store never completes it.
     ///

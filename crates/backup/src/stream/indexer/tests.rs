@@ -2,31 +2,36 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use lifeboat_core::codec::{Fingerprint, PartSink, Sha256, gunzip};
+use lifeboat_core::codec::{Fingerprint, ObjectWriter, PartSink, Sha256, gunzip};
 use lifeboat_core::index::{Content, Section};
 use lifeboat_core::{Kind, Result};
 
-use super::{CopiedRelation, Cuts, Indexer, Objects, PREAMBLE, Script};
+use super::super::output::{Objects, ScriptWriter};
+use super::{CopiedRelation, Cuts, Indexer, PREAMBLE, Script};
 
-#[derive(Clone, Default)]
-struct Kept(Rc<RefCell<Vec<Vec<u8>>>>);
+type Bodies = Rc<RefCell<Vec<Vec<u8>>>>;
 
-struct KeptObject(Kept, usize);
+struct Kept {
+    objects: Bodies,
+    part_bytes: usize,
+}
+
+struct KeptObject(Bodies, usize);
 
 impl Objects for Kept {
     type Sink = KeptObject;
 
-    fn open(&mut self, name: &str) -> KeptObject {
-        let mut objects = self.0.borrow_mut();
+    fn open(&mut self, name: &str) -> Result<ObjectWriter<KeptObject>> {
+        let mut objects = self.objects.borrow_mut();
         assert_eq!(name, format!("dump-{:04}.sql.gz", objects.len()));
         objects.push(Vec::new());
-        KeptObject(self.clone(), objects.len() - 1)
+        Ok(ObjectWriter::new(KeptObject(Rc::clone(&self.objects), objects.len() - 1), self.part_bytes))
     }
 }
 
 impl PartSink for KeptObject {
     fn part(&mut self, bytes: Bytes, _: bool) -> Result<()> {
-        self.0.0.borrow_mut()[self.1].extend_from_slice(&bytes);
+        self.0.borrow_mut()[self.1].extend_from_slice(&bytes);
         Ok(())
     }
 }
@@ -46,13 +51,15 @@ ALTER TABLE ONLY public.a ADD CONSTRAINT a_pkey PRIMARY KEY (x);\n\n
 --\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n\n";
 
 fn index(dump: &str, slice: usize, cuts: Cuts) -> Result<(Script, Vec<Vec<u8>>)> {
-    let kept = Kept::default();
-    let mut indexer = Indexer::new(kept.clone(), cuts)?;
+    let bodies = Bodies::default();
+    let kept = Kept { objects: Rc::clone(&bodies), part_bytes: cuts.part_bytes };
+    let mut indexer = Indexer::new(ScriptWriter::new(kept, "dump-0000.sql.gz".into())?, cuts)?;
     for input in dump.as_bytes().chunks(slice) {
         indexer.push(input)?;
     }
-    let script = indexer.end()?.finish()?;
-    let objects = kept.0.take();
+    let (outline, writer) = indexer.end()?;
+    let script = outline.at(writer.finish()?);
+    let objects = bodies.take();
     Ok((script, objects))
 }
 
