@@ -11,6 +11,7 @@ pub mod error;
 pub mod id;
 pub mod index;
 pub mod job;
+pub mod keys;
 pub mod manifest;
 pub mod monitor;
 pub mod run;

@@ -1,0 +1,93 @@
+//! The data key: one for each backup, or for each run that seals something.
+
+use hmac::Mac as _;
+
+use super::expand::{expand, hmac};
+use super::lp::lp;
+use super::secret::Secret;
+use crate::error::Result;
+
+/// 32 random bytes that seal the objects of one backup or run, and prove its manifest. Never cloned, copied or printed;
+/// cleared when dropped.
+///
+/// `owner` is everywhere the text of the backup's id or the run's.
+#[derive(Debug)]
+pub struct DataKey(Secret);
+
+impl DataKey {
+    /// A new key from the operating system's random numbers.
+    ///
+    /// # Errors
+    /// [`Kind::Failure`](crate::Kind::Failure) when it gives none.
+    pub fn generate() -> Result<Self> {
+        Secret::generate().map(Self)
+    }
+
+    /// A key that was unwrapped; for implementations of [`KeyWrap`](super::KeyWrap).
+    #[must_use]
+    pub fn from_secret(secret: Secret) -> Self {
+        Self(secret)
+    }
+
+    /// Its bytes; for implementations of [`KeyWrap`](super::KeyWrap).
+    #[must_use]
+    pub fn secret(&self) -> &Secret {
+        &self.0
+    }
+
+    /// Whether both are the same key, in constant time.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        self.0.is(&other.0)
+    }
+
+    /// The `mac` of a manifest: HMAC-SHA-512, under the manifest key, of the bytes before the line that carries it.
+    #[must_use]
+    pub fn manifest_mac(&self, owner: &str, bytes: &[u8]) -> [u8; 64] {
+        let mut mac = hmac(self.manifest_key(owner).expose());
+        mac.update(bytes);
+        mac.finalize().into_bytes().into()
+    }
+
+    /// Whether `found` is the `mac` of these bytes, in constant time.
+    #[must_use]
+    pub fn proves_manifest(&self, owner: &str, bytes: &[u8], found: &[u8; 64]) -> bool {
+        let mut mac = hmac(self.manifest_key(owner).expose());
+        mac.update(bytes);
+        mac.verify_slice(found).is_ok()
+    }
+
+    fn manifest_key(&self, owner: &str) -> Secret {
+        expand(&self.0, &lp(&["lifeboat/v1 manifest-mac", owner]))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::DataKey;
+    use crate::keys::Secret;
+
+    fn key(byte: u8) -> DataKey {
+        let secret = Secret::filled(|bytes| {
+            *bytes = [byte; 32];
+            crate::Result::Ok(())
+        });
+        DataKey::from_secret(secret.unwrap())
+    }
+
+    #[test]
+    fn a_manifest_is_proven_by_its_own_key_and_owner_alone() {
+        let mac = key(7).manifest_mac("20261121T021700Z-7f3a9c", b"{}");
+        assert!(key(7).proves_manifest("20261121T021700Z-7f3a9c", b"{}", &mac));
+        assert!(!key(8).proves_manifest("20261121T021700Z-7f3a9c", b"{}", &mac));
+        assert!(!key(7).proves_manifest("20261121T021700Z-7f3a9d", b"{}", &mac));
+        assert!(!key(7).proves_manifest("20261121T021700Z-7f3a9c", b"{} ", &mac));
+    }
+
+    #[test]
+    fn two_keys_are_never_the_same() {
+        let one = DataKey::generate().unwrap();
+        assert!(one.is(&one) && !one.is(&DataKey::generate().unwrap()));
+        assert_eq!(format!("{one:?}"), "DataKey(Secret(…))");
+    }
+}
