@@ -11,6 +11,7 @@ mod digest;
 mod fingerprint;
 mod gunzip;
 mod gzip;
+pub mod sealed;
 mod writer;
 
 pub use digest::{Digester, Sha256};

@@ -1,0 +1,26 @@
+//! HKDF-Expand-SHA-512 (RFC 5869), as the standard wants it: from a 32-byte key.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha512;
+use zeroize::Zeroize as _;
+
+/// Fills `okm` with key material derived from `prk` for the concatenation of `info`.
+///
+/// The crate `hkdf` refuses a pseudorandom key shorter than the hash's 64 bytes; the standard's has 32, all random.
+pub(super) fn expand(prk: &[u8], info: &[&[u8]], okm: &mut [u8]) {
+    let keyed = Hmac::<Sha512>::new_from_slice(prk).expect("HMAC takes keys of any length");
+    let mut counter = 1_u8;
+    let mut block = hmac::digest::Output::<Sha512>::default();
+    for piece in okm.chunks_mut(block.len()) {
+        let mut mac = keyed.clone();
+        if counter > 1 {
+            mac.update(&block);
+        }
+        info.iter().for_each(|part| mac.update(part));
+        mac.update(&[counter]);
+        block = mac.finalize().into_bytes();
+        piece.copy_from_slice(&block[..piece.len()]);
+        counter = counter.checked_add(1).expect("nothing here derives 16 KiB of keys");
+    }
+    block.zeroize();
+}
