@@ -152,13 +152,17 @@ impl Running {
         kill_process(Pid::from_child(child), signal).expect("signal the program");
     }
 
-    /// Waits this long, then sends `kill -9`, and says whether that came in time to cut the run short.
+    /// Waits this long, then sends `kill -9`, and says whether that cut the run short; one that ended before must have
+    /// ended well.
     pub fn kill_after(self, delay: Duration) -> bool {
         std::thread::sleep(delay);
-        let still_ran = self.is_running();
+        if !self.is_running() {
+            self.wait().expect(0);
+            return false;
+        }
         self.signal(Signal::KILL);
-        self.wait();
-        still_ran
+        // It may have ended in between.
+        self.wait().code() == 128 + Signal::KILL.as_raw()
     }
 
     /// Whether it has not ended yet.

@@ -1,107 +1,166 @@
 //! `kill -9` at random moments: what it leaves is never taken for a backup or for a database.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lifeboat_backup::archive::BackupState;
+use lifeboat_core::store::Store;
 use lifeboat_tests::{Bucket, Database, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, When};
 use tempfile::TempDir;
 
+use crate::signals::uploading;
 use crate::world::{
-    Dice, add_blobs, backup_command, databases, drop_databases, hasty_store, lifeboat, list, long, proven_backups, run,
-    several_tables, target_name,
+    Dice, add_blobs, backup_command, databases, drop_databases, hasty_store, lifeboat, list, long, run, several_tables,
+    target_name, verify,
 };
 
-const KILLS: usize = 30;
-const TIME: Duration = Duration::from_secs(15);
-
-/// Calls `kill` with random moments within `span`, [`KILLS`] times or until the time is up.
-fn kill_at_random_moments(test: &str, span: Duration, mut kill: impl FnMut(Duration)) {
-    let mut dice = Dice::new(test);
-    let began = Instant::now();
-    for _ in 0..KILLS {
-        if !long() && began.elapsed() > TIME {
-            break;
-        }
-        kill(dice.time_below(span));
-    }
+/// Calls `kill` with moments all over `span`, the length of an undisturbed run; it says whether the kill cut a run short.
+/// Fails unless most did.
+fn kill_at_random_moments(test: &str, span: Duration, kill: impl FnMut(Duration) -> bool) {
+    let moments = Dice::new(test).moments_within(span, if long() { 100 } else { 30 });
+    let kills = moments.len();
+    let cut_short = moments.into_iter().map(kill).filter(|cut_short| *cut_short).count();
+    eprintln!("{test}: {cut_short} of {kills} kills within {span:?} cut a run short");
+    assert!(cut_short * 2 > kills, "most kills came too late: only {cut_short} of {kills} cut a run short");
 }
 
 fn backup_in(state: &Path, database: &Database<'_>, bucket: &Bucket) -> Lifeboat {
     backup_command(database, bucket, "x").state_dir(state)
 }
 
+/// How long a run takes that nobody kills; `run` makes another each time, and the first warms servers and caches.
+fn length_of(run: impl Fn() -> Lifeboat) -> Duration {
+    run().run().expect(0);
+    let began = Instant::now();
+    run().run().expect(0);
+    began.elapsed()
+}
+
+/// The uploads that the runs before have written down as open.
+fn journalled(state: &Path) -> BTreeSet<String> {
+    let id = |path: std::path::PathBuf| {
+        let entry: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        entry["id"].as_str().unwrap().to_owned()
+    };
+    let paths = std::fs::read_dir(state.join("lifeboat/uploads")).unwrap().map(|file| file.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")).map(id).collect()
+}
+
+/// Waits until the server has noticed that the killed run is dead: until then its sessions hold the database's lock.
+fn let_go_of(database: &Database<'_>) {
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name LIKE 'lifeboat/%'";
+    let began = Instant::now();
+    while database.psql(sessions) != "0" {
+        assert!(began.elapsed() < Duration::from_secs(20), "the server keeps the sessions of a killed run");
+    }
+}
+
+/// Verifies what is listed as available and was not known so far; `known` then holds all of them.
+fn prove_new_backups(store: &Store, known: &mut BTreeSet<String>) {
+    run(async {
+        for backup in list(store).await {
+            let name = format!("{}/{}", backup.database, backup.id);
+            match backup.state {
+                BackupState::InFlight => {}
+                BackupState::Available if known.contains(&name) => {}
+                BackupState::Available => {
+                    verify(store, &name).await.unwrap_or_else(|error| panic!("available and not whole: {error:?}"));
+                    known.insert(name);
+                }
+                other => panic!("{name} is {other:?}: neither a backup nor an unfinished one"),
+            }
+        }
+    });
+}
+
 #[test]
 fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload() {
     let (database, bucket) = (several_tables("killed"), Seaweed::shared().bucket("killed"));
-    add_blobs(&database, 20);
+    add_blobs(&database, 18);
     let state = TempDir::new().unwrap();
-    let began = Instant::now();
-    backup_in(state.path(), &database, &bucket).run().expect(0);
-    let whole = began.elapsed();
+    let backup = || backup_in(state.path(), &database, &bucket);
     let store = hasty_store(&Seaweed::shared().endpoint(), &bucket, "x", Identity::Admin);
 
-    let (mut cut_short, mut finished) = (0, 1);
-    kill_at_random_moments("a_killed_backup_is_no_backup", whole, |moment| {
-        let killed = backup_in(state.path(), &database, &bucket).spawn().kill_after(moment);
-        if killed { cut_short += 1 } else { finished += 1 }
+    let (mut proven, mut uploads, mut ended) = (BTreeSet::new(), BTreeSet::new(), 2);
+    kill_at_random_moments("a_killed_backup_is_no_backup", length_of(backup), |moment| {
+        let cut_short = backup().spawn().kill_after(moment);
+        let_go_of(&database);
+        ended += usize::from(!cut_short);
+        prove_new_backups(&store, &mut proven);
+        let left = journalled(state.path());
+        if !left.is_empty() {
+            let next = backup().run().expect(0);
+            ended += 1;
+            let told = format!("aborted {} uploads that an earlier run left open", left.len());
+            assert!(next.stderr.contains(&told), "{left:?}: {}", next.stderr);
+            assert_eq!(journalled(state.path()), BTreeSet::new());
+            uploads.extend(left);
+        }
+        cut_short
     });
-    assert!(cut_short > 0, "no kill came in time");
+    prove_new_backups(&store, &mut proven);
     // A kill may come after the commit and before the end of the program.
-    let proven = run(proven_backups(&store)).len();
-    assert!((finished..=finished + 3).contains(&proven), "{finished} runs ended, {proven} backups, {cut_short} killed");
+    assert!((ended..=ended + 5).contains(&proven.len()), "{ended} runs ended, {} backups", proven.len());
+    eprintln!("{} uploads were left open and aborted by the next run", uploads.len());
+    assert!(!uploads.is_empty(), "no kill came within an upload");
+    // A kill between the store's answer and the journal leaves an upload that nobody knows of; none that was known is.
+    let open: BTreeSet<_> = bucket.open_uploads().into_iter().map(|upload| upload.id).collect();
+    assert!(open.is_disjoint(&uploads), "{open:?} was not aborted");
+    assert!(open.len() <= 3, "{open:?} was not written down");
+}
 
-    // One that is sure to leave an upload open: its parts are held back.
+#[test]
+fn a_run_killed_within_an_upload_has_it_aborted_by_the_next() {
+    let (database, bucket) = (several_tables("held"), Seaweed::shared().bucket("held"));
+    add_blobs(&database, 20);
+    let state = TempDir::new().unwrap();
     let proxy = Proxy::before(Seaweed::shared());
     proxy.on(When::operation("UploadPart"), Fault::Hang);
-    let environment = proxy.environment(Identity::Admin);
-    let running = backup_in(state.path(), &database, &bucket).envs(environment).spawn();
-    while !proxy.operations().contains(&"UploadPart") {
-        assert!(running.is_running(), "the backup ended before it uploaded anything");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    let running = backup_in(state.path(), &database, &bucket).envs(proxy.environment(Identity::Admin)).spawn();
+    uploading(&running, &proxy);
     assert!(running.kill_after(Duration::ZERO));
     assert!(!bucket.open_uploads().is_empty(), "the killed run left no upload");
+    let_go_of(&database);
 
     let next = backup_in(state.path(), &database, &bucket).run().expect(0);
     assert!(next.stderr.contains("uploads that an earlier run left open"), "{}", next.stderr);
     assert_eq!(bucket.open_uploads(), []);
-    let listed = run(list(&store));
-    let available = listed.iter().filter(|backup| backup.state == BackupState::Available).count();
-    assert_eq!(available, proven + 1);
+    let store = hasty_store(&Seaweed::shared().endpoint(), &bucket, "x", Identity::Admin);
+    let mut proven = BTreeSet::new();
+    prove_new_backups(&store, &mut proven);
+    assert_eq!(proven.len(), 1);
 }
 
 #[test]
 fn a_killed_restore_leaves_no_database_of_the_final_name() {
     let (database, bucket) = (several_tables("unrestored"), Seaweed::shared().bucket("unrestored"));
     backup_command(&database, &bucket, "x").run().expect(0);
-    let (name, server) = (target_name(), Postgres::shared(Major::V15));
-    let into = server.socket_dsn(&name);
-    let restore = || lifeboat("restore", &bucket, "x").args(["shop/latest", "--create", "--into", &into]);
-    let began = Instant::now();
-    restore().run().expect(0);
-    let whole = began.elapsed();
+    let server = Postgres::shared(Major::V15);
+    let restore = |name: &str| {
+        let into = server.socket_dsn(name);
+        lifeboat("restore", &bucket, "x").args(["shop/latest", "--create", "--into", &into])
+    };
     let rows = "SELECT (SELECT count(*) FROM wide) + (SELECT count(*) FROM both_sides)";
-    assert_eq!(server.psql(&name, rows), "5600");
-    drop_databases(&name);
-
-    let (mut cut_short, mut names) = (0, Vec::new());
-    kill_at_random_moments("a_killed_restore_leaves_no_database", whole, |moment| {
+    let names = std::cell::RefCell::new(Vec::new());
+    let new_name = || {
+        names.borrow_mut().push(target_name());
+        names.borrow().last().cloned().unwrap()
+    };
+    let span = length_of(|| restore(&new_name()));
+    kill_at_random_moments("a_killed_restore_leaves_no_database", span, |moment| {
         // A name of its own: the server may go on creating a database whose creator is dead.
-        let name = target_name();
-        let into = server.socket_dsn(&name);
-        let restore = lifeboat("restore", &bucket, "x").args(["shop/latest", "--create", "--into", &into]);
-        let killed = restore.spawn().kill_after(moment);
-        cut_short += usize::from(killed);
+        let name = new_name();
+        let cut_short = restore(&name).spawn().kill_after(moment);
         if databases(&name).contains(&name) {
             assert_eq!(server.psql(&name, rows), "5600", "the name was given to a database that is not whole");
         } else {
-            assert!(killed, "a restore that ended left nothing");
+            assert!(cut_short, "a restore that ended left nothing");
         }
-        names.push(name);
+        cut_short
     });
-    assert!(cut_short > 0, "no kill came in time");
-    names.iter().for_each(|name| drop_databases(name));
+    names.borrow().iter().for_each(|name| drop_databases(name));
 }
 
 #[test]

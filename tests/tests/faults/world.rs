@@ -241,4 +241,14 @@ impl Dice {
     pub(crate) fn time_below(&mut self, end: Duration) -> Duration {
         Duration::from_micros(self.below(end.as_micros().try_into().unwrap()))
     }
+    /// So many times below `span`: one in each of as many equal slices of it, in random order.
+    pub(crate) fn moments_within(&mut self, span: Duration, count: u32) -> Vec<Duration> {
+        let mut slices: Vec<u32> = (0..count).collect();
+        let mut moments = Vec::new();
+        while !slices.is_empty() {
+            let slice = slices.swap_remove(self.below(slices.len() as u64) as usize);
+            moments.push(span * slice / count + self.time_below(span / count));
+        }
+        moments
+    }
 }

@@ -15,6 +15,7 @@ mod retry;
 mod upload;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -82,7 +83,8 @@ impl Store {
     pub async fn put(&self, job: &Job, name: &str, bytes: Bytes) -> Result<()> {
         let (path, stored) = (self.path(name), bytes.len() as u64);
         let doing = format!("write {name} to {}", self.address);
-        self.retry.run(job, &doing, || self.objects.put(&path, PutPayload::from_bytes(bytes.clone()))).await?;
+        let put = || self.objects.put(&path, PutPayload::from_bytes(bytes.clone()));
+        self.retry.run_to_its_end(job, PUT_DEADLINE, &doing, put).await?;
         job.count(Counter::StoredBytes, stored);
         Ok(())
     }
@@ -133,6 +135,9 @@ pub struct Listed {
     /// When the store says it was written, in seconds of Unix time.
     pub modified: i64,
 }
+
+/// How long a PUT under way may go on when the job is cancelled: cut short, one to a file leaves its staging file.
+const PUT_DEADLINE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -6,9 +6,9 @@ use object_store::multipart::PartId;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutPayload};
 
-use super::super::Store;
 use super::super::fault::{fatal, is_unknown_upload};
 use super::super::journal::{Entry, Journal, OpenUpload};
+use super::super::{PUT_DEADLINE, Store};
 use super::Part;
 use super::abort::abort;
 use crate::error::{Error, Kind, Result};
@@ -37,7 +37,7 @@ pub(super) async fn put_whole(store: &Store, job: &Job, part: &Part) -> Result<(
     let path = store.path(&part.name);
     let doing = format!("write {} to {}", part.name, store.address);
     let put = || store.objects.put(&path, PutPayload::from_bytes(part.bytes.clone()));
-    store.retry.run(job, &doing, put).await?;
+    store.retry.run_to_its_end(job, PUT_DEADLINE, &doing, put).await?;
     Ok(())
 }
 
