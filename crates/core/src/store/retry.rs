@@ -106,3 +106,86 @@ async fn unless_overdue<T>(job: &Job, deadline: Duration, attempt: impl Future<O
         () = overdue => Err(cancelled()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::{Duration, Instant};
+
+    use tokio_util::sync::CancellationToken;
+
+    use super::RetryPolicy;
+    use crate::error::{Kind, Result};
+    use crate::job::Job;
+    use crate::monitor::{Event, Monitor};
+
+    /// The default, with a millisecond for each second.
+    const HASTY: RetryPolicy = RetryPolicy {
+        first_wait: Duration::from_millis(1),
+        longest_wait: Duration::from_millis(30),
+        give_up_after: Duration::from_millis(600),
+    };
+    const MINUTE: Duration = Duration::from_millis(60);
+
+    #[derive(Default)]
+    struct Retries(Mutex<Vec<String>>);
+
+    impl Monitor for Retries {
+        fn event(&self, event: &Event<'_>) {
+            if let Event::Retry { attempt, error, .. } = event {
+                self.0.lock().unwrap().push(format!("{attempt}: {error}"));
+            }
+        }
+    }
+
+    /// The result of a call that a store answers with 503 for so long, and the retries that were told.
+    async fn refused_for(time: Duration) -> (Result<&'static str>, Vec<String>) {
+        let retries = Arc::new(Retries::default());
+        let job = Job::new(retries.clone(), CancellationToken::new());
+        let began = Instant::now();
+        let result = HASTY
+            .run(&job, "write a/b", || async { if began.elapsed() < time { Err(slow_down()) } else { Ok("written") } })
+            .await;
+        let told = retries.0.lock().unwrap().clone();
+        (result, told)
+    }
+
+    fn slow_down() -> object_store::Error {
+        let answer = "Server returned non-2xx status code: 503 Service Unavailable: \
+            <Error><Code>SlowDown</Code><Message>Please reduce your request rate</Message></Error>";
+        object_store::Error::Generic { store: "S3", source: answer.into() }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_answers_503_for_a_minute_is_waited_for() {
+        let (result, told) = refused_for(MINUTE).await;
+        assert_eq!(result.unwrap(), "written");
+        // Waits grow: after at most 2, 4, 8, 16 and 30 of them the minute is over.
+        assert!((2..=9).contains(&told.len()), "{told:?}");
+        assert!(told[0].starts_with("1: the store answered 503 Service Unavailable (SlowDown)"), "{told:?}");
+    }
+
+    #[tokio::test]
+    async fn a_store_that_answers_503_for_longer_than_the_policy_says_try_again() {
+        let began = Instant::now();
+        let (result, told) = refused_for(MINUTE * 100).await;
+        let error = result.unwrap_err();
+        assert_eq!((error.kind(), error.kind().exit_code()), (Kind::TryAgain, 75));
+        assert!(error.chain().contains("write a/b: the store answered 503"), "{error:?}");
+        assert!(began.elapsed() >= HASTY.give_up_after / 2, "gave up after {:?}", began.elapsed());
+        assert!(told.len() > 15, "{told:?}");
+    }
+
+    #[test]
+    fn the_default_waits_for_ten_minutes_and_the_first_contact_for_a_quarter_of_one() {
+        let seconds = |policy: RetryPolicy| policy.waits().sum::<Duration>().as_secs();
+        let patient = RetryPolicy::default();
+        assert!((540..=600).contains(&seconds(patient)), "{}", seconds(patient));
+        assert!((5..=15).contains(&seconds(patient.first_contact())), "{}", seconds(patient.first_contact()));
+        assert_eq!(
+            HASTY.waits().count() / 10,
+            patient.waits().count() / 10,
+            "the tests' policy is the default, in small"
+        );
+    }
+}
