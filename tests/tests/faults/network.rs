@@ -9,8 +9,8 @@ use lifeboat_tests::{Bucket, Database, Fault, Identity, Proxy, Seaweed, When};
 use tempfile::TempDir;
 
 use crate::world::{
-    Dice, add_blobs, back_up, databases, drop_databases, hasty, hasty_store, long, proven_backups, restore, run,
-    several_tables, target_name, verify,
+    Dice, add_blobs, back_up, backup_command, databases, drop_databases, hasty, hasty_store, long, proven_backups,
+    restore, run, several_tables, target_name, verify,
 };
 
 /// What may happen to one call of a backup.
@@ -176,6 +176,21 @@ fn a_lost_answer_to_complete_is_survived_by_who_may_read_and_told_to_who_may_not
             }
         }
     });
+}
+
+#[test]
+fn a_lost_answer_to_create_is_survived_and_the_upload_that_may_be_left_is_told() {
+    let (database, bucket) = (several_tables("create"), Seaweed::shared().bucket("create"));
+    add_blobs(&database, 18);
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::operation("CreateMultipartUpload").times(1), Fault::LoseAnswer);
+    let backup = backup_command(&database, &bucket, "x").envs(proxy.environment(Identity::Writer)).run().expect(0);
+    let warned = "the store did not answer 1 of the calls that begin the upload of backups/daily/shop/";
+    assert!(backup.stderr.contains(warned), "{}", backup.stderr);
+    assert!(backup.stderr.contains("AbortIncompleteMultipartUpload"), "{}", backup.stderr);
+    assert_eq!(bucket.open_uploads().len(), 1);
+    let store = hasty_store(&Seaweed::shared().endpoint(), &bucket, "x", Identity::Admin);
+    assert_eq!(run(proven_backups(&store)).len(), 1);
 }
 
 #[test]

@@ -90,6 +90,13 @@ pub(super) fn is_unknown_upload(error: &object_store::Error) -> bool {
     whole_text(error).contains("NoSuchUpload") || matches!(error, object_store::Error::NotFound { .. })
 }
 
+/// Whether the server may have done what it was asked for: the call reached it, and no answer came.
+pub(super) fn is_unanswered(error: &object_store::Error) -> bool {
+    let text = whole_text(error);
+    matches!(error, object_store::Error::Generic { store: "S3" | "HTTP", .. })
+        && !["status code: ", "client error (Connect)"].iter().any(|told| text.contains(told))
+}
+
 pub(super) fn whole_text(error: &object_store::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -103,11 +110,25 @@ pub(super) fn whole_text(error: &object_store::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, answer, judge};
+    use super::{Fault, answer, is_unanswered, judge};
     use crate::error::Kind;
 
+    fn error(text: &str) -> object_store::Error {
+        object_store::Error::Generic { store: "S3", source: text.into() }
+    }
+
     fn judged(text: &str) -> Fault {
-        judge(&object_store::Error::Generic { store: "S3", source: text.into() })
+        judge(&error(text))
+    }
+
+    #[test]
+    fn only_a_call_that_reached_the_server_is_unanswered() {
+        for text in ["client error (SendRequest): connection reset", "operation timed out"] {
+            assert!(is_unanswered(&error(text)), "{text}");
+        }
+        for text in ["client error (Connect): connection refused", "status code: 503 Service Unavailable: <Code>"] {
+            assert!(!is_unanswered(&error(text)), "{text}");
+        }
     }
 
     #[test]

@@ -96,16 +96,18 @@ fn open_s3(url: &StoreUrl, bucket: &str, prefix: &Path, settings: &BTreeMap<Stri
     }
     let allow_http =
         settings.iter().any(|(name, value)| name.eq_ignore_ascii_case("AWS_ALLOW_HTTP") && value == "true");
-    let s3 = builder
+    let builder = builder
         .with_client_options(client_options(allow_http))
-        .with_retry(inner_retry())
         // Names are never reused, so no write needs a condition, and some stores answer one with an error.
         .with_conditional_put(S3ConditionalPut::Disabled)
-        .with_disable_tagging(true)
-        .build()
-        .kind_of(Kind::Config, || format!("open {url}"))?;
-    let s3 = Arc::new(s3);
-    Ok(Store::new(s3.clone(), s3, prefix.clone(), url.to_string()))
+        .with_disable_tagging(true);
+    let client = |retry: RetryConfig| {
+        let s3 = builder.clone().with_retry(retry).build().kind_of(Kind::Config, || format!("open {url}"))?;
+        Ok::<_, Error>(Arc::new(s3))
+    };
+    // An upload that is begun anew where nobody sees it is one that nobody aborts.
+    let uploads = client(RetryConfig { max_retries: 0, ..inner_retry() })?;
+    Ok(Store::new(client(inner_retry())?, uploads, prefix.clone(), url.to_string()))
 }
 
 /// A part of 16 MiB has two minutes: the crate's own 30 seconds would cut off lines below 4.5 Mbit/s.

@@ -1,12 +1,13 @@
 //! The calls of which an upload consists, each repeated as the store's policy says.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use object_store::multipart::PartId;
 use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutPayload};
 
-use super::super::fault::{fatal, is_unknown_upload};
+use super::super::fault::{fatal, is_unanswered, is_unknown_upload};
 use super::super::journal::{Entry, Journal, OpenUpload};
 use super::super::{PUT_DEADLINE, Store};
 use super::Part;
@@ -20,8 +21,18 @@ use crate::job::Job;
 pub(super) async fn create(store: &Store, journal: &Journal, job: &Job, name: &str) -> Result<Entry> {
     let path = store.path(name);
     let doing = format!("begin the upload of {name} to {}", store.address);
-    let create = || store.uploads.create_multipart(&path);
-    let id = store.retry.run_to_its_end(job, CREATE_DEADLINE, &doing, create).await?;
+    let unanswered = AtomicUsize::new(0);
+    let create = || async {
+        unanswered.fetch_add(1, Ordering::Relaxed);
+        let created = store.uploads.create_multipart(&path).await;
+        if !created.as_ref().is_err_and(is_unanswered) {
+            unanswered.fetch_sub(1, Ordering::Relaxed);
+        }
+        created
+    };
+    let created = store.retry.run_to_its_end(job, CREATE_DEADLINE, &doing, create).await;
+    tell_unanswered(job, name, unanswered.into_inner());
+    let id = created?;
     let upload = OpenUpload { store: store.address.clone(), path: path.to_string(), id };
     match journal.record(upload.clone()) {
         Ok(entry) => Ok(entry),
@@ -29,6 +40,16 @@ pub(super) async fn create(store: &Store, journal: &Journal, job: &Job, name: &s
             abort(store, &upload).await;
             Err(error)
         }
+    }
+}
+
+/// An upload whose id never arrived can be aborted by nobody who may not list.
+fn tell_unanswered(job: &Job, name: &str, calls: usize) {
+    if calls > 0 {
+        job.warn(&format!(
+            "the store did not answer {calls} of the calls that begin the upload of {name}: uploads may stay open there; \
+             a lifecycle rule AbortIncompleteMultipartUpload removes them"
+        ));
     }
 }
 
