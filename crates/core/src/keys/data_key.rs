@@ -68,11 +68,7 @@ mod tests {
     use crate::keys::Secret;
 
     fn key(byte: u8) -> DataKey {
-        let secret = Secret::filled(|bytes| {
-            *bytes = [byte; 32];
-            crate::Result::Ok(())
-        });
-        DataKey::from_secret(secret.unwrap())
+        DataKey::from_secret(Secret::copied(&[byte; 32]))
     }
 
     #[test]

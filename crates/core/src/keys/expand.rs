@@ -14,12 +14,9 @@ pub(crate) fn expand(prk: &Secret, info: &[u8]) -> Secret {
     mac.update(info);
     mac.update(&[1]);
     let mut block = mac.finalize().into_bytes();
-    let subkey = Secret::filled(|bytes| -> Result<(), std::convert::Infallible> {
-        bytes.copy_from_slice(&block[..Secret::BYTES]);
-        Ok(())
-    });
+    let subkey = Secret::copied(block.first_chunk().expect("64 bytes begin with 32"));
     block.zeroize();
-    subkey.unwrap_or_else(|never| match never {})
+    subkey
 }
 
 /// HMAC-SHA-512 under a key of any length.

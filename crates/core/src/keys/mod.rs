@@ -10,10 +10,12 @@
 //! they are dropped; a data key is used for one backup or run; only [`KeyWrap`] knows how a key-encryption key is held.
 //! `docs/format.md`, section 6, is the normative text.
 
+mod bodies;
 mod data_key;
 mod expand;
 mod key_id;
 mod key_wrap;
+mod keyring;
 mod lp;
 mod open_keys;
 mod recipient;
@@ -23,11 +25,14 @@ mod secret;
 mod signature;
 mod signer;
 mod symmetric;
+#[cfg(test)]
+mod tests;
 mod wrap;
 
 pub use data_key::DataKey;
 pub use key_id::KeyId;
 pub use key_wrap::KeyWrap;
+pub use keyring::{KeyEntry, KeyKind, KeyState, Keyring};
 pub use open_keys::OpenKeys;
 pub use recipient::Recipient;
 pub use recipient_key::RecipientKey;

@@ -42,20 +42,30 @@ impl RecipientKey {
 
     fn open(&self, enc: &[u8; 32], wrapped: &[u8; 48], context: &[u8]) -> Result<Secret, HpkeError> {
         let (body, tag) = wrapped.split_at(Secret::BYTES);
-        let enc = <X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(enc)?;
-        let tag = AeadTag::<AesGcm256>::from_bytes(tag)?;
         Secret::filled(|bytes| {
             bytes.copy_from_slice(body);
-            hpke::single_shot_open_inout_detached::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
-                &OpModeR::Base,
-                &private_key(&self.secret)?,
-                &enc,
-                context,
-                bytes.as_mut_slice().into(),
-                b"",
-                &tag,
-            )
+            self.open_in_place(enc, context, b"", bytes, tag)
         })
+    }
+
+    /// A message of HPKE base mode; on an error `message` holds nothing of use.
+    pub(super) fn open_in_place(
+        &self,
+        enc: &[u8; 32],
+        info: &[u8],
+        aad: &[u8],
+        message: &mut [u8],
+        tag: &[u8],
+    ) -> Result<(), HpkeError> {
+        hpke::single_shot_open_inout_detached::<AesGcm256, HkdfSha256, X25519HkdfSha256>(
+            &OpModeR::Base,
+            &private_key(&self.secret)?,
+            &<X25519HkdfSha256 as Kem>::EncappedKey::from_bytes(enc)?,
+            info,
+            message.into(),
+            aad,
+            &AeadTag::from_bytes(tag)?,
+        )
     }
 }
 

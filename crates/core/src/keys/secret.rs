@@ -21,9 +21,17 @@ impl Secret {
     /// # Errors
     /// What `fill` returns.
     pub fn filled<E>(fill: impl FnOnce(&mut [u8; Self::BYTES]) -> Result<(), E>) -> Result<Self, E> {
-        let mut secret = Self(Box::new(Zeroizing::new([0; Self::BYTES])));
+        let mut secret = Self::copied(&[0; Self::BYTES]);
         fill(&mut secret.0)?;
         Ok(secret)
+    }
+
+    /// A secret with these bytes. The caller clears the ones it has.
+    #[must_use]
+    pub fn copied(bytes: &[u8; Self::BYTES]) -> Self {
+        let mut secret = Self(Box::new(Zeroizing::new([0; Self::BYTES])));
+        secret.0.copy_from_slice(bytes);
+        secret
     }
 
     /// A secret from the operating system's random numbers.
