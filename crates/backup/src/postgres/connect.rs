@@ -4,6 +4,7 @@ use std::future::Future;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use lifeboat_core::job::cancelled;
 use lifeboat_core::monitor::{Event, Monitor};
 use lifeboat_core::{Error, Kind, Result};
 use secrecy::ExposeSecret;
@@ -124,7 +125,7 @@ pub(super) async fn with_retries<T, F: Future<Output = Result<T, Failure>>>(
 }
 
 async fn or_cancelled<T>(cancel: &CancellationToken, doing: &str, work: impl Future<Output = T>) -> Result<T> {
-    cancel.run_until_cancelled(work).await.ok_or_else(|| Error::new(Kind::Cancelled, doing))
+    cancel.run_until_cancelled(work).await.ok_or_else(|| cancelled().while_doing(doing))
 }
 
 /// The pooler is looked for before the session is set up: settings would stay behind in its server sessions.
@@ -330,14 +331,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn cancelling_ends_the_wait() {
+    async fn cancelling_ends_the_wait_and_is_told() {
         let cancel = CancellationToken::new();
         let options = ConnectOptions { cancel: cancel.clone(), ..Default::default() };
-        let (result, ()) = tokio::join!(connect_and_name(&options), async { cancel.cancel() });
-        assert_eq!(result, Some(Kind::Cancelled));
-    }
-
-    async fn connect_and_name(options: &ConnectOptions) -> Option<Kind> {
-        connect(&refusing(), "test", options, &Silent).await.err().map(|error| error.kind())
+        let settings = refusing();
+        let (result, ()) = tokio::join!(connect(&settings, "test", &options, &Silent), async { cancel.cancel() });
+        let error = result.err().unwrap();
+        assert_eq!(error.kind(), Kind::Cancelled);
+        assert!(error.chain().starts_with("connect to u@127.0.0.1:"), "{error:?}");
+        assert!(error.chain().ends_with("finish before the run was cancelled"), "{error:?}");
     }
 }
