@@ -48,13 +48,17 @@ fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
 }
 
 async fn dry_run(sources: &[Source], store: &Store, options: &BackupOptions, context: &Context) -> Result<Outcome> {
-    let mut plans = Vec::new();
+    let mut results = Vec::new();
     for source in sources {
-        plans.push(plan(source, store, options, &context.job()).await?);
+        let planned = plan(source, store, options, &context.job()).await;
+        let planned = planned.map_err(|error| error.while_doing(format!("plan the backup of {}", source.name)));
+        results.push((source.name.clone(), planned));
     }
-    let text: Vec<_> = plans.iter().map(plan_text).collect();
+    let Ended { done, failed, exit } = Ended::of(results, context)?;
+    let text: Vec<_> = done.iter().map(plan_text).collect();
     let note = "\nNothing was changed: this was a dry run.\n";
-    Ok(Outcome::success(text.join("\n") + note, json!({"dry_run": true, "plans": plans})))
+    let json = json!({"dry_run": true, "plans": done, "failed": failed});
+    Ok(Outcome { text: text.join("\n") + note, json, exit })
 }
 
 fn plan_text(plan: &BackupPlan) -> String {
@@ -73,38 +77,43 @@ fn plan_text(plan: &BackupPlan) -> String {
     ])
 }
 
-/// One failure among several databases is exit code 3, and each failure is told; one among one is its own.
 fn conclude(results: Vec<(Name, Result<BackupSummary>)>, context: &Context) -> Result<Outcome> {
-    let total = results.len();
-    let mut done = Vec::new();
-    let mut failed = Vec::new();
-    for (name, result) in results {
-        match result {
-            Ok(summary) => done.push(summary),
-            Err(error) => failed.push((name, error)),
-        }
-    }
-    let cancelled = failed.iter().position(|(_, error)| error.kind() == Kind::Cancelled);
-    if let Some(at) = cancelled.or_else(|| (total == 1 && done.is_empty()).then_some(0)) {
-        return Err(failed.swap_remove(at).1);
-    }
-    for (name, error) in &failed {
-        context.console.line(crate::output::error_text(&named(name, error), context.style.stderr_colour).trim_end());
-    }
-    let errors: Vec<_> = failed.iter().map(|(name, error)| error_json(name, error)).collect();
-    let exit = match failed.first() {
-        None => Exit::Success,
-        Some(_) if !done.is_empty() => Exit::Partial,
-        Some((_, error)) => Exit::of(error.kind()),
-    };
-    Ok(Outcome { text: summary_text(&done), json: json!({"backups": done, "failed": errors}), exit })
+    let Ended { done, failed, exit } = Ended::of(results, context)?;
+    Ok(Outcome { text: summary_text(&done), json: json!({"backups": done, "failed": failed}), exit })
 }
 
-fn named(name: &Name, error: &Error) -> Error {
-    let shown = Error::new(error.kind(), format!("back up {name}: {}", error.chain()));
-    match error.help() {
-        Some(hint) => shown.hint(hint),
-        None => shown,
+/// What became of several databases.
+struct Ended<T> {
+    done: Vec<T>,
+    failed: Vec<serde_json::Value>,
+    exit: Exit,
+}
+
+impl<T> Ended<T> {
+    /// One failure among several databases is exit code 3, and each failure is told; one among one is its own.
+    fn of(results: Vec<(Name, Result<T>)>, context: &Context) -> Result<Self> {
+        let total = results.len();
+        let mut done = Vec::new();
+        let mut failed = Vec::new();
+        for (name, result) in results {
+            match result {
+                Ok(summary) => done.push(summary),
+                Err(error) => failed.push((name, error)),
+            }
+        }
+        let cancelled = failed.iter().position(|(_, error)| error.kind() == Kind::Cancelled);
+        if let Some(at) = cancelled.or_else(|| (total == 1 && done.is_empty()).then_some(0)) {
+            return Err(failed.swap_remove(at).1);
+        }
+        for (_, error) in &failed {
+            context.console.line(crate::output::error_text(error, context.style.stderr_colour).trim_end());
+        }
+        let exit = match failed.first() {
+            None => Exit::Success,
+            Some(_) if !done.is_empty() => Exit::Partial,
+            Some((_, error)) => Exit::of(error.kind()),
+        };
+        Ok(Self { done, failed: failed.iter().map(|(name, error)| error_json(name, error)).collect(), exit })
     }
 }
 

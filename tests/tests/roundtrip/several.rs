@@ -89,6 +89,24 @@ fn one_of_several_can_be_named_and_all_that_fail_are_told() {
 }
 
 #[test]
+fn a_dry_run_goes_on_after_a_database_that_fails() {
+    let (depot, folder) = (Depot::s3(), TempDir::new().unwrap());
+    let (server, original) = (Postgres::shared(Major::V15), fixtures::small(Major::V15));
+    let outcome = configured(&depot, &folder)
+        .arg("--dry-run")
+        .envs(["FIRST_URL", "LAST_URL"].map(|name| (name, original.dsn())))
+        .env("MISSING_URL", server.dsn("no_such_database"))
+        .run()
+        .expect(3);
+    let result = result(&outcome);
+    let planned: Vec<_> = result["plans"].as_array().unwrap().iter().map(|plan| plan["database"].clone()).collect();
+    assert_eq!(planned, [json!("first"), json!("last")]);
+    assert_eq!((&result["failed"][0]["database"], &result["failed"][0]["exit_code"]), (&json!("missing"), &json!(20)));
+    assert!(outcome.stderr.contains("plan the backup of missing"), "{}", outcome.stderr);
+    assert!(depot.bucket().objects().is_empty());
+}
+
+#[test]
 fn a_second_run_on_the_same_database_ends_with_11_and_harms_nothing() {
     let depot = Depot::s3();
     let original = fixtures::small(Major::V15);
