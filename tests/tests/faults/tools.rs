@@ -13,8 +13,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::world::{
-    Objects, add_blobs, backup_command, hasty_store, in_memory, list, options, proven_backups, run, several_tables,
-    source_with_tools, verify,
+    Objects, add_blobs, backup_command, hasty_store, in_memory, job, list, options, proven_backups, run,
+    several_tables, source_with_tools, verify,
 };
 
 /// Client tools that are the real ones, but for what `pg_dump` does when it dumps rows: `$real "$@"` runs the real one.
@@ -59,6 +59,28 @@ fn the_stand_in_itself_is_no_reason_to_fail() {
         lifeboat_backup::backup(&source, &store, &options(state.path()), Arc::new(Silent)).await.unwrap();
         assert_eq!(list(&store).await.len(), 1);
         verify(&store, "shop/latest").await.unwrap();
+    });
+}
+
+#[test]
+fn what_the_tools_warn_of_is_kept_in_the_index_but_not_all_of_a_flood() {
+    let database = several_tables("warned");
+    let circular = "echo 'pg_dump: warning: circular foreign keys on this table:' >&2; \
+        echo 'pg_dump: detail: twin_a' >&2; echo 'pg_dump: reading policies' >&2";
+    let flood = "for i in $(seq 150); do echo \"pg_dump: warning: number $i\" >&2; done";
+    let (tools, state) =
+        (tools(&database, &format!("{circular}\n{flood}\nexec \"$real\" \"$@\"")), TempDir::new().unwrap());
+    run(async {
+        let store = in_memory(&Objects::new()).await;
+        let source = source_with_tools(&database, Some(tools.path()));
+        let done = lifeboat_backup::backup(&source, &store, &options(state.path()), Arc::new(Silent)).await.unwrap();
+        let shown =
+            lifeboat_backup::show(&store, &"shop/latest".parse().unwrap(), job().cancel, Arc::new(Silent)).await;
+        let warnings = shown.unwrap().index.warnings;
+        assert_eq!(warnings, done.warnings);
+        let first = "pg_dump: warning: circular foreign keys on this table:";
+        assert_eq!(warnings[..3], [first, "pg_dump: detail: twin_a", "pg_dump: warning: number 1"]);
+        assert_eq!(warnings[99..], ["pg_dump: warning: number 98", "and 52 more warnings"]);
     });
 }
 

@@ -10,6 +10,7 @@ mod open;
 mod run;
 mod run_lock;
 mod stall;
+mod warned;
 
 use std::path::PathBuf;
 use std::sync::Arc;

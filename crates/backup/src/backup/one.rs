@@ -16,6 +16,7 @@ use serde::Serialize;
 use super::attachments::Destination;
 use super::names::Names;
 use super::open::{Opened, end_remote_sessions, open};
+use super::warned::Warned;
 use super::{BackupOptions, BackupSummary};
 use crate::leader::{Facts, Leader, ROW_SETTINGS, account_for, database_sql};
 use crate::source::Source;
@@ -99,11 +100,13 @@ pub(super) async fn back_up(
         }
         None => (None, None),
     };
-    let dumped = dump(&destination, journal, job, leader.as_mut(), &tools).await;
+    let (heard, warned) = Warned::keep(job);
+    let dumped = dump(&destination, journal, &heard, leader.as_mut(), &tools).await;
     if dumped.is_err() {
         end_remote_sessions(source, job).await;
     }
     let Dumped { script, mut attachments, mut warnings } = dumped?;
+    warnings.extend(warned.take());
     let names = job.run(Names::read(&script, leader.as_mut())).await?;
     warnings.extend(names.warning().map(ToOwned::to_owned).inspect(|warning| job.warn(warning)));
     warnings.extend(unread.inspect(|warning| job.warn(warning)));

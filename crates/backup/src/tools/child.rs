@@ -95,12 +95,14 @@ fn kill_group(child: &Child) {
 
 /// Reads messages to their end, so that the tool never waits for us; keeps the last ones.
 async fn listen(job: &Job, stderr: Option<ChildStderr>) -> Vec<String> {
-    let mut kept: Vec<String> = Vec::new();
+    let (mut kept, mut warning) = (Vec::<String>::new(), false);
     let Some(stderr) = stderr else { return kept };
     let mut lines = BufReader::new(stderr).split(b'\n');
     while let Ok(Some(line)) = lines.next_segment().await {
         let line = String::from_utf8_lossy(&line).trim_end().to_owned();
-        if line.contains("warning:") {
+        // A warning's details and hints are lines of their own, and only with them does it say something.
+        warning = line.contains("warning:") || warning && ["detail:", "hint:"].iter().any(|more| line.contains(more));
+        if warning {
             job.warn(&line);
         }
         if kept.len() == MESSAGES_KEPT {
