@@ -62,7 +62,7 @@ impl Keyring {
                     key.kind()
                 )));
             }
-            (_, state) => vec![self.set(key, "state", state.to_string())?],
+            (_, state) => vec![self.set(key, "state", &state.to_string())?],
         };
         self.apply(edits)?;
         self.expect(&id, state)
@@ -73,18 +73,18 @@ impl Keyring {
             Some(former) => self.leave_office(former, KeyState::Enabled, now)?,
             None => Vec::new(),
         };
-        edits.push(self.set(key, "state", KeyState::Primary.to_string())?);
-        edits.push(self.set(key, "primary_since", second(now))?);
+        edits.push(self.set(key, "state", &KeyState::Primary.to_string())?);
+        edits.push(self.set(key, "primary_since", &second(now))?);
         edits.extend(self.remove(key, "primary_until")?);
         Ok(edits)
     }
 
     fn leave_office(&self, former: &KeyEntry, state: KeyState, now: Timestamp) -> Result<Vec<Edit>> {
-        Ok(vec![self.set(former, "state", state.to_string())?, self.set(former, "primary_until", second(now))?])
+        Ok(vec![self.set(former, "state", &state.to_string())?, self.set(former, "primary_until", &second(now))?])
     }
 
     /// Replaces a value, or adds a line below the id's.
-    fn set(&self, key: &KeyEntry, name: &str, value: String) -> Result<Edit> {
+    fn set(&self, key: &KeyEntry, name: &str, value: &str) -> Result<Edit> {
         self.in_table(key, |table| {
             if let Some(present) = table.value(name) {
                 return Edit { at: present.span(), text: Zeroizing::new(format!("\"{value}\"")) };

@@ -20,7 +20,7 @@ pub(super) fn read(text: &str, origin: &str) -> Result<Vec<KeyEntry>> {
         // What the parser says may quote the line, and a secret in it.
         return Err(at.refuse(error.span().unwrap_or_default(), "this is not TOML"));
     }
-    let keys = tables(root.get_ref(), at)?.into_iter().map(|table| read_key(table, at)).collect::<Result<Vec<_>>>()?;
+    let keys = tables(root.get_ref(), at)?.into_iter().map(|table| read_key(&table, at)).collect::<Result<Vec<_>>>()?;
     refuse_doubles(&keys, tables(root.get_ref(), at)?, at)?;
     Ok(keys)
 }
@@ -93,7 +93,7 @@ impl<'a, 'i> Table<'a, 'i> {
     }
 }
 
-fn read_key(table: Table<'_, '_>, at: Places<'_>) -> Result<KeyEntry> {
+fn read_key(table: &Table<'_, '_>, at: Places<'_>) -> Result<KeyEntry> {
     if let Some((name, _)) = table.table.iter().find(|(name, _)| !KNOWN.contains(&name.get_ref().as_ref())) {
         return Err(at.refuse(name.span(), &format!("unknown key; known are {}", KNOWN.join(", "))));
     }
@@ -101,10 +101,10 @@ fn read_key(table: Table<'_, '_>, at: Places<'_>) -> Result<KeyEntry> {
     let kind = table.parsed("kind", at, |text| text.parse::<KeyKind>().map_err(|e| e.to_string()))?;
     let kind = kind.expect("required above");
     let facts = Facts {
-        id: read_id(&table, at)?,
+        id: read_id(table, at)?,
         kind,
-        state: read_state(&table, kind, at)?,
-        guessable: encoding(&table, at)? == Encoding::Sha256Utf8,
+        state: read_state(table, kind, at)?,
+        guessable: encoding(table, at)? == Encoding::Sha256Utf8,
         primary_since: table.time("primary_since", at)?,
         primary_until: table.time("primary_until", at)?,
     };
@@ -112,7 +112,7 @@ fn read_key(table: Table<'_, '_>, at: Places<'_>) -> Result<KeyEntry> {
     if facts.guessable && kind != KeyKind::Aes256 {
         return Err(at.refuse(span, "sha256(utf8) is for aes256 keys only"));
     }
-    let secret = encoding(&table, at)?.decode(secret).map_err(|why| at.refuse(span.clone(), &why))?;
+    let secret = encoding(table, at)?.decode(secret).map_err(|why| at.refuse(span.clone(), &why))?;
     KeyEntry::new(facts, secret).map_err(|error| at.refuse(span, &error.to_string()))
 }
 
