@@ -28,7 +28,8 @@ pub fn message_length(stored_length: u64) -> Result<u64> {
     }
 }
 
-/// Which stored bytes open to a range of the message: the whole chunks it touches. Nothing for an empty range.
+/// Which stored bytes open to a range of the message: the whole chunks it touches, and the last chunk, though it may be
+/// empty, when the range reaches the message's end. Nothing for an empty range.
 ///
 /// # Errors
 /// [`Kind::Integrity`] when the message has no such range, or `stored_length` is no message's.
@@ -42,8 +43,9 @@ pub fn stored_range(message: Range<u64>, stored_length: u64) -> Result<Range<u64
     if message.is_empty() {
         return Ok(start..start);
     }
-    let end = HEADER + message.end.div_ceil(CHUNK) * STORED_CHUNK;
-    Ok(start..end.min(stored_length))
+    // A message that ends with a full chunk is proven to end there by the empty one that follows.
+    let chunks = if message.end == length { message.end / CHUNK + 1 } else { message.end.div_ceil(CHUNK) };
+    Ok(start..stored_length.min(HEADER + chunks * STORED_CHUNK))
 }
 
 fn no_length(stored_length: u64) -> Error {

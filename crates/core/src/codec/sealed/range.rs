@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::chunks::Chunks;
 use super::cipher::ChunkCipher;
 use super::header::Header;
-use super::{CHUNK_BYTES, message_length, stored_range};
+use super::{CHUNK_BYTES, stored_range};
 use crate::error::Result;
 
 /// Opens one range of a sealed message from the stored bytes of [`RangeOpener::stored`]. What it gives has been
@@ -22,6 +22,7 @@ pub struct RangeOpener {
     skip: usize,
     /// Bytes of the range still to give.
     left: u64,
+    /// Whether the last chunk is among its chunks.
     ends_message: bool,
 }
 
@@ -40,15 +41,13 @@ impl RangeOpener {
     ) -> Result<Self> {
         let cipher = ChunkCipher::proven(key, context, header)?;
         let stored = stored_range(message.clone(), stored_length)?;
-        let last_chunk = message_length(stored_length)? / CHUNK_BYTES as u64;
-        let ends_message = !message.is_empty() && message.end.div_ceil(CHUNK_BYTES as u64) > last_chunk;
         Ok(Self {
             chunks: Chunks::new(cipher, message.start / CHUNK_BYTES as u64),
             awaited: stored.end - stored.start,
-            stored,
             skip: (message.start % CHUNK_BYTES as u64) as usize,
             left: message.end - message.start,
-            ends_message,
+            ends_message: stored.end == stored_length && !message.is_empty(),
+            stored,
         })
     }
 
