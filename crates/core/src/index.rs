@@ -65,6 +65,9 @@ pub struct Source {
     pub ctype: String,
     /// The provider's own locale, for `icu` and `builtin`.
     pub locale: Option<String>,
+    /// Rules that the database adds to its ICU locale, from PostgreSQL 16 on.
+    #[serde(default)]
+    pub icu_rules: Option<String>,
     /// Version of the collation's provider.
     pub collation_version: Option<String>,
     /// `pg_database_size`.
@@ -101,6 +104,24 @@ pub struct DatabaseProperties {
     pub settings: Vec<DatabaseSetting>,
     /// GRANT and REVOKE statements with `%DATABASE%` for the database's quoted name.
     pub privileges: Vec<String>,
+    /// Its tablespace, unless that is `pg_default`.
+    #[serde(default)]
+    pub tablespace: Option<String>,
+    /// Whether it is a template.
+    #[serde(default)]
+    pub is_template: bool,
+    /// `SECURITY LABEL … ON DATABASE`.
+    #[serde(default)]
+    pub security_labels: Vec<SecurityLabel>,
+}
+
+/// A label that a security provider gave the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecurityLabel {
+    /// Provider.
+    pub provider: String,
+    /// Label.
+    pub label: String,
 }
 
 /// One setting bound to the database.

@@ -11,6 +11,7 @@ mod hard;
 mod odd;
 mod pieces;
 mod prefix;
+mod properties;
 mod roles;
 mod session;
 mod several;

@@ -16,7 +16,7 @@ use lifeboat_core::catalog::Catalog;
 use lifeboat_core::{Error, Job, Kind, Result};
 
 pub(crate) use facts::Facts;
-pub(crate) use properties::{database_sql, statements as property_statements};
+pub(crate) use properties::{database_sql, statements as property_statements, template_statement};
 pub(crate) use relations::{SourceRelation, account_for};
 
 use serde::Deserialize;

@@ -58,7 +58,20 @@ pub(crate) fn statements(database: &str, properties: &DatabaseProperties) -> Vec
     }
     statements.extend(properties.settings.iter().map(|setting| set(&database, setting)));
     statements.extend(properties.privileges.iter().map(|statement| statement.replace(PLACEHOLDER, &database)));
+    statements.extend(properties.security_labels.iter().map(|label| {
+        let (provider, label) = (quote_ident(&label.provider), quote_literal(&label.label));
+        format!("SECURITY LABEL FOR {provider} ON DATABASE {database} IS {label}")
+    }));
+    // Last: a template cannot be dropped, should anything before this fail.
+    if properties.is_template {
+        statements.push(template_statement(&database, true));
+    }
     statements
+}
+
+/// Makes the database, whose quoted name this is, a template or no longer one.
+pub(crate) fn template_statement(database: &str, is_template: bool) -> String {
+    format!("ALTER DATABASE {database} IS_TEMPLATE {is_template}")
 }
 
 async fn read_database(session: &mut dyn Session) -> Result<DatabaseProperties> {
@@ -73,6 +86,9 @@ async fn read_database(session: &mut dyn Session) -> Result<DatabaseProperties> 
         connection_limit: found.connection_limit,
         comment: found.comment,
         settings: rows(session, SETTINGS).await?,
+        tablespace: found.tablespace,
+        is_template: found.is_template,
+        security_labels: rows(session, SECURITY_LABELS).await?,
     })
 }
 
@@ -93,6 +109,8 @@ struct Database {
     connection_limit: i32,
     comment: Option<String>,
     has_privileges: bool,
+    tablespace: Option<String>,
+    is_template: bool,
 }
 
 /// Privileges of one role, or of everyone.
@@ -181,8 +199,9 @@ const DATABASE_SQL_HEAD: &str = "-- What belongs to the database itself and not 
 
 const DATABASE: &str = "
 SELECT pg_get_userbyid(d.datdba) AS owner, d.datconnlimit AS connection_limit,
-       shobj_description(d.oid, 'pg_database') AS comment, d.datacl IS NOT NULL AS has_privileges
-FROM pg_database d
+       shobj_description(d.oid, 'pg_database') AS comment, d.datacl IS NOT NULL AS has_privileges,
+       nullif(t.spcname, 'pg_default') AS tablespace, d.datistemplate AS is_template
+FROM pg_database d JOIN pg_tablespace t ON t.oid = d.dattablespace
 WHERE d.datname = current_database()";
 
 /// Whoever granted: a restore grants as the owner.
@@ -203,6 +222,12 @@ JOIN pg_database d ON d.oid = s.setdatabase
 CROSS JOIN LATERAL unnest(s.setconfig) WITH ORDINALITY AS c (item, place)
 WHERE d.datname = current_database()
 ORDER BY s.setrole <> 0, pg_get_userbyid(s.setrole) COLLATE \"C\", c.place";
+
+const SECURITY_LABELS: &str = "
+SELECT l.provider, l.label
+FROM pg_shseclabel l JOIN pg_database d ON d.oid = l.objoid
+WHERE l.classoid = 'pg_database'::regclass AND d.datname = current_database()
+ORDER BY l.provider COLLATE \"C\"";
 
 /// Dependencies on the superuser that the cluster began with (oid 10) are recorded nowhere. Of subscriptions, which all
 /// databases share, every role may read the owner.
@@ -265,7 +290,14 @@ mod tests {
 
     #[test]
     fn privileges_begin_from_nothing_and_take_the_new_name() {
-        let mut database = Database { owner: "o".into(), connection_limit: 5, comment: None, has_privileges: true };
+        let mut database = Database {
+            owner: "o".into(),
+            connection_limit: 5,
+            comment: None,
+            has_privileges: true,
+            tablespace: None,
+            is_template: false,
+        };
         let grants = [
             Grant { role: None, privileges: "CONNECT".into(), grantable: false },
             Grant { role: Some("r".into()), privileges: "CREATE, TEMPORARY".into(), grantable: true },

@@ -16,7 +16,7 @@ use super::target::{Target, or_discard};
 use super::{MissingRoles, RestoreOptions, RestoreSummary, roles};
 use crate::archive::Archive;
 use crate::leader::property_statements;
-use crate::postgres::{ConnectionSettings, DirectSession, Session};
+use crate::postgres::{ConnectionSettings, DirectSession, Session, sqlstate_of};
 
 pub(super) async fn apply(
     store: &Store,
@@ -85,7 +85,7 @@ async fn fill_with(
         return Err(if target.is_created() { error } else { empty(&loader, error).await });
     }
     if target.is_created() {
-        job.run(Box::pin(set_properties(&mut sql.session, target, archive, skip_owners))).await?;
+        job.run(Box::pin(set_properties(&mut sql.session, target, archive, skip_owners, job))).await?;
     }
     sql.session.close().await;
     target.publish(job).await
@@ -151,20 +151,31 @@ async fn set_properties(
     target: &Target,
     archive: &Archive,
     skip_owners: bool,
+    job: &Job,
 ) -> Result<()> {
     for statement in property_statements(&target.settings.dbname, &archive.index.database) {
         let owner = crate::script::changes_owner_or_privileges(statement.as_bytes());
         let of_a_role = statement.starts_with("ALTER ROLE ");
         if !(skip_owners && (owner || of_a_role)) {
-            session
-                .execute(&statement)
-                .await
-                .map_err(|error| error.while_doing("set the properties of the database"))?;
+            set_property(session, &statement, job).await?;
         }
     }
     Ok(())
 }
 
+/// A label whose provider the server has not loaded means nothing there: it is told and left out.
+async fn set_property(session: &mut DirectSession, statement: &str, job: &Job) -> Result<()> {
+    match session.execute(statement).await {
+        Err(error) if statement.starts_with("SECURITY LABEL ") && sqlstate_of(&error) == Some(NO_SUCH_PROVIDER) => {
+            job.warn(&format!("left out a security label of the database: {}", error.chain()));
+            Ok(())
+        }
+        other => other.map_err(|error| error.while_doing("set the properties of the database")),
+    }
+}
+
+/// `invalid_parameter_value`.
+const NO_SUCH_PROVIDER: &str = "22023";
 const CANCEL_WITHIN: Duration = Duration::from_secs(5);
 const DEFINITIONS_STAY: &str = "definitions stay in the database: before the next try drop it and create it again, or \
                                 restore with --create";

@@ -12,6 +12,8 @@ use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session
 pub(super) struct Preflight {
     pub(super) server_version_num: u32,
     pub(super) missing_roles: Vec<Role>,
+    /// The source's tablespace, where the server has one of that name.
+    pub(super) tablespace: Option<String>,
     pub(super) refusals: Vec<String>,
     pub(super) hint: Option<String>,
 }
@@ -23,6 +25,7 @@ struct TargetFacts {
     exists: bool,
     roles: Vec<String>,
     extensions: Vec<String>,
+    tablespaces: Vec<String>,
 }
 
 pub(super) async fn check(
@@ -38,6 +41,7 @@ pub(super) async fn check(
     let mut preflight = Preflight {
         server_version_num: facts.server_version_num,
         missing_roles: missing_roles(archive, &facts),
+        tablespace: archive.index.database.tablespace.clone().filter(|name| facts.tablespaces.contains(name)),
         refusals: Vec::new(),
         hint: None,
     };
@@ -186,7 +190,8 @@ SELECT current_setting('server_version_num')::int AS server_version_num,
        pg_is_in_recovery() AS recovering,
        EXISTS (SELECT FROM pg_database WHERE datname = %DBNAME%) AS exists,
        coalesce((SELECT json_agg(rolname) FROM pg_roles), '[]') AS roles,
-       coalesce((SELECT json_agg(name) FROM pg_available_extensions), '[]') AS extensions";
+       coalesce((SELECT json_agg(name) FROM pg_available_extensions), '[]') AS extensions,
+       (SELECT json_agg(spcname) FROM pg_tablespace) AS tablespaces";
 
 /// What pg_dump would find in the database, but for the schema `public` itself.
 const USER_OBJECTS: &str = "

@@ -6,6 +6,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 use super::preflight::maintenance;
 use super::{RestoreOptions, preflight::Preflight};
 use crate::archive::Archive;
+use crate::leader::template_statement;
 use crate::postgres::{
     ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal,
 };
@@ -16,6 +17,8 @@ pub(super) struct Target {
     pub(super) settings: ConnectionSettings,
     /// The name it gets at the end, where it was created.
     final_name: Option<String>,
+    /// Whether it becomes a template, which cannot be dropped as it is.
+    is_template: bool,
     how: ConnectOptions,
 }
 
@@ -29,18 +32,24 @@ impl Target {
     ) -> Result<Self> {
         let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
         if !options.create {
-            return Ok(Self { settings: wanted.clone(), final_name: None, how });
+            return Ok(Self { settings: wanted.clone(), final_name: None, is_template: false, how });
         }
         let temporary = temporary_name(&wanted.dbname, archive);
         let mut session = maintenance(wanted, &how, job).await?;
         job.step(&format!("create the database {temporary}"));
-        let statement = create_statement(&temporary, archive.index.source.as_ref(), preflight.server_version_num);
+        let (source, database) = (archive.index.source.as_ref(), &archive.index.database);
+        if let (Some(name), None) = (&database.tablespace, &preflight.tablespace) {
+            job.warn(&format!("the server has no tablespace {name}: the database goes into the default one"));
+        }
+        let statement =
+            create_statement(&temporary, source, preflight.tablespace.as_deref(), preflight.server_version_num);
         session
             .execute(&statement)
             .await
             .map_err(|error| not_created(error, &temporary, preflight.server_version_num))?;
         session.close().await;
-        Ok(Self { settings: wanted.with_dbname(&temporary), final_name: Some(wanted.dbname.clone()), how })
+        let (settings, final_name) = (wanted.with_dbname(&temporary), Some(wanted.dbname.clone()));
+        Ok(Self { settings, final_name, is_template: database.is_template, how })
     }
 
     /// A session with the database under restore.
@@ -78,6 +87,10 @@ impl Target {
         let how = ConnectOptions { cancel: job.cancel.clone(), ..self.how.clone() };
         let dropped = async {
             let mut session = maintenance(&self.settings, &how, &job).await?;
+            if self.is_template {
+                // It may be gone, or no template yet: what counts is whether it can be dropped.
+                let _ = session.execute(&template_statement(&quote_ident(name), false)).await;
+            }
             drop_database(&mut session, name).await
         };
         if let Err(error) = dropped.await {
@@ -129,8 +142,11 @@ fn temporary_name(name: &str, archive: &Archive) -> String {
     format!("{}{suffix}", &name[..kept])
 }
 
-fn create_statement(name: &str, source: Option<&Source>, server_version_num: u32) -> String {
+fn create_statement(name: &str, source: Option<&Source>, tablespace: Option<&str>, server_version_num: u32) -> String {
     let mut statement = format!("CREATE DATABASE {} TEMPLATE template0", quote_ident(name));
+    if let Some(tablespace) = tablespace {
+        statement.push_str(&format!(" TABLESPACE {}", quote_ident(tablespace)));
+    }
     let Some(source) = source else { return statement };
     let mut add = |option: &str, value: &str| statement.push_str(&format!(" {option} {}", quote_literal(value)));
     add("ENCODING", &source.encoding);
@@ -140,6 +156,9 @@ fn create_statement(name: &str, source: Option<&Source>, server_version_num: u32
         ("icu", Some(locale)) if server_version_num >= 150_000 => {
             add("LOCALE_PROVIDER", "icu");
             add("ICU_LOCALE", locale);
+            if let Some(rules) = source.icu_rules.as_ref().filter(|_| server_version_num >= 160_000) {
+                add("ICU_RULES", rules);
+            }
         }
         ("builtin", Some(locale)) if server_version_num >= 170_000 => {
             add("LOCALE_PROVIDER", "builtin");
@@ -173,7 +192,39 @@ const DROPS_BY_FORCE: u32 = 130_000;
 
 #[cfg(test)]
 mod tests {
-    use super::{drop_statement, end_sessions_statement};
+    use lifeboat_core::index::Source;
+
+    use super::{create_statement, drop_statement, end_sessions_statement};
+
+    fn icu_source() -> Source {
+        Source {
+            system_identifier: None,
+            server_version: "18.0".into(),
+            server_version_num: 180_000,
+            database: "shop".into(),
+            encoding: "UTF8".into(),
+            locale_provider: "icu".into(),
+            collate: "C".into(),
+            ctype: "C".into(),
+            locale: Some("und".into()),
+            icu_rules: Some("&V << 'w' <<< W".into()),
+            collation_version: None,
+            size_bytes: 0,
+            lsn: "0/0".into(),
+            standby: false,
+            snapshot: String::new(),
+            snapshot_at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn rules_of_an_icu_locale_are_given_to_servers_that_know_them() {
+        let statement = |version| create_statement("shop", Some(&icu_source()), Some("fast \"disk"), version);
+        let known_to_all = "CREATE DATABASE \"shop\" TEMPLATE template0 TABLESPACE \"fast \"\"disk\" ENCODING 'UTF8' \
+            LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER 'icu' ICU_LOCALE 'und'";
+        assert_eq!(statement(150_018), known_to_all);
+        assert_eq!(statement(180_000), format!("{known_to_all} ICU_RULES '&V << ''w'' <<< W'"));
+    }
 
     #[test]
     fn a_server_before_13_drops_a_database_without_force() {
