@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::GlobalArgs;
-use crate::config::{BackupFlags, Flags, SingleDatabase};
+use crate::config::{BackupFlags, EncryptionFlags, Flags, SingleDatabase};
 
 /// What to back up, and how.
 #[derive(Args, Debug, Default, PartialEq, Eq)]
@@ -22,6 +22,9 @@ pub(crate) struct BackupArgs {
     /// The class, which lifecycle rules of the bucket can tell apart [env: LIFEBOAT_CLASS] [default: daily]
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Option<String>,
+    /// Seal to this public key, beside the keyring's primary key; may be repeated [env: LIFEBOAT_RECIPIENTS]
+    #[arg(long = "recipient", value_name = "KEY")]
+    pub(crate) recipients: Vec<String>,
     /// Say what would be done, how large it is and how much memory it takes; change nothing
     #[arg(long, short = 'n')]
     pub(crate) dry_run: bool,
@@ -48,6 +51,7 @@ impl BackupArgs {
                 stall_timeout: self.stall_timeout.as_deref(),
                 lock_timeout: self.lock_timeout.as_deref(),
             },
+            encryption: EncryptionFlags { recipients: &self.recipients, ..global.flags().encryption },
             ..global.flags()
         }
     }

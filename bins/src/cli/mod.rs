@@ -3,6 +3,7 @@
 
 mod argument;
 mod backup;
+mod key;
 mod read;
 mod restore;
 
@@ -10,10 +11,11 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use argument::refuse_passwords;
 pub(crate) use backup::BackupArgs;
-pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, ShowArgs, VerifyArgs};
+pub(crate) use key::{GenerateArgs, KeyArgs, KeyCommand, StateArgs};
+pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, OpenArgs, ShowArgs, VerifyArgs};
 pub(crate) use restore::{RestoreArgs, Roles};
 
-use crate::config::{Flags, SingleDatabase};
+use crate::config::{EncryptionFlags, Flags, SingleDatabase};
 
 /// Backs Postgres up to object storage, and proves that the backups restore.
 #[derive(Debug, Parser)]
@@ -52,6 +54,9 @@ pub(crate) struct GlobalArgs {
     /// The configuration file [env: LIFEBOAT_CONFIG] [default: /etc/lifeboat/lifeboat.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<String>,
+    /// The keyring: file:/path, credential:NAME, env:NAME or command:[…] [env: LIFEBOAT_KEYRING]
+    #[arg(long, global = true, value_name = "REF")]
+    pub(crate) keyring: Option<String>,
     /// Print NDJSON on stdout; the last record is always the result
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -80,6 +85,9 @@ pub(crate) enum Command {
     Cat(CatArgs),
     /// Copy a backup's objects into a folder
     Download(DownloadArgs),
+    /// Make keys, and show their public sides
+    #[command(subcommand, after_help = key::EXAMPLES)]
+    Key(KeyCommand),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -104,6 +112,7 @@ impl GlobalArgs {
         Flags {
             store: self.store.as_deref(),
             database: SingleDatabase { name: self.name.as_deref(), url: None },
+            encryption: EncryptionFlags { keyring: self.keyring.as_deref(), recipients: &[] },
             ..Flags::default()
         }
     }

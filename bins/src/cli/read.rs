@@ -2,6 +2,26 @@
 
 use clap::Args;
 
+use crate::config::Allowed;
+
+/// Which backups may be opened, beyond those of the configured keys.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub(crate) struct OpenArgs {
+    /// Read backups that are not encrypted although encryption is configured
+    #[arg(long)]
+    pub(crate) allow_unencrypted: bool,
+    /// Open with retired keys too
+    #[arg(long)]
+    pub(crate) allow_retired: bool,
+}
+
+impl OpenArgs {
+    /// The same for the configuration.
+    pub(crate) fn allowed(self) -> Allowed {
+        Allowed { unencrypted: self.allow_unencrypted, retired: self.allow_retired }
+    }
+}
+
 /// What to list.
 #[derive(Args, Debug)]
 #[command(after_help = LIST_HELP)]
@@ -20,6 +40,9 @@ pub(crate) struct ShowArgs {
     /// [DATABASE/]ID, the unique beginning of an id, or latest
     #[arg(value_name = "BACKUP")]
     pub(crate) backup: String,
+    /// What may be opened.
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
 }
 
 /// What to verify.
@@ -29,6 +52,9 @@ pub(crate) struct VerifyArgs {
     /// [DATABASE/]ID, the unique beginning of an id, or latest
     #[arg(value_name = "BACKUP")]
     pub(crate) backup: String,
+    /// What may be opened.
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
 }
 
 /// What to write to stdout.
@@ -38,6 +64,9 @@ pub(crate) struct CatArgs {
     /// [DATABASE/]ID, the unique beginning of an id, or latest
     #[arg(value_name = "BACKUP")]
     pub(crate) backup: String,
+    /// What may be opened.
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
 }
 
 /// What to download, and where to.
@@ -47,6 +76,9 @@ pub(crate) struct DownloadArgs {
     /// [DATABASE/]ID, the unique beginning of an id, or latest
     #[arg(value_name = "BACKUP")]
     pub(crate) backup: String,
+    /// What may be opened.
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
     /// The folder; it is made, or must be empty
     #[arg(long, value_name = "DIR")]
     pub(crate) to: std::path::PathBuf,

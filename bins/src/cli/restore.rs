@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 
+use super::OpenArgs;
+
 /// What to restore, and where to.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -23,6 +25,9 @@ pub(crate) struct RestoreArgs {
     /// What to do about roles that the target lacks; without this the restore is refused and lists them
     #[arg(long, value_name = "HOW")]
     pub(crate) roles: Option<Roles>,
+    /// What may be opened.
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
     /// Say what would be done; change nothing
     #[arg(long, short = 'n')]
     pub(crate) dry_run: bool,

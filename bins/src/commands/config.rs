@@ -12,16 +12,19 @@ use crate::output::Outcome;
 ///
 /// # Errors
 /// [`Config`](lifeboat_core::Kind::Config), with everything that is wrong.
-pub(super) fn run(command: ConfigCommand, context: &Context) -> Result<Outcome> {
+pub(super) async fn run(command: ConfigCommand, context: &Context) -> Result<Outcome> {
     let config = context.config(context.global.flags())?;
     match command {
         ConfigCommand::Show => Ok(Outcome::success(config.show(), config.show_json())),
-        ConfigCommand::Check => check(&config, context),
+        ConfigCommand::Check => check(&config, context).await,
     }
 }
 
-fn check(config: &Config, context: &Context) -> Result<Outcome> {
-    let missing = missing(config, context);
+async fn check(config: &Config, context: &Context) -> Result<Outcome> {
+    let mut missing = missing(config, context);
+    if let Some(misfit) = unusable_keys(config, context).await {
+        missing.add(Place::Nowhere, misfit);
+    }
     if !missing.is_empty() {
         return Err(missing.into());
     }
@@ -29,6 +32,13 @@ fn check(config: &Config, context: &Context) -> Result<Outcome> {
     let path = config.path.as_deref().unwrap_or("flags and environment");
     let text = format!("{path}: no problems; databases: {}\n", databases.join(", "));
     Ok(Outcome::success(text, json!({"file": config.path, "databases": databases})))
+}
+
+/// Keys in a file can be tried; those that systemd or a command gives are not at hand here.
+async fn unusable_keys(config: &Config, context: &Context) -> Option<Misfit> {
+    config.encryption.keyring.as_ref()?.value.path()?;
+    let error = config.encryption.seal_keys(&context.environment).await.err()?;
+    Some(Misfit { help: error.help().map(str::to_owned), ..Misfit::new(error.chain()) })
 }
 
 /// A configuration may be well-formed and still not enough for a backup.

@@ -5,6 +5,7 @@ mod cat;
 mod config;
 mod demo;
 mod download;
+mod key;
 mod list;
 mod reference;
 mod restore;
@@ -91,7 +92,8 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Outc
         Command::Restore(args) => restore::run(&args, context).await,
         Command::Cat(args) => cat::run(&args, context).await,
         Command::Download(args) => download::run(&args, context).await,
-        Command::Config(command) => config::run(command, context),
+        Command::Key(command) => key::run(&command, context).await,
+        Command::Config(command) => config::run(command, context).await,
         Command::Demo => demo::run(context).await,
         Command::ExitCodes => Ok(Outcome::success(exit::table(), json!({"table": exit::table()}))),
     }

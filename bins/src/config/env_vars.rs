@@ -22,6 +22,12 @@ pub(crate) const PARTS_IN_FLIGHT: &str = "LIFEBOAT_PARTS_IN_FLIGHT";
 pub(crate) const STALL_TIMEOUT: &str = "LIFEBOAT_STALL_TIMEOUT";
 /// How long a backup waits for a table lock.
 pub(crate) const LOCK_TIMEOUT: &str = "LIFEBOAT_LOCK_TIMEOUT";
+/// Where the keyring is: a secret reference.
+pub(crate) const KEYRING: &str = "LIFEBOAT_KEYRING";
+/// Public keys that backups are sealed to as well, between spaces or commas.
+pub(crate) const RECIPIENTS: &str = "LIFEBOAT_RECIPIENTS";
+/// The only signers whose backups are read, between spaces or commas.
+pub(crate) const TRUSTED_SIGNERS: &str = "LIFEBOAT_TRUSTED_SIGNERS";
 /// The log filter, as in `lifeboat_core=debug`; stronger than `-v`.
 pub(crate) const LOG: &str = "LIFEBOAT_LOG";
 

@@ -6,6 +6,7 @@
 mod backup;
 mod database;
 mod database_url;
+mod encryption;
 pub(crate) mod env_vars;
 mod environment;
 mod file;
@@ -28,6 +29,7 @@ use toml::de::DeTable;
 pub(crate) use backup::{BackupConfig, BackupFlags};
 pub(crate) use database::{Database, SingleDatabase};
 pub(crate) use database_url::DatabaseUrl;
+pub(crate) use encryption::{Allowed, EncryptionConfig, EncryptionFlags};
 pub(crate) use environment::Environment;
 pub(crate) use file::ConfigFile;
 pub(crate) use problems::{Place, Problems};
@@ -48,6 +50,8 @@ pub(crate) struct Flags<'a> {
     pub(crate) database: SingleDatabase<'a>,
     /// The flags of `backup`.
     pub(crate) backup: BackupFlags<'a>,
+    /// `--keyring`, and `--recipient` of `backup`.
+    pub(crate) encryption: EncryptionFlags<'a>,
 }
 
 /// The effective configuration, each value with its origin.
@@ -63,6 +67,8 @@ pub(crate) struct Config {
     pub(crate) backup: BackupConfig,
     /// How long they are kept.
     pub(crate) retention: Retention,
+    /// Which keys seal, open and are trusted.
+    pub(crate) encryption: EncryptionConfig,
 }
 
 impl Config {
@@ -87,6 +93,7 @@ impl Config {
         let databases = Database::read_all(&mut root, &mut problems);
         let backup = BackupFile::read(&mut root, &mut problems);
         let retention = Retention::read(&mut root, &mut problems);
+        let encryption = EncryptionConfig::read(&mut root, &mut problems);
         root.finish(&mut problems);
         let mut layers = Layers { environment, problems: &mut problems };
         let config = Self {
@@ -95,6 +102,7 @@ impl Config {
             databases: database::layered(databases, flags.database, &mut layers),
             backup: backup.layered(flags.backup, &mut layers),
             retention,
+            encryption: encryption.layered(flags.encryption, &mut layers),
         };
         if problems.is_empty() { Ok(config) } else { Err(problems.sorted()) }
     }

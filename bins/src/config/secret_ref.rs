@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use lifeboat_core::{Error, Kind, Result, ResultExt};
 use secrecy::SecretString;
+use secrecy::zeroize::Zeroizing;
 use tokio::process::Command;
 
 use super::env_vars;
@@ -38,12 +39,12 @@ impl SecretRef {
     /// # Errors
     /// [`Kind::Config`] when it is not there, is empty, or is readable by others.
     pub(crate) async fn resolve(&self, environment: &Environment) -> Result<SecretString> {
-        let text = match self {
+        let text = Zeroizing::new(match self {
             Self::Env(name) => environment.var(name).map(str::to_owned).ok_or_else(|| self.fail("is not set"))?,
             Self::File(path) => self.read_private(path)?,
             Self::Credential(name) => self.read(&self.credential(name, environment)?)?,
             Self::Command(argv) => self.output(argv).await?,
-        };
+        });
         match text.strip_suffix('\n').unwrap_or(&text) {
             "" => Err(self.fail("is empty")),
             secret => Ok(SecretString::from(secret)),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::origin::Sourced;
 use super::setting::Setting;
 use super::store::{SECRETS, SETTINGS};
-use super::{Config, Database, env_vars};
+use super::{Config, Database, EncryptionConfig, env_vars};
 
 /// One line of the effective configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ impl Config {
         }
         lines.extend(self.backup_lines());
         lines.extend(self.retention_lines());
+        lines.extend(encryption_lines(&self.encryption));
         lines.extend(self.databases.iter().flat_map(database_lines));
         lines
     }
@@ -76,6 +77,14 @@ impl Config {
     }
 }
 
+fn encryption_lines(encryption: &EncryptionConfig) -> Vec<Line> {
+    let mut lines = Vec::new();
+    lines.extend(encryption.keyring.as_ref().map(|keyring| line(ENCRYPTION, "keyring", keyring)));
+    lines.extend(encryption.recipients.as_ref().map(|keys| line(ENCRYPTION, "recipients", keys)));
+    lines.extend(encryption.trusted_signers.as_ref().map(|keys| line(ENCRYPTION, "trusted_signers", keys)));
+    lines
+}
+
 fn database_lines(database: &Database) -> Vec<Line> {
     let mut lines = vec![line(DATABASE, "name", &database.name)];
     lines.extend(database.url.as_ref().map(|url| line(DATABASE, "url", url)));
@@ -91,5 +100,6 @@ fn line<T: Setting>(table: &'static str, key: &str, setting: &Sourced<T>) -> Lin
     Line { table, key: key.to_owned(), value: setting.value.show(), origin: setting.origin.to_string() }
 }
 
+const ENCRYPTION: &str = "[encryption]";
 const DATABASE: &str = "[[database]]";
 const WIDTH_MAX: usize = 70;

@@ -1,0 +1,142 @@
+//! `lifeboat key`.
+
+use jiff::Timestamp;
+use lifeboat_core::keys::{KeyEntry, KeyKind, Keyring};
+use lifeboat_core::{Error, Kind, Result};
+use serde_json::{Value, json};
+
+use super::Context;
+use crate::cli::{GenerateArgs, KeyArgs, KeyCommand, StateArgs};
+use crate::output::Outcome;
+use crate::output::table::{Align, render};
+
+/// Makes a key, changes one, or shows public sides of those there are.
+///
+/// # Errors
+/// [`Kind::Config`] when there is no keyring, or it cannot be read or written; [`Kind::Usage`] for what a key cannot become or
+/// does not have; [`Kind::WrongKey`] when there is no such key.
+pub(super) async fn run(command: &KeyCommand, context: &Context) -> Result<Outcome> {
+    match command {
+        KeyCommand::Generate(args) => generate(args),
+        KeyCommand::List => Ok(list(&keyring(context).await?)),
+        KeyCommand::Fingerprint(args) => fingerprint(args, &keyring(context).await?, context),
+        KeyCommand::Recipient(args) => public(args, &keyring(context).await?, KeyKind::X25519),
+        KeyCommand::Signer(args) => public(args, &keyring(context).await?, KeyKind::Ed25519),
+        KeyCommand::State(args) => state(args, context),
+    }
+}
+
+async fn keyring(context: &Context) -> Result<Keyring> {
+    let config = context.config(context.global.flags())?;
+    config.encryption.keyring(&context.environment).await?.ok_or_else(no_keyring)
+}
+
+fn no_keyring() -> Error {
+    Error::new(Kind::Config, "find out which keyring to use: none is configured").hint(
+        "give --keyring file:keyring.toml, set LIFEBOAT_KEYRING, or write keyring = \"file:/…\" into [encryption]",
+    )
+}
+
+fn generate(args: &GenerateArgs) -> Result<Outcome> {
+    let kind: KeyKind = args.kind.parse().map_err(|error: Error| Error::new(Kind::Usage, error.to_string()))?;
+    let id = args.id.parse()?;
+    let (text, json) = Keyring::edit(&args.out, |keyring| {
+        keyring.add(&id, kind, args.primary, Timestamp::now())?;
+        let key = keyring.key(id.as_str())?;
+        Ok((added(key, keyring.keys().len() == 1, &args.out.display().to_string()), described(key)))
+    })?;
+    Ok(Outcome::success(text, json!({"keyring": args.out, "key": json})))
+}
+
+fn added(key: &KeyEntry, first: bool, file: &str) -> String {
+    let (id, kind, state) = (key.id(), key.kind(), key.state());
+    let mut text = format!("added the {kind} key {id} to {file}: {state}, fingerprint {}\n", key.fingerprint());
+    if let Some(recipient) = key.recipient() {
+        text += &format!("for recipients in [encryption]: {recipient}\n");
+    }
+    if let Some(signer) = key.signer_key() {
+        text += &format!("for trusted_signers in [encryption]: {signer}\n");
+    }
+    if first {
+        text += &format!("Keep a copy of {file} in another place: without it, what it opens is lost.\n");
+    }
+    text
+}
+
+fn list(keyring: &Keyring) -> Outcome {
+    let head = ["ID", "KIND", "STATE", "PRIMARY SINCE", "UNTIL", "FINGERPRINT"].map(|title| (title, Align::Left));
+    let time = |time: Option<Timestamp>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+    let row = |key: &KeyEntry| {
+        let (since, until) = (time(key.primary_since()), time(key.primary_until()));
+        vec![key.id().to_string(), key.kind().to_string(), key.state().to_string(), since, until, key.fingerprint()]
+    };
+    let text = match keyring.keys() {
+        [] => "the keyring holds no keys\n".to_owned(),
+        keys => render(&head, &keys.iter().map(row).collect::<Vec<_>>()),
+    };
+    Outcome::success(text, json!({"keys": keyring.keys().iter().map(described).collect::<Vec<_>>()}))
+}
+
+fn fingerprint(args: &KeyArgs, keyring: &Keyring, context: &Context) -> Result<Outcome> {
+    let keys = chosen(args, keyring, |_| true)?;
+    for key in keys.iter().filter(|key| key.guessable()) {
+        context.job().warn(&format!(
+            "the key {} is the digest of a text: whoever has its fingerprint can test guesses; keep it to yourself",
+            key.id()
+        ));
+    }
+    let text = match (&args.id, keys.as_slice()) {
+        (Some(_), [only]) => format!("{}\n", only.fingerprint()),
+        _ => keys.iter().map(|key| format!("{}  {}\n", key.fingerprint(), key.id())).collect(),
+    };
+    Ok(Outcome::success(text, json!({"keys": keys.into_iter().map(described).collect::<Vec<_>>()})))
+}
+
+fn public(args: &KeyArgs, keyring: &Keyring, kind: KeyKind) -> Result<Outcome> {
+    let keys = chosen(args, keyring, |key| key.kind() == kind)?;
+    if keys.is_empty() {
+        return Err(Error::new(Kind::WrongKey, format!("find an {kind} key in the keyring"))
+            .hint(format!("`lifeboat key generate --kind {kind}` makes one")));
+    }
+    let text = keys.iter().filter_map(|key| public_text(key)).map(|public| public + "\n").collect::<String>();
+    Ok(Outcome::success(text, json!({"keys": keys.into_iter().map(described).collect::<Vec<_>>()})))
+}
+
+/// The key that the argument names, which must fit; or all that do.
+fn chosen<'k>(args: &KeyArgs, keyring: &'k Keyring, fits: impl Fn(&KeyEntry) -> bool) -> Result<Vec<&'k KeyEntry>> {
+    let Some(id) = &args.id else { return Ok(keyring.keys().iter().filter(|key| fits(key)).collect()) };
+    let key = keyring.key(id)?;
+    if fits(key) {
+        return Ok(vec![key]);
+    }
+    Err(Error::new(Kind::Usage, format!("use the key {id} for this: it is an {} key", key.kind())))
+}
+
+fn state(args: &StateArgs, context: &Context) -> Result<Outcome> {
+    let state = args.state.parse().map_err(|error: Error| Error::new(Kind::Usage, error.to_string()))?;
+    let config = context.config(context.global.flags())?;
+    let reference = config.encryption.keyring.ok_or_else(no_keyring)?.value;
+    let path = reference.path().ok_or_else(|| {
+        Error::new(Kind::Usage, format!("edit the keyring {reference}: it is not a file")).hint("give --keyring file:…")
+    })?;
+    let (text, json) = Keyring::edit(path, |keyring| {
+        keyring.set_state(&args.id.parse()?, state, Timestamp::now())?;
+        let key = keyring.key(&args.id)?;
+        Ok((format!("the {} key {} is {} now\n", key.kind(), key.id(), key.state()), described(key)))
+    })?;
+    Ok(Outcome::success(text, json!({"keyring": path, "key": json})))
+}
+
+fn public_text(key: &KeyEntry) -> Option<String> {
+    let recipient = key.recipient().map(ToString::to_string);
+    recipient.or_else(|| key.signer_key().map(ToString::to_string))
+}
+
+/// What programs are told about a key.
+fn described(key: &KeyEntry) -> Value {
+    json!({
+        "id": key.id(), "kind": key.kind(), "state": key.state(), "primary_since": key.primary_since(),
+        "primary_until": key.primary_until(), "fingerprint": key.fingerprint(), "guessable": key.guessable(),
+        "public_id": key.public_id(), "public": public_text(key),
+    })
+}
