@@ -18,26 +18,71 @@ fn names_like(server: &Postgres, name: &str) -> String {
     server.psql("postgres", &format!("SELECT datname FROM pg_database WHERE starts_with(datname, '{name}') ORDER BY 1"))
 }
 
+/// Each makes one object, or as few as it can be made of.
+const OBJECTS: &[&str] = &[
+    "CREATE TABLE precious (x int); INSERT INTO precious VALUES (1)",
+    "CREATE SCHEMA precious",
+    "CREATE VIEW precious AS SELECT 1 AS x",
+    "CREATE FUNCTION precious() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "SELECT lo_create(4711)",
+    "CREATE TYPE precious AS ENUM ('a')",
+    "CREATE DOMAIN precious AS int",
+    "CREATE TYPE precious AS (x int)",
+    "CREATE TYPE precious AS RANGE (subtype = int)",
+    "CREATE EXTENSION hstore",
+    "CREATE PUBLICATION precious",
+    "CREATE FOREIGN DATA WRAPPER precious",
+    "CREATE FOREIGN DATA WRAPPER precious; CREATE SERVER precious FOREIGN DATA WRAPPER precious",
+    "CREATE CAST (money AS uuid) WITH INOUT",
+    "CREATE COLLATION precious FROM \"C\"",
+    "CREATE CONVERSION precious FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8",
+    "CREATE TEXT SEARCH DICTIONARY precious (TEMPLATE = simple)",
+    "CREATE TEXT SEARCH CONFIGURATION precious (COPY = simple)",
+    "CREATE TEXT SEARCH TEMPLATE precious (LEXIZE = dsimple_lexize)",
+    "CREATE OPERATOR === (LEFTARG = int, RIGHTARG = int, FUNCTION = int4eq)",
+    "CREATE OPERATOR FAMILY precious USING btree",
+    "CREATE ACCESS METHOD precious TYPE INDEX HANDLER bthandler",
+    "CREATE LANGUAGE precious HANDLER plpgsql_call_handler",
+    "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC",
+    "CREATE FUNCTION precious() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN END';
+     CREATE EVENT TRIGGER precious ON sql_drop EXECUTE FUNCTION precious()",
+];
+
+fn assert_not_empty(shop: &Shop, target: &Database<'_>, object: &str) {
+    let before = dumped(target);
+    let outcome = assert_refused(shop.store.restore(&target.dsn()).run(), 40, &["not empty", &target.name]);
+    assert!(!outcome.text().contains("it has 0 objects"), "{object}");
+    assert_eq!(before, dumped(target), "{object}");
+}
+
 #[test]
 fn a_target_that_is_not_empty() {
     let shop = Shop::backed_up(Major::V15);
-    for object in [
-        "CREATE TABLE precious (x int); INSERT INTO precious VALUES (1)",
-        "CREATE SCHEMA precious",
-        "CREATE VIEW precious AS SELECT 1 AS x",
-        "CREATE FUNCTION precious() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-        "SELECT lo_create(4711)",
-        "CREATE TYPE precious AS ENUM ('a')",
-        "CREATE DOMAIN precious AS int",
-        "CREATE TYPE precious AS (x int)",
-        "CREATE TYPE precious AS RANGE (subtype = int)",
-        "CREATE EXTENSION hstore",
-    ] {
-        let target = empty_target();
-        target.psql(object);
-        let before = dumped(&target);
-        assert_refused(shop.store.restore(&target.dsn()).run(), 40, &["not empty", &target.name]);
-        assert_eq!(before, dumped(&target), "{object}");
+    for major in Major::ALL {
+        for object in OBJECTS {
+            let target = Postgres::shared(major).database("target");
+            target.psql(object);
+            assert_not_empty(&shop, &target, object);
+        }
+        let target = Postgres::shared(major).database("target");
+        let options = "WITH (connect = false, slot_name = NONE)";
+        let subscription = format!("CREATE SUBSCRIPTION precious CONNECTION 'dbname=x' PUBLICATION p {options}");
+        target.psql(&subscription);
+        assert_not_empty(&shop, &target, &subscription);
+        // The database cannot be dropped with it.
+        target.psql("DROP SUBSCRIPTION precious");
+    }
+}
+
+#[test]
+fn a_target_that_was_emptied_by_hand_is_none_of_them() {
+    let shop = Shop::backed_up(Major::V15);
+    for major in Major::ALL {
+        let target = Postgres::shared(major).database("target");
+        target.psql("CREATE TABLE t (); DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        target.psql("DROP EXTENSION plpgsql; CREATE EXTENSION plpgsql");
+        shop.store.restore(&target.dsn()).run().expect(0);
+        assert_eq!(target.psql("SELECT count(*) FROM items"), "24000");
     }
 }
 
