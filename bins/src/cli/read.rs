@@ -82,6 +82,9 @@ pub(crate) struct DownloadArgs {
     /// The folder; it is made, or must be empty
     #[arg(long, value_name = "DIR")]
     pub(crate) to: std::path::PathBuf,
+    /// Copy an encrypted backup as it lies in the store, with its wraps and recover.py, which opens it without Lifeboat
+    #[arg(long)]
+    pub(crate) sealed: bool,
 }
 
 const LIST_HELP: &str = "\

@@ -1,5 +1,7 @@
 //! `lifeboat backup`.
 
+use std::sync::Arc;
+
 use lifeboat_backup::backup::{BackupPlan, plan};
 use lifeboat_backup::postgres::Retry;
 use lifeboat_backup::{BackupOptions, BackupSummary, Source, backup_all};
@@ -22,7 +24,8 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
     let config = context.config(args.flags(&context.global))?;
     let databases = source::selected(&config, &args.databases)?;
     let store = config.store.open(&context.environment).await?;
-    let options = options(&config.backup, context);
+    let seal = config.encryption.seal_keys(&context.environment).await?.map(Arc::new);
+    let options = BackupOptions { seal, ..options(&config.backup, context) };
     let mut sources = Vec::new();
     for database in databases {
         sources.push(source::source(database, &context.environment).await?);

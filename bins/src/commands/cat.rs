@@ -6,7 +6,7 @@ use lifeboat_backup::archive::cat;
 use lifeboat_core::{Error, Kind, Result};
 use serde_json::json;
 
-use super::Context;
+use super::{Context, Named};
 use crate::cli::CatArgs;
 use crate::output::Outcome;
 
@@ -19,7 +19,7 @@ pub(super) async fn run(args: &CatArgs, context: &Context) -> Result<Outcome> {
     if context.style.json {
         return Err(Error::new(Kind::Usage, "write script and records to the same stdout").hint("leave --json out"));
     }
-    let (reference, store) = context.backup(&args.backup).await?;
-    let bytes = cat(&store, &reference, stdout(), context.cancel.clone(), context.monitor.clone()).await?;
+    let Named { reference, store, keys } = context.backup(&args.backup, args.open).await?;
+    let bytes = cat(&store, &keys, &reference, stdout(), context.cancel.clone(), context.monitor.clone()).await?;
     Ok(Outcome::success("", json!({"sql_bytes": bytes})))
 }

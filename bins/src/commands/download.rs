@@ -1,10 +1,10 @@
 //! `lifeboat download`.
 
-use lifeboat_backup::archive::{DownloadSummary, download};
+use lifeboat_backup::archive::{DownloadOptions, DownloadSummary, download};
 use lifeboat_core::Result;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, Named};
 use crate::cli::DownloadArgs;
 use crate::output::{Outcome, units};
 
@@ -13,19 +13,23 @@ use crate::output::{Outcome, units};
 /// # Errors
 /// [`Policy`](lifeboat_core::Kind::Policy) when the folder is not empty; nothing is left of a copy that failed.
 pub(super) async fn run(args: &DownloadArgs, context: &Context) -> Result<Outcome> {
-    let (reference, store) = context.backup(&args.backup).await?;
-    let summary = download(&store, &reference, &args.to, context.cancel.clone(), context.monitor.clone()).await?;
+    let Named { reference, store, keys } = context.backup(&args.backup, args.open).await?;
+    let options = DownloadOptions { to: args.to.clone(), sealed: args.sealed, cancel: context.cancel.clone() };
+    let summary = download(&store, &keys, &reference, &options, context.monitor.clone()).await?;
     Ok(Outcome::success(text(&summary), json!(summary)))
 }
 
 fn text(summary: &DownloadSummary) -> String {
+    let (size, folder) = (units::size(summary.bytes), summary.folder.display());
+    let copied = format!("{}: {} objects, {size}, in {folder}\n", summary.backup, summary.objects);
+    if summary.sealed {
+        let recover = summary.folder.join("recover.py");
+        let recover = recover.display();
+        return format!(
+            "{copied}without Lifeboat: python3 {recover} --keyring keyring.toml {folder} | psql -X -v ON_ERROR_STOP=1 DATABASE\n"
+        );
+    }
     let script: Vec<_> = summary.script.iter().map(|name| summary.folder.join(name).display().to_string()).collect();
-    format!(
-        "{}: {} objects, {}, in {}\nwithout Lifeboat: cat {} | gunzip | psql -X -v ON_ERROR_STOP=1 DATABASE\n",
-        summary.backup,
-        summary.objects,
-        units::size(summary.bytes),
-        summary.folder.display(),
-        script.join(" "),
-    )
+    let script = script.join(" ");
+    format!("{copied}without Lifeboat: cat {script} | gunzip | psql -X -v ON_ERROR_STOP=1 DATABASE\n")
 }

@@ -39,6 +39,7 @@ fn table(backups: &[ListedBackup], now: Timestamp) -> String {
         ("CLASS", Align::Left),
         ("AGE", Align::Right),
         ("SIZE", Align::Right),
+        ("KEYS", Align::Left),
         ("STATE", Align::Left),
     ];
     let row = |backup: &ListedBackup| {
@@ -47,10 +48,19 @@ fn table(backups: &[ListedBackup], now: Timestamp) -> String {
             backup.class.to_string(),
             units::age(backup.started, now),
             units::size(backup.stored_bytes),
+            keys(backup),
             state(&backup.state),
         ]
     };
     render(&head, &backups.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Which keys open it; a dash for what is not encrypted.
+fn keys(backup: &ListedBackup) -> String {
+    if backup.keys.is_empty() {
+        return "-".to_owned();
+    }
+    backup.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn state(state: &BackupState) -> String {
@@ -79,13 +89,15 @@ mod tests {
             state: BackupState::Damaged("dump-0000.sql.gz is missing".to_owned()),
             started: "2026-11-21T02:17:00Z".parse().unwrap(),
             snapshot: None,
+            encrypted: true,
+            keys: vec!["2026-11".parse().unwrap()],
             stored_bytes: 1 << 20,
             objects: 4,
         };
         let now: Timestamp = "2026-11-24T03:00:00Z".parse().unwrap();
         let expected = "\
-BACKUP                        CLASS     AGE      SIZE  STATE
-shop/20261121T021700Z-7f3a9c  daily  3 days  1.00 MiB  damaged: dump-0000.sql.gz is missing
+BACKUP                        CLASS     AGE      SIZE  KEYS     STATE
+shop/20261121T021700Z-7f3a9c  daily  3 days  1.00 MiB  2026-11  damaged: dump-0000.sql.gz is missing
 ";
         assert_eq!(table(&[backup], now), expected);
     }

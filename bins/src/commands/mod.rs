@@ -18,12 +18,13 @@ use std::sync::Arc;
 use lifeboat_backup::BackupRef;
 use lifeboat_core::Result;
 use lifeboat_core::job::Job;
+use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Command, GlobalArgs};
+use crate::cli::{Command, GlobalArgs, OpenArgs};
 use crate::config::{Config, ConfigFile, Environment, Flags};
 use crate::exit;
 use crate::output::{Console, Outcome, Style};
@@ -69,14 +70,26 @@ impl Context {
         Ok((config, store))
     }
 
-    /// The backup that an argument names, and the store it is in.
+    /// The backup that an argument names, the store it is in, and what opens it.
     ///
     /// # Errors
     /// [`Config`](lifeboat_core::Kind::Config); [`Usage`](lifeboat_core::Kind::Usage) when it names none.
-    pub(crate) async fn backup(&self, text: &str) -> Result<(BackupRef, Store)> {
+    pub(crate) async fn backup(&self, text: &str, open: OpenArgs) -> Result<Named> {
         let (config, store) = self.reading().await?;
-        Ok((reference::reference(text, self.global.name.as_deref(), &config)?, store))
+        let reference = reference::reference(text, self.global.name.as_deref(), &config)?;
+        let keys = config.encryption.open_keys(open.allowed(), &self.environment).await?;
+        Ok(Named { reference, store, keys })
     }
+}
+
+/// A backup that the operator named.
+pub(crate) struct Named {
+    /// Its name.
+    pub(crate) reference: BackupRef,
+    /// Where it is.
+    pub(crate) store: Store,
+    /// What opens it.
+    pub(crate) keys: OpenKeys,
 }
 
 /// Carries a command out.

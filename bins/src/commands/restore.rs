@@ -8,7 +8,7 @@ use lifeboat_backup::{MissingRoles, RestoreOptions, RestoreSummary, restore};
 use lifeboat_core::{Error, Kind, Result};
 use serde_json::json;
 
-use super::{Context, source};
+use super::{Context, Named, source};
 use crate::cli::{RestoreArgs, Roles};
 use crate::config::{DatabaseUrl, Misfit, Setting as _};
 use crate::exit::Exit;
@@ -21,9 +21,9 @@ use crate::output::{Outcome, units};
 /// [`Kind::Usage`] for a target that is neither a reference nor a connection string; those of the library.
 pub(super) async fn run(args: &RestoreArgs, context: &Context) -> Result<Outcome> {
     let target = DatabaseUrl::from_text(&args.into).map_err(refused)?;
-    let (reference, store) = context.backup(&args.backup).await?;
+    let Named { reference, store, keys } = context.backup(&args.backup, args.open).await?;
     let settings = settings(&target, context).await?;
-    let options = options(args, context);
+    let options = RestoreOptions { keys, ..options(args, context) };
     let monitor = context.monitor.clone();
     if args.dry_run {
         return Ok(planned(&plan(&store, &reference, &settings, &options, monitor).await?));

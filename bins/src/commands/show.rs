@@ -5,7 +5,7 @@ use lifeboat_core::Result;
 use lifeboat_core::index::Relation;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, Named};
 use crate::cli::ShowArgs;
 use crate::output::table::{Align, facts, render};
 use crate::output::{Outcome, units};
@@ -15,8 +15,8 @@ use crate::output::{Outcome, units};
 /// # Errors
 /// Those of finding and opening it.
 pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<Outcome> {
-    let (reference, store) = context.backup(&args.backup).await?;
-    let shown = show(&store, &reference, context.cancel.clone(), context.monitor.clone()).await?;
+    let Named { reference, store, keys } = context.backup(&args.backup, args.open).await?;
+    let shown = show(&store, &keys, &reference, context.cancel.clone(), context.monitor.clone()).await?;
     Ok(Outcome::success(text(&shown), json!(shown)))
 }
 

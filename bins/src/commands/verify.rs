@@ -4,7 +4,7 @@ use lifeboat_backup::archive::{VerifySummary, verify};
 use lifeboat_core::Result;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, Named};
 use crate::cli::VerifyArgs;
 use crate::output::{Outcome, units};
 
@@ -13,18 +13,20 @@ use crate::output::{Outcome, units};
 /// # Errors
 /// [`Integrity`](lifeboat_core::Kind::Integrity) naming what is damaged.
 pub(super) async fn run(args: &VerifyArgs, context: &Context) -> Result<Outcome> {
-    let (reference, store) = context.backup(&args.backup).await?;
-    let summary = verify(&store, &reference, context.cancel.clone(), context.monitor.clone()).await?;
+    let Named { reference, store, keys } = context.backup(&args.backup, args.open).await?;
+    let summary = verify(&store, &keys, &reference, context.cancel.clone(), context.monitor.clone()).await?;
     Ok(Outcome::success(text(&summary), json!(summary)))
 }
 
 fn text(summary: &VerifySummary) -> String {
-    format!(
-        "{}: whole; {} objects, {} stored, {} of SQL, {} rows compared with their fingerprints\n",
-        summary.backup,
-        summary.objects,
-        units::size(summary.stored_bytes),
-        units::size(summary.sql_bytes),
-        units::count(summary.rows),
-    )
+    let stored = format!("{} objects, {} stored", summary.objects, units::size(summary.stored_bytes));
+    if let (Some(sql_bytes), Some(rows)) = (summary.sql_bytes, summary.rows) {
+        let (sql, rows) = (units::size(sql_bytes), units::count(rows));
+        return format!(
+            "{}: whole; {stored}, {sql} of SQL, {rows} rows compared with their fingerprints\n",
+            summary.backup
+        );
+    }
+    let unchecked: String = summary.unchecked.iter().map(|what| format!("not checked: {what}\n")).collect();
+    format!("{}: stored bytes whole; {stored}\n{unchecked}", summary.backup)
 }

@@ -45,6 +45,35 @@ pub struct DatabaseResult {
     pub stored_bytes: u64,
     /// What the operator does next, when none was.
     pub error_kind: Option<String>,
-    /// Why none was, as one line.
+    /// Why none was, as one line; kept apart, and sealed, where encryption is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// What a run's errors say, for they may repeat what is in the database.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunDetails {
+    /// Version of the archive format.
+    pub format: u32,
+    /// Those that failed.
+    pub errors: Vec<DatabaseError>,
+}
+
+/// Why a database was not backed up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatabaseError {
+    /// The database.
+    pub database: Name,
+    /// Why, as one line.
+    pub error: String,
+}
+
+impl RunEnd {
+    /// Takes the errors' texts out of the record.
+    pub fn take_errors(&mut self) -> RunDetails {
+        let errors = self.results.iter_mut().filter_map(|result| {
+            Some(DatabaseError { database: result.database.clone(), error: result.error.take()? })
+        });
+        RunDetails { format: crate::FORMAT, errors: errors.collect() }
+    }
 }

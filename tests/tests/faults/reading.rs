@@ -5,10 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use lifeboat_backup::archive::{cat, download};
+use lifeboat_backup::archive::{DownloadOptions, cat, download};
 use lifeboat_core::codec::Sha256;
 use lifeboat_core::index::{Content, Index};
-use lifeboat_core::manifest::Manifest;
+use lifeboat_core::keys::OpenKeys;
+use lifeboat_core::manifest::StoredManifest;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Error, Kind};
 use lifeboat_tests::{Fault, Identity, Proxy, Seaweed, When};
@@ -36,7 +37,8 @@ impl Write for Seen {
 /// What `cat` writes of these objects, and how it ends.
 async fn printed(objects: &Objects) -> (Vec<u8>, Result<u64, Error>) {
     let (store, out) = (in_memory(objects).await, Seen::default());
-    let ended = cat(&store, &"latest".parse().unwrap(), out.clone(), CancellationToken::new(), Arc::new(Silent)).await;
+    let (keys, latest) = (OpenKeys::default(), "latest".parse().unwrap());
+    let ended = cat(&store, &keys, &latest, out.clone(), CancellationToken::new(), Arc::new(Silent)).await;
     let bytes = out.0.lock().unwrap().clone();
     (bytes, ended)
 }
@@ -100,14 +102,15 @@ fn a_download_is_a_copy_whatever_a_later_release_wrote_into_the_manifest() {
         let text = String::from_utf8(objects[&name].clone()).unwrap();
         let body = text.rsplit_once(",\n  \"sha256\"").unwrap().0.to_owned() + ",\n  \"later\": {\"x\": 1}";
         let sealed = format!("{body},\n  \"sha256\": \"{}\"\n}}\n", Sha256::of(body.as_bytes()));
-        Manifest::parse(sealed.as_bytes()).unwrap();
+        StoredManifest::parse(sealed.clone().into()).unwrap();
         objects.insert(name, sealed.into_bytes());
 
         let folder = TempDir::new().unwrap();
         let to = folder.path().join("copy");
         let store = in_memory(&objects).await;
-        let token = CancellationToken::new();
-        download(&store, &"latest".parse().unwrap(), &to, token, Arc::new(Silent)).await.unwrap();
+        let options = DownloadOptions { to: to.clone(), sealed: false, cancel: CancellationToken::new() };
+        let latest = "latest".parse().unwrap();
+        download(&store, &OpenKeys::default(), &latest, &options, Arc::new(Silent)).await.unwrap();
         let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&to), 0o700);
         for (name, bytes) in &objects {
@@ -128,7 +131,8 @@ fn a_download_that_fails_leaves_nothing() {
         let (folder, store) = (TempDir::new().unwrap(), in_memory(&objects).await);
         let reference = "latest".parse().unwrap();
         for (to, stays) in [(folder.path().join("new"), false), (folder.path().to_owned(), true)] {
-            let ended = download(&store, &reference, &to, CancellationToken::new(), Arc::new(Silent)).await;
+            let options = DownloadOptions { to: to.clone(), sealed: false, cancel: CancellationToken::new() };
+            let ended = download(&store, &OpenKeys::default(), &reference, &options, Arc::new(Silent)).await;
             assert_eq!(ended.unwrap_err().kind(), Kind::Integrity);
             assert_eq!(to.exists(), stays);
         }
@@ -150,9 +154,9 @@ fn a_newer_format_is_told_in_its_row_and_a_store_that_refuses_ends_the_listing()
     proxy.heal();
 
     let manifest = bucket.objects().into_keys().find(|key| key.ends_with("manifest.json")).unwrap();
-    let mut newer = Manifest::parse(&bucket.read(&manifest)).unwrap();
+    let mut newer = StoredManifest::parse(bucket.read(&manifest).into()).unwrap().manifest;
     newer.format += 1;
-    bucket.write(&manifest, newer.to_bytes());
+    bucket.write(&manifest, newer.to_bytes(None, None));
     let listed = list().expect(0).stdout;
     assert!(listed.contains("damaged: read archive format 2"), "{listed}");
 }

@@ -74,8 +74,14 @@ fn what_the_tools_warn_of_is_kept_in_the_index_but_not_all_of_a_flood() {
         let store = in_memory(&Objects::new()).await;
         let source = source_with_tools(&database, Some(tools.path()));
         let done = lifeboat_backup::backup(&source, &store, &options(state.path()), Arc::new(Silent)).await.unwrap();
-        let shown =
-            lifeboat_backup::show(&store, &"shop/latest".parse().unwrap(), job().cancel, Arc::new(Silent)).await;
+        let shown = lifeboat_backup::show(
+            &store,
+            &lifeboat_core::keys::OpenKeys::default(),
+            &"shop/latest".parse().unwrap(),
+            job().cancel,
+            Arc::new(Silent),
+        )
+        .await;
         let warnings = shown.unwrap().index.warnings;
         assert_eq!(warnings, done.warnings);
         let first = "pg_dump: warning: circular foreign keys on this table:";

@@ -8,6 +8,7 @@ use std::time::Duration;
 use lifeboat_backup::archive::{BackupState, ListOptions, ListedBackup, VerifySummary};
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_backup::{BackupOptions, BackupSummary, Reach, RestoreOptions, RestoreSummary, Source};
+use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{RetryPolicy, Store, UploadOptions};
 use lifeboat_core::{Job, Result};
@@ -102,7 +103,7 @@ pub(crate) async fn back_up(database: &Database<'_>, store: &Store, state: &Path
 /// A verify in this process.
 pub(crate) async fn verify(store: &Store, reference: &str) -> Result<VerifySummary> {
     let reference = reference.parse().unwrap();
-    lifeboat_backup::verify(store, &reference, CancellationToken::new(), Arc::new(Silent)).await
+    lifeboat_backup::verify(store, &OpenKeys::default(), &reference, CancellationToken::new(), Arc::new(Silent)).await
 }
 
 /// A restore in this process, into a database it creates on the shared server.

@@ -80,15 +80,15 @@ fn a_backup_older_than_its_class_is_kept_is_expired_when_objects_are_gone() {
 
 /// The shop's backup as if it had been taken long ago: its manifest rewritten and sealed anew.
 fn as_of_2020(shop: &Shop, store: &Store) {
-    use lifeboat_core::manifest::Manifest;
+    use lifeboat_core::manifest::StoredManifest;
     let id = shop.id();
     let folder = format!("backups/daily/shop/{id}/");
     for (name, bytes) in shop.store.objects() {
         let Some(object) = name.strip_prefix(&folder) else { continue };
         let bytes = if object == "manifest.json" {
-            let mut manifest = Manifest::parse(&bytes).unwrap();
+            let mut manifest = StoredManifest::parse(bytes.into()).unwrap().manifest;
             manifest.id = OLD.parse().unwrap();
-            manifest.to_bytes()
+            manifest.to_bytes(None, None)
         } else {
             bytes
         };

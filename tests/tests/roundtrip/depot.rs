@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lifeboat_core::index::Index;
-use lifeboat_core::manifest::Manifest;
+use lifeboat_core::manifest::{Manifest, StoredManifest};
 use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Outcome, Postgres, Seaweed, scratch};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -96,7 +96,7 @@ impl Depot {
 
     /// The manifest of a backup.
     pub(crate) fn manifest(&self, backup: &Backup) -> Manifest {
-        Manifest::parse(&self.read(&backup.object("manifest.json"))).unwrap()
+        StoredManifest::parse(self.read(&backup.object("manifest.json")).into()).unwrap().manifest
     }
 
     /// The index of a backup.

@@ -13,6 +13,7 @@ use lifeboat_backup::archive::verify;
 use lifeboat_backup::{
     BackupOptions, BackupRef, BackupSummary, Reach, RestoreOptions, RestoreSummary, Source, backup, restore,
 };
+use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Kind, Result, ResultExt};
 use secrecy::SecretString;
@@ -80,7 +81,8 @@ async fn show(server: &Throwaway, store: &Store, context: &Context) -> Result<Fi
     server.psql(ORIGINAL, SHOP).await?;
     let backup = timed("backup took", &mut times, back_up(server, store, context)).await?;
     let reference: BackupRef = format!("{}/{}", backup.database, backup.id).parse()?;
-    let proof = verify(store, &reference, context.cancel.clone(), context.monitor.clone());
+    let keys = OpenKeys::default();
+    let proof = verify(store, &keys, &reference, context.cancel.clone(), context.monitor.clone());
     let verified = timed("verify took", &mut times, proof).await?;
     timed("restore took", &mut times, restore_copy(server, store, &reference, context)).await?;
     job.step("compare every row");

@@ -46,7 +46,7 @@ impl Findings {
                 format!(
                     "{} objects, every byte; {} rows against their fingerprints",
                     self.verified.objects,
-                    units::count(self.verified.rows)
+                    units::count(self.verified.rows.unwrap_or_default())
                 ),
             ),
         ];

@@ -3,9 +3,9 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
 use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::{Content, Range};
+use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::{Counter, Monitor};
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
@@ -28,13 +28,14 @@ use super::{Archive, BackupRef, find};
 /// [`Kind::Integrity`] at the first range that is not what was stored; those of [`find`] and of `out`.
 pub async fn cat(
     store: &Store,
+    keys: &OpenKeys,
     reference: &BackupRef,
     out: impl Write + Send + 'static,
     cancel: CancellationToken,
     monitor: Arc<dyn Monitor>,
 ) -> Result<u64> {
     let job = Job::new(monitor, cancel);
-    let archive = find(store, &job, reference).await?;
+    let archive = find(store, keys, &job, reference).await?;
     job.expect(Counter::SqlBytes, archive.index.script_bytes);
     let (pieces, to_write) = mpsc::channel(PIECES_AHEAD);
     let writer = tokio::task::spawn_blocking(move || write(out, to_write));
@@ -80,11 +81,10 @@ impl Reader<'_> {
 
     /// Reads and proves a range, and hands it over as it comes if it is to be written.
     async fn pass(&self, range: &Range, to_write: bool) -> Result<()> {
-        let (name, bytes) = self.archive.locate(range);
+        let mut blocks = self.archive.read_range(self.store, self.job, range)?;
         let mut proof = RangeProof::new(self.archive, range);
-        let mut blocks = std::pin::pin!(self.store.read(self.job, &name, bytes));
-        while let Some(block) = blocks.next().await {
-            for step in block?.chunks(STEP_BYTES) {
+        while let Some(block) = blocks.next().await? {
+            for step in block.chunks(STEP_BYTES) {
                 let sql = proof.push(step)?;
                 if to_write {
                     self.hand_over(sql).await?;

@@ -1,4 +1,4 @@
-//! Copies a backup into a folder, as it lies in the store.
+//! Copies a backup into a folder, opened or as it lies in the store.
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::Write as _;
@@ -6,15 +6,30 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use lifeboat_core::manifest::StoredObject;
+use bytes::Bytes;
+use lifeboat_core::keys::OpenKeys;
+use lifeboat_core::manifest::{Manifest, StoredObject};
 use lifeboat_core::monitor::{Counter, Monitor};
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::MANIFEST;
+use lifeboat_core::store::layout::{self, BackupPath, MANIFEST};
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use super::{Archive, BackupRef, find};
+use super::body::Body;
+use super::opened::{Found, locate, open};
+use super::{Archive, BackupRef};
+
+/// What to copy, and where to.
+#[derive(Clone, Debug)]
+pub struct DownloadOptions {
+    /// The folder; it is created or must be empty.
+    pub to: PathBuf,
+    /// Copy an encrypted backup as it lies in the store, with its wraps and `recover.py`, which opens it without Lifeboat.
+    pub sealed: bool,
+    /// Ends the copying early.
+    pub cancel: CancellationToken,
+}
 
 /// What was copied.
 #[derive(Clone, Debug, Serialize)]
@@ -27,56 +42,107 @@ pub struct DownloadSummary {
     pub objects: usize,
     /// Bytes, the manifest not counted.
     pub bytes: u64,
-    /// Names of the script's objects in order: decompressed and concatenated they are the dump.
+    /// Whether the copies are sealed.
+    pub sealed: bool,
+    /// Names of the script's objects in order: opened if they are sealed, decompressed and concatenated they are the dump.
     pub script: Vec<String>,
 }
 
-/// Copies the backup's objects into `to`, byte for byte; `to` is created or must be empty. Each file bears its name only
-/// once it is proven; the manifest comes last. Only the caller's user may read them. After an error nothing is left.
+/// Copies the backup's objects into a folder. Each file bears its name only once it is proven. Only the caller's user may
+/// read them. After an error nothing is left.
+///
+/// Objects of an encrypted backup are opened on the way, and the manifest, which proves the sealed ones, is left out; with
+/// [`sealed`](DownloadOptions::sealed), as without encryption, all copies are byte for byte what is stored, and the manifest
+/// comes last. A sealed copy needs no key.
 ///
 /// # Errors
 /// [`Kind::Policy`] when the folder is not empty; [`Kind::Integrity`] for an object that is not what was stored.
 pub async fn download(
     store: &Store,
+    keys: &OpenKeys,
     reference: &BackupRef,
-    to: &Path,
-    cancel: CancellationToken,
+    options: &DownloadOptions,
     monitor: Arc<dyn Monitor>,
 ) -> Result<DownloadSummary> {
-    let job = Job::new(monitor, cancel);
-    let archive = find(store, &job, reference).await?;
-    let mut copies = Copies::begin(to)?;
-    job.expect(Counter::FetchedBytes, archive.manifest.stored_bytes());
-    for object in archive.manifest.objects() {
-        fetch(store, &job, &archive, object, &mut copies).await?;
+    let job = Job::new(monitor, options.cancel.clone());
+    let found = locate(store, &job, reference).await?;
+    let copies = Copies::begin(&options.to)?;
+    job.expect(Counter::FetchedBytes, found.stored.manifest.stored_bytes());
+    let fetch = Fetch { store, job: &job, copies };
+    if options.sealed || !found.stored.manifest.is_encrypted() {
+        found.stored.judge(keys, &found.path.to_string())?;
+        return fetch.as_stored(&found, options.sealed).await;
     }
-    let mut manifest = copies.create(MANIFEST)?;
-    manifest.write_all(&archive.manifest_bytes).kind_of(Kind::Failure, || copies.doing(MANIFEST))?;
-    copies.name(&manifest, MANIFEST)?;
-    copies.keep();
-    Ok(DownloadSummary {
-        backup: archive.path.to_string(),
-        folder: to.to_owned(),
-        objects: archive.manifest.objects().count(),
-        bytes: archive.manifest.stored_bytes(),
-        script: archive.manifest.script.iter().map(|object| object.name.clone()).collect(),
-    })
+    fetch.opened(&open(store, keys, &job, reference, found).await?).await
 }
 
-async fn fetch(store: &Store, job: &Job, archive: &Archive, object: &StoredObject, copies: &mut Copies) -> Result<()> {
-    let name = file_name(&object.name)?;
-    let mut file = copies.create(name)?;
-    let write = |block: bytes::Bytes| file.write_all(&block).kind_of(Kind::Failure, || copies.doing(name));
-    store.read_proven(job, &archive.path.object(name), 0..object.length, object.sha256, write).await?;
-    copies.name(&file, name)
+struct Fetch<'a> {
+    store: &'a Store,
+    job: &'a Job,
+    copies: Copies,
+}
+
+impl Fetch<'_> {
+    async fn as_stored(mut self, found: &Found, sealed: bool) -> Result<DownloadSummary> {
+        let manifest = &found.stored.manifest;
+        for object in manifest.objects() {
+            let name = file_name(&object.name)?;
+            let mut file = self.copies.create(name)?;
+            let write = |block: Bytes| file.write_all(&block).kind_of(Kind::Failure, || self.copies.doing(name));
+            let stored = found.path.object(name);
+            self.store.read_proven(self.job, &stored, object.length, object.sha256, write).await?;
+            self.copies.name(&file, name)?;
+        }
+        for key in &found.wraps {
+            let name = layout::wrap(key);
+            let wrap = self.store.get(self.job, &found.path.object(&name)).await?;
+            self.copies.write(&name, &wrap)?;
+        }
+        if sealed {
+            self.copies.write("recover.py", RECOVER)?;
+        }
+        self.copies.write(MANIFEST, found.stored.bytes())?;
+        let sealed = manifest.is_encrypted();
+        Ok(self.finish(&found.path, manifest, sealed))
+    }
+
+    async fn opened(mut self, archive: &Archive) -> Result<DownloadSummary> {
+        for object in archive.manifest.objects() {
+            let name = file_name(layout::unsealed(&object.name))?;
+            let mut file = self.copies.create(name)?;
+            let mut body = Body::of(archive, object)?;
+            let mut write =
+                |gzip_bytes: &[u8]| file.write_all(gzip_bytes).kind_of(Kind::Failure, || self.copies.doing(name));
+            let stored = archive.path.object(&object.name);
+            let open = |block: Bytes| write(body.push(&block)?);
+            self.store.read_proven(self.job, &stored, object.length, object.sha256, open).await?;
+            write(&body.finish()?)?;
+            self.copies.name(&file, name)?;
+        }
+        Ok(self.finish(&archive.path, &archive.manifest, false))
+    }
+
+    fn finish(self, path: &BackupPath, manifest: &Manifest, sealed: bool) -> DownloadSummary {
+        let name = |object: &StoredObject| {
+            if sealed { object.name.clone() } else { layout::unsealed(&object.name).to_owned() }
+        };
+        DownloadSummary {
+            backup: path.to_string(),
+            objects: manifest.objects().count(),
+            bytes: manifest.stored_bytes(),
+            sealed,
+            script: manifest.script.iter().map(name).collect(),
+            folder: self.copies.keep(),
+        }
+    }
 }
 
 /// The files made so far; removed when dropped, unless kept.
 struct Copies {
     folder: PathBuf,
-    /// Whether the folder is ours to remove.
-    made_folder: bool,
     files: Vec<PathBuf>,
+    /// Folders that are ours to remove, the outermost first.
+    folders: Vec<PathBuf>,
 }
 
 impl Copies {
@@ -90,7 +156,8 @@ impl Copies {
             let doing = format!("download into {}: it is not empty", folder.display());
             return Err(Error::new(Kind::Policy, doing).hint("name a new folder"));
         }
-        Ok(Self { folder: folder.to_owned(), made_folder, files: Vec::new() })
+        let folders = if made_folder { vec![folder.to_owned()] } else { Vec::new() };
+        Ok(Self { folder: folder.to_owned(), files: Vec::new(), folders })
     }
 
     /// A new file, under another name for now.
@@ -112,9 +179,25 @@ impl Copies {
         Ok(())
     }
 
-    fn keep(mut self) {
+    /// A small file, whole; its folder inside ours is made.
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        if let Some((folder, _)) = name.rsplit_once('/') {
+            let folder = self.folder.join(folder);
+            if !folder.exists() {
+                let made = DirBuilder::new().mode(0o700).create(&folder);
+                made.kind_of(Kind::Failure, || self.doing(name))?;
+                self.folders.push(folder);
+            }
+        }
+        let mut file = self.create(name)?;
+        file.write_all(bytes).kind_of(Kind::Failure, || self.doing(name))?;
+        self.name(&file, name)
+    }
+
+    fn keep(mut self) -> PathBuf {
         self.files.clear();
-        self.made_folder = false;
+        self.folders.clear();
+        std::mem::take(&mut self.folder)
     }
 
     fn draft(&self, name: &str) -> PathBuf {
@@ -131,8 +214,8 @@ impl Drop for Copies {
         for file in &self.files {
             let _ = std::fs::remove_file(file);
         }
-        if self.made_folder {
-            let _ = std::fs::remove_dir(&self.folder);
+        for folder in self.folders.iter().rev() {
+            let _ = std::fs::remove_dir(folder);
         }
     }
 }
@@ -144,3 +227,6 @@ fn file_name(name: &str) -> Result<&str> {
     }
     Err(Error::new(Kind::Integrity, format!("use {name:?}, which the manifest names, as a file name")))
 }
+
+/// Opens a sealed copy without Lifeboat.
+const RECOVER: &[u8] = include_bytes!("../../recover.py");

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_core::clock::{Clock, SystemClock};
-use lifeboat_core::manifest::Manifest;
+use lifeboat_core::keys::KeyId;
+use lifeboat_core::manifest::{Manifest, StoredManifest};
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::{BACKUPS, BackupPath, MANIFEST};
+use lifeboat_core::store::layout::{self, BACKUPS, BackupPath, MANIFEST};
 use lifeboat_core::{Error, Job, Kind, Name, Result};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -50,6 +51,10 @@ pub struct ListedBackup {
     pub started: Timestamp,
     /// The moment whose state it holds, where the manifest tells.
     pub snapshot: Option<Timestamp>,
+    /// Whether its manifest says that it is encrypted.
+    pub encrypted: bool,
+    /// The keys that open it, as the names of its wraps tell.
+    pub keys: Vec<KeyId>,
     /// Bytes it takes in the store.
     pub stored_bytes: u64,
     /// Objects it has in the store.
@@ -107,10 +112,11 @@ pub(super) async fn fetch_manifest(store: &Store, job: &Job, path: &BackupPath) 
 }
 
 /// The manifest that must lie at `path`.
-pub(super) fn parse_manifest(bytes: &[u8], path: &BackupPath) -> Result<Manifest> {
-    let manifest = Manifest::parse(bytes)?;
+pub(super) fn parse_manifest(bytes: Bytes, path: &BackupPath) -> Result<StoredManifest> {
+    let stored = StoredManifest::parse(bytes)?;
+    let manifest = &stored.manifest;
     if (&manifest.class, &manifest.database, &manifest.id) == (&path.class, &path.database, &path.id) {
-        return Ok(manifest);
+        return Ok(stored);
     }
     let (database, class, id) = (&manifest.database, &manifest.class, &manifest.id);
     Err(Error::new(
@@ -121,6 +127,12 @@ pub(super) fn parse_manifest(bytes: &[u8], path: &BackupPath) -> Result<Manifest
 
 /// What is wrong with the objects a manifest names, if anything.
 pub(super) fn damage(manifest: &Manifest, folder: &Folder) -> Option<String> {
+    let is_closed = manifest.is_encrypted() && !folder.keys().any(|name| layout::wrapped_under(name).is_some());
+    let lost = is_closed.then(|| "it is encrypted, and no wrap of its data key is left".to_owned());
+    lost.or_else(|| missing_or_cut(manifest, folder))
+}
+
+fn missing_or_cut(manifest: &Manifest, folder: &Folder) -> Option<String> {
     manifest.objects().find_map(|object| match folder.get(&object.name) {
         None => Some(format!("{} is missing", object.name)),
         Some(length) if *length != object.length => {
@@ -139,10 +151,12 @@ async fn describe(
 ) -> Result<ListedBackup> {
     let age = options.clock.now().duration_since(path.id.start());
     let mut snapshot = None;
+    let mut encrypted = false;
     let state = if folder.contains_key(MANIFEST) {
         match readable_manifest(store, job, &path).await? {
             Ok(manifest) => {
                 snapshot = Some(manifest.snapshot);
+                encrypted = manifest.is_encrypted();
                 let expired = options.kept.get(&path.class).is_some_and(|kept| age > *kept);
                 match damage(&manifest, &folder) {
                     None => BackupState::Available,
@@ -164,6 +178,8 @@ async fn describe(
         id: path.id,
         state,
         snapshot,
+        encrypted,
+        keys: folder.keys().filter_map(|name| layout::wrapped_under(name)).collect(),
         stored_bytes: folder.values().sum(),
         objects: folder.len(),
     })
@@ -173,7 +189,7 @@ async fn describe(
 /// refuses, ends the listing: the outer one.
 async fn readable_manifest(store: &Store, job: &Job, path: &BackupPath) -> Result<Result<Manifest>> {
     match fetch_manifest(store, job, path).await {
-        Ok(bytes) => Ok(parse_manifest(&bytes, path)),
+        Ok(bytes) => Ok(parse_manifest(bytes, path).map(|stored| stored.manifest)),
         Err(error) if error.kind() == Kind::NotFound => Ok(Err(error)),
         Err(error) => Err(error),
     }

@@ -1,5 +1,6 @@
 //! Backups as they lie in a store: listing, naming, opening, proving and reading them. Nothing here talks to Postgres.
 
+pub(crate) mod body;
 mod cat;
 mod download;
 mod list;
@@ -10,7 +11,7 @@ mod show;
 mod verify;
 
 pub use cat::cat;
-pub use download::{DownloadSummary, download};
+pub use download::{DownloadOptions, DownloadSummary, download};
 pub use list::{BackupState, ListOptions, ListedBackup, list};
 pub use opened::{Archive, find};
 pub use reference::BackupRef;

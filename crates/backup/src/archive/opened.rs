@@ -1,15 +1,18 @@
 //! Finds a backup by its name and opens it: manifest and index, proven.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use futures_util::StreamExt as _;
 use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::{Index, Range};
-use lifeboat_core::manifest::{Manifest, StoredObject};
+use lifeboat_core::keys::{DataKey, KeyId, OpenKeys};
+use lifeboat_core::manifest::{Manifest, StoredManifest, StoredObject};
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::{BackupPath, INDEX, MANIFEST};
+use lifeboat_core::store::layout::{self, BackupPath, INDEX, MANIFEST};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
+use super::body::{Body, GzipRange, gzip_length};
 use super::list::{Folder, damage, fetch_manifest, folders, parse_manifest};
 use super::proof::RangeProof;
 use super::reference::Which;
@@ -21,62 +24,90 @@ pub struct Archive {
     pub path: BackupPath,
     /// Its manifest.
     pub manifest: Manifest,
-    /// The manifest as it lies in the store.
-    pub(crate) manifest_bytes: Bytes,
     /// Its index.
     pub index: Index,
+    /// What opens its objects; `None` when they are not sealed.
+    pub(crate) key: Option<Arc<DataKey>>,
 }
 
-/// Finds the backup that `reference` names, and opens it.
+/// A backup that was found: its manifest is whole, and all objects are there; nothing is opened yet.
+pub(super) struct Found {
+    pub(super) path: BackupPath,
+    pub(super) stored: StoredManifest,
+    pub(super) wraps: Vec<KeyId>,
+}
+
+/// Finds the backup that `reference` names, and opens it with `keys`, as far as they trust it.
 ///
 /// # Errors
 /// [`Kind::NotFound`] when there is none, [`Kind::Usage`] when the name fits several, [`Kind::Integrity`] when it is damaged:
-/// the message then names the next one that is available.
-pub async fn find(store: &Store, job: &Job, reference: &BackupRef) -> Result<Archive> {
-    let mut found = folders(store, job).await?;
-    found.retain(|path, folder| folder.contains_key(MANIFEST) && matches(reference, path));
-    let path = choose(reference, found.keys(), store.address())?.clone();
-    let folder = found.remove(&path).unwrap_or_default();
-    match open(store, job, &path, &folder).await {
+/// the message then names the next one that is available; [`Kind::WrongKey`] when no key opens it; [`Kind::Policy`] when it is
+/// not encrypted or its author not trusted, and `keys` demand that.
+pub async fn find(store: &Store, keys: &OpenKeys, job: &Job, reference: &BackupRef) -> Result<Archive> {
+    let found = locate(store, job, reference).await?;
+    open(store, keys, job, reference, found).await
+}
+
+/// Opens what was found.
+pub(super) async fn open(
+    store: &Store,
+    keys: &OpenKeys,
+    job: &Job,
+    reference: &BackupRef,
+    found: Found,
+) -> Result<Archive> {
+    let path = found.path.clone();
+    match found.open(store, keys, job).await {
         Err(error) if error.kind() == Kind::Integrity => Err(with_next(store, job, reference, error, &path).await),
         other => other,
     }
 }
 
-async fn open(store: &Store, job: &Job, path: &BackupPath, folder: &Folder) -> Result<Archive> {
-    let manifest_bytes = fetch_manifest(store, job, path).await?;
-    let manifest = parse_manifest(&manifest_bytes, path)?;
-    if let Some(damage) = damage(&manifest, folder) {
-        return Err(Error::new(Kind::Integrity, format!("open {path}: {damage}")));
+/// Finds the backup that `reference` names, and opens nothing.
+pub(super) async fn locate(store: &Store, job: &Job, reference: &BackupRef) -> Result<Found> {
+    let mut found = folders(store, job).await?;
+    found.retain(|path, folder| folder.contains_key(MANIFEST) && matches(reference, path));
+    let path = choose(reference, found.keys(), store.address())?.clone();
+    let folder = found.remove(&path).unwrap_or_default();
+    match Found::read(store, job, &path, &folder).await {
+        Err(error) if error.kind() == Kind::Integrity => Err(with_next(store, job, reference, error, &path).await),
+        other => other,
     }
-    let stored = manifest
-        .attachment(INDEX)
-        .ok_or_else(|| Error::new(Kind::Integrity, format!("open {path}: its manifest names no index")))?;
-    let index = Index::parse(&read_attachment(store, job, path, stored).await?)?;
-    check_ranges(&manifest, &index)?;
-    Ok(Archive { path: path.clone(), manifest, manifest_bytes, index })
 }
 
-async fn read_attachment(store: &Store, job: &Job, path: &BackupPath, object: &StoredObject) -> Result<Vec<u8>> {
-    let name = path.object(&object.name);
-    let mut bytes = Vec::new();
-    let keep = |block: Bytes| {
-        bytes.extend_from_slice(&block);
-        Ok(())
-    };
-    store.read_proven(job, &name, 0..object.length, object.sha256, keep).await?;
-    Ok(bytes)
-}
-
-/// The ranges cover the script's objects to the last byte.
-fn check_ranges(manifest: &Manifest, index: &Index) -> Result<()> {
-    let mut ends = vec![0; manifest.script.len()];
-    let contradiction = || Error::new(Kind::Integrity, "check the index: its ranges are not the manifest's objects");
-    for range in &index.ranges {
-        *ends.get_mut(range.object).ok_or_else(contradiction)? = range.bytes.offset + range.bytes.length;
+impl Found {
+    async fn read(store: &Store, job: &Job, path: &BackupPath, folder: &Folder) -> Result<Self> {
+        let stored = parse_manifest(fetch_manifest(store, job, path).await?, path)?;
+        if let Some(damage) = damage(&stored.manifest, folder) {
+            return Err(Error::new(Kind::Integrity, format!("open {path}: {damage}")));
+        }
+        let wraps = folder.keys().filter_map(|name| layout::wrapped_under(name)).collect();
+        Ok(Self { path: path.clone(), stored, wraps })
     }
-    let agree = manifest.script.iter().zip(ends).all(|(object, end)| object.length == end);
-    if agree { Ok(()) } else { Err(contradiction()) }
+
+    /// Judges it, unwraps its data key, proves the manifest with it, and reads the index.
+    async fn open(self, store: &Store, keys: &OpenKeys, job: &Job) -> Result<Archive> {
+        self.stored.judge(keys, &self.path.to_string())?;
+        let key = match self.stored.manifest.is_encrypted() {
+            true => Some(Arc::new(self.unwrap(store, keys, job).await?)),
+            false => None,
+        };
+        let Self { path, stored, .. } = self;
+        let mut archive = Archive { path, manifest: stored.manifest, index: Index::default(), key };
+        let index = archive.manifest.attachment(INDEX).ok_or_else(|| {
+            Error::new(Kind::Integrity, format!("open {}: its manifest names no index", archive.path))
+        })?;
+        archive.index = Index::parse(&archive.read_object(store, job, index).await?)?;
+        archive.check_ranges()?;
+        Ok(archive)
+    }
+
+    async fn unwrap(&self, store: &Store, keys: &OpenKeys, job: &Job) -> Result<DataKey> {
+        let fetch = |id: KeyId| async move { store.get(job, &self.path.object(&layout::wrap(&id))).await };
+        let (key, _) = keys.open(self.path.id.as_str(), &self.wraps, fetch).await?;
+        self.stored.check_mac(&key)?;
+        Ok(key)
+    }
 }
 
 fn matches(reference: &BackupRef, path: &BackupPath) -> bool {
@@ -129,8 +160,8 @@ async fn next_available(store: &Store, job: &Job, damaged: &BackupPath) -> Optio
     others.sort_by(|a, b| b.0.id.cmp(&a.0.id));
     for (path, folder) in others {
         if let Ok(bytes) = fetch_manifest(store, job, path).await
-            && let Ok(manifest) = parse_manifest(&bytes, path)
-            && damage(&manifest, folder).is_none()
+            && let Ok(stored) = parse_manifest(bytes, path)
+            && damage(&stored.manifest, folder).is_none()
         {
             return Some(path.clone());
         }
@@ -139,14 +170,26 @@ async fn next_available(store: &Store, job: &Job, damaged: &BackupPath) -> Optio
 }
 
 impl Archive {
+    /// The gzip bytes of a small object, proven.
+    pub(crate) async fn read_object(&self, store: &Store, job: &Job, object: &StoredObject) -> Result<Vec<u8>> {
+        let mut body = Body::of(self, object)?;
+        let mut gzip_bytes = Vec::new();
+        let keep = |block: Bytes| {
+            gzip_bytes.extend_from_slice(body.push(&block)?);
+            Ok(())
+        };
+        store.read_proven(job, &self.path.object(&object.name), object.length, object.sha256, keep).await?;
+        gzip_bytes.extend(body.finish()?);
+        Ok(gzip_bytes)
+    }
+
     /// Reads a range and proves it before giving any of it. For ranges of SQL, which are a few MiB.
     pub(crate) async fn read_whole(&self, store: &Store, job: &Job, range: &Range) -> Result<Vec<u8>> {
-        let (name, bytes) = self.locate(range);
+        let mut blocks = self.read_range(store, job, range)?;
         let mut proof = RangeProof::new(self, range);
         let mut sql = Vec::new();
-        let mut blocks = std::pin::pin!(store.read(job, &name, bytes));
-        while let Some(block) = blocks.next().await {
-            for step in block?.chunks(STEP_BYTES) {
+        while let Some(block) = blocks.next().await? {
+            for step in block.chunks(STEP_BYTES) {
                 sql.extend(proof.push(step)?);
             }
         }
@@ -154,17 +197,37 @@ impl Archive {
         Ok(sql)
     }
 
-    /// The object that a range lies in, and where.
-    pub(crate) fn locate(&self, range: &Range) -> (String, std::ops::Range<u64>) {
-        let name = self.path.object(&self.manifest.script[range.object].name);
-        (name, range.bytes.offset..range.bytes.offset + range.bytes.length)
+    /// The gzip bytes of a range, unproven.
+    pub(crate) fn read_range<'a>(&self, store: &'a Store, job: &'a Job, range: &Range) -> Result<GzipRange<'a>> {
+        GzipRange::read(store, job, self, &self.manifest.script[range.object], gzip_bytes(range))
+    }
+
+    /// The ranges cover the script's objects to the last byte.
+    fn check_ranges(&self) -> Result<()> {
+        let mut ends = vec![0; self.manifest.script.len()];
+        let contradiction =
+            || Error::new(Kind::Integrity, "check the index: its ranges are not the manifest's objects");
+        for range in &self.index.ranges {
+            *ends.get_mut(range.object).ok_or_else(contradiction)? = gzip_bytes(range).end;
+        }
+        for (object, end) in self.manifest.script.iter().zip(ends) {
+            if gzip_length(object)? != end {
+                return Err(contradiction());
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn unproven(&self, range: &Range) -> Error {
-        let (name, bytes) = self.locate(range);
+        let name = self.path.object(&self.manifest.script[range.object].name);
+        let bytes = gzip_bytes(range);
         let doing = format!("prove {name}, bytes {} to {}: they are not what was stored", bytes.start, bytes.end);
         Error::new(Kind::Integrity, doing).hint("the backup is damaged: see `lifeboat list` for another one")
     }
+}
+
+fn gzip_bytes(range: &Range) -> std::ops::Range<u64> {
+    range.bytes.offset..range.bytes.offset.saturating_add(range.bytes.length)
 }
 
 const NAMES_SHOWN: usize = 5;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use lifeboat_core::index::Index;
+use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::manifest::Manifest;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
@@ -27,10 +28,11 @@ pub struct Shown {
 /// Those of [`find`].
 pub async fn show(
     store: &Store,
+    keys: &OpenKeys,
     reference: &BackupRef,
     cancel: CancellationToken,
     monitor: Arc<dyn Monitor>,
 ) -> Result<Shown> {
-    let archive = find(store, &Job::new(monitor, cancel), reference).await?;
+    let archive = find(store, keys, &Job::new(monitor, cancel), reference).await?;
     Ok(Shown { manifest: archive.manifest, index: archive.index })
 }

@@ -4,15 +4,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_core::codec::STEP_BYTES;
-use lifeboat_core::manifest::StoredObject;
+use lifeboat_core::index::Range;
+use lifeboat_core::keys::OpenKeys;
+use lifeboat_core::manifest::{Manifest, StoredObject};
 use lifeboat_core::monitor::{Counter, Monitor};
 use lifeboat_core::store::Store;
+use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::{Job, Result};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::body::Body;
+use super::opened::{Found, locate, open};
 use super::proof::RangeProof;
-use super::{Archive, BackupRef, find};
+use super::{Archive, BackupRef};
 
 /// What was proven.
 #[derive(Clone, Debug, Serialize)]
@@ -23,40 +28,73 @@ pub struct VerifySummary {
     pub objects: usize,
     /// Stored bytes read.
     pub stored_bytes: u64,
-    /// SQL bytes they decompress to.
-    pub sql_bytes: u64,
-    /// Rows whose fingerprints were compared.
-    pub rows: u64,
+    /// SQL bytes they decompress to; `None` where nothing could be opened.
+    pub sql_bytes: Option<u64>,
+    /// Rows whose fingerprints were compared; `None` where nothing could be opened.
+    pub rows: Option<u64>,
+    /// What could not be checked, and why.
+    pub unchecked: Vec<String>,
 }
 
 /// Reads a backup to its last byte and compares it with its manifest and index.
 ///
+/// A host that can only encrypt, without any key that opens, compares what is stored with the manifest; the summary then
+/// says what was not checked.
+///
 /// # Errors
-/// [`Integrity`](lifeboat_core::Kind::Integrity) naming the object and the bytes that differ; those of [`find`].
+/// [`Integrity`](lifeboat_core::Kind::Integrity) naming the object and the bytes that differ; those of [`find`](super::find).
 pub async fn verify(
     store: &Store,
+    keys: &OpenKeys,
     reference: &BackupRef,
     cancel: CancellationToken,
     monitor: Arc<dyn Monitor>,
 ) -> Result<VerifySummary> {
     let job = Job::new(monitor, cancel);
-    let archive = find(store, &job, reference).await?;
-    job.step(&format!("verify {}", archive.path));
-    job.expect(Counter::FetchedBytes, archive.manifest.stored_bytes());
+    let found = locate(store, &job, reference).await?;
+    job.step(&format!("verify {}", found.path));
+    let manifest = &found.stored.manifest;
+    job.expect(Counter::FetchedBytes, manifest.stored_bytes());
+    if manifest.is_encrypted() && keys.keys.is_empty() && keys.retired.is_empty() {
+        return verify_stored(store, keys, &job, &found).await;
+    }
+    let archive = open(store, keys, &job, reference, found).await?;
     for (position, object) in archive.manifest.script.iter().enumerate() {
         verify_script_object(store, &job, &archive, position, object).await?;
     }
     for object in &archive.manifest.attachments {
-        let name = archive.path.object(&object.name);
-        store.read_proven(&job, &name, 0..object.length, object.sha256, |_| Ok(())).await?;
+        verify_attachment(store, &job, &archive, object).await?;
     }
-    Ok(VerifySummary {
-        backup: archive.path.to_string(),
-        objects: archive.manifest.objects().count(),
-        stored_bytes: archive.manifest.stored_bytes(),
-        sql_bytes: archive.index.script_bytes,
-        rows: archive.index.rows(),
-    })
+    let (sql_bytes, rows) = (archive.index.script_bytes, archive.index.rows());
+    Ok(summary(&archive.path, &archive.manifest, Some((sql_bytes, rows)), Vec::new()))
+}
+
+/// Proves what can be proven without a key.
+async fn verify_stored(store: &Store, keys: &OpenKeys, job: &Job, found: &Found) -> Result<VerifySummary> {
+    found.stored.judge(keys, &found.path.to_string())?;
+    let manifest = &found.stored.manifest;
+    for object in manifest.objects() {
+        let name = found.path.object(&object.name);
+        store.read_proven(job, &name, object.length, object.sha256, |_| Ok(())).await?;
+    }
+    let unchecked = UNCHECKED_WITHOUT_KEY.iter().map(|what| (*what).to_owned()).collect();
+    Ok(summary(&found.path, manifest, None, unchecked))
+}
+
+fn summary(
+    path: &BackupPath,
+    manifest: &Manifest,
+    opened: Option<(u64, u64)>,
+    unchecked: Vec<String>,
+) -> VerifySummary {
+    VerifySummary {
+        backup: path.to_string(),
+        objects: manifest.objects().count(),
+        stored_bytes: manifest.stored_bytes(),
+        sql_bytes: opened.map(|(sql_bytes, _)| sql_bytes),
+        rows: opened.map(|(_, rows)| rows),
+        unchecked,
+    }
 }
 
 /// One pass over an object proves its own digest and each range in it.
@@ -68,26 +106,56 @@ async fn verify_script_object(
     object: &StoredObject,
 ) -> Result<()> {
     let name = archive.path.object(&object.name);
-    let mut ranges = archive.index.ranges.iter().filter(|range| range.object == position);
-    let mut proof: Option<RangeProof<'_>> = None;
-    let prove = |block: Bytes| {
-        let mut rest = &block[..];
-        while !rest.is_empty() {
+    let mut body = Body::of(archive, object)?;
+    let mut proofs = Proofs::of(job, archive, position);
+    let prove = |block: Bytes| proofs.push(body.push(&block)?);
+    store.read_proven(job, &name, object.length, object.sha256, prove).await?;
+    proofs.push(&body.finish()?)
+}
+
+/// The ranges of one object, proven one after another.
+struct Proofs<'a, R> {
+    job: &'a Job,
+    archive: &'a Archive,
+    ranges: R,
+    current: Option<RangeProof<'a>>,
+}
+
+impl<'a> Proofs<'a, ()> {
+    fn of(job: &'a Job, archive: &'a Archive, position: usize) -> Proofs<'a, impl Iterator<Item = &'a Range>> {
+        let ranges = archive.index.ranges.iter().filter(move |range| range.object == position);
+        Proofs { job, archive, ranges, current: None }
+    }
+}
+
+impl<'a, R: Iterator<Item = &'a Range>> Proofs<'a, R> {
+    fn push(&mut self, mut gzip_bytes: &[u8]) -> Result<()> {
+        while !gzip_bytes.is_empty() {
+            let next = || Some(RangeProof::new(self.archive, self.ranges.next()?));
             // The index was checked to cover its objects: bytes without a range cannot be.
-            let Some(mut current) = proof.take().or_else(|| Some(RangeProof::new(archive, ranges.next()?))) else {
-                break;
-            };
-            let (now, later) = rest.split_at(current.missing().min(rest.len()).min(STEP_BYTES));
-            let sql = current.push(now)?;
-            job.count(Counter::SqlBytes, sql.len() as u64);
-            rest = later;
-            if current.missing() > 0 {
-                proof = Some(current);
+            let Some(mut proof) = self.current.take().or_else(next) else { break };
+            let (now, later) = gzip_bytes.split_at(proof.missing().min(gzip_bytes.len()).min(STEP_BYTES));
+            let sql = proof.push(now)?;
+            self.job.count(Counter::SqlBytes, sql.len() as u64);
+            gzip_bytes = later;
+            if proof.missing() > 0 {
+                self.current = Some(proof);
             } else {
-                current.finish()?;
+                proof.finish()?;
             }
         }
         Ok(())
-    };
-    store.read_proven(job, &name, 0..object.length, object.sha256, prove).await
+    }
 }
+
+async fn verify_attachment(store: &Store, job: &Job, archive: &Archive, object: &StoredObject) -> Result<()> {
+    let mut body = Body::of(archive, object)?;
+    let name = archive.path.object(&object.name);
+    store.read_proven(job, &name, object.length, object.sha256, |block| body.push(&block).map(|_| ())).await?;
+    body.finish().map(|_| ())
+}
+
+const UNCHECKED_WITHOUT_KEY: &[&str] = &[
+    "who wrote the manifest: its MAC needs a key that opens the backup",
+    "what the stored bytes open and decompress to, and the rows' fingerprints: this host has no key that opens the backup",
+];

@@ -1,17 +1,19 @@
 //! What lies beside the script: the schema archive, globals, index, catalog.
 
 use std::io::{PipeReader, Read as _};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat_core::codec::{Gzip, ObjectWriter, PartSink, Sha256};
+use lifeboat_core::codec::{ObjectWriter, PartSink, WrittenObject};
 use lifeboat_core::manifest::StoredObject;
 use lifeboat_core::monitor::Counter;
-use lifeboat_core::store::layout::BackupPath;
-use lifeboat_core::store::{Store, UploadOptions, Writers};
+use lifeboat_core::store::layout::{self, BackupPath};
+use lifeboat_core::store::{Parts, Store, UploadOptions, Writers};
 use lifeboat_core::{Job, Kind, Result, ResultExt};
 use serde::Serialize;
 use tokio::process::Command;
 
+use super::sealing::Sealing;
 use crate::tools::{ExitGate, run};
 
 /// Where a backup's objects go.
@@ -21,6 +23,7 @@ pub(super) struct Destination {
     pub(super) backup: BackupPath,
     pub(super) upload: UploadOptions,
     pub(super) chunk_bytes: u64,
+    pub(super) sealing: Option<Arc<Sealing>>,
 }
 
 impl Destination {
@@ -33,12 +36,21 @@ impl Destination {
         name: &str,
         writers: &Writers,
     ) -> Result<StoredObject> {
-        let parts = writers.object(self.backup.object(name));
-        let part_bytes = self.upload.part_bytes;
-        let listening = job.clone();
-        let compress = move |output, gate| compress(&listening, output, gate, ObjectWriter::new(parts, part_bytes));
+        let (objects, listening, name) = (self.objects(writers.clone()), job.clone(), name.to_owned());
+        let stored = self.stored_name(&name);
+        let compress = move |output, gate| compress(&listening, output, gate, objects.open(&name)?);
         let object = run(job, command, tool, compress).await?;
-        Ok(self.stored(name, object.length, object.sha256))
+        Ok(self.stored(stored, &object))
+    }
+
+    /// What opens the writers of large objects.
+    pub(super) fn objects(&self, writers: Writers) -> Objects {
+        Objects {
+            writers,
+            backup: self.backup.clone(),
+            part_bytes: self.upload.part_bytes,
+            sealing: self.sealing.clone(),
+        }
     }
 
     /// Stores a document.
@@ -49,23 +61,67 @@ impl Destination {
 
     /// Stores a text.
     pub(super) async fn text(&self, job: &Job, name: &str, text: &[u8]) -> Result<StoredObject> {
-        let bytes = member(text)?;
-        let stored = self.stored(name, bytes.len() as u64, Sha256::of(&bytes));
-        self.store.put(job, &self.backup.object(name), bytes).await?;
-        Ok(stored)
+        let name = self.stored_name(name);
+        let (bytes, object) = self.whole(&name, text)?;
+        self.store.put(job, &self.backup.object(&name), bytes).await?;
+        Ok(self.stored(name, &object))
     }
 
-    pub(super) fn stored(&self, name: &str, length: u64, sha256: Sha256) -> StoredObject {
-        StoredObject { name: name.to_owned(), length, sha256, part_bytes: self.upload.part_bytes as u64 }
+    /// The name that an object bears in the backup's folder.
+    pub(super) fn stored_name(&self, name: &str) -> String {
+        if self.sealing.is_some() { layout::sealed(name) } else { name.to_owned() }
+    }
+
+    pub(super) fn stored(&self, name: String, object: &WrittenObject) -> StoredObject {
+        let WrittenObject { length, sha256, seal, .. } = object;
+        let part_bytes = self.upload.part_bytes as u64;
+        StoredObject { name, length: *length, sha256: *sha256, part_bytes, seal: seal.clone() }
+    }
+
+    /// Apart from what awaits: the compressor must stay on its thread, and a backup's future must not.
+    fn whole(&self, stored_name: &str, text: &[u8]) -> Result<(Bytes, WrittenObject)> {
+        let sealer = self.sealing.as_ref().map(|sealing| sealing.sealer(stored_name)).transpose()?;
+        let mut bytes = Whole::default();
+        let mut writer = ObjectWriter::new(&mut bytes, usize::MAX, sealer);
+        writer.write(text)?;
+        let object = writer.finish()?;
+        Ok((bytes.0, object))
     }
 }
 
-/// Apart from what awaits: the compressor must stay on its thread, and a backup's future must not.
-fn member(text: &[u8]) -> Result<Bytes> {
-    let mut gzip = Gzip::new();
-    gzip.write(text)?;
-    gzip.end_member()?;
-    Ok(Bytes::from(std::mem::take(gzip.output())))
+/// Opens the writers of objects that are uploaded in parts.
+#[derive(Clone)]
+pub(crate) struct Objects {
+    writers: Writers,
+    backup: BackupPath,
+    part_bytes: usize,
+    sealing: Option<Arc<Sealing>>,
+}
+
+impl Objects {
+    /// The writer of the object called `name`, sealed or not.
+    pub(crate) fn open(&self, name: &str) -> Result<ObjectWriter<Parts>> {
+        let (name, sealer) = match &self.sealing {
+            Some(sealing) => {
+                let name = layout::sealed(name);
+                let sealer = sealing.sealer(&name)?;
+                (name, Some(sealer))
+            }
+            None => (name.to_owned(), None),
+        };
+        Ok(ObjectWriter::new(self.writers.object(self.backup.object(&name)), self.part_bytes, sealer))
+    }
+}
+
+/// The one part of a small object.
+#[derive(Default)]
+struct Whole(Bytes);
+
+impl PartSink for &mut Whole {
+    fn part(&mut self, bytes: Bytes, _: bool) -> Result<()> {
+        self.0 = bytes;
+        Ok(())
+    }
 }
 
 fn compress<S: PartSink>(
@@ -73,7 +129,7 @@ fn compress<S: PartSink>(
     mut output: PipeReader,
     gate: ExitGate,
     mut writer: ObjectWriter<S>,
-) -> Result<lifeboat_core::codec::WrittenObject> {
+) -> Result<WrittenObject> {
     let mut slice = vec![0; SLICE_BYTES];
     loop {
         let read = output.read(&mut slice).kind_of(Kind::Failure, || "read the output of a tool".into())?;

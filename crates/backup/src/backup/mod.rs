@@ -9,6 +9,7 @@ mod one;
 mod open;
 mod run;
 mod run_lock;
+mod sealing;
 mod stall;
 mod warned;
 
@@ -19,6 +20,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lifeboat_core::clock::{Clock, SystemClock};
 use lifeboat_core::error::Kind;
+use lifeboat_core::keys::SealKeys;
 use lifeboat_core::manifest::Manifest;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::{Store, UploadOptions};
@@ -26,6 +28,7 @@ use lifeboat_core::{BackupId, Error, Job, Name, Result, RunId};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use attachments::Objects;
 pub use one::{BackupPlan, plan};
 
 use crate::postgres::Retry;
@@ -46,6 +49,8 @@ pub struct BackupOptions {
     pub stall_timeout: Duration,
     /// When a failed connection to the database is tried again.
     pub connect_retry: Retry,
+    /// What backups are encrypted and signed with; `None` stores them as they are.
+    pub seal: Option<Arc<SealKeys>>,
     /// Where the journal of open uploads and lock files are kept.
     pub state_dir: PathBuf,
     /// Where credential files for the tools are written, in memory if possible.
@@ -67,6 +72,7 @@ impl BackupOptions {
             lock_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30 * 60),
             connect_retry: Retry::default(),
+            seal: None,
             state_dir: state_dir.into(),
             runtime_dir: std::env::temp_dir(),
             cancel: CancellationToken::new(),

@@ -1,10 +1,11 @@
 //! Backs up one database: plan what runs, dump, account for everything, commit.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use lifeboat_core::catalog::Catalog;
-use lifeboat_core::codec::{MEMBER_BYTES, WrittenObject};
+use lifeboat_core::codec::MEMBER_BYTES;
 use lifeboat_core::index::{Index, LargeObjects, Tools};
 use lifeboat_core::manifest::{Compression, Manifest, Method, StoredObject};
 use lifeboat_core::monitor::Counter;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use super::attachments::Destination;
 use super::names::Names;
 use super::open::{Opened, end_remote_sessions, open};
+use super::sealing::Sealing;
 use super::warned::Warned;
 use super::{BackupOptions, BackupSummary};
 use crate::leader::{Facts, Leader, ROW_SETTINGS, account_for, database_sql};
@@ -89,9 +91,8 @@ pub(super) async fn back_up(
     let started = options.clock.now();
     let id = BackupId::generate(started)?;
     let backup = BackupPath { class: options.class.clone(), database: source.name.clone(), id };
-    let destination =
-        Destination { store: store.clone(), backup, upload: options.upload.clone(), chunk_bytes: options.chunk_bytes };
     let Opened { mut leader, tools, _lock } = job.run(open(source, options, job)).await?;
+    let destination = destination(backup, store, options, job).await?;
 
     let (catalog, unread) = match &mut leader {
         Some(leader) => {
@@ -110,8 +111,9 @@ pub(super) async fn back_up(
     let names = job.run(Names::read(&script, leader.as_mut())).await?;
     warnings.extend(names.warning().map(ToOwned::to_owned).inspect(|warning| job.warn(warning)));
     warnings.extend(unread.inspect(|warning| job.warn(warning)));
-    let stored =
-        script.objects.iter().map(|(name, o): &(String, WrittenObject)| destination.stored(name, o.length, o.sha256));
+    warnings
+        .extend(options.seal.as_ref().and_then(|keys| keys.single_wrap_warning()).inspect(|warning| job.warn(warning)));
+    let stored = script.objects.iter().map(|(name, object)| destination.stored(destination.stored_name(name), object));
     let stored: Vec<_> = stored.collect();
     let index = index(leader.as_ref(), &tools, script, &names, warnings)?;
     let database_sql = leader.as_ref().map(|leader| database_sql(&leader.facts.database, &leader.properties.database));
@@ -130,11 +132,26 @@ pub(super) async fn back_up(
         started,
         snapshot,
         finished: options.clock.now(),
+        reencrypted_from: None,
         script: stored,
         attachments,
     };
-    commit(&destination, job, &manifest).await?;
+    commit(&destination, options, job, &manifest).await?;
     Ok(summary(manifest, index, snapshot, clock))
+}
+
+/// With encryption on, the wraps of the backup's data key are stored first.
+async fn destination(backup: BackupPath, store: &Store, options: &BackupOptions, job: &Job) -> Result<Destination> {
+    let sealing = match &options.seal {
+        Some(keys) => {
+            let place = |name: &str| backup.object(name);
+            let sealing = job.run(Sealing::begin(keys, backup.id.as_str(), store, job, place)).await?;
+            Some(Arc::new(sealing))
+        }
+        None => None,
+    };
+    let (upload, chunk_bytes) = (options.upload.clone(), options.chunk_bytes);
+    Ok(Destination { store: store.clone(), backup, upload, chunk_bytes, sealing })
 }
 
 /// What `pg_dump` gave.
@@ -176,10 +193,10 @@ fn first_error<A, B>(left: Result<A>, right: Result<B>) -> Result<(A, B)> {
 
 /// Every object was stored with the length that was written.
 fn check_lengths(uploaded: &[UploadedObject], dumped: &Dumped, destination: &Destination) -> Result<()> {
-    let script = dumped.script.objects.iter().map(|(name, object)| (name.as_str(), object.length));
-    let written = script.chain(dumped.attachments.iter().map(|object| (object.name.as_str(), object.length)));
+    let script = dumped.script.objects.iter().map(|(name, object)| (destination.stored_name(name), object.length));
+    let written = script.chain(dumped.attachments.iter().map(|object| (object.name.clone(), object.length)));
     for (name, length) in written {
-        let name = destination.backup.object(name);
+        let name = destination.backup.object(&name);
         if !uploaded.iter().any(|object| object.name == name && object.length == length) {
             return Err(Error::new(Kind::Integrity, format!("store {name} whole")));
         }
@@ -235,9 +252,8 @@ async fn run_tools(
     job.step("dump the rows");
     let mut pg_dump = tools.command("pg_dump", "dump");
     pg_dump.args(PG_DUMP_OPTIONS).args(snapshot.map(|snapshot| format!("--snapshot={snapshot}")));
-    let script =
-        stream::dump(job, pg_dump, writers, destination.backup.clone(), &destination.upload, destination.chunk_bytes)
-            .await?;
+    let objects = destination.objects(writers);
+    let script = stream::dump(job, pg_dump, objects, &destination.upload, destination.chunk_bytes).await?;
     Ok(Dumped { script, attachments, warnings })
 }
 
@@ -305,10 +321,12 @@ async fn describe(
     Ok(stored)
 }
 
-async fn commit(destination: &Destination, job: &Job, manifest: &Manifest) -> Result<()> {
+async fn commit(destination: &Destination, options: &BackupOptions, job: &Job, manifest: &Manifest) -> Result<()> {
     job.step("commit the manifest");
     let name = destination.backup.object(layout::MANIFEST);
-    destination.store.put(job, &name, manifest.to_bytes().into()).await
+    let key = destination.sealing.as_ref().map(|sealing| sealing.key());
+    let signer = options.seal.as_ref().and_then(|keys| keys.signer.as_deref());
+    destination.store.put(job, &name, manifest.to_bytes(key, signer).into()).await
 }
 
 fn summary(manifest: Manifest, index: Index, snapshot: Timestamp, clock: Instant) -> BackupSummary {

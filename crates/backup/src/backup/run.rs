@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use lifeboat_core::keys::SealKeys;
 use lifeboat_core::run::{DatabaseResult, RunEnd, RunStart};
 use lifeboat_core::store::{Journal, Store, layout};
 use lifeboat_core::{FORMAT, Job, Kind, Name, Result, ResultExt, RunId, TOOL};
 use serde::Serialize;
 
+use super::sealing::Sealing;
 use super::{BackupOptions, BackupSummary, RunSummary, one, stall};
 use crate::source::Source;
 
@@ -69,8 +71,7 @@ async fn record_end(
     start: RunStart,
     results: &[(Name, Result<BackupSummary>)],
 ) {
-    let name = layout::run_end(&start.run);
-    let end = RunEnd {
+    let mut end = RunEnd {
         start,
         finished: options.clock.now(),
         exit_code: exit_code(results),
@@ -79,11 +80,30 @@ async fn record_end(
     // A cancelled run says so too, as long as that takes no retries.
     let job = Job::new(job.monitor.clone(), tokio_util::sync::CancellationToken::new());
     let store = store.clone().at_first_contact();
-    match tokio::time::timeout(END_DEADLINE, put_json(&store, &job, &name, &end)).await {
+    let put = async {
+        if let Some(keys) = &options.seal {
+            seal_errors(&mut end, keys, &store, &job).await?;
+        }
+        put_json(&store, &job, &layout::run_end(&end.start.run), &end).await
+    };
+    match tokio::time::timeout(END_DEADLINE, put).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => job.warn(&format!("could not record the end of the run: {}", error.chain())),
         Err(_) => job.warn("could not record the end of the run: the store does not answer"),
     }
+}
+
+/// Moves what the errors say, which may be a row's values, out of the record and into a sealed object beside it.
+async fn seal_errors(end: &mut RunEnd, keys: &SealKeys, store: &Store, job: &Job) -> Result<()> {
+    let details = end.take_errors();
+    if details.errors.is_empty() {
+        return Ok(());
+    }
+    let run = &end.start.run;
+    let sealing = Sealing::begin(keys, run.as_str(), store, job, |name: &str| layout::run_object(run, name)).await?;
+    let name = layout::sealed(layout::RUN_DETAILS);
+    let json = serde_json::to_vec(&details).kind_of(Kind::Failure, || format!("write {name}"))?;
+    store.put(job, &layout::run_object(run, &name), sealing.seal(&name, &json)?).await
 }
 
 fn exit_code(results: &[(Name, Result<BackupSummary>)]) -> u8 {

@@ -13,6 +13,7 @@ mod target;
 
 use std::sync::Arc;
 
+use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::{BLOCK_BYTES, Store};
 use lifeboat_core::{Error, Job, Kind, Result};
@@ -34,6 +35,8 @@ pub struct RestoreOptions {
     pub roles: MissingRoles,
     /// When a failed connection is tried again.
     pub connect_retry: Retry,
+    /// What opens encrypted backups, and what is demanded of any.
+    pub keys: OpenKeys,
     /// Ends the restore early.
     pub cancel: CancellationToken,
 }
@@ -45,6 +48,7 @@ impl Default for RestoreOptions {
             jobs: 2,
             roles: MissingRoles::default(),
             connect_retry: Retry::default(),
+            keys: OpenKeys::default(),
             cancel: CancellationToken::new(),
         }
     }
@@ -126,7 +130,7 @@ pub async fn plan(
     monitor: Arc<dyn Monitor>,
 ) -> Result<RestorePlan> {
     let job = Job::new(monitor, options.cancel.clone());
-    let archive = find(store, &job, reference).await?;
+    let archive = find(store, &options.keys, &job, reference).await?;
     let preflight = job.run(preflight::check(&archive, target, options, &job)).await?;
     Ok(describe(&archive, target, options, preflight))
 }
@@ -144,7 +148,7 @@ pub async fn restore(
     monitor: Arc<dyn Monitor>,
 ) -> Result<RestoreSummary> {
     let job = Job::new(monitor, options.cancel.clone());
-    let archive = find(store, &job, reference).await?;
+    let archive = find(store, &options.keys, &job, reference).await?;
     job.step(&format!("check {}", target.display()));
     let preflight = job.run(preflight::check(&archive, target, options, &job)).await?;
     if !preflight.refusals.is_empty() {

@@ -100,14 +100,7 @@ async fn read_globals(store: &Store, archive: &Archive, job: &Job) -> Result<Vec
     let object = archive.manifest.attachment(GLOBALS).ok_or_else(|| {
         Error::new(Kind::NotFound, "find the roles: the backup holds none").hint("use --roles stub or --roles skip")
     })?;
-    let name = archive.path.object(GLOBALS);
-    let mut gzip_bytes = Vec::new();
-    let keep = |block: bytes::Bytes| {
-        gzip_bytes.extend_from_slice(&block);
-        Ok(())
-    };
-    store.read_proven(job, &name, 0..object.length, object.sha256, keep).await?;
-    lifeboat_core::codec::gunzip(&gzip_bytes)
+    lifeboat_core::codec::gunzip(&archive.read_object(store, job, object).await?)
 }
 
 /// `CREATE ROLE name;` and `ALTER ROLE name …;` as pg_dumpall prints them.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::SinkExt as _;
 use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::{Content, Range, Relation, Rows};
 use lifeboat_core::monitor::Counter;
@@ -84,11 +84,10 @@ impl Loader<'_> {
         let statement = copy_statement(relation, self.encoding);
         let sink = session.client().copy_in(&statement).await.map_err(|error| session.failed("begin COPY", error))?;
         let mut sink = std::pin::pin!(sink);
-        let (name, bytes) = self.archive.locate(range);
+        let mut blocks = self.archive.read_range(self.store, self.job, range)?;
         let mut proof = RangeProof::new(self.archive, range);
-        let mut blocks = std::pin::pin!(self.store.read(self.job, &name, bytes));
-        while let Some(block) = blocks.next().await {
-            for step in block?.chunks(STEP_BYTES) {
+        while let Some(block) = blocks.next().await? {
+            for step in block.chunks(STEP_BYTES) {
                 self.feed(session, sink.as_mut(), proof.push(step)?).await?;
             }
         }

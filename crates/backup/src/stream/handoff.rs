@@ -1,11 +1,12 @@
 //! Between the thread that reads and the thread that compresses: the script in batches, a fixed number of them.
 //!
 //! Reading, lexing and fingerprinting take about a third of the time that compressing and digesting take: on two
-//! threads they cost nothing. Memory: [`BATCHES`] × [`BATCH_BYTES`], longer statements aside.
+//! threads they cost no time. Memory: [`BATCHES`] × [`BATCH_BYTES`].
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use lifeboat_core::Result;
+use lifeboat_core::codec::MEMBER_BYTES;
 use lifeboat_core::job::cancelled;
 
 use super::output::Output;
@@ -71,17 +72,22 @@ impl Giver {
 }
 
 impl Output for Giver {
-    fn write(&mut self, sql: &[u8]) -> Result<()> {
-        if self.batch.sql.len() + sql.len() > BATCH_BYTES && !self.batch.sql.is_empty() {
+    fn write(&mut self, mut sql: &[u8]) -> Result<()> {
+        while self.batch.sql.len() + sql.len() >= BATCH_BYTES {
+            let (now, later) = sql.split_at(BATCH_BYTES - self.batch.sql.len());
+            self.batch.sql.extend_from_slice(now);
             self.hand_over()?;
+            sql = later;
         }
         self.batch.sql.extend_from_slice(sql);
         Ok(())
     }
 
+    /// The next range begins a batch, unless this one has hardly begun: whole batches are then whole members, which the
+    /// compressor takes without copying.
     fn end_range(&mut self) -> Result<()> {
         self.mark(Mark::EndRange);
-        Ok(())
+        if self.batch.sql.len() > BATCH_BYTES / 4 { self.hand_over() } else { Ok(()) }
     }
 
     fn next_object(&mut self, name: String) -> Result<()> {
@@ -124,8 +130,8 @@ impl Batch {
 
 /// Batches in existence: one being filled, one waiting, one being compressed.
 pub(crate) const BATCHES: usize = 3;
-/// Bytes of a batch; only a longer statement or slice makes one longer.
-pub(crate) const BATCH_BYTES: usize = 4 << 20;
+/// Bytes of a batch: a member's.
+pub(crate) const BATCH_BYTES: usize = MEMBER_BYTES;
 
 #[cfg(test)]
 mod tests {

@@ -9,8 +9,7 @@ use std::io::{PipeReader, Read as _};
 use lifeboat_core::codec::ObjectWriter;
 use lifeboat_core::job::cancelled;
 use lifeboat_core::monitor::Counter;
-use lifeboat_core::store::layout::{self, BackupPath};
-use lifeboat_core::store::{Parts, UploadOptions, Writers};
+use lifeboat_core::store::{Parts, UploadOptions, layout};
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
 use tokio::process::Command;
 
@@ -19,6 +18,7 @@ pub(crate) use indexer::{CopiedRelation, Script, SetSequence};
 use indexer::{Cuts, Indexer, Outline};
 use output::{Objects, ScriptWriter, Written};
 
+use crate::backup::Objects as UploadedObjects;
 use crate::tools::{ExitGate, run};
 
 /// Runs `pg_dump`, already told its snapshot, and writes its script as objects of the backup.
@@ -28,8 +28,7 @@ use crate::tools::{ExitGate, run};
 pub(crate) async fn dump(
     job: &Job,
     pg_dump: Command,
-    writers: Writers,
-    backup: BackupPath,
+    objects: UploadedObjects,
     upload: &UploadOptions,
     chunk_bytes: u64,
 ) -> Result<Script> {
@@ -39,13 +38,12 @@ pub(crate) async fn dump(
         chunk_bytes,
         sql_range_bytes: SQL_RANGE_BYTES,
     };
-    let objects = StoredObjects { writers, backup, part_bytes: upload.part_bytes };
     let counting = job.clone();
     run(job, pg_dump, "pg_dump", move |output, gate| index(&counting, output, gate, objects, cuts)).await
 }
 
 /// Reads on this thread and compresses on another.
-fn index(job: &Job, output: PipeReader, gate: ExitGate, objects: StoredObjects, cuts: Cuts) -> Result<Script> {
+fn index(job: &Job, output: PipeReader, gate: ExitGate, objects: UploadedObjects, cuts: Cuts) -> Result<Script> {
     let (giver, taker) = handoff();
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| write(taker, objects));
@@ -80,23 +78,16 @@ fn read(job: &Job, mut output: PipeReader, gate: ExitGate, indexer: Result<Index
 }
 
 /// `None` when the script was given up: its last object is then never completed.
-fn write(taker: Taker, objects: StoredObjects) -> Result<Option<Written>> {
+fn write(taker: Taker, objects: UploadedObjects) -> Result<Option<Written>> {
     let mut writer = ScriptWriter::new(objects, layout::dump(0))?;
     if taker.apply(&mut writer)? { writer.finish().map(Some) } else { Ok(None) }
 }
 
-struct StoredObjects {
-    writers: Writers,
-    backup: BackupPath,
-    part_bytes: usize,
-}
-
-impl Objects for StoredObjects {
+impl Objects for UploadedObjects {
     type Sink = Parts;
 
     fn open(&mut self, name: &str) -> Result<ObjectWriter<Parts>> {
-        let parts = self.writers.object(self.backup.object(name));
-        Ok(ObjectWriter::new(parts, self.part_bytes))
+        Self::open(self, name)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Writes gzip members (RFC 1952) of 4 MiB of SQL bytes each.
 //!
-//! With the feature `isa-l`, the default, two compressors share the work: ISA-L, the fastest there is, and libdeflate for the
-//! members that it makes much smaller, such as prose; a sample of each member decides. Without the feature flate2 writes all of
-//! them, in pure Rust. `docs/gzip-writer.md` has the measurements. Every gunzip reads the members of all three.
+//! With the feature `isa-l`, the default, two compressors share the work: ISA-L, the fastest there is, at the level that suits the
+//! member, and libdeflate for the members that it makes much smaller, such as prose; a sample of each member decides. Without the
+//! feature flate2 writes all of them, in pure Rust. `docs/gzip-writer.md` has the measurements. Every gunzip reads the members of all three.
 
 use crate::error::Result;
 
@@ -36,8 +36,12 @@ impl Gzip {
     pub fn write(&mut self, mut input: &[u8]) -> Result<()> {
         while self.member.len() + input.len() >= MEMBER_BYTES {
             let (now, later) = input.split_at(MEMBER_BYTES - self.member.len());
-            self.member.extend_from_slice(now);
-            self.end_member()?;
+            if self.member.is_empty() {
+                self.compressor.member(now, &mut self.output)?;
+            } else {
+                self.member.extend_from_slice(now);
+                self.end_member()?;
+            }
             input = later;
         }
         self.member.extend_from_slice(input);
@@ -66,71 +70,103 @@ impl Gzip {
 mod adaptive {
     use std::io::Write as _;
 
+    use isal::CompressionLevel;
     use isal::write::GzipEncoder;
     use libdeflater::{CompressionLvl, Compressor as Deflate};
 
     use crate::error::{Kind, Result, ResultExt};
 
-    /// The two compressors; neither can change its thread.
+    /// The compressors; none can change its thread.
     pub(super) struct Compressor {
         /// Boxed: its tables are 80 KiB, and writers are moved.
         fast: Box<GzipEncoder<Vec<u8>>>,
+        thorough: Box<GzipEncoder<Vec<u8>>>,
         dense: Deflate,
+    }
+
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Writer {
+        /// ISA-L 1.
+        Fast,
+        /// ISA-L 3.
+        Thorough,
+        /// libdeflate 3.
+        Dense,
     }
 
     impl Default for Compressor {
         fn default() -> Self {
-            let level = CompressionLvl::new(DENSE_LEVEL).expect("libdeflate has levels 0 to 12");
-            let fast = Box::new(GzipEncoder::new(Vec::new(), isal::CompressionLevel::One));
-            Self { fast, dense: Deflate::new(level) }
+            let isal = |level| Box::new(GzipEncoder::new(Vec::new(), level));
+            let dense = CompressionLvl::new(DENSE_LEVEL).expect("libdeflate has levels 0 to 12");
+            Self {
+                fast: isal(CompressionLevel::One),
+                thorough: isal(CompressionLevel::Three),
+                dense: Deflate::new(dense),
+            }
         }
     }
 
     impl Compressor {
         /// Appends `input` as one member to `output`.
         pub(super) fn member(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
-            if self.is_worth_the_time(input, output)? { self.dense(input, output) } else { self.fast(input, output) }
+            let writer = self.choose(input, output)?;
+            self.write(writer, input, output)
         }
 
-        fn is_worth_the_time(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<bool> {
+        fn choose(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<Writer> {
             if input.len() < SMALL_BYTES {
-                return Ok(true);
+                return Ok(Writer::Dense);
             }
             let middle = input.len() / 2;
             let sample = &input[middle..middle + SAMPLE_BYTES];
-            let start = output.len();
-            self.fast(sample, output)?;
-            let fast = output.len() - start;
-            output.truncate(start);
-            self.dense(sample, output)?;
-            let dense = output.len() - start;
-            output.truncate(start);
-            Ok(dense * 100 < fast * WORTH_PERCENT)
+            let fast = self.size(Writer::Fast, sample, output)?;
+            if self.size(Writer::Dense, sample, output)? * 100 < fast * DENSE_PERCENT {
+                return Ok(Writer::Dense);
+            }
+            let thorough = self.size(Writer::Thorough, sample, output)?;
+            Ok(if thorough * 100 < fast * THOROUGH_PERCENT { Writer::Thorough } else { Writer::Fast })
         }
 
-        fn fast(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
-            std::mem::swap(self.fast.get_ref_mut(), output);
-            let written = self.fast.write_all(input).and_then(|()| self.fast.flush());
-            std::mem::swap(self.fast.get_ref_mut(), output);
-            written.kind_of(Kind::Failure, || "compress with ISA-L".into())
+        fn size(&mut self, writer: Writer, sample: &[u8], output: &mut Vec<u8>) -> Result<usize> {
+            let start = output.len();
+            self.write(writer, sample, output)?;
+            let size = output.len() - start;
+            output.truncate(start);
+            Ok(size)
         }
 
-        fn dense(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
-            let start = output.len();
-            output.resize(start + self.dense.gzip_compress_bound(input.len()), 0);
-            let length = self
-                .dense
-                .gzip_compress(input, &mut output[start..])
-                .map_err(|error| error.to_string())
-                .kind_of(Kind::Failure, || "compress with libdeflate".into())?;
-            output.truncate(start + length);
-            Ok(())
+        fn write(&mut self, writer: Writer, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
+            match writer {
+                Writer::Fast => isal(&mut self.fast, input, output),
+                Writer::Thorough => isal(&mut self.thorough, input, output),
+                Writer::Dense => libdeflate(&mut self.dense, input, output),
+            }
         }
     }
 
+    fn isal(encoder: &mut GzipEncoder<Vec<u8>>, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
+        std::mem::swap(encoder.get_ref_mut(), output);
+        let written = encoder.write_all(input).and_then(|()| encoder.flush());
+        std::mem::swap(encoder.get_ref_mut(), output);
+        written.kind_of(Kind::Failure, || "compress with ISA-L".into())
+    }
+
+    fn libdeflate(compressor: &mut Deflate, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
+        let start = output.len();
+        output.resize(start + compressor.gzip_compress_bound(input.len()), 0);
+        let length = compressor
+            .gzip_compress(input, &mut output[start..])
+            .map_err(|error| error.to_string())
+            .kind_of(Kind::Failure, || "compress with libdeflate".into())?;
+        output.truncate(start + length);
+        Ok(())
+    }
+
     const DENSE_LEVEL: i32 = 3;
-    /// A member goes to libdeflate when that makes it smaller than this.
-    const WORTH_PERCENT: usize = 90;
+    /// A member goes to libdeflate when that makes it smaller than this share of what ISA-L 1 makes of it.
+    const DENSE_PERCENT: usize = 88;
+    /// And to ISA-L 3 when that makes it smaller than this: it costs a fifth more.
+    const THOROUGH_PERCENT: usize = 99;
     const SAMPLE_BYTES: usize = 64 << 10;
     /// Too small to take time.
     const SMALL_BYTES: usize = 256 << 10;

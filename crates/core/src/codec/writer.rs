@@ -1,22 +1,13 @@
-//! Writes one object: compresses, digests ranges and the whole, and cuts the stored bytes into parts.
+//! Writes one object: compresses, and digests ranges; a [`StoredWriter`] does the rest.
 //!
 //! Invariant: [`ObjectWriter::end_range`] ends a gzip member, so a range can be fetched, proven and decompressed by
-//! itself. Sealing, when it comes, stands between `Gzip` and the parts: ranges stay in gzip bytes.
+//! itself. Ranges are counted in gzip bytes, sealed or not.
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Digester, Gzip, Sha256};
+use super::sealed::{Header, Sealer};
+use super::{Digester, Gzip, PartSink, Sha256, StoredWriter, WrittenBytes};
 use crate::error::Result;
-
-/// Takes the parts of an object, in order; may block to bound memory.
-pub trait PartSink {
-    /// One part; `last` is set on the object's last one, which alone may be shorter.
-    ///
-    /// # Errors
-    /// When the object cannot be stored any more; the writer stops.
-    fn part(&mut self, bytes: Bytes, last: bool) -> Result<()>;
-}
 
 /// Where a range lies in its object, and what proves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,36 +31,32 @@ pub struct WrittenObject {
     pub sha256: Sha256,
     /// SQL bytes before compression.
     pub sql_bytes: u64,
+    /// The first stored bytes of a sealed object.
+    pub seal: Option<Header>,
 }
 
 /// Writes SQL bytes into one object.
 pub struct ObjectWriter<S> {
-    sink: S,
     gzip: Gzip,
-    part: Vec<u8>,
-    part_bytes: usize,
-    whole: Digester,
     range: Digester,
     range_start: u64,
     range_sql_bytes: u64,
-    length: u64,
+    gzip_bytes: u64,
     sql_bytes: u64,
+    stored: StoredWriter<S>,
 }
 
 impl<S: PartSink> ObjectWriter<S> {
-    /// An empty object whose parts, of `part_bytes` each, go to `sink`.
-    pub fn new(sink: S, part_bytes: usize) -> Self {
+    /// An empty object whose parts, of `part_bytes` each, go to `sink`, sealed where there is a `sealer`.
+    pub fn new(sink: S, part_bytes: usize, sealer: Option<Sealer>) -> Self {
         Self {
-            sink,
             gzip: Gzip::new(),
-            part: Vec::new(),
-            part_bytes,
-            whole: Digester::default(),
             range: Digester::default(),
             range_start: 0,
             range_sql_bytes: 0,
-            length: 0,
+            gzip_bytes: 0,
             sql_bytes: 0,
+            stored: StoredWriter::new(sink, part_bytes, sealer),
         }
     }
 
@@ -95,12 +82,12 @@ impl<S: PartSink> ObjectWriter<S> {
         self.drain()?;
         let range = ByteRange {
             offset: self.range_start,
-            length: self.length - self.range_start,
+            length: self.gzip_bytes - self.range_start,
             sha256: self.range.take(),
             sql_bytes: self.range_sql_bytes,
         };
         self.sql_bytes += self.range_sql_bytes;
-        self.range_start = self.length;
+        self.range_start = self.gzip_bytes;
         self.range_sql_bytes = 0;
         Ok(Some(range))
     }
@@ -112,37 +99,16 @@ impl<S: PartSink> ObjectWriter<S> {
     /// Those of the sink.
     pub fn finish(mut self) -> Result<WrittenObject> {
         self.end_range()?;
-        self.sink.part(Bytes::from(self.part), true)?;
-        Ok(WrittenObject { length: self.length, sha256: self.whole.take(), sql_bytes: self.sql_bytes })
+        let WrittenBytes { length, sha256, seal } = self.stored.finish()?;
+        Ok(WrittenObject { length, sha256, sql_bytes: self.sql_bytes, seal })
     }
 
     fn drain(&mut self) -> Result<()> {
-        let gzip_bytes = std::mem::take(self.gzip.output());
-        self.range.update(&gzip_bytes);
-        self.whole.update(&gzip_bytes);
-        self.length += gzip_bytes.len() as u64;
-        self.cut_parts(&gzip_bytes)?;
-        // The buffer goes back to the compressor, so that it is allocated once.
-        *self.gzip.output() = gzip_bytes;
-        self.gzip.output().clear();
-        Ok(())
-    }
-
-    fn cut_parts(&mut self, mut bytes: &[u8]) -> Result<()> {
-        while !bytes.is_empty() {
-            // A full part waits for the byte after it: only then is it known not to be the last.
-            if self.part.len() == self.part_bytes {
-                let full = std::mem::take(&mut self.part);
-                self.sink.part(Bytes::from(full), false)?;
-            }
-            if self.part.capacity() == 0 {
-                self.part.reserve_exact(self.part_bytes);
-            }
-            let room = self.part_bytes - self.part.len();
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            self.part.extend_from_slice(now);
-            bytes = later;
-        }
+        let gzip_bytes = self.gzip.output();
+        self.range.update(gzip_bytes);
+        self.gzip_bytes += gzip_bytes.len() as u64;
+        self.stored.push(gzip_bytes)?;
+        gzip_bytes.clear();
         Ok(())
     }
 }

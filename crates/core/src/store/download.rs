@@ -4,6 +4,7 @@
 //! ETag goes into every further request, so that an object cannot change under the reader.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
@@ -26,19 +27,21 @@ impl Store {
     pub fn read<'a>(
         &'a self,
         job: &'a Job,
-        name: &'a str,
+        name: impl Into<String>,
         range: Range<u64>,
-    ) -> impl Stream<Item = Result<Bytes>> + 'a {
+    ) -> impl Stream<Item = Result<Bytes>> + Send + 'a {
+        let name: Arc<str> = name.into().into();
         let first = range.start..range.end.min(range.start.saturating_add(BLOCK_BYTES));
         let rest = blocks(first.end..range.end);
-        stream::once(self.block(job, name, first, None)).flat_map(move |first| {
+        stream::once(self.block(job, Arc::clone(&name), first, None)).flat_map(move |first| {
             let (bytes, etag) = match first {
                 Ok((bytes, etag)) => (Ok(bytes), etag),
                 Err(error) => (Err(error), None),
             };
             let rest = if bytes.is_ok() { rest.clone() } else { Vec::new() };
+            let name = Arc::clone(&name);
             let rest = stream::iter(rest).map(move |block| {
-                let etag = etag.clone();
+                let (name, etag) = (Arc::clone(&name), etag.clone());
                 async move { Ok(self.block(job, name, block, etag).await?.0) }
             });
             stream::once(async { bytes }).chain(rest.buffered(BLOCKS_AHEAD))
@@ -53,12 +56,12 @@ impl Store {
         &self,
         job: &Job,
         name: &str,
-        range: Range<u64>,
+        length: u64,
         sha256: Sha256,
         mut sink: impl FnMut(Bytes) -> Result<()>,
     ) -> Result<()> {
         let mut digester = Digester::default();
-        let mut blocks = std::pin::pin!(self.read(job, name, range));
+        let mut blocks = std::pin::pin!(self.read(job, name, 0..length));
         while let Some(block) = blocks.next().await {
             let block = block?;
             digester.update(&block);
@@ -70,14 +73,14 @@ impl Store {
     async fn block(
         &self,
         job: &Job,
-        name: &str,
+        name: Arc<str>,
         range: Range<u64>,
         etag: Option<String>,
     ) -> Result<(Bytes, Option<String>)> {
         if range.is_empty() {
             return Ok((Bytes::new(), etag));
         }
-        let path = self.path(name);
+        let path = self.path(&name);
         let doing = format!("read {name} from {}", self.address);
         let options = GetOptions::new().with_range(Some(range.clone())).with_if_match(etag);
         let get = || async {
@@ -85,9 +88,9 @@ impl Store {
             let etag = found.meta.e_tag.clone();
             Ok((found.bytes().await?, etag))
         };
-        let (bytes, etag) = self.retry.run(job, &doing, get).await.map_err(|error| missing(error, name))?;
+        let (bytes, etag) = self.retry.run(job, &doing, get).await.map_err(|error| missing(error, &name))?;
         job.count(Counter::FetchedBytes, bytes.len() as u64);
-        if bytes.len() as u64 == range.end - range.start { Ok((bytes, etag)) } else { Err(differs(name)) }
+        if bytes.len() as u64 == range.end - range.start { Ok((bytes, etag)) } else { Err(differs(&name)) }
     }
 }
 

@@ -3,9 +3,12 @@
 use jiff::Timestamp;
 
 use crate::id::{BackupId, Name, RunId};
+use crate::keys::KeyId;
 
 /// The folder of all backups.
 pub const BACKUPS: &str = "backups";
+/// The folder of all run records.
+pub const RUNS: &str = "runs";
 /// The commit.
 pub const MANIFEST: &str = "manifest.json";
 /// Ranges, fingerprints, source.
@@ -57,6 +60,40 @@ impl std::fmt::Display for BackupPath {
     }
 }
 
+/// The name of an object once it is sealed.
+#[must_use]
+pub fn sealed(name: &str) -> String {
+    format!("{name}{SEALED}")
+}
+
+/// Whether a name is that of a sealed object.
+#[must_use]
+pub fn is_sealed(name: &str) -> bool {
+    name.ends_with(SEALED)
+}
+
+/// The name of an object before it was sealed.
+#[must_use]
+pub fn unsealed(name: &str) -> &str {
+    name.strip_suffix(SEALED).unwrap_or(name)
+}
+
+const SEALED: &str = ".sealed";
+
+/// The wrap of a data key under the key called `id`.
+#[must_use]
+pub fn wrap(id: &KeyId) -> String {
+    format!("{KEYS}{id}.json")
+}
+
+/// The key that an object of a backup or a run wraps its data key under; `None` for anything that is no wrap.
+#[must_use]
+pub fn wrapped_under(name: &str) -> Option<KeyId> {
+    name.strip_prefix(KEYS)?.strip_suffix(".json")?.parse().ok()
+}
+
+const KEYS: &str = "keys/";
+
 /// The n-th object of a streamed script.
 #[must_use]
 pub fn dump(position: usize) -> String {
@@ -66,14 +103,31 @@ pub fn dump(position: usize) -> String {
 /// The record that a run began.
 #[must_use]
 pub fn run_start(run: &RunId) -> String {
-    format!("runs/{}/{run}.start.json", month(run.start()))
+    format!("{RUNS}/{}/{run}.start.json", month(run.start()))
 }
 
 /// The record of how a run ended.
 #[must_use]
 pub fn run_end(run: &RunId) -> String {
-    format!("runs/{}/{run}.end.json", month(run.start()))
+    format!("{RUNS}/{}/{run}.end.json", month(run.start()))
 }
+
+/// An object in the folder of what a run had to seal.
+#[must_use]
+pub fn run_object(run: &RunId, name: &str) -> String {
+    format!("{RUNS}/{}/{run}/{name}", month(run.start()))
+}
+
+/// The run in whose folder a name in the store lies, and the name within; `None` for names that are not ours.
+#[must_use]
+pub fn parse_run_object(name: &str) -> Option<(RunId, &str)> {
+    let mut parts = name.strip_prefix(RUNS)?.strip_prefix('/')?.splitn(3, '/');
+    let (_, run, object) = (parts.next()?, parts.next()?.parse().ok()?, parts.next()?);
+    (run_object(&run, object) == name).then_some((run, object))
+}
+
+/// What went wrong in a run, as its errors tell it.
+pub const RUN_DETAILS: &str = "details.json";
 
 fn month(time: Timestamp) -> String {
     time.strftime("%Y-%m").to_string()
@@ -81,7 +135,7 @@ fn month(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BackupPath, run_start};
+    use super::{BackupPath, parse_run_object, run_object, run_start};
 
     #[test]
     fn names_are_read_back_and_foreign_names_are_not() {
@@ -98,5 +152,10 @@ mod tests {
     fn runs_lie_by_month() {
         let run = "20261121T021700Z-7f3a9c".parse().unwrap();
         assert_eq!(run_start(&run), "runs/2026-11/20261121T021700Z-7f3a9c.start.json");
+        let name = run_object(&run, "keys/2026-11.json");
+        assert_eq!(parse_run_object(&name), Some((run.clone(), "keys/2026-11.json")));
+        for foreign in [run_start(&run), name.replace("2026-11/", "2026-12/"), name.replace("runs", "x")] {
+            assert_eq!(parse_run_object(&foreign), None, "{foreign}");
+        }
     }
 }

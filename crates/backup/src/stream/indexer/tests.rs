@@ -25,7 +25,7 @@ impl Objects for Kept {
         let mut objects = self.objects.borrow_mut();
         assert_eq!(name, format!("dump-{:04}.sql.gz", objects.len()));
         objects.push(Vec::new());
-        Ok(ObjectWriter::new(KeptObject(Rc::clone(&self.objects), objects.len() - 1), self.part_bytes))
+        Ok(ObjectWriter::new(KeptObject(Rc::clone(&self.objects), objects.len() - 1), self.part_bytes, None))
     }
 }
 

@@ -1,9 +1,14 @@
 use bytes::Bytes;
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 
-use super::{ObjectWriter, PartSink};
+use super::ObjectWriter;
+use crate::codec::PartSink;
+use crate::codec::sealed::{self, Sealer};
 use crate::codec::{Sha256, gunzip};
 use crate::error::Result;
+
+const KEY: [u8; 32] = [7; 32];
+const CONTEXT: &[u8] = b"an object";
 
 #[derive(Default)]
 struct Kept(Vec<(Bytes, bool)>);
@@ -25,9 +30,14 @@ fn ranges_of_slices() -> impl Strategy<Value = Vec<Vec<Vec<u8>>>> {
 
 proptest! {
     #[test]
-    fn every_range_is_proven_and_read_by_itself(ranges in ranges_of_slices(), part_bytes in 1_usize..90) {
+    fn every_range_is_proven_and_read_by_itself(
+        ranges in ranges_of_slices(),
+        part_bytes in 1_usize..90,
+        is_sealed in any::<bool>(),
+    ) {
         let mut kept = Kept::default();
-        let mut writer = ObjectWriter::new(&mut kept, part_bytes);
+        let sealer = is_sealed.then(|| Sealer::new(&KEY, CONTEXT, [3; 24]));
+        let mut writer = ObjectWriter::new(&mut kept, part_bytes, sealer);
         let mut written = Vec::new();
         for slices in &ranges {
             for slice in slices {
@@ -40,6 +50,8 @@ proptest! {
 
         prop_assert_eq!(object.length, stored.len() as u64);
         prop_assert_eq!(object.sha256, Sha256::of(&stored));
+        prop_assert_eq!(object.seal.is_some(), is_sealed);
+        let stored = if is_sealed { sealed::open(&KEY, CONTEXT, &stored).unwrap() } else { stored };
         prop_assert_eq!(gunzip(&stored).unwrap_or_default(), ranges.concat().concat());
         for (slices, range) in ranges.iter().zip(written) {
             let sql = slices.concat();
@@ -56,7 +68,7 @@ proptest! {
     #[test]
     fn parts_are_equal_but_the_last(sql in prop::collection::vec(any::<u8>(), 0..600), part_bytes in 1_usize..90) {
         let mut kept = Kept::default();
-        let mut writer = ObjectWriter::new(&mut kept, part_bytes);
+        let mut writer = ObjectWriter::new(&mut kept, part_bytes, None);
         writer.write(&sql).unwrap();
         writer.finish().unwrap();
         let (last, others) = kept.0.split_last().unwrap();

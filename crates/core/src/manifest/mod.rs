@@ -1,14 +1,23 @@
 //! The manifest: small, written last, the commit of a backup.
 //!
-//! Invariant: [`Manifest::parse`] gives back only what [`Manifest::to_bytes`] wrote, every byte of it; a manifest that
-//! is cut, continued or changed is refused.
+//! Invariant: [`StoredManifest::parse`] takes only what [`Manifest::to_bytes`] wrote, every byte of it: a manifest that is
+//! cut, continued or changed by accident is refused. Against those who change it on purpose stand its MAC, which
+//! [`StoredManifest::check_mac`] proves once a key opened the backup, and its signature.
+
+mod stored;
+mod tail;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub use stored::StoredManifest;
+
 use crate::codec::Sha256;
+use crate::codec::sealed::Header;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::id::{BackupId, Name, RunId};
+use crate::keys::{DataKey, Signer};
+use crate::store::layout;
 
 /// What a backup consists of. It tells nothing about the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +44,9 @@ pub struct Manifest {
     pub snapshot: Timestamp,
     /// When everything but the manifest was stored.
     pub finished: Timestamp,
+    /// The backup whose data this one holds under another data key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reencrypted_from: Option<BackupId>,
     /// The script, in order.
     pub script: Vec<StoredObject>,
     /// Everything else.
@@ -52,6 +64,9 @@ pub struct StoredObject {
     pub sha256: Sha256,
     /// Size of every part but the last.
     pub part_bytes: u64,
+    /// The first bytes of a sealed object; `None` for one that is not encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seal: Option<Header>,
 }
 
 /// How a database is dumped.
@@ -75,29 +90,27 @@ pub enum Compression {
 }
 
 impl Manifest {
-    /// The document, ending with its own digest.
+    /// The document, ending with what proves it: the MAC of an encrypted backup, the host's signature, its own digest.
     #[must_use]
-    pub fn to_bytes(&self) -> Vec<u8> {
+    pub fn to_bytes(&self, key: Option<&DataKey>, signer: Option<&Signer>) -> Vec<u8> {
         let mut bytes = serde_json::to_vec_pretty(self).expect("a manifest has string keys only");
         bytes.truncate(bytes.len() - "\n}".len());
-        let tail = tail(&bytes);
-        bytes.extend_from_slice(tail.as_bytes());
+        if let Some(key) = key {
+            let mac = key.manifest_mac(self.id.as_str(), &bytes);
+            tail::push_mac(&mut bytes, &mac);
+        }
+        if let Some(signer) = signer {
+            let signature = signer.sign(&bytes);
+            tail::push_signature(&mut bytes, &signature);
+        }
+        tail::push_digest(&mut bytes);
         bytes
     }
 
-    /// Reads a document.
-    ///
-    /// # Errors
-    /// [`Kind::Integrity`] when it is not, byte for byte, what was written; [`Kind::Config`] when its format is newer than
-    /// this release reads.
-    pub fn parse(bytes: &[u8]) -> Result<Self> {
-        let damaged = || Error::new(Kind::Integrity, "check the manifest's own digest");
-        let body = bytes.len().checked_sub(TAIL_BYTES).map(|at| &bytes[..at]).ok_or_else(damaged)?;
-        if &bytes[body.len()..] != tail(body).as_bytes() {
-            return Err(damaged());
-        }
-        refuse_other_formats(bytes)?;
-        serde_json::from_slice(bytes).kind_of(Kind::Integrity, || "read the manifest".into())
+    /// Whether its objects are sealed. Those of a manifest that was read are so either all or none.
+    #[must_use]
+    pub fn is_encrypted(&self) -> bool {
+        self.objects().any(|object| object.seal.is_some())
     }
 
     /// The script's objects, then the attachments.
@@ -105,10 +118,10 @@ impl Manifest {
         self.script.iter().chain(&self.attachments)
     }
 
-    /// The attachment called `name`.
+    /// The attachment called `name`, sealed or not.
     #[must_use]
     pub fn attachment(&self, name: &str) -> Option<&StoredObject> {
-        self.attachments.iter().find(|object| object.name == name)
+        self.attachments.iter().find(|object| layout::unsealed(&object.name) == name)
     }
 
     /// Stored bytes of all objects, the manifest not counted.
@@ -136,56 +149,5 @@ pub fn refuse_other_formats(json: &[u8]) -> Result<()> {
     Err(Error::new(Kind::Config, doing).hint("use the release of lifeboat that wrote the backup, or a later one"))
 }
 
-fn tail(body: &[u8]) -> String {
-    format!(",\n  \"sha256\": \"{}\"\n}}\n", Sha256::of(body))
-}
-
-const TAIL_BYTES: usize = ",\n  \"sha256\": \"\"\n}\n".len() + 64;
-
 #[cfg(test)]
-mod tests {
-    use super::Manifest;
-    use crate::error::Kind;
-
-    fn example() -> Manifest {
-        let json = r#"{"format":1,"tool":"lifeboat 0.1.0","id":"20261121T021700Z-7f3a9c","run":"20261121T021700Z-01ab23",
-            "database":"shop","class":"daily","method":"stream","compression":"gzip","started":"2026-11-21T02:17:00Z",
-            "snapshot":"2026-11-21T02:17:01Z","finished":"2026-11-21T02:17:02Z","attachments":[],"script":[{"name":
-            "dump-0000.sql.gz","length":3,"part_bytes":16777216,
-            "sha256":"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"}]}"#;
-        serde_json::from_str(json).unwrap()
-    }
-
-    #[test]
-    fn what_was_written_is_read() {
-        assert_eq!(Manifest::parse(&example().to_bytes()).unwrap(), example());
-    }
-
-    #[test]
-    fn a_manifest_cut_continued_or_changed_anywhere_is_refused() {
-        let bytes = example().to_bytes();
-        for at in 0..bytes.len() {
-            assert!(Manifest::parse(&bytes[..at]).is_err(), "cut to {at} bytes");
-            let mut flipped = bytes.clone();
-            flipped[at] ^= 1;
-            assert!(Manifest::parse(&flipped).is_err(), "bit flipped in byte {at}");
-        }
-        assert!(Manifest::parse(&[&bytes[..], b"\n"].concat()).is_err());
-    }
-
-    #[test]
-    fn a_newer_format_is_refused_by_name() {
-        let newer = Manifest { format: 2, ..example() };
-        let error = Manifest::parse(&newer.to_bytes()).unwrap_err();
-        assert_eq!(error.kind(), Kind::Config);
-        assert!(error.chain().contains("archive format 2"), "{error:?}");
-    }
-
-    #[test]
-    fn a_reader_ignores_fields_it_does_not_know() {
-        let text = String::from_utf8(example().to_bytes()).unwrap();
-        let body = text.rsplit_once(",\n  \"sha256\"").unwrap().0.to_owned() + ",\n  \"later\": {\"x\": 1}";
-        let bytes = body.clone() + &super::tail(body.as_bytes());
-        assert_eq!(Manifest::parse(bytes.as_bytes()).unwrap(), example());
-    }
-}
+mod tests;
