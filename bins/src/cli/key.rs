@@ -70,6 +70,9 @@ Examples:
     lifeboat key generate --id recovery --kind x25519 --out recovery.toml
     lifeboat key recipient --keyring file:recovery.toml
 
+The primary aes256 key seals, beside recipients, and the primary ed25519 key signs. Every key that is not retired opens
+what was sealed with it or to it.
+
 Whoever has the keyring can read the backups, and without it nobody can: keep a copy in another place.";
 const GENERATE_HELP: &str = "\
 The file is made readable by its owner only, and replaced whole. Keys in it are never overwritten, comments stay.";

@@ -1,7 +1,7 @@
 //! `lifeboat key`.
 
 use jiff::Timestamp;
-use lifeboat_core::keys::{KeyEntry, KeyKind, Keyring};
+use lifeboat_core::keys::{KeyEntry, KeyId, KeyKind, Keyring};
 use lifeboat_core::{Error, Kind, Result};
 use serde_json::{Value, json};
 
@@ -38,14 +38,21 @@ fn no_keyring() -> Error {
 }
 
 fn generate(args: &GenerateArgs) -> Result<Outcome> {
-    let kind: KeyKind = args.kind.parse().map_err(|error: Error| Error::new(Kind::Usage, error.to_string()))?;
-    let id = args.id.parse()?;
+    let kind: KeyKind = args.kind.parse().map_err(misused)?;
+    let id = KeyId::symmetric(&args.id).map_err(misused)?;
     let (text, json) = Keyring::edit(&args.out, |keyring| {
         keyring.add(&id, kind, args.primary, Timestamp::now())?;
         let key = keyring.key(id.as_str())?;
         Ok((added(key, keyring.keys().len() == 1, &args.out.display().to_string()), described(key)))
     })?;
     Ok(Outcome::success(text, json!({"keyring": args.out, "key": json})))
+}
+
+/// What is wrong stands on the command line.
+fn misused(error: Error) -> Error {
+    let hint = error.help().map(str::to_owned);
+    let misused = Error::new(Kind::Usage, error.to_string());
+    hint.into_iter().fold(misused, Error::hint)
 }
 
 fn added(key: &KeyEntry, first: bool, file: &str) -> String {
@@ -113,7 +120,7 @@ fn chosen<'k>(args: &KeyArgs, keyring: &'k Keyring, fits: impl Fn(&KeyEntry) -> 
 }
 
 fn state(args: &StateArgs, context: &Context) -> Result<Outcome> {
-    let state = args.state.parse().map_err(|error: Error| Error::new(Kind::Usage, error.to_string()))?;
+    let state = args.state.parse().map_err(misused)?;
     let config = context.config(context.global.flags())?;
     let reference = config.encryption.keyring.ok_or_else(no_keyring)?.value;
     let path = reference.path().ok_or_else(|| {
@@ -139,4 +146,52 @@ fn described(key: &KeyEntry) -> Value {
         "primary_until": key.primary_until(), "fingerprint": key.fingerprint(), "guessable": key.guessable(),
         "public_id": key.public_id(), "public": public_text(key),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_core::Kind;
+    use lifeboat_core::keys::{KeyKind, Keyring};
+
+    use super::{chosen, generate, list, public};
+    use crate::cli::{GenerateArgs, KeyArgs};
+
+    #[test]
+    fn keys_are_made_and_only_their_public_sides_are_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("keyring.toml");
+        let mut shown = String::new();
+        for (id, kind) in [("2026-11", "aes256"), ("recovery", "x25519"), ("host", "ed25519")] {
+            let args = GenerateArgs { id: id.to_owned(), out: out.clone(), kind: kind.to_owned(), primary: false };
+            let made = generate(&args).unwrap();
+            assert_eq!(made.text.contains("Keep a copy"), kind == "aes256", "{}", made.text);
+            shown += &format!("{}{}", made.text, made.json);
+        }
+        let keyring = Keyring::load(&out).unwrap();
+        let (all, listed) = (KeyArgs { id: None }, list(&keyring));
+        let recipient = public(&all, &keyring, KeyKind::X25519).unwrap();
+        let signer = public(&all, &keyring, KeyKind::Ed25519).unwrap();
+        assert!(recipient.text.starts_with("x25519:") && signer.text.starts_with("ed25519:"));
+        assert_eq!(listed.text.lines().count(), 4);
+        for outcome in [listed, recipient, signer] {
+            shown += &format!("{}{}", outcome.text, outcome.json);
+        }
+        let text = std::fs::read_to_string(&out).unwrap();
+        let secrets: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("secret = ")).collect();
+        assert_eq!(secrets.len(), 3);
+        assert!(secrets.iter().all(|secret| !shown.contains(&secret.trim_matches('"')[..16])), "{shown}");
+    }
+
+    #[test]
+    fn a_wrong_argument_is_a_wrong_argument() {
+        let out = std::path::PathBuf::from("/nowhere/keyring.toml");
+        for (id, kind) in [("2026/11", "aes256"), ("0123456789abcdef", "aes256"), ("a", "rsa")] {
+            let args = GenerateArgs { id: id.to_owned(), out: out.clone(), kind: kind.to_owned(), primary: false };
+            assert_eq!(generate(&args).err().unwrap().kind(), Kind::Usage, "{id} {kind}");
+        }
+        let named = KeyArgs { id: Some("a".to_owned()) };
+        assert_eq!(chosen(&named, &Keyring::empty(), |_| true).unwrap_err().kind(), Kind::WrongKey);
+        let none = public(&KeyArgs { id: None }, &Keyring::empty(), KeyKind::X25519).err().unwrap();
+        assert!(none.help().unwrap().contains("--kind x25519"));
+    }
 }

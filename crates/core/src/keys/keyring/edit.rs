@@ -57,10 +57,11 @@ impl Keyring {
             (_, KeyState::Primary) if key.kind() == KeyKind::X25519 => return Err(refuse(X25519_PRIMARY)),
             (_, KeyState::Primary) => self.succeed(key, now)?,
             (KeyState::Primary, _) => {
-                return Err(refuse("it is the primary one").hint(format!(
-                    "make another primary first: `lifeboat key generate --kind {} --primary`",
+                let successor = format!(
+                    "`lifeboat key generate --kind {} --primary` or `lifeboat key state ID primary`",
                     key.kind()
-                )));
+                );
+                return Err(refuse("it is the primary one").hint(format!("make another primary first: {successor}")));
             }
             (_, state) => vec![self.set(key, "state", &state.to_string())?],
         };
@@ -83,14 +84,15 @@ impl Keyring {
         Ok(vec![self.set(former, "state", &state.to_string())?, self.set(former, "primary_until", &second(now))?])
     }
 
-    /// Replaces a value, or adds a line below the id's.
+    /// Replaces a value, or adds a line below those that it belongs to.
     fn set(&self, key: &KeyEntry, name: &str, value: &str) -> Result<Edit> {
         self.in_table(key, |table| {
             if let Some(present) = table.value(name) {
                 return Edit { at: present.span(), text: Zeroizing::new(format!("\"{value}\"")) };
             }
-            let id = table.value("id").map_or(table.span.end, |id| id.span().end);
-            let line_end = self.text[id..].find('\n').map_or(self.text.len(), |newline| id + newline);
+            let above = ["primary_since", "state", "id"].into_iter().find_map(|name| table.value(name));
+            let above = above.map_or(table.span.end, |value| value.span().end);
+            let line_end = self.text[above..].find('\n').map_or(self.text.len(), |newline| above + newline);
             Edit { at: line_end..line_end, text: Zeroizing::new(format!("\n{name} = \"{value}\"")) }
         })
     }

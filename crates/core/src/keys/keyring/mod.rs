@@ -107,7 +107,10 @@ impl Keyring {
     pub fn key(&self, id: &str) -> Result<&KeyEntry> {
         let found = self.keys.iter().find(|key| key.id().as_str() == id || key.public_id().as_str() == id);
         found.ok_or_else(|| {
-            let known = super::key_id::listed(self.keys.iter().map(KeyEntry::id));
+            let known = match self.keys.as_slice() {
+                [] => "no keys".to_owned(),
+                keys => super::key_id::listed(keys.iter().map(KeyEntry::id)),
+            };
             Error::new(Kind::WrongKey, format!("find the key {id:?} in the keyring")).hint(format!("it holds {known}"))
         })
     }

@@ -205,8 +205,8 @@ fn an_edit_keeps_comments_order_and_every_other_byte() {
     let mut keyring = Keyring::parse(&text, "x").unwrap();
     keyring.set_state(&id("b"), KeyState::Primary, november()).unwrap();
     let expected = format!(
-        "# ours\n\n[[key]]  # the old one\nid = \"a\" # made by hand\nprimary_until = \"2026-11-01T00:00:01Z\"\nkind = \
-         \"aes256\"\nstate = \"enabled\" # since ever\nsecret = '{ONE}'\n\n[[key]]\nkind = \"aes256\"\nid = \"b\"\nstate = \
+        "# ours\n\n[[key]]  # the old one\nid = \"a\" # made by hand\nkind = \
+         \"aes256\"\nstate = \"enabled\" # since ever\nprimary_until = \"2026-11-01T00:00:01Z\"\nsecret = '{ONE}'\n\n[[key]]\nkind = \"aes256\"\nid = \"b\"\nstate = \
          \"primary\"\nprimary_since = \"2026-11-01T00:00:01Z\"\nsecret = \"{TWO}\""
     );
     assert_eq!(keyring.to_toml(), expected);
