@@ -9,6 +9,7 @@ mod download;
 mod fault;
 mod journal;
 pub mod layout;
+mod listing;
 mod local;
 mod open;
 mod retry;
@@ -112,6 +113,22 @@ impl Store {
         let list = || async { self.objects.list(Some(&path)).try_collect::<Vec<_>>().await };
         let found = self.retry.run(job, &doing, list).await?;
         Ok(found.iter().filter_map(|meta| self.listed(meta)).collect())
+    }
+
+    /// Removes an object; one that is not there is removed already.
+    ///
+    /// # Errors
+    /// As [`Store::put`]; [`Config`](crate::Kind::Config) without the right to delete.
+    pub async fn delete(&self, job: &Job, name: &str) -> Result<()> {
+        let path = self.path(name);
+        let doing = format!("delete {name} from {}", self.address);
+        let delete = || async {
+            match self.objects.delete(&path).await {
+                Err(object_store::Error::NotFound { .. }) => Ok(()),
+                other => other,
+            }
+        };
+        self.retry.run(job, &doing, delete).await
     }
 
     fn listed(&self, meta: &ObjectMeta) -> Option<Listed> {
