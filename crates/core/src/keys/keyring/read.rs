@@ -95,7 +95,8 @@ impl<'a, 'i> Table<'a, 'i> {
 
 fn read_key(table: &Table<'_, '_>, at: Places<'_>) -> Result<KeyEntry> {
     if let Some((name, _)) = table.table.iter().find(|(name, _)| !KNOWN.contains(&name.get_ref().as_ref())) {
-        return Err(at.refuse(name.span(), &format!("unknown key; known are {}", KNOWN.join(", "))));
+        let why = format!("unknown key{}; known are {}", misspelt(name.get_ref()), KNOWN.join(", "));
+        return Err(at.refuse(name.span(), &why));
     }
     table.require("kind", at)?;
     let kind = table.parsed("kind", at, |text| text.parse::<KeyKind>().map_err(|e| e.to_string()))?;
@@ -114,6 +115,12 @@ fn read_key(table: &Table<'_, '_>, at: Places<'_>) -> Result<KeyEntry> {
     }
     let secret = encoding(table, at)?.decode(secret).map_err(|why| at.refuse(span.clone(), &why))?;
     KeyEntry::new(facts, secret).map_err(|error| at.refuse(span, &error.to_string()))
+}
+
+/// A word is shown; what may be a secret on the wrong side of the `=` is not.
+fn misspelt(name: &str) -> String {
+    let word = name.len() <= 20 && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    if word { format!(" `{name}`") } else { String::new() }
 }
 
 fn read_id(table: &Table<'_, '_>, at: Places<'_>) -> Result<KeyId> {

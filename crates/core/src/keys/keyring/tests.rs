@@ -86,7 +86,11 @@ fn a_secret_of_another_length_is_refused_with_the_length_it_has() {
 fn a_misspelt_keyring_is_refused_with_its_place_and_no_value() {
     let good = format!("secret = \"{ONE}\"");
     let cases = [
-        (key("a", "aes256", &format!("sercet = \"{ONE}\"")), "keyring.toml:4:1: unknown key; known are id, kind"),
+        (
+            key("a", "aes256", &format!("sercet = \"{ONE}\"")),
+            "keyring.toml:4:1: unknown key `sercet`; known are id, kind",
+        ),
+        (key("a", "aes256", &format!("{ONE} = \"secret\"")), "keyring.toml:4:1: unknown key; known are"),
         (key("a", "aes256", &format!("secret = {ONE}")), "keyring.toml:4:10: "),
         (key("a", "aes256", "secret = deadbeef"), "keyring.toml:4:10: this is not TOML"),
         (key("a", "aes256", "secret = \"deadbeef"), "this is not TOML"),
