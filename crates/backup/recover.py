@@ -59,7 +59,7 @@ def read_manifest(document):
 def open_data_key(wraps, backup, keyring):
     """The data key, from the first wrap that a key of the keyring opens; retired ones are as good as others."""
     failed = []
-    for entry in keyring["key"]:
+    for entry in keyring.get("key", []):
         key_id, secret = entry["id"], ENCODINGS[entry.get("encoding", "hex")](entry["secret"])
         demand(len(secret) == 32, f"the key {key_id} of the keyring has {len(secret)} bytes; a key has 32")
         if entry["kind"] == "x25519":
@@ -193,8 +193,9 @@ def main():
         out.write(b"\\endif\n" if framed else b"")
         out.flush()
     except Exception as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more is printed, when Python ends neither
-        sys.exit(f"recover.py: {str(error) or repr(error)}\nrecover.py: do not use what was printed or restored, if any")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # nothing more is printed, not by the end of Python either
+        why = str(error) or repr(error)
+        sys.exit(f"recover.py: {why}\nrecover.py: what was printed or restored so far, if anything, must not be used")
 
 
 if __name__ == "__main__":

@@ -206,16 +206,24 @@ impl Recovered {
     /// Failed with this message.
     #[track_caller]
     pub(crate) fn expect_message(&self, message: &str) {
-        assert!(self.stderr.contains(message) && self.stderr.contains("do not use"), "{message:?} in {}", self.stderr);
+        assert!(
+            self.stderr.contains(message) && self.stderr.contains("must not be used"),
+            "{message:?} in {}",
+            self.stderr
+        );
         assert!(!self.stderr.contains("Traceback"), "{}", self.stderr);
     }
 }
 
-/// Python with `recover.py`, as the tests' environment has it.
+/// `recover.py` of the repository, in [`python`].
 pub(crate) fn recover_py() -> Command {
+    python(&scratch::workspace().join("crates/backup/recover.py"))
+}
+
+/// A program in the tests' own Python, which has `cryptography`.
+pub(crate) fn python(program: &Path) -> Command {
     let mut command = Command::new(in_venv("bin/python"));
-    command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1");
-    command.arg(scratch::workspace().join("crates/backup/recover.py"));
+    command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1").arg(program);
     command
 }
 

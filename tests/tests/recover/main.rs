@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archive;
+mod kept;
 mod opens;
 mod psql;
 mod refusals;
+mod sealed;
