@@ -109,12 +109,11 @@ fn percent(done: u64, total: u64) -> u64 {
 
 /// Bytes of the data itself tell more than bytes on the wire.
 const MAIN: [Counter; 3] = [Counter::SqlBytes, Counter::FetchedBytes, Counter::StoredBytes];
-const NAMES: [(Counter, &str); 6] = [
+const NAMES: [(Counter, &str); 5] = [
     (Counter::SqlBytes, "sql_bytes"),
     (Counter::StoredBytes, "stored_bytes"),
     (Counter::FetchedBytes, "fetched_bytes"),
     (Counter::Rows, "rows"),
-    (Counter::Tables, "tables"),
     (Counter::Objects, "objects"),
 ];
 const RATE_AFTER_SECS: f64 = 1.0;

@@ -17,13 +17,3 @@ impl Clock for SystemClock {
         Timestamp::now()
     }
 }
-
-/// A clock that stands still, for tests and reproducible archives.
-#[derive(Clone, Copy, Debug)]
-pub struct FixedClock(pub Timestamp);
-
-impl Clock for FixedClock {
-    fn now(&self) -> Timestamp {
-        self.0
-    }
-}

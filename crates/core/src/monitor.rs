@@ -43,8 +43,6 @@ pub enum Counter {
     FetchedBytes,
     /// Rows of tables.
     Rows,
-    /// Tables finished.
-    Tables,
     /// Objects committed to the store.
     Objects,
 }

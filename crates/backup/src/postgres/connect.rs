@@ -69,22 +69,6 @@ pub async fn connect(
     with_retries(&doing, options, monitor, || Box::pin(first_session(settings, &tls, purpose))).await
 }
 
-/// Opens another session with exactly the server of `session`, as [`connect`] does; what `session` has shown about
-/// the server is not looked at again.
-///
-/// # Errors
-/// As [`connect`].
-pub async fn connect_beside(
-    session: &DirectSession,
-    purpose: &str,
-    options: &ConnectOptions,
-    monitor: &dyn Monitor,
-) -> Result<DirectSession> {
-    let (settings, tls) = (session.settings(), session.tls());
-    let doing = format!("connect to {}", settings.display());
-    with_retries(&doing, options, monitor, || Box::pin(further_session(settings, tls, purpose))).await
-}
-
 /// Refuses a connection pooler in transaction mode. It gives two sessions that are open and idle the same server
 /// process, or one session another process than before; a server never does. [`connect`] has done this already.
 ///
@@ -136,16 +120,6 @@ async fn first_session(
 ) -> Result<DirectSession, Failure> {
     let mut session = try_hosts(settings, tls).await?;
     refuse_transaction_pooler(&mut session).await.map_err(Failure::after_login)?;
-    settle(&mut session, purpose).await.map_err(Failure::after_login)?;
-    Ok(session)
-}
-
-async fn further_session(
-    settings: &ConnectionSettings,
-    tls: &MakeRustlsConnect,
-    purpose: &str,
-) -> Result<DirectSession, Failure> {
-    let mut session = try_hosts(settings, tls).await?;
     settle(&mut session, purpose).await.map_err(Failure::after_login)?;
     Ok(session)
 }

@@ -4,21 +4,6 @@
 
 use lifeboat_core::{Error, Kind, Result};
 
-/// Refuses a connection text that holds a password, for texts that came as an argument, which every user of the
-/// host can read.
-///
-/// # Errors
-/// [`Kind::Usage`] when the text holds a password.
-pub fn refuse_inline_password(text: &str) -> Result<()> {
-    let holds_password = pairs(text).is_ok_and(|pairs| pairs.iter().any(|(key, _)| key == "password"));
-    if !holds_password {
-        return Ok(());
-    }
-    Err(Error::new(Kind::Usage, "take a connection text with a password from an argument").hint(
-        "arguments are visible to every user of this host: give env:NAME or file:/path, PGPASSWORD, or a password file",
-    ))
-}
-
 /// The parameters of a connection text in their order; a bare word is the name of a database, as for `psql`.
 pub(super) fn pairs(text: &str) -> Result<Vec<(String, String)>> {
     let text = text.trim();
@@ -142,7 +127,7 @@ fn refused(why: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::{pairs, refuse_inline_password};
+    use super::pairs;
 
     fn read(text: &str) -> Vec<(String, String)> {
         pairs(text).unwrap()
@@ -202,16 +187,6 @@ mod tests {
         ] {
             let error = pairs(text).unwrap_err();
             assert!(!format!("{error:?}").contains("S3cret"), "{text}: {error:?}");
-        }
-    }
-
-    #[test]
-    fn a_password_in_an_argument_is_refused() {
-        for text in ["postgres://u:p@h/d", "postgres://u@h/d?password=p", "host=h password=p"] {
-            assert!(refuse_inline_password(text).is_err(), "{text}");
-        }
-        for text in ["postgres://u@h/d", "host=h user=u", "shop"] {
-            assert!(refuse_inline_password(text).is_ok(), "{text}");
         }
     }
 }

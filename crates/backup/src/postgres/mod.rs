@@ -21,13 +21,12 @@ pub mod sqlstate;
 pub mod ssl;
 mod tls;
 
-pub use connect::{ConnectOptions, Retry, connect, connect_beside, refuse_transaction_pooler};
-pub use conninfo::refuse_inline_password;
+pub use connect::{ConnectOptions, Retry, connect, refuse_transaction_pooler};
 pub use credentials::{ClientFiles, ToolCall};
 pub use environment::Environment;
 pub use psql::{PsqlOptions, PsqlSession, connect_through};
 pub use quote::{quote_ident, quote_literal};
-pub use session::{Canceller, DirectSession, ServerState, Session, rows};
+pub use session::{DirectSession, ServerState, Session, rows};
 pub use settings::{ConnectionSettings, Endpoint, Host, Keepalives, TargetSession};
 pub use sqlstate::{ServerError, sqlstate_of};
 pub use ssl::{ChannelBinding, SslMode, SslRoot, SslSettings};

@@ -9,7 +9,7 @@ use lifeboat_core::{Error, Kind, Result, ResultExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::JoinHandle;
-use tokio_postgres::{AsyncMessage, CancelToken, Client, Connection, SimpleQueryMessage, Socket};
+use tokio_postgres::{AsyncMessage, Client, Connection, SimpleQueryMessage, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::failure::POOLER_HINT;
@@ -117,14 +117,6 @@ pub struct DirectSession {
     via: String,
 }
 
-/// Cancels what a session runs, from anywhere.
-#[derive(Clone)]
-pub struct Canceller {
-    token: CancelToken,
-    tls: MakeRustlsConnect,
-    via: String,
-}
-
 /// The task that moves a connection's bytes, and why it ended.
 struct ConnectionTask {
     task: JoinHandle<()>,
@@ -174,24 +166,14 @@ impl DirectSession {
         &self.tls
     }
 
-    /// Whether the connection is gone.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.client.is_closed()
-    }
-
-    /// What can cancel the statement that this session runs, now or later.
-    #[must_use]
-    pub fn canceller(&self) -> Canceller {
-        Canceller { token: self.client.cancel_token(), tls: self.tls.clone(), via: self.via.clone() }
-    }
-
-    /// Cancels the statement that this session runs.
+    /// Asks the server to cancel the statement that this session runs, which then fails with SQLSTATE 57014 unless it has
+    /// ended before.
     ///
     /// # Errors
-    /// As [`Canceller::cancel`].
+    /// [`Kind::Database`] when the server cannot be reached.
     pub async fn cancel(&self) -> Result<()> {
-        self.canceller().cancel().await
+        let cancelled = self.client.cancel_token().cancel_query(self.tls.clone()).await;
+        cancelled.kind_of(Kind::Database, || format!("cancel {}", self.via))
     }
 
     /// Says goodbye to the server and waits a few seconds for the connection to end.
@@ -238,16 +220,6 @@ impl Session for DirectSession {
 
     fn via(&self) -> &str {
         &self.via
-    }
-}
-
-impl Canceller {
-    /// Asks the server to cancel; the statement then fails with SQLSTATE 57014, if it has not ended before.
-    ///
-    /// # Errors
-    /// [`Kind::Database`] when the server cannot be reached.
-    pub async fn cancel(&self) -> Result<()> {
-        self.token.cancel_query(self.tls.clone()).await.kind_of(Kind::Database, || format!("cancel {}", self.via))
     }
 }
 
