@@ -9,7 +9,7 @@ use std::sync::Arc;
 use lifeboat_core::{Error, Kind, Result, ResultExt};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
-use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -24,15 +24,16 @@ use super::ssl::{SslMode, SslRoot, SslSettings};
 /// [`Kind::Config`] for a file that cannot be read or holds nothing usable.
 pub(super) fn connector(ssl: &SslSettings) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match &ssl.root {
-        Some(root) if ssl.mode >= SslMode::Require => Arc::new(Checked::new(root, ssl.mode, &provider)?),
-        _ => Arc::new(Unchecked(provider.signature_verification_algorithms)),
+    let trust = match &ssl.root {
+        Some(root) if ssl.mode >= SslMode::Require => Some(Trust::new(root, ssl.mode)?),
+        _ => None,
     };
+    let verifier = Verifier { trust, algorithms: provider.signature_verification_algorithms };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .kind_of(Kind::Failure, || "prepare TLS".to_owned())?
         .dangerous()
-        .with_custom_certificate_verifier(verifier);
+        .with_custom_certificate_verifier(Arc::new(verifier));
     let config = match &ssl.client {
         Some((certificate, key)) if ssl.mode != SslMode::Disable => builder
             .with_client_auth_cert(read_certificates(certificate)?, read_key(key)?)
@@ -88,23 +89,21 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
 /// Trusts what a root certificate has signed, or a root itself: a server's self-signed certificate is often its own
 /// root, and OpenSSL takes it.
 #[derive(Debug)]
-struct Checked {
+struct Trust {
     roots: RootCertStore,
     exact: Vec<CertificateDer<'static>>,
     checks_name: bool,
-    algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl Checked {
-    fn new(root: &SslRoot, mode: SslMode, provider: &CryptoProvider) -> Result<Self> {
+impl Trust {
+    fn new(root: &SslRoot, mode: SslMode) -> Result<Self> {
         let exact = roots(root)?;
         let mut store = RootCertStore::empty();
         let (usable, _) = store.add_parsable_certificates(exact.iter().cloned());
         if usable == 0 {
             return Err(Error::new(Kind::Config, "use the root certificates").caused_by("none of them can be read"));
         }
-        let checks_name = mode == SslMode::VerifyFull;
-        Ok(Self { roots: store, exact, checks_name, algorithms: provider.signature_verification_algorithms })
+        Ok(Self { roots: store, exact, checks_name: mode == SslMode::VerifyFull })
     }
 
     fn check_chain(
@@ -113,9 +112,9 @@ impl Checked {
         encoded: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
+        algorithms: &WebPkiSupportedAlgorithms,
     ) -> Result<(), rustls::Error> {
-        let algorithms = self.algorithms.all;
-        match verify_server_cert_signed_by_trust_anchor(certificate, &self.roots, intermediates, now, algorithms) {
+        match verify_server_cert_signed_by_trust_anchor(certificate, &self.roots, intermediates, now, algorithms.all) {
             // The dates were checked before this was found.
             Err(error) if is_authority(&error) && self.exact.iter().any(|root| root == encoded) => Ok(()),
             result => result,
@@ -129,7 +128,15 @@ fn is_authority(error: &rustls::Error) -> bool {
         if other.0.to_string() == "CaUsedAsEndEntity")
 }
 
-impl ServerCertVerifier for Checked {
+/// Without trust every server is accepted, for the modes that ask for encryption alone. The handshake's signature is not
+/// checked then either: it would prove that the peer owns a certificate that proves nothing.
+#[derive(Debug)]
+struct Verifier {
+    trust: Option<Trust>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
+
+impl ServerCertVerifier for Verifier {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -138,10 +145,12 @@ impl ServerCertVerifier for Checked {
         _ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let certificate = ParsedCertificate::try_from(end_entity)?;
-        self.check_chain(&certificate, end_entity, intermediates, now)?;
-        if self.checks_name {
-            verify_server_name(&certificate, server_name)?;
+        if let Some(trust) = &self.trust {
+            let certificate = ParsedCertificate::try_from(end_entity)?;
+            trust.check_chain(&certificate, end_entity, intermediates, now, &self.algorithms)?;
+            if trust.checks_name {
+                verify_server_name(&certificate, server_name)?;
+            }
         }
         Ok(ServerCertVerified::assertion())
     }
@@ -152,7 +161,10 @@ impl ServerCertVerifier for Checked {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, certificate, signature, &self.algorithms)
+        match self.trust {
+            Some(_) => verify_tls12_signature(message, certificate, signature, &self.algorithms),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn verify_tls13_signature(
@@ -161,50 +173,13 @@ impl ServerCertVerifier for Checked {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, certificate, signature, &self.algorithms)
+        match self.trust {
+            Some(_) => verify_tls13_signature(message, certificate, signature, &self.algorithms),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
-    }
-}
-
-/// Accepts every server, for the modes that ask for encryption alone. The handshake's signature is not checked
-/// either: it would prove that the peer owns a certificate that proves nothing.
-#[derive(Debug)]
-struct Unchecked(WebPkiSupportedAlgorithms);
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _message: &[u8],
-        _certificate: &CertificateDer<'_>,
-        _signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.supported_schemes()
     }
 }
