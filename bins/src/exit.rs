@@ -9,90 +9,60 @@ use lifeboat_core::Kind;
 pub(crate) enum Exit {
     /// Everything asked for was done.
     Success,
-    /// Failed for a reason without a code of its own.
-    Failure,
-    /// The arguments are wrong; nothing was done.
-    Usage,
-    /// Some databases succeeded, others failed.
-    Partial,
-    /// The store or the backup does not exist.
-    NotFound,
-    /// Another run holds the lock.
-    Locked,
-    /// No key at hand opens this backup.
-    WrongKey,
-    /// The database server cannot be reached or refuses us.
-    Database,
-    /// A Postgres client tool is missing or of the wrong version.
-    Tool,
-    /// Stored bytes are damaged, cut or swapped.
-    Integrity,
-    /// Refused by a rule; the message names the option that allows it.
-    Policy,
-    /// A passing fault; the same command may succeed later.
-    TryAgain,
-    /// The configuration is wrong.
-    Config,
+    /// An error of this kind ended it.
+    Failed(Kind),
     /// Ended by SIGINT.
     Interrupted,
-    /// Ended by SIGTERM or SIGHUP.
-    Terminated,
 }
 
 impl Exit {
-    /// The exit code of an error, by its kind. Cancellation is told from the signal by the caller.
-    pub(crate) fn of(kind: Kind) -> Self {
-        match kind {
-            Kind::Usage => Self::Usage,
-            Kind::Partial => Self::Partial,
-            Kind::NotFound => Self::NotFound,
-            Kind::Locked => Self::Locked,
-            Kind::WrongKey => Self::WrongKey,
-            Kind::Database => Self::Database,
-            Kind::Tool => Self::Tool,
-            Kind::Integrity => Self::Integrity,
-            Kind::Policy => Self::Policy,
-            Kind::TryAgain => Self::TryAgain,
-            Kind::Config => Self::Config,
-            Kind::Cancelled => Self::Terminated,
-            // The list of kinds is open: what this release does not know is a plain failure.
-            _ => Self::Failure,
-        }
-    }
+    /// Ended by SIGTERM or SIGHUP.
+    pub(crate) const TERMINATED: Self = Self::Failed(Kind::Cancelled);
 
     /// The process's exit status.
     pub(crate) fn code(self) -> u8 {
-        self.row().0
+        match self {
+            Self::Success => 0,
+            Self::Failed(kind) => kind.exit_code(),
+            Self::Interrupted => 130,
+        }
     }
 
     /// The name in `exit_kind` of the result record.
     pub(crate) fn name(self) -> &'static str {
-        self.row().1
+        match self {
+            Self::Success => "success",
+            Self::TERMINATED => "terminated",
+            Self::Failed(kind) => kind.name(),
+            Self::Interrupted => "interrupted",
+        }
     }
 
     fn meaning(self) -> &'static str {
-        self.row().2
-    }
-
-    fn row(self) -> (u8, &'static str, &'static str) {
-        let of = |kind: Kind, meaning| (kind.exit_code(), kind.name(), meaning);
         match self {
-            Self::Success => (0, "success", "everything asked for was done"),
-            Self::Failure => of(Kind::Failure, "failed; the message says why"),
-            Self::Usage => of(Kind::Usage, "wrong arguments; nothing was done"),
-            Self::Partial => of(Kind::Partial, "some databases succeeded, others failed"),
-            Self::NotFound => of(Kind::NotFound, "the store or the backup does not exist"),
-            Self::Locked => of(Kind::Locked, "another run is at work on this database"),
-            Self::WrongKey => of(Kind::WrongKey, "no key at hand opens this backup"),
-            Self::Database => of(Kind::Database, "the database server cannot be reached or refuses us"),
-            Self::Tool => of(Kind::Tool, "a Postgres tool is missing or of the wrong version"),
-            Self::Integrity => of(Kind::Integrity, "stored bytes are damaged: use another backup"),
-            Self::Policy => of(Kind::Policy, "refused by a rule; the message names the option that allows it"),
-            Self::TryAgain => of(Kind::TryAgain, "a passing fault: run again later"),
-            Self::Config => of(Kind::Config, "the configuration is wrong or missing"),
-            Self::Interrupted => (130, "interrupted", "ended by SIGINT (Ctrl-C)"),
-            Self::Terminated => (143, "terminated", "ended by SIGTERM or SIGHUP"),
+            Self::Success => "everything asked for was done",
+            Self::Failed(kind) => meaning(kind),
+            Self::Interrupted => "ended by SIGINT (Ctrl-C)",
         }
+    }
+}
+
+fn meaning(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Usage => "wrong arguments; nothing was done",
+        Kind::Partial => "some databases succeeded, others failed",
+        Kind::NotFound => "the store or the backup does not exist",
+        Kind::Locked => "another run is at work on this database",
+        Kind::WrongKey => "no key at hand opens this backup",
+        Kind::Database => "the database server cannot be reached or refuses us",
+        Kind::Tool => "a Postgres tool is missing or of the wrong version",
+        Kind::Integrity => "stored bytes are damaged: use another backup",
+        Kind::Policy => "refused by a rule; the message names the option that allows it",
+        Kind::TryAgain => "a passing fault: run again later",
+        Kind::Config => "the configuration is wrong or missing",
+        Kind::Cancelled => "ended by SIGTERM or SIGHUP",
+        // The list of kinds is open.
+        _ => "failed; the message says why",
     }
 }
 
@@ -110,20 +80,20 @@ pub(crate) fn table() -> String {
 
 const ALL: [Exit; 15] = [
     Exit::Success,
-    Exit::Failure,
-    Exit::Usage,
-    Exit::Partial,
-    Exit::NotFound,
-    Exit::Locked,
-    Exit::WrongKey,
-    Exit::Database,
-    Exit::Tool,
-    Exit::Integrity,
-    Exit::Policy,
-    Exit::TryAgain,
-    Exit::Config,
+    Exit::Failed(Kind::Failure),
+    Exit::Failed(Kind::Usage),
+    Exit::Failed(Kind::Partial),
+    Exit::Failed(Kind::NotFound),
+    Exit::Failed(Kind::Locked),
+    Exit::Failed(Kind::WrongKey),
+    Exit::Failed(Kind::Database),
+    Exit::Failed(Kind::Tool),
+    Exit::Failed(Kind::Integrity),
+    Exit::Failed(Kind::Policy),
+    Exit::Failed(Kind::TryAgain),
+    Exit::Failed(Kind::Config),
     Exit::Interrupted,
-    Exit::Terminated,
+    Exit::TERMINATED,
 ];
 
 #[cfg(test)]
@@ -150,7 +120,7 @@ mod tests {
             (Kind::Cancelled, 143),
         ];
         for (kind, code) in documented {
-            assert_eq!(Exit::of(kind).code(), code, "{kind:?}");
+            assert_eq!(Exit::Failed(kind).code(), code, "{kind:?}");
         }
     }
 

@@ -33,7 +33,7 @@ pub fn run(program: Program) -> ExitCode {
     let console = Console::default();
     if let Err(error) = refuse_passwords(&args) {
         let style = Style::detect(args.iter().any(|arg| arg == "--json"), false, &environment);
-        return conclude(style, &console, &Err(error), Exit::Usage).into();
+        return conclude(style, &console, &Err(error), Exit::Failed(Kind::Usage)).into();
     }
     let (global, command) = match parse(program, args) {
         Ok(parsed) => parsed,
@@ -49,7 +49,7 @@ pub fn run(program: Program) -> ExitCode {
             runtime.shutdown_background();
             ended
         }
-        Err(error) => (Err(error), Exit::Failure),
+        Err(error) => (Err(error), Exit::Failed(Kind::Failure)),
     };
     conclude(style, &console, &ended, exit).into()
 }
@@ -58,7 +58,7 @@ pub fn run(program: Program) -> ExitCode {
 fn refused(error: &clap::Error) -> ExitCode {
     // A closed stdout or stderr changes nothing about the arguments.
     let _ = error.print();
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Success.into() }
+    if error.use_stderr() { Exit::Failed(Kind::Usage).into() } else { Exit::Success.into() }
 }
 
 fn parse(program: Program, args: Vec<OsString>) -> Result<(GlobalArgs, Command), clap::Error> {
@@ -94,15 +94,15 @@ async fn carry_out(
     let cancel = CancellationToken::new();
     let received = match signals::watch(cancel.clone(), console.clone()) {
         Ok(received) => received,
-        Err(error) => return (Err(error), Exit::Failure),
+        Err(error) => return (Err(error), Exit::Failed(Kind::Failure)),
     };
     let monitor = output::monitor(style, console, &environment);
     let context = Context { global, style, console: console.clone(), environment, monitor, cancel };
     let ended = Box::pin(commands::dispatch(command, &context)).await;
     let exit = match &ended {
         Ok(outcome) => outcome.exit,
-        Err(error) if error.kind() == Kind::Cancelled => received.exit().unwrap_or(Exit::Terminated),
-        Err(error) => Exit::of(error.kind()),
+        Err(error) if error.kind() == Kind::Cancelled => received.exit().unwrap_or(Exit::TERMINATED),
+        Err(error) => Exit::Failed(error.kind()),
     };
     (ended, exit)
 }
@@ -114,7 +114,7 @@ fn conclude(style: Style, console: &Console, ended: &Result<Outcome>, exit: Exit
         Err(error) => {
             let error = Error::new(Kind::Failure, "write to stdout").caused_by(error);
             console.line(&format!("error: {}", error.chain()));
-            if exit == Exit::Success { Exit::Failure } else { exit }
+            if exit == Exit::Success { Exit::Failed(Kind::Failure) } else { exit }
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Received(Arc<AtomicU8>);
 impl Received {
     /// How the process should end because of a signal, when one arrived.
     pub(crate) fn exit(&self) -> Option<Exit> {
-        [Exit::Interrupted, Exit::Terminated].into_iter().find(|exit| exit.code() == self.0.load(Ordering::Relaxed))
+        [Exit::Interrupted, Exit::TERMINATED].into_iter().find(|exit| exit.code() == self.0.load(Ordering::Relaxed))
     }
 
     fn note(&self, exit: Exit) -> bool {
@@ -53,8 +53,8 @@ pub(crate) fn watch(token: CancellationToken, console: Console) -> Result<Receiv
 async fn next(interrupt: &mut Signal, terminate: &mut Signal, hangup: &mut Signal) -> Exit {
     tokio::select! {
         _ = interrupt.recv() => Exit::Interrupted,
-        _ = terminate.recv() => Exit::Terminated,
-        _ = hangup.recv() => Exit::Terminated,
+        _ = terminate.recv() => Exit::TERMINATED,
+        _ = hangup.recv() => Exit::TERMINATED,
     }
 }
 
@@ -69,6 +69,6 @@ mod tests {
         assert_eq!(received.exit(), None);
         assert!(received.note(Exit::Interrupted));
         assert_eq!(received.exit(), Some(Exit::Interrupted));
-        assert!(!received.note(Exit::Terminated));
+        assert!(!received.note(Exit::TERMINATED));
     }
 }

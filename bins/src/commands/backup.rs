@@ -40,7 +40,10 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
 fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
     BackupOptions {
         class: config.class.value.clone(),
-        upload: UploadOptions { parts_in_flight: config.parts_in_flight.value.get(), ..UploadOptions::default() },
+        upload: UploadOptions {
+            parts_in_flight: config.parts_in_flight.value.get() as usize,
+            ..UploadOptions::default()
+        },
         lock_timeout: config.lock_timeout.value,
         stall_timeout: config.stall_timeout.value,
         connect_retry: Retry::default(),
@@ -113,15 +116,15 @@ impl<T> Ended<T> {
         }
         let exit = match failed.first() {
             None => Exit::Success,
-            Some(_) if !done.is_empty() => Exit::Partial,
-            Some((_, error)) => Exit::of(error.kind()),
+            Some(_) if !done.is_empty() => Exit::Failed(Kind::Partial),
+            Some((_, error)) => Exit::Failed(error.kind()),
         };
         Ok(Self { done, failed: failed.iter().map(|(name, error)| error_json(name, error)).collect(), exit })
     }
 }
 
 fn error_json(name: &Name, error: &Error) -> serde_json::Value {
-    let exit = Exit::of(error.kind());
+    let exit = Exit::Failed(error.kind());
     json!({
         "database": name,
         "exit_code": exit.code(),

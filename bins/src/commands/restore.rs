@@ -56,7 +56,7 @@ fn options(args: &RestoreArgs, context: &Context) -> RestoreOptions {
 
 /// A restore that would be refused ends as the refusal would.
 fn planned(plan: &RestorePlan) -> Outcome {
-    let exit = if plan.refusals.is_empty() { Exit::Success } else { Exit::Policy };
+    let exit = if plan.refusals.is_empty() { Exit::Success } else { Exit::Failed(Kind::Policy) };
     Outcome { text: plan_text(plan), json: json!({"dry_run": true, "plan": plan}), exit }
 }
 

@@ -1,6 +1,6 @@
 //! `[backup]`: how backups are taken.
 
-use std::num::NonZeroUsize;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) struct BackupConfig {
     /// The class of new backups.
     pub(crate) class: Sourced<Name>,
     /// How many parts of 16 MiB may be in flight.
-    pub(crate) parts_in_flight: Sourced<NonZeroUsize>,
+    pub(crate) parts_in_flight: Sourced<NonZeroU32>,
     /// How long a run may stand still before it ends itself; zero means for ever.
     pub(crate) stall_timeout: Sourced<Duration>,
     /// How long to wait for a table lock.
@@ -38,7 +38,7 @@ pub(crate) struct BackupConfig {
 pub(crate) struct BackupFile {
     method: Option<Sourced<Method>>,
     class: Option<Sourced<Name>>,
-    parts_in_flight: Option<Sourced<NonZeroUsize>>,
+    parts_in_flight: Option<Sourced<NonZeroU32>>,
     stall_timeout: Option<Sourced<Duration>>,
     lock_timeout: Option<Sourced<Duration>>,
     state_dir: Option<Sourced<PathBuf>>,
@@ -118,6 +118,6 @@ fn first_of(environment: &Environment, variable: &'static str) -> Option<Sourced
     Some(Sourced { value: first.into(), origin: Origin::Env(variable) })
 }
 
-const PARTS_IN_FLIGHT: NonZeroUsize = NonZeroUsize::new(3).expect("not zero");
+const PARTS_IN_FLIGHT: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
 const STALL_TIMEOUT: Duration = Duration::from_secs(30 * 60);
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);

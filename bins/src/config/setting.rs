@@ -1,6 +1,6 @@
 //! What a setting's type must offer: one way to read it from text, whoever wrote the text.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -137,23 +137,6 @@ impl Setting for bool {
     }
 }
 
-impl Setting for NonZeroUsize {
-    const EXPECTED: &'static str = "a whole number from 1";
-
-    fn from_text(text: &str) -> Result<Self, Misfit> {
-        text.parse().map_err(|_| Misfit::expected::<Self>(&format!("{text:?}")))
-    }
-
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Misfit> {
-        let number = value.as_integer().ok_or_else(|| Misfit::expected::<Self>(kind_of(value)))?;
-        Self::from_text(&number.to_string())
-    }
-
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
 impl Setting for NonZeroU32 {
     const EXPECTED: &'static str = "a whole number from 1";
 
@@ -218,7 +201,7 @@ fn without_passwords(words: Vec<String>) -> Result<Vec<String>, Misfit> {
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
+    use std::num::NonZeroU32;
     use std::time::Duration;
 
     use super::Setting;
@@ -236,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_count_of_nothing_is_refused() {
-        assert!(NonZeroUsize::from_text("0").is_err());
-        assert!(NonZeroUsize::from_text("-1").is_err());
+        assert!(NonZeroU32::from_text("0").is_err());
+        assert!(NonZeroU32::from_text("-1").is_err());
     }
 }

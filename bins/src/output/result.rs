@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn an_error_is_a_result_too() {
         let ended = Err(Error::new(Kind::Integrity, "check dump-0000.sql.gz").hint("use another backup"));
-        let record = record(&ended, Exit::Integrity);
+        let record = record(&ended, Exit::Failed(Kind::Integrity));
         assert_eq!(record["schema"], "lifeboat/result/v1");
         assert_eq!(
             (&record["ok"], &record["exit_code"], &record["exit_kind"]),

@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context) -> Result<Outcome> {
     let ended = job.run(Box::pin(show(&server, &store, context))).await;
     server.stop().await;
     let findings = ended?;
-    let exit = if findings.is_equal() { Exit::Success } else { Exit::Integrity };
+    let exit = if findings.is_equal() { Exit::Success } else { Exit::Failed(Kind::Integrity) };
     let json = json!({
         "store": findings.store,
         "backup": findings.backup,
