@@ -1,0 +1,55 @@
+//! The same work on every folder of every store, a few at once.
+
+use std::future::{Future, Ready};
+
+use futures_util::StreamExt as _;
+use lifeboat_core::monitor::Counter;
+use lifeboat_core::store::Store;
+use lifeboat_core::{Job, Result};
+
+use super::ends_all;
+use super::failures::{Failed, Failures};
+use super::folder::{Folder, folders};
+
+/// Does `work` on each folder; `take` gets what it returns. What fails is noted in `failures` and stops nothing else.
+///
+/// # Errors
+/// Those of a listing; the first one that ends all.
+pub(super) async fn each<'s, T, F>(
+    stores: &'s [Store],
+    job: &'s Job,
+    at_once: usize,
+    failures: &mut Failures,
+    work: impl Fn(Folder<'s>) -> F,
+    mut take: impl FnMut(T),
+) -> Result<()>
+where
+    F: Future<Output = Done<'s, T>>,
+{
+    let work = &work;
+    for store in stores {
+        let working = folders(store, job).map(|folder| async move {
+            let folder = folder?;
+            Ok::<_, lifeboat_core::Error>(work(folder).await)
+        });
+        let mut working = Box::pin(working.buffer_unordered(at_once.max(1)));
+        while let Some(done) = working.next().await {
+            let (folder, result) = done?;
+            job.count(Counter::Objects, 1);
+            match result {
+                Ok(value) => take(value),
+                Err(error) if ends_all(&error) => return Err(error),
+                Err(error) => failures.add(Failed::of(&folder, &error)),
+            }
+        }
+    }
+    job.check()
+}
+
+/// Work that needs nothing but the listing.
+pub(super) fn ready<T>(result: Result<T>, folder: Folder<'_>) -> Ready<Done<'_, T>> {
+    std::future::ready((folder, result))
+}
+
+/// A folder, and what became of it.
+pub(super) type Done<'s, T> = (Folder<'s>, Result<T>);

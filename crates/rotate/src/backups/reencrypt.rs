@@ -1,0 +1,243 @@
+//! Seals backups anew, under new data keys: the remedy for a key that leaked. It also seals those that are not encrypted.
+//!
+//! Each step leaves backups that open. The new backup exists when its manifest does, after everything else was read back;
+//! it names the old one in `reencrypted_from`, by which a later run knows what is left to do. The old one ceases to exist
+//! with its manifest, the first thing that is removed of it.
+
+mod contents;
+mod removal;
+mod rewriting;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use lifeboat_core::keys::{KeyId, OpenKeys, SealKeys, Signer, SignerKey};
+use lifeboat_core::manifest::StoredManifest;
+use lifeboat_core::monitor::Monitor;
+use lifeboat_core::store::layout::BackupPath;
+use lifeboat_core::store::{Store, UploadOptions};
+use lifeboat_core::{BackupId, Error, Job, Kind, Result};
+use serde::Serialize;
+
+pub use removal::{RemovalSummary, remove_replaced};
+pub use rewriting::{ReencryptSummary, apply_reencrypt};
+
+use super::RotateOptions;
+use super::each::{each, ready};
+use super::failures::{Failed, Failures};
+use super::folder::{Folder, Owner, State};
+
+/// What old backups are opened and judged with, and new ones sealed and signed.
+#[derive(Clone, Debug)]
+pub struct ReencryptKeys {
+    /// Opens the old ones. Backups that are not encrypted are sealed only when these allow reading them.
+    pub open: OpenKeys,
+    /// Seals the new ones.
+    pub seal: SealKeys,
+    /// Signers of ours whose backups may be signed anew, beside the trusted ones.
+    pub own_signers: Vec<SignerKey>,
+}
+
+/// Which backups are sealed anew.
+#[derive(Clone)]
+pub struct ReencryptOptions {
+    /// Those with a wrap under this key.
+    pub from: Option<KeyId>,
+    /// Where open uploads are written down.
+    pub state_dir: PathBuf,
+    /// How objects are uploaded.
+    pub upload: UploadOptions,
+    /// What every operation is given.
+    pub rotate: RotateOptions,
+}
+
+/// What would be sealed anew, and what would be removed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReencryptPlan {
+    /// Backups of which another would be written.
+    pub rewrite: Vec<Rewrite>,
+    /// Backups of which another was written.
+    pub remove: Vec<Removal>,
+    /// Backups that are not encrypted, and stay so: reading them is not allowed.
+    pub unencrypted: u64,
+    /// Those whose manifest cannot be read.
+    pub failed: Failures,
+}
+
+/// A backup that would be sealed anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Rewrite {
+    /// The store's position in the list that was given.
+    #[serde(skip)]
+    pub store: usize,
+    /// Where it lies.
+    #[serde(serialize_with = "shown")]
+    pub backup: BackupPath,
+    /// Bytes to read, and to write.
+    pub stored_bytes: u64,
+}
+
+/// A backup that was sealed anew and would be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Removal {
+    /// The store's position in the list that was given.
+    #[serde(skip)]
+    pub store: usize,
+    /// Where it lies, or what is left of it.
+    #[serde(serialize_with = "shown")]
+    pub backup: BackupPath,
+    /// The one that holds its data.
+    #[serde(serialize_with = "shown")]
+    pub replaced_by: BackupPath,
+    /// Bytes that are freed.
+    pub stored_bytes: u64,
+}
+
+fn shown<S: serde::Serializer>(path: &BackupPath, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(path)
+}
+
+impl ReencryptKeys {
+    /// Who signs the new backup of `stored`, which must be of an author who is trusted; nobody, when nobody signed it.
+    fn signer_for(&self, stored: &StoredManifest, name: &str) -> Result<Option<&Signer>> {
+        if stored.signature().is_none() {
+            stored.judge(&self.open, name)?;
+            return Ok(None);
+        }
+        let refuse = |why: &str| Error::new(Kind::Policy, format!("seal {name} anew: it is signed, and {why}"));
+        let signer = self.seal.signer.as_deref();
+        let signer = signer.ok_or_else(|| {
+            refuse("there is no key to sign the new one with").hint("give a keyring with a primary ed25519 key")
+        })?;
+        let trusted = &self.open.trusted_signers;
+        if !trusted.is_empty() && !trusted.contains(signer.public()) {
+            return Err(refuse("our own signer is not a trusted one").hint("add it to trusted_signers in [encryption]"));
+        }
+        let mut judges = self.open.clone();
+        judges.trusted_signers.extend(self.own_signers.iter().cloned());
+        stored.judge(&judges, name)?;
+        Ok(Some(signer))
+    }
+}
+
+impl ReencryptOptions {
+    fn judge(&self, keys: &ReencryptKeys) -> Result<()> {
+        match &self.from {
+            None if !keys.open.allow_unencrypted => Err(Error::new(Kind::Usage, "tell which backups to seal anew").hint(
+                "--from ID takes those with a wrap under that key; --allow-unencrypted those that are not encrypted",
+            )),
+            Some(from) if keys.seal.wraps.iter().any(|key| key.id() == from) => {
+                let doing = format!("seal anew what is under {from}: the new backups would be under {from} again");
+                Err(Error::new(Kind::Policy, doing)
+                    .hint("make another key primary first: `lifeboat key generate --primary`"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Looks for backups to seal anew, and for those that were.
+///
+/// # Errors
+/// [`Kind::Usage`] when nothing says which backups; [`Kind::Policy`] when the new ones would be under the same key again; those
+/// of the stores.
+pub async fn plan_reencrypt(
+    stores: &[Store],
+    keys: &ReencryptKeys,
+    options: &ReencryptOptions,
+    monitor: Arc<dyn Monitor>,
+) -> Result<ReencryptPlan> {
+    options.judge(keys)?;
+    let job = options.rotate.job(monitor);
+    let mut plan = ReencryptPlan::default();
+    for (position, store) in stores.iter().enumerate() {
+        let found = look_through(store, options.from.as_ref(), &job).await?;
+        let replaced = replaced(store, &found, &mut plan.failed, &job).await?;
+        plan.add(position, &found, &replaced, options.from.is_some(), keys.open.allow_unencrypted);
+    }
+    Ok(plan)
+}
+
+/// What is kept of a listing: enough to choose by.
+struct Seen {
+    state: State,
+    under: bool,
+    stored_bytes: u64,
+}
+
+type Found = BTreeMap<BackupPath, Seen>;
+
+async fn look_through(store: &Store, from: Option<&KeyId>, job: &Job) -> Result<Found> {
+    let mut found = Found::new();
+    let seen = |folder: &Folder<'_>| {
+        let under = from.is_some_and(|from| folder.has_wrap(from));
+        let stored_bytes = folder.objects.values().sum();
+        (folder.owner.clone(), Seen { state: folder.state(), under, stored_bytes })
+    };
+    let keep = |(owner, seen)| {
+        if let Owner::Backup(path) = owner {
+            found.insert(path, seen);
+        }
+    };
+    let stores = std::slice::from_ref(store);
+    each(stores, job, 1, &mut Failures::default(), |folder| ready(Ok(seen(&folder)), folder), keep).await?;
+    Ok(found)
+}
+
+/// Which backups were sealed anew, by what the new ones say. Those have the same time, so that only few are read.
+async fn replaced(
+    store: &Store,
+    found: &Found,
+    failed: &mut Failures,
+    job: &Job,
+) -> Result<BTreeMap<BackupPath, BackupPath>> {
+    let mut replaced = BTreeMap::new();
+    for path in found.iter().filter(|(_, seen)| seen.state != State::Unfinished).map(|(path, _)| path) {
+        if siblings(found, path).nth(1).is_none() {
+            continue;
+        }
+        let folder = Folder { store, owner: Owner::Backup(path.clone()), objects: BTreeMap::new() };
+        match Box::pin(folder.manifest(job)).await {
+            Ok(stored) => {
+                let old = stored.manifest.reencrypted_from.map(|id| BackupPath { id, ..path.clone() });
+                replaced.extend(old.filter(|old| old != path).map(|old| (old, path.clone())));
+            }
+            Err(error) if super::ends_all(&error) => return Err(error),
+            Err(error) => failed.add(Failed::of(&folder, &error)),
+        }
+    }
+    Ok(replaced)
+}
+
+/// The backups of the same database, class and time, itself among them.
+fn siblings<'f>(found: &'f Found, path: &BackupPath) -> impl Iterator<Item = &'f BackupPath> {
+    let bound = |suffix| BackupPath { id: BackupId::new(path.id.start(), suffix), ..path.clone() };
+    found.range(bound([0; 3])..=bound([0xff; 3])).map(|(path, _)| path)
+}
+
+impl ReencryptPlan {
+    fn add(
+        &mut self,
+        store: usize,
+        found: &Found,
+        replaced: &BTreeMap<BackupPath, BackupPath>,
+        by_key: bool,
+        allow_unencrypted: bool,
+    ) {
+        for (path, seen) in found {
+            let (backup, stored_bytes) = (path.clone(), seen.stored_bytes);
+            match replaced.get(path) {
+                Some(by) => self.remove.push(Removal { store, backup, replaced_by: by.clone(), stored_bytes }),
+                None if seen.state == State::Sealed && by_key && seen.under => {
+                    self.rewrite.push(Rewrite { store, backup, stored_bytes });
+                }
+                None if seen.state == State::Unencrypted && allow_unencrypted => {
+                    self.rewrite.push(Rewrite { store, backup, stored_bytes });
+                }
+                None if seen.state == State::Unencrypted => self.unencrypted += 1,
+                None => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Deletes what a plan says, looking again before and after.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt as _};
+use lifeboat_core::keys::{KeyId, Wrap};
+use lifeboat_core::monitor::{Counter, Monitor};
+use lifeboat_core::store::{Store, layout};
+use lifeboat_core::{Error, Job, Kind, Result};
+use serde::Serialize;
+
+use super::super::ends_all;
+use super::super::failures::{Failed, Failures};
+use super::super::folder::Owner;
+use super::{RetireOptions, RetirePlan, Retirement};
+
+/// What became of the wraps.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RetireSummary {
+    /// Wraps that were deleted.
+    pub deleted: u64,
+    /// Wraps that somebody else had deleted since the plan was made.
+    pub gone: u64,
+    /// Those that were kept, with `force` those of the plan among them.
+    pub failed: Failures,
+}
+
+/// Deletes the wraps of a plan, and nothing else. Before each the wrap that stays is read once more; when it has vanished
+/// right after, because somebody deleted that one at the same moment, the deleted one is put back.
+///
+/// # Errors
+/// As [`RetirePlan::check`], with nothing done; a store that does not answer, cancellation. What fails for one backup is in
+/// the summary.
+pub async fn apply_retire(
+    stores: &[Store],
+    plan: &RetirePlan,
+    options: &RetireOptions,
+    monitor: Arc<dyn Monitor>,
+) -> Result<RetireSummary> {
+    plan.check()?;
+    let job = &options.rotate.job(monitor);
+    let mut summary = RetireSummary { failed: plan.refused.clone(), ..RetireSummary::default() };
+    let deleting = plan.delete.iter().filter_map(|retirement| Some((stores.get(retirement.store)?, retirement)));
+    let deleting = deleting.map(|(store, retirement)| async move {
+        let done = Box::pin(delete(store, retirement, &options.key, job)).await;
+        (store, retirement, done)
+    });
+    let mut deleting = stream::iter(deleting).buffer_unordered(options.rotate.at_once.max(1));
+    while let Some((store, retirement, done)) = deleting.next().await {
+        job.count(Counter::Objects, 1);
+        match done {
+            Ok(true) => summary.deleted += 1,
+            Ok(false) => summary.gone += 1,
+            Err(error) if ends_all(&error) => return Err(error),
+            Err(error) => summary.failed.add(Failed::named(store.address(), retirement.owner.to_string(), &error)),
+        }
+    }
+    Ok(summary)
+}
+
+/// Whether there was something to delete.
+async fn delete(store: &Store, retirement: &Retirement, key: &KeyId, job: &Job) -> Result<bool> {
+    let Retirement { owner, kept, .. } = retirement;
+    let name = owner.object(&layout::wrap(key));
+    let (going, staying) = tokio::join!(read(store, job, &name), stays(store, job, owner, kept));
+    let Some(going) = going? else { return Ok(false) };
+    if !staying? {
+        return Err(Error::new(Kind::Policy, format!("delete the wrap of {owner}: the one under {kept} is gone"))
+            .hint("make the plan anew: somebody retires keys at the same time"));
+    }
+    store.delete(job, &name).await?;
+    if let Ok(true) = stays(store, job, owner, kept).await {
+        return Ok(true);
+    }
+    store.put(job, &name, going).await?;
+    Err(Error::new(
+        Kind::Policy,
+        format!("delete the wrap of {owner}: the one under {kept} vanished, and it was put back"),
+    )
+    .hint("make the plan anew: somebody retires keys at the same time"))
+}
+
+/// Whether the wrap that is to stay is there, whole.
+async fn stays(store: &Store, job: &Job, owner: &Owner, kept: &KeyId) -> Result<bool> {
+    match read(store, job, &owner.object(&layout::wrap(kept))).await? {
+        Some(bytes) => Wrap::parse(&bytes, owner.id().as_str(), kept).map(|_| true),
+        None => Ok(false),
+    }
+}
+
+async fn read(store: &Store, job: &Job, name: &str) -> Result<Option<Bytes>> {
+    match store.get(job, name).await {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
