@@ -1,0 +1,7 @@
+//! Encrypted backups: they come back with the key, tell nothing without it, and nobody can pass off another as one.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod keys;
+mod round_trip;
+mod vault;

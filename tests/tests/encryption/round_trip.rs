@@ -1,0 +1,163 @@
+//! What was sealed comes back with the key, whole and by the ways that unencrypted backups come back.
+
+use std::collections::BTreeSet;
+use std::io::Read as _;
+
+use flate2::read::MultiGzDecoder;
+use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
+use lifeboat_tests::proxy::Call;
+use lifeboat_tests::{Database, Identity, Major, Postgres, Proxy, Seaweed, fixtures};
+
+use crate::keys::{NOVEMBER, OFFLINE, public, public_id};
+use crate::vault::{Backup, Vault, files, result};
+
+/// 24 MB of random bytes: printed in hexadecimal they compress to half, and so need two parts of 16 MiB.
+fn noise() -> Database<'static> {
+    let database = Postgres::shared(Major::V15).database("noise");
+    database.psql(
+        "CREATE EXTENSION pgcrypto;
+         CREATE TABLE noise (id int PRIMARY KEY, bytes bytea);
+         INSERT INTO noise SELECT i, gen_random_bytes(1000) FROM generate_series(1, 24000) i",
+    );
+    database
+}
+
+/// Backs up with a key that may only write; gives the calls.
+fn calls_of_a_backup(vault: &Vault, database: &Database<'_>, keyring: &str) -> Vec<Call> {
+    let proxy = Proxy::before(Seaweed::shared());
+    let backup = vault.backup_command(database).args(["--keyring", keyring]);
+    Backup::of(&backup.envs(proxy.environment(Identity::Writer)).run().expect(0));
+    let calls = proxy.calls();
+    assert!(calls.iter().all(|call| call.status.is_some_and(|status| status < 300)), "{calls:?}");
+    calls
+}
+
+/// What lies in these objects, decompressed.
+fn gunzipped<'b>(objects: impl Iterator<Item = &'b [u8]>) -> Vec<u8> {
+    let gzip: Vec<u8> = objects.flatten().copied().collect();
+    let mut sql = Vec::new();
+    MultiGzDecoder::new(&gzip[..]).read_to_end(&mut sql).unwrap();
+    sql
+}
+
+#[track_caller]
+fn assert_psql_makes_it_of(script: &[u8], original: &Database<'_>) {
+    let copy = original.server.database("by_hand");
+    let output = copy.feed(script);
+    assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
+    assert_same_but_settings(original, &copy);
+}
+
+/// What stock pg_dump prints with the options and under the settings that the format promises.
+fn dump_of_stock(database: &Database<'_>) -> Vec<u8> {
+    let settings = "-c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres -c bytea_output=hex -c lc_monetary=C";
+    let mut pg_dump = database.server.client("pg_dump", &database.name);
+    let output = pg_dump.arg("--quote-all-identifiers").env("PGOPTIONS", settings).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn comes_back_after_two_commands(major: Major) {
+    let (vault, original) = (Vault::new(), fixtures::hard(major));
+    let keyring = vault.path("keyring.toml");
+    let generate = lifeboat_tests::Lifeboat::new().args(["key", "generate", "--id", "2026-11", "--out"]).arg(&keyring);
+    generate.run().expect(0);
+    let keyring = format!("file:{}", keyring.display());
+    let calls = calls_of_a_backup(&vault, &original, &keyring);
+    assert_eq!(calls.iter().map(Call::operation).collect::<BTreeSet<_>>(), BTreeSet::from(["PutObject"]));
+    let keys: Vec<_> = calls.iter().map(|call| call.key().rsplit('/').next().unwrap().to_owned()).collect();
+    assert!(keys[0].ends_with(".start.json"), "{keys:?}");
+    assert_eq!(keys[1], "2026-11.json", "the wrap comes before anything that it opens");
+    assert_eq!(keys[keys.len() - 2], "manifest.json");
+
+    assert_same(&original, &vault.restore(original.server, &["--keyring", &keyring]));
+    let empty = original.server.database("empty");
+    vault.restore_command(original.server, &empty.name).args(["--jobs", "4", "--keyring", &keyring]).run().expect(0);
+    assert_same_but_settings(&original, &empty);
+    let verified = vault.lifeboat("verify").args(["shop/latest", "--json", "--keyring", &keyring]).run().expect(0);
+    assert_eq!(result(&verified)["unchecked"].as_array().unwrap().len(), 0);
+    assert!(result(&verified)["rows"].as_u64().unwrap() > 100);
+}
+
+#[test]
+fn a_database_comes_back_encrypted_on_15() {
+    comes_back_after_two_commands(Major::V15);
+}
+
+#[test]
+fn a_database_comes_back_encrypted_on_18() {
+    comes_back_after_two_commands(Major::V18);
+}
+
+#[test]
+fn a_large_encrypted_backup_adds_the_multipart_calls_and_no_others() {
+    let (vault, original) = (Vault::new(), noise());
+    let keyring = vault.keyring(&[NOVEMBER]);
+    let calls = calls_of_a_backup(&vault, &original, &keyring);
+    let expected = BTreeSet::from(["CompleteMultipartUpload", "CreateMultipartUpload", "PutObject", "UploadPart"]);
+    assert_eq!(calls.iter().map(Call::operation).collect::<BTreeSet<_>>(), expected);
+    let puts: Vec<_> = calls.iter().filter(|call| call.key().contains("/keys/")).map(Call::operation).collect();
+    assert_eq!(puts, ["PutObject"]);
+    assert!(vault.bucket.open_uploads().is_empty());
+    assert_same(&original, &vault.restore(original.server, &["--keyring", &keyring]));
+}
+
+#[test]
+fn what_cat_prints_is_what_an_unencrypted_backup_prints_and_psql_restores() {
+    let (sealed, open, original) = (Vault::new(), Vault::new(), fixtures::hard(Major::V18));
+    let keyring = sealed.keyring(&[NOVEMBER]);
+    sealed.backup(&original, &[NOVEMBER]);
+    open.backup_command(&original).run().expect(0);
+    let printed = |command: lifeboat_tests::Lifeboat| {
+        let output = command.arg("shop/latest").command().output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        output.stdout
+    };
+    let script = printed(sealed.lifeboat("cat").args(["--keyring", &keyring]));
+    // The token of \restrict differs from dump to dump.
+    let lines = |script: &[u8]| {
+        let lines = script.split(|byte| *byte == b'\n').filter(|line| !line.windows(8).any(|w| w == b"restrict"));
+        lines.map(<[u8]>::to_vec).collect::<Vec<_>>()
+    };
+    assert!(lines(&script) == lines(&printed(open.lifeboat("cat"))), "the scripts differ");
+    let stock = [b"SET lc_monetary = 'C';\n".to_vec(), dump_of_stock(&original)].concat();
+    assert!(lines(&script) == lines(&stock), "the script is not what pg_dump prints");
+    assert_psql_makes_it_of(&script, &original);
+}
+
+#[test]
+fn a_download_needs_no_lifeboat_and_is_open() {
+    let (vault, original) = (Vault::new(), fixtures::hard(Major::V15));
+    vault.backup(&original, &[NOVEMBER]);
+    let (keyring, to) = (vault.keyring(&[NOVEMBER]), vault.path("opened"));
+    let download = vault.lifeboat("download").args(["shop/latest", "--json", "--keyring", &keyring, "--to"]).arg(&to);
+    let outcome = download.run().expect(0);
+    let found = files(&to);
+    let names: Vec<_> = found.keys().map(String::as_str).collect();
+    let expected =
+        ["catalog.json.gz", "database.sql.gz", "dump-0000.sql.gz", "globals.sql.gz", "index.json.gz", "schema.dump.gz"];
+    assert_eq!(names, expected);
+    let script = result(&outcome)["script"].clone();
+    let names = script.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+    assert_psql_makes_it_of(&gunzipped(names.map(|name| &found[name][..])), &original);
+}
+
+#[test]
+fn a_sealed_download_needs_no_key_and_is_byte_for_byte_what_is_stored() {
+    let (vault, original) = (Vault::new(), fixtures::small(Major::V15));
+    let keyring = vault.keyring(&[NOVEMBER]);
+    let backup =
+        vault.backup_command(&original).args(["--keyring", &keyring, "--recipient", &public(OFFLINE)]).run().expect(0);
+    let backup = Backup::of(&backup);
+    let to = vault.path("sealed");
+    let outcome = vault.lifeboat("download").args(["shop/latest", "--sealed", "--to"]).arg(&to).run().expect(0);
+    assert!(outcome.stdout.contains("recover.py --keyring"), "{}", outcome.stdout);
+
+    let mut found = files(&to);
+    let recover = found.remove("recover.py").expect("recover.py comes along");
+    assert!(recover.starts_with(b"#!/usr/bin/env python3"));
+    let stored = vault.objects(&backup);
+    assert!(found == stored, "{:?} {:?}", found.keys(), stored.keys());
+    assert!(stored.contains_key("keys/2026-11.json") && stored.contains_key("manifest.json"));
+    assert!(stored.contains_key(&format!("keys/{}.json", public_id(OFFLINE))));
+}

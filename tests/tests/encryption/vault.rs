@@ -1,0 +1,212 @@
+//! A store of one test, the commands that use it, and what a refusal must be.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use lifeboat_core::keys::{DataKey, KeyId};
+use lifeboat_core::manifest::{Manifest, StoredManifest};
+use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Outcome, Postgres, Seaweed, scratch};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::keys::ring;
+
+/// The name of every backed-up database in the store.
+pub(crate) const NAME: &str = "shop";
+
+/// A prefix of a bucket, and a folder for keyrings and downloads.
+pub(crate) struct Vault {
+    pub(crate) bucket: Bucket,
+    folder: TempDir,
+}
+
+/// A committed backup.
+pub(crate) struct Backup {
+    pub(crate) id: String,
+}
+
+impl Vault {
+    /// An empty one at the shared S3 server.
+    pub(crate) fn new() -> Vault {
+        Vault { bucket: Seaweed::shared().bucket("encryption"), folder: TempDir::new().unwrap() }
+    }
+
+    /// A keyring of these entries, and the reference that names it.
+    pub(crate) fn keyring(&self, entries: &[&str]) -> String {
+        let text = entries.concat();
+        let path = self.path(&format!("keyring-{:08x}.toml", scratch::fnv1a(text.as_bytes())));
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        format!("file:{}", path.display())
+    }
+
+    /// A file or folder of this test.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A command with this store and no keys.
+    pub(crate) fn lifeboat(&self, verb: &str) -> Lifeboat {
+        let environment = Seaweed::shared().environment(Identity::Admin);
+        Lifeboat::new().arg(verb).args(["--store", &self.bucket.url("prod")]).envs(environment)
+    }
+
+    /// `lifeboat backup` of `database` as [`NAME`], with no keys yet.
+    pub(crate) fn backup_command(&self, database: &Database<'_>) -> Lifeboat {
+        self.lifeboat("backup")
+            .args(["--name", NAME, "--database-url", "env:DATABASE_URL", "--json"])
+            .env("DATABASE_URL", database.dsn())
+            .env("LIFEBOAT_TOOLS_DIR", &database.server.installation.bin)
+    }
+
+    /// Backs `database` up, sealed by a keyring of these entries.
+    #[track_caller]
+    pub(crate) fn backup(&self, database: &Database<'_>, entries: &[&str]) -> Backup {
+        let keyring = self.keyring(entries);
+        Backup::of(&self.backup_command(database).args(["--keyring", &keyring]).run().expect(0))
+    }
+
+    /// `lifeboat restore shop/latest` into a database of `server`, with no keys yet.
+    pub(crate) fn restore_command(&self, server: &Postgres, into: &str) -> Lifeboat {
+        self.lifeboat("restore").args(["shop/latest", "--into", "env:TARGET_URL"]).env("TARGET_URL", server.dsn(into))
+    }
+
+    /// Restores the latest backup into a new database of `server`.
+    #[track_caller]
+    pub(crate) fn restore<'s>(&self, server: &'s Postgres, options: &[&str]) -> Database<'s> {
+        let restored = server.adopt(&unused_name("restored"));
+        self.restore_command(server, &restored.name).args(["--create", "--jobs", "3"]).args(options).run().expect(0);
+        restored
+    }
+
+    /// What `list --json` says of the backups, newest first.
+    pub(crate) fn list(&self) -> Vec<Value> {
+        let outcome = self.lifeboat("list").arg("--json").run().expect(0);
+        result(&outcome)["backups"].as_array().unwrap().clone()
+    }
+
+    /// Every object of a backup by its name in the backup's folder.
+    pub(crate) fn objects(&self, backup: &Backup) -> BTreeMap<String, Vec<u8>> {
+        let folder = backup.object("");
+        let keys = self.bucket.objects().into_keys();
+        keys.filter_map(|key| Some((key.strip_prefix(&folder)?.to_owned(), self.bucket.read(&key)))).collect()
+    }
+
+    /// The manifest of a backup.
+    pub(crate) fn manifest(&self, backup: &Backup) -> Manifest {
+        StoredManifest::parse(self.bucket.read(&backup.object("manifest.json")).into()).unwrap().manifest
+    }
+
+    /// The data key of a backup, as whoever holds these entries gets it.
+    pub(crate) fn data_key(&self, backup: &Backup, entries: &[&str]) -> DataKey {
+        data_key(&backup.id, entries, |id| self.bucket.read(&backup.object(&id.object_name())))
+    }
+
+    /// Runs every command that opens a backup, with these arguments: each ends with this code and says these words,
+    /// prints nothing, and leaves neither a database nor a row nor a file.
+    #[track_caller]
+    pub(crate) fn assert_refused(&self, arguments: &[&str], code: i32, words: &[&str]) {
+        let server = Postgres::shared(Major::V15);
+        let (new, empty, to) = (unused_name("refused"), server.database("empty"), self.path("refused"));
+        let target = |name: &str| server.dsn(name);
+        let commands = [
+            self.lifeboat("verify").arg("shop/latest"),
+            self.lifeboat("show").arg("shop/latest"),
+            self.lifeboat("cat").arg("shop/latest"),
+            self.lifeboat("download").args(["shop/latest", "--to"]).arg(&to),
+            self.restore_command(server, &new).arg("--create"),
+            self.restore_command(server, &new).args(["--create", "--dry-run"]),
+            self.restore_command(server, &empty.name).env("TARGET_URL", target(&empty.name)),
+        ];
+        for command in commands {
+            let told = format!("{command:?}");
+            let outcome = command.args(arguments).run();
+            assert_eq!(outcome.code(), code, "{told}\n{}", outcome.text());
+            assert_eq!(outcome.stdout, "", "{told}");
+            for word in words {
+                assert!(outcome.stderr.contains(word), "{word:?} is not said by {told}:\n{}", outcome.stderr);
+            }
+        }
+        assert_eq!(databases_like(server, &new), "");
+        assert!(!to.exists());
+        let relations = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+        assert_eq!(empty.psql(relations), "0");
+    }
+}
+
+impl Backup {
+    /// The only backup of a run.
+    #[track_caller]
+    pub(crate) fn of(outcome: &Outcome) -> Backup {
+        let id = result(outcome)["backups"][0]["id"].as_str().expect("a backup has an id").to_owned();
+        Backup { id }
+    }
+
+    /// The key of one of its objects in the bucket.
+    pub(crate) fn object(&self, name: &str) -> String {
+        format!("prod/backups/daily/{NAME}/{}/{name}", self.id)
+    }
+}
+
+/// What whoever holds these entries gets from wraps: the data key of `owner`, a backup or a run.
+pub(crate) fn data_key(owner: &str, entries: &[&str], read: impl Fn(&KeyId) -> Vec<u8>) -> DataKey {
+    let keys = ring(entries).open_keys(true);
+    let ids: Vec<_> = keys.keys.iter().map(|key| key.id().clone()).collect();
+    let read = &read;
+    run(keys.open(owner, &ids, |id| async move { Ok(read(&id)) })).unwrap().0
+}
+
+/// Runs a future to its end.
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().build().unwrap().block_on(future)
+}
+
+/// A database of three small tables.
+pub(crate) fn tiny() -> Database<'static> {
+    let database = Postgres::shared(Major::V15).database("tiny");
+    database.psql(
+        "CREATE TABLE wide AS SELECT g AS id, repeat(md5(g::text), 40) AS text FROM generate_series(1, 3000) g;
+         CREATE TABLE few AS SELECT g AS id FROM generate_series(1, 30) g;
+         CREATE TABLE none (x int);
+         CREATE VIEW seen AS SELECT * FROM few",
+    );
+    database
+}
+
+/// The `result` of the last record.
+#[track_caller]
+pub(crate) fn result(outcome: &Outcome) -> Value {
+    outcome.records().last().expect("a run ends with a record")["result"].clone()
+}
+
+/// A name no database has.
+pub(crate) fn unused_name(prefix: &str) -> String {
+    format!("{prefix}_{:010x}", scratch::unique() >> 24)
+}
+
+/// Databases whose names begin so: also those under a temporary name.
+pub(crate) fn databases_like(server: &Postgres, prefix: &str) -> String {
+    server
+        .psql("postgres", &format!("SELECT datname FROM pg_database WHERE starts_with(datname, '{prefix}') ORDER BY 1"))
+}
+
+/// Every file under `folder`, by its path in it.
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.is_file() {
+                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
+                found.insert(name, fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
