@@ -31,15 +31,16 @@ async fn keyring(context: &Context) -> Result<Keyring> {
     config.encryption.keyring(&context.environment).await?.ok_or_else(no_keyring)
 }
 
-fn no_keyring() -> Error {
+/// The error of a command that needs one.
+pub(super) fn no_keyring() -> Error {
     Error::new(Kind::Config, "find out which keyring to use: none is configured").hint(
         "give --keyring file:keyring.toml, set LIFEBOAT_KEYRING, or write keyring = \"file:/…\" into [encryption]",
     )
 }
 
 fn generate(args: &GenerateArgs) -> Result<Outcome> {
-    let kind: KeyKind = args.kind.parse().map_err(misused)?;
-    let id = KeyId::symmetric(&args.id).map_err(misused)?;
+    let kind: KeyKind = args.kind.parse().map_err(|error| misused(&error))?;
+    let id = KeyId::symmetric(&args.id).map_err(|error| misused(&error))?;
     let (text, json) = Keyring::edit(&args.out, |keyring| {
         keyring.add(&id, kind, args.primary, Timestamp::now())?;
         let key = keyring.key(id.as_str())?;
@@ -49,7 +50,7 @@ fn generate(args: &GenerateArgs) -> Result<Outcome> {
 }
 
 /// What is wrong stands on the command line.
-fn misused(error: Error) -> Error {
+fn misused(error: &Error) -> Error {
     let hint = error.help().map(str::to_owned);
     let misused = Error::new(Kind::Usage, error.to_string());
     hint.into_iter().fold(misused, Error::hint)
@@ -120,7 +121,7 @@ fn chosen<'k>(args: &KeyArgs, keyring: &'k Keyring, fits: impl Fn(&KeyEntry) -> 
 }
 
 fn state(args: &StateArgs, context: &Context) -> Result<Outcome> {
-    let state = args.state.parse().map_err(misused)?;
+    let state = args.state.parse().map_err(|error| misused(&error))?;
     let config = context.config(context.global.flags())?;
     let reference = config.encryption.keyring.ok_or_else(no_keyring)?.value;
     let path = reference.path().ok_or_else(|| {

@@ -207,13 +207,13 @@ impl<T: PublicKey> Setting for PublicKeys<T> {
 impl<T: PublicKey> PublicKeys<T> {
     /// A list that names nobody is a mistake: it would look as if it protected something.
     fn of<'w>(words: impl Iterator<Item = &'w str>) -> Result<Self, Misfit> {
-        let keys = words.map(|word| word.parse().map_err(misfit)).collect::<Result<Vec<T>, _>>()?;
+        let keys = words.map(|word| word.parse().map_err(|error| misfit(&error))).collect::<Result<Vec<T>, _>>()?;
         if keys.is_empty() { Err(Misfit::new("the list is empty")) } else { Ok(Self(keys)) }
     }
 }
 
 /// What is no public key may be a private one: it is not shown.
-fn misfit(error: Error) -> Misfit {
+fn misfit(error: &Error) -> Misfit {
     Misfit { help: error.help().map(str::to_owned), ..Misfit::new(error.to_string()).secret() }
 }
 

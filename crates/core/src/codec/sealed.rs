@@ -42,6 +42,8 @@ mod sealer;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use kdf::expand;
+
 pub use header::{COMMITMENT_BYTES, HEADER_BYTES, Header, SALT_BYTES};
 pub use length::{message_length, stored_length, stored_range};
 pub use opener::{Opener, open};

@@ -1,10 +1,12 @@
 //! The data key: one for each backup, or for each run that seals something.
 
-use hmac::Mac as _;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha512;
+use zeroize::Zeroizing;
 
-use super::expand::{expand, hmac};
 use super::lp::lp;
 use super::secret::Secret;
+use crate::codec::sealed::expand;
 use crate::error::Result;
 
 /// 32 random bytes that seal the objects of one backup or run, and prove its manifest. Never cloned, copied or printed;
@@ -44,21 +46,21 @@ impl DataKey {
     /// The `mac` of a manifest: HMAC-SHA-512, under the manifest key, of the bytes before the line that carries it.
     #[must_use]
     pub fn manifest_mac(&self, owner: &str, bytes: &[u8]) -> [u8; 64] {
-        let mut mac = hmac(self.manifest_key(owner).expose());
-        mac.update(bytes);
-        mac.finalize().into_bytes().into()
+        self.mac(owner, bytes).finalize().into_bytes().into()
     }
 
     /// Whether `found` is the `mac` of these bytes, in constant time.
     #[must_use]
     pub fn proves_manifest(&self, owner: &str, bytes: &[u8], found: &[u8; 64]) -> bool {
-        let mut mac = hmac(self.manifest_key(owner).expose());
-        mac.update(bytes);
-        mac.verify_slice(found).is_ok()
+        self.mac(owner, bytes).verify_slice(found).is_ok()
     }
 
-    fn manifest_key(&self, owner: &str) -> Secret {
-        expand(&self.0, &lp(&["lifeboat/v1 manifest-mac", owner]))
+    fn mac(&self, owner: &str, bytes: &[u8]) -> Hmac<Sha512> {
+        let mut key = Zeroizing::new([0; 32]);
+        expand(self.0.expose(), &[&lp(&["lifeboat/v1 manifest-mac", owner])], &mut *key);
+        let mut mac = Hmac::new_from_slice(&*key).expect("HMAC takes keys of any length");
+        mac.update(bytes);
+        mac
     }
 }
 
@@ -78,6 +80,15 @@ mod tests {
         assert!(!key(8).proves_manifest("20261121T021700Z-7f3a9c", b"{}", &mac));
         assert!(!key(7).proves_manifest("20261121T021700Z-7f3a9d", b"{}", &mac));
         assert!(!key(7).proves_manifest("20261121T021700Z-7f3a9c", b"{} ", &mac));
+    }
+
+    /// Computed with Python's `hmac`, after `docs/format.md`.
+    #[test]
+    fn the_mac_is_the_one_that_the_format_describes() {
+        let mac = key(7).manifest_mac("20261121T021700Z-7f3a9c", b"{}");
+        let expected = "49965cd1fb8706bb1123acf56099f9db3ac9dd7c8cb0530f235728ec1c34c893\
+                        78ea3a225bf5bd4b4cc8fc68abd4983981c9734fa5e6beaf11dbf18d57ad2d6d";
+        assert_eq!(hex::encode(mac), expected);
     }
 
     #[test]

@@ -12,7 +12,6 @@
 
 mod bodies;
 mod data_key;
-mod expand;
 mod key_id;
 mod key_wrap;
 mod keyring;

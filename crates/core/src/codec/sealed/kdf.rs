@@ -7,7 +7,7 @@ use zeroize::Zeroize as _;
 /// Fills `okm`, at most 255 blocks of 64 bytes, with key material derived from `prk` for the concatenation of `info`.
 ///
 /// The crate `hkdf` refuses a pseudorandom key shorter than the hash's 64 bytes; the standard's has 32, all random.
-pub(super) fn expand(prk: &[u8], info: &[&[u8]], okm: &mut [u8]) {
+pub(crate) fn expand(prk: &[u8], info: &[&[u8]], okm: &mut [u8]) {
     let keyed = Hmac::<Sha512>::new_from_slice(prk).expect("HMAC takes keys of any length");
     let mut block = hmac::digest::Output::<Sha512>::default();
     assert!(okm.len() <= 255 * block.len(), "HKDF gives no more");
