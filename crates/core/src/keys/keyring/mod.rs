@@ -152,7 +152,7 @@ impl Keyring {
         }
     }
 
-    /// The state of the entry `id`, for messages.
+    /// The entry of this id, and of no public half.
     fn named(&self, id: &KeyId) -> Option<&KeyEntry> {
         self.keys.iter().find(|key| key.id() == id)
     }
