@@ -68,12 +68,12 @@ pub async fn plan(source: &Source, store: &Store, options: &BackupOptions, job: 
     })
 }
 
-/// Most memory a run takes beside twice the longest row: parts in flight and one being filled by each of at most two
-/// writers at a time, what lies between the two threads of the stream, a member on its way through the compressor, and the
-/// program itself.
+/// Most memory a run takes beside twice the longest row: parts in flight and the one being filled, for one object is written
+/// at a time; what lies between the two threads of the stream; a member on its way through the compressor; and the program
+/// itself.
 #[must_use]
 pub(super) fn memory_bytes(upload: &UploadOptions) -> u64 {
-    let parts = (upload.parts_in_flight as u64 + 2) * upload.part_bytes as u64;
+    let parts = (upload.parts_in_flight as u64 + 1) * upload.part_bytes as u64;
     parts + 3 * MEMBER_BYTES as u64 + HANDOFF_BYTES as u64 + PROGRAM_BYTES
 }
 
