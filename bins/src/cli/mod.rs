@@ -6,6 +6,7 @@ mod backup;
 mod key;
 mod read;
 mod restore;
+mod rotate;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -14,6 +15,7 @@ pub(crate) use backup::BackupArgs;
 pub(crate) use key::{GenerateArgs, KeyArgs, KeyCommand, StateArgs};
 pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, OpenArgs, ShowArgs, VerifyArgs};
 pub(crate) use restore::{RestoreArgs, Roles};
+pub(crate) use rotate::{FromTo, ReencryptArgs, RetireArgs, RotateBackups, RotateCommand};
 
 use crate::config::{EncryptionFlags, Flags, SingleDatabase};
 
@@ -41,13 +43,25 @@ pub(crate) struct LifeboatBackup {
     pub(crate) args: BackupArgs,
 }
 
+/// Rotates keys: the same as `lifeboat rotate`, and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "lifeboat-rotate", version)]
+pub(crate) struct LifeboatRotate {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    /// What to rotate.
+    #[command(subcommand)]
+    pub(crate) command: RotateCommand,
+}
+
 /// Options of every command.
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
     /// The store: s3://bucket/prefix or file:///folder [env: LIFEBOAT_STORE]
     #[arg(long, global = true, value_name = "URL")]
-    pub(crate) store: Option<String>,
+    pub(crate) store: Vec<String>,
     /// The database's name in the store [env: LIFEBOAT_NAME]
     #[arg(long, global = true, value_name = "NAME")]
     pub(crate) name: Option<String>,
@@ -88,6 +102,9 @@ pub(crate) enum Command {
     /// Make keys, and show their public sides
     #[command(subcommand, after_help = key::EXAMPLES)]
     Key(KeyCommand),
+    /// Rotate keys
+    #[command(subcommand)]
+    Rotate(RotateCommand),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -110,7 +127,7 @@ impl GlobalArgs {
     /// What these options say about the configuration.
     pub(crate) fn flags(&self) -> Flags<'_> {
         Flags {
-            store: self.store.as_deref(),
+            store: self.store.first().map(String::as_str),
             database: SingleDatabase { name: self.name.as_deref(), url: None },
             encryption: EncryptionFlags { keyring: self.keyring.as_deref(), recipients: &[] },
             ..Flags::default()
@@ -134,12 +151,13 @@ Passwords never stand in arguments: write env:NAME, file:/path, credential:NAME 
 mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
-    use super::{Command, Lifeboat, LifeboatBackup};
+    use super::{Command, Lifeboat, LifeboatBackup, LifeboatRotate};
 
     #[test]
     fn the_definitions_are_sound() {
         Lifeboat::command().debug_assert();
         LifeboatBackup::command().debug_assert();
+        LifeboatRotate::command().debug_assert();
     }
 
     #[test]
@@ -160,6 +178,12 @@ mod tests {
             panic!("not a backup")
         };
         assert_eq!(timer.args, command);
+    }
+
+    #[test]
+    fn several_stores_may_be_named_in_one_line() {
+        let line = "lifeboat rotate backups status --store s3://a --store s3://b/c";
+        assert_eq!(Lifeboat::try_parse_from(line.split(' ')).unwrap().global.store, ["s3://a", "s3://b/c"]);
     }
 
     #[test]

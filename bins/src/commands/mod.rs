@@ -9,6 +9,7 @@ mod key;
 mod list;
 mod reference;
 mod restore;
+mod rotate;
 mod show;
 mod source;
 mod verify;
@@ -16,7 +17,7 @@ mod verify;
 use std::sync::Arc;
 
 use lifeboat_backup::BackupRef;
-use lifeboat_core::Result;
+use lifeboat_core::{Error, Kind, Result};
 use lifeboat_core::job::Job;
 use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::Monitor;
@@ -97,6 +98,7 @@ pub(crate) struct Named {
 /// # Errors
 /// What the command's library function returns.
 pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Outcome> {
+    refuse_stores(&command, &context.global.store)?;
     match command {
         Command::Backup(args) => backup::run(&args, context).await,
         Command::List(args) => list::run(&args, context).await,
@@ -106,8 +108,18 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Outc
         Command::Cat(args) => cat::run(&args, context).await,
         Command::Download(args) => download::run(&args, context).await,
         Command::Key(command) => key::run(&command, context).await,
+        Command::Rotate(command) => rotate::run(&command, context).await,
         Command::Config(command) => config::run(command, context).await,
         Command::Demo => demo::run(context).await,
         Command::ExitCodes => Ok(Outcome::success(exit::table(), json!({"table": exit::table()}))),
     }
+}
+
+/// Only rotation goes through several stores at once.
+fn refuse_stores(command: &Command, stores: &[String]) -> Result<()> {
+    if stores.len() < 2 || matches!(command, Command::Rotate(_)) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Usage, format!("use {} stores: this command works on one", stores.len()))
+        .hint("give --store once"))
 }

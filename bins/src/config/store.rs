@@ -95,6 +95,14 @@ impl StoreConfig {
         }
     }
 
+    /// The same settings and secrets at another address.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] when it is no address.
+    pub(crate) fn moved_to(&self, address: &str) -> Result<Self> {
+        Ok(Self { url: Self::at(address)?.url, ..self.clone() })
+    }
+
     /// Opens the store; secrets are fetched now.
     ///
     /// # Errors

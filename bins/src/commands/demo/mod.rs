@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context) -> Result<Outcome> {
 /// The store of the command line, else the embedded one. A configured store is production's: the demo stays out of it.
 async fn open_store(context: &Context) -> Result<Store> {
     let embedded;
-    let address = match &context.global.store {
+    let address = match context.global.store.first() {
         Some(address) => address,
         None => {
             embedded = format!("file://{}", embedded_store(context)?.display());

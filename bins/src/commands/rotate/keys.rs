@@ -1,0 +1,76 @@
+//! Which keys a rotation is about.
+
+use std::sync::Arc;
+
+use lifeboat_core::keys::{KeyId, KeyKind, KeyState, KeyWrap, Keyring, OpenKeys, SealKeys};
+use lifeboat_core::{Error, Kind, Result};
+
+use super::Scene;
+use crate::cli::OpenArgs;
+
+/// The keyring, and what of it is used.
+pub(super) struct Keys {
+    pub(super) keyring: Keyring,
+    /// What new backups are sealed with, where the configuration says it.
+    pub(super) seal: Option<SealKeys>,
+    pub(super) open: OpenKeys,
+    /// `--from`: the id that its wraps bear.
+    pub(super) from: Option<KeyId>,
+}
+
+impl Keys {
+    /// Reads the keyring. A retired key is used when `from` names it.
+    pub(super) async fn load(scene: &Scene<'_>, allowed: OpenArgs, from: Option<&str>) -> Result<Self> {
+        let (encryption, environment) = (&scene.config.encryption, &scene.context.environment);
+        let keyring = encryption.keyring(environment).await?.ok_or_else(crate::commands::key::no_keyring)?;
+        // A keyring that cannot seal may still rotate, to a key that --to names.
+        let seal = encryption.seal_keys(environment).await.ok().flatten();
+        let mut open = encryption.open_keys(allowed.allowed(), environment).await?;
+        let from = from.map(|id| public_id(&keyring, id)).transpose()?;
+        let named = from
+            .as_ref()
+            .and_then(|from| keyring.key(from.as_str()).ok())
+            .filter(|key| key.state() == KeyState::Retired);
+        if let Some(key) = named.and_then(|key| key.as_wrap()).filter(|_| !allowed.allow_retired) {
+            open.retired.retain(|id| id != key.id());
+            open.keys.push(key);
+        }
+        Ok(Self { keyring, seal, open, from })
+    }
+
+    /// The key that new wraps are under.
+    pub(super) fn to(&self, id: Option<&str>) -> Result<Arc<dyn KeyWrap>> {
+        let Some(id) = id else {
+            let primary = self.keyring.primary(KeyKind::Aes256).and_then(|key| key.as_wrap());
+            return primary.ok_or_else(|| {
+                Error::new(Kind::Config, "find the key to wrap under: the keyring has no primary aes256 key")
+                    .hint("give --to, or make one with `lifeboat key generate --primary`")
+            });
+        };
+        let known = match self.keyring.key(id) {
+            Ok(key) => key.as_wrap(),
+            // The configured recipients are among what new backups are sealed with.
+            Err(error) => {
+                let sealing = self.seal.iter().flat_map(|seal| &seal.wraps);
+                Some(sealing.clone().find(|key| key.id().as_str() == id).cloned().ok_or(error)?)
+            }
+        };
+        known.ok_or_else(|| Error::new(Kind::Usage, format!("wrap under {id}: it is a key to sign with")))
+    }
+
+    /// Whether new backups are sealed with this key.
+    pub(super) fn seals(&self, id: &KeyId) -> bool {
+        self.seal.iter().flat_map(|seal| &seal.wraps).any(|key| key.id() == id)
+    }
+}
+
+/// The id that a key's wraps bear; one that the keyring does not hold is taken as it is.
+fn public_id(keyring: &Keyring, id: &str) -> Result<KeyId> {
+    match keyring.key(id) {
+        Ok(key) if key.kind() == KeyKind::Ed25519 => {
+            Err(Error::new(Kind::Usage, format!("rotate away from {id}: it is a key to sign with")))
+        }
+        Ok(key) => Ok(key.public_id().clone()),
+        Err(_) => id.parse(),
+    }
+}

@@ -1,0 +1,73 @@
+//! `lifeboat rotate backups retire`.
+
+use lifeboat_core::keys::KeyId;
+use lifeboat_core::{Error, Kind, Result};
+use lifeboat_rotate::backups::{RetireOptions, RetirePlan, apply_retire, plan_retire};
+use serde_json::json;
+
+use super::Scene;
+use super::keys::Keys;
+use super::text::{NO_REMEDY, backups};
+use crate::cli::RetireArgs;
+use crate::output::Outcome;
+
+/// Prints the plan, and with `--yes` applies it.
+///
+/// # Errors
+/// [`Policy`](lifeboat_core::Kind::Policy) when a backup would not open any more, or the key is or was lately in use.
+pub(super) async fn run(scene: &Scene<'_>, args: &RetireArgs) -> Result<Outcome> {
+    let mut keys = Keys::load(scene, args.open, Some(&args.from)).await?;
+    let from = keys.from.clone().ok_or_else(|| Error::new(Kind::Usage, "find out which key goes"))?;
+    if let Some(to) = &args.to {
+        let to = keys.to(Some(to))?;
+        keys.open.keys.retain(|key| key.id() == to.id());
+    }
+    let entry = keys.keyring.key(from.as_str()).ok();
+    let options = RetireOptions {
+        force: args.force,
+        rotate: scene.options(),
+        ..RetireOptions::new(from.clone(), entry, keys.seals(&from))
+    };
+    let monitor = scene.context.monitor.clone();
+    let plan = plan_retire(&scene.stores, &keys.open, &options, monitor.clone()).await?;
+    if let Err(refused) = plan.check() {
+        tell_refusals(scene, &plan);
+        return Err(refused);
+    }
+    let told = plan_text(&plan, &from);
+    if !args.yes {
+        let json = json!({"applied": false, "from": from, "plan": plan});
+        return Ok(scene.ended(told + "Nothing was changed: --yes deletes them.\n", json, true, &plan.refused));
+    }
+    let summary = apply_retire(&scene.stores, &plan, &options, monitor).await?;
+    let mut text = told + &format!("deleted {} of {}\n", wraps(summary.deleted), from);
+    if summary.failed.count > 0 {
+        text += &format!("{} keep theirs\n", backups(summary.failed.count));
+    }
+    let json = json!({"applied": true, "from": from, "plan": plan, "summary": summary});
+    Ok(scene.ended(text + NO_REMEDY, json, summary.deleted + summary.gone > 0, &summary.failed))
+}
+
+fn tell_refusals(scene: &Scene<'_>, plan: &RetirePlan) {
+    for refusal in &plan.refused.first {
+        scene.context.console.line(&format!("refused: {}: {}", refusal.backup, refusal.error));
+    }
+}
+
+fn plan_text(plan: &RetirePlan, from: &KeyId) -> String {
+    let mut text = format!("retire {from} in {}\n", plan.stores.join(", "));
+    let unproven = plan.delete.iter().filter(|retirement| !retirement.proven).count() as u64;
+    let proven = plan.delete.len() as u64 - unproven;
+    text += &format!("  {} to delete; another wrap was proven to open each backup\n", wraps(proven));
+    if unproven > 0 {
+        text += &format!("  {} to delete, trusting another wrap that no key at hand opens\n", wraps(unproven));
+    }
+    if plan.orphans > 0 {
+        text += &format!("  {} under it in what never became a backup: left alone\n", wraps(plan.orphans));
+    }
+    text + "Stores that are not named here are not looked at: give --store once for each.\n"
+}
+
+fn wraps(count: u64) -> String {
+    if count == 1 { "1 wrap".to_owned() } else { format!("{} wraps", crate::output::units::count(count)) }
+}
