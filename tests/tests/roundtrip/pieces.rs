@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_backup::{BackupOptions, BackupSummary, Reach, Source, backup};
 use lifeboat_core::index::{Content, Index, Range};
-use lifeboat_core::monitor::Silent;
+use lifeboat_core::monitor::{Counter, Event, Monitor};
 use lifeboat_core::store::{self, UploadOptions};
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
 use lifeboat_tests::{Database, Major, fixtures};
@@ -22,6 +23,18 @@ struct Pieces {
     chunk_bytes: u64,
 }
 
+/// Counts rows.
+#[derive(Default)]
+struct Rows(AtomicU64);
+
+impl Monitor for Rows {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Count(Counter::Rows, rows) = event {
+            self.0.fetch_add(*rows, Ordering::Relaxed);
+        }
+    }
+}
+
 fn in_pieces(depot: &Depot, database: &Database<'_>, pieces: &Pieces) -> BackupSummary {
     let state = TempDir::new().unwrap();
     let environment: BTreeMap<_, _> =
@@ -35,7 +48,10 @@ fn in_pieces(depot: &Depot, database: &Database<'_>, pieces: &Pieces) -> BackupS
     let upload = UploadOptions { part_bytes, parts_max, ..UploadOptions::default() };
     let options = BackupOptions { upload, chunk_bytes, ..BackupOptions::new(state.path()) };
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(backup(&source, &store, &options, Arc::new(Silent))).unwrap()
+    let told = Arc::new(Rows::default());
+    let summary = runtime.block_on(backup(&source, &store, &options, told.clone())).unwrap();
+    assert_eq!(told.0.load(Ordering::Relaxed), summary.rows);
+    summary
 }
 
 fn comes_back(depot: &Depot, original: &Database<'_>, pieces: &Pieces) {

@@ -71,6 +71,7 @@ struct State<O> {
     objects: usize,
     object_bytes: u64,
     range_bytes: u64,
+    rows: u64,
     outline: Outline,
     positions: HashMap<CopyKey, usize>,
     statement: Vec<u8>,
@@ -101,6 +102,7 @@ impl<O: Output> Indexer<O> {
             objects: 1,
             object_bytes: 0,
             range_bytes: 0,
+            rows: 0,
             outline: Outline::default(),
             positions: HashMap::new(),
             statement: Vec::new(),
@@ -117,6 +119,11 @@ impl<O: Output> Indexer<O> {
     pub(super) fn push(&mut self, input: &[u8]) -> Result<()> {
         let state = &mut self.state;
         self.lexer.push(input, &mut |token| state.token(token))
+    }
+
+    /// Rows taken so far.
+    pub(super) fn rows(&self) -> u64 {
+        self.state.rows
     }
 
     /// Ends the script and its last range; ending the last object is up to the caller, who knows how `pg_dump` ended.
@@ -236,7 +243,9 @@ impl<O: Output> State<O> {
 
     fn write_rows(&mut self, rows: &[u8]) -> Result<()> {
         let block = self.block.as_mut().expect("the lexer gives rows only in a COPY block");
+        let before = block.lines.rows();
         block.lines.push(rows)?;
+        self.rows += block.lines.rows() - before;
         self.write(rows)
     }
 

@@ -66,8 +66,10 @@ fn read(job: &Job, mut output: PipeReader, gate: ExitGate, indexer: Result<Index
         if read == 0 {
             break;
         }
+        let rows = indexer.rows();
         indexer.push(&slice[..read])?;
         job.count(Counter::SqlBytes, read as u64);
+        job.count(Counter::Rows, indexer.rows() - rows);
     }
     // How pg_dump ended says more about a cut script than the place where it was cut.
     let ended = indexer.end();

@@ -60,6 +60,12 @@ impl RowLines {
         self.unfinished.is_empty()
     }
 
+    /// The whole rows so far.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.fingerprint.rows
+    }
+
     /// The fingerprint of the rows so far, which begin anew.
     ///
     /// # Errors
