@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod damage;
 mod keys;
 mod round_trip;
 mod vault;
+mod wraps;
+mod wrong_keys;

@@ -13,6 +13,7 @@ use super::Archive;
 
 /// Opens a whole object as its stored bytes pass.
 pub(crate) struct Body {
+    name: String,
     opener: Option<Opener>,
     opened: Vec<u8>,
 }
@@ -23,18 +24,17 @@ impl Body {
     /// # Errors
     /// [`Kind::Integrity`] when it was sealed with another data key or for another place.
     pub(crate) fn of(archive: &Archive, object: &StoredObject) -> Result<Self> {
-        let opener = match &object.seal {
-            Some(header) => Some(data_key(archive)?.opener(archive.path.id.as_str(), &object.name, header)?),
-            None => None,
-        };
-        Ok(Self { opener, opened: Vec::new() })
+        let name = archive.path.object(&object.name);
+        let open = |header| data_key(archive)?.opener(archive.path.id.as_str(), &object.name, header);
+        let opener = object.seal.as_ref().map(open).transpose().map_err(|error| opening(&name, error))?;
+        Ok(Self { name, opener, opened: Vec::new() })
     }
 
     /// The gzip bytes that the next stored bytes hold.
     pub(crate) fn push<'a>(&'a mut self, stored: &'a [u8]) -> Result<&'a [u8]> {
         let Some(opener) = &mut self.opener else { return Ok(stored) };
         self.opened.clear();
-        opener.push(stored, &mut self.opened)?;
+        opener.push(stored, &mut self.opened).map_err(|error| opening(&self.name, error))?;
         Ok(&self.opened)
     }
 
@@ -42,7 +42,7 @@ impl Body {
     pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
         self.opened.clear();
         if let Some(opener) = self.opener {
-            opener.finish(&mut self.opened)?;
+            opener.finish(&mut self.opened).map_err(|error| opening(&self.name, error))?;
         }
         Ok(self.opened)
     }
@@ -50,6 +50,7 @@ impl Body {
 
 /// A range of an object's gzip bytes, in order, in blocks.
 pub(crate) struct GzipRange<'a> {
+    name: String,
     blocks: BoxStream<'a, Result<Bytes>>,
     opener: Option<RangeOpener>,
 }
@@ -68,13 +69,14 @@ impl<'a> GzipRange<'a> {
             Some(header) => {
                 let key = data_key(archive)?;
                 let id = archive.path.id.as_str();
-                let opener = key.range_opener(id, &object.name, header, object.length, gzip_bytes)?;
+                let opener = key.range_opener(id, &object.name, header, object.length, gzip_bytes);
+                let opener = opener.map_err(|error| opening(&name, error))?;
                 let stored = opener.stored();
                 (Some(opener), stored)
             }
             None => (None, gzip_bytes),
         };
-        Ok(Self { blocks: store.read(job, name, stored).boxed(), opener })
+        Ok(Self { blocks: store.read(job, name.clone(), stored).boxed(), name, opener })
     }
 
     /// The next block; `None` after the last.
@@ -84,11 +86,11 @@ impl<'a> GzipRange<'a> {
         let mut opened = Vec::new();
         if let Some(block) = block {
             opened.reserve_exact(block.len());
-            opener.push(&block, &mut opened)?;
+            opener.push(&block, &mut opened).map_err(|error| opening(&self.name, error))?;
             return Ok(Some(opened.into()));
         }
         if let Some(opener) = self.opener.take() {
-            opener.finish(&mut opened)?;
+            opener.finish(&mut opened).map_err(|error| opening(&self.name, error))?;
         }
         Ok(Some(Bytes::from(opened)).filter(|rest| !rest.is_empty()))
     }
@@ -97,6 +99,11 @@ impl<'a> GzipRange<'a> {
 /// How many gzip bytes an object holds.
 pub(super) fn gzip_length(object: &StoredObject) -> Result<u64> {
     if object.seal.is_some() { message_length(object.length) } else { Ok(object.length) }
+}
+
+/// The error of an object that did not open, with its name.
+fn opening(name: &str, error: Error) -> Error {
+    error.while_doing(format!("read {name}")).hint("the backup is damaged: see `lifeboat list` for another one")
 }
 
 fn data_key(archive: &Archive) -> Result<&DataKey> {
