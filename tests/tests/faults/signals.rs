@@ -45,13 +45,17 @@ fn a_signal_at_any_moment_of_a_backup_leaves_nothing() {
     // Before the handlers are in place a signal just ends the program.
     let handlers = Duration::from_millis(150);
     let mut dice = Dice::new("a_signal_at_any_moment_of_a_backup_leaves_nothing");
-    let moments = dice.moments_within(whole.saturating_sub(handlers), if long() { 100 } else { 30 });
-    let (signals, mut finished, mut ended) = (moments.len(), 2, 0);
-    for (moment, (signal, code)) in zip(moments, [(Signal::TERM, 143), (Signal::INT, 130)].into_iter().cycle()) {
+    let fractions = dice.fractions(if long() { 100 } else { 30 });
+    let (signals, mut finished, mut ended) = (fractions.len(), 2, 0);
+    let mut span = whole.saturating_sub(handlers);
+    for (fraction, (signal, code)) in zip(fractions, [(Signal::TERM, 143), (Signal::INT, 130)].into_iter().cycle()) {
         let running = command().spawn();
+        let moment = span.mul_f64(fraction);
         std::thread::sleep(handlers + moment);
         let children = descendants(running.id());
         if !running.is_running() {
+            // Runs have become faster.
+            span = moment;
             finished += 1;
             running.wait().expect(0);
             continue;
@@ -60,6 +64,7 @@ fn a_signal_at_any_moment_of_a_backup_leaves_nothing() {
         let outcome = running.wait();
         if outcome.code() == 0 {
             // The signal came after the commit.
+            span = moment;
             finished += 1;
             continue;
         }

@@ -238,18 +238,14 @@ impl Dice {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % end
     }
 
-    /// A time shorter than `end`.
-    pub(crate) fn time_below(&mut self, end: Duration) -> Duration {
-        Duration::from_micros(self.below(end.as_micros().try_into().unwrap()))
-    }
-    /// So many times below `span`: one in each of as many equal slices of it, in random order.
-    pub(crate) fn moments_within(&mut self, span: Duration, count: u32) -> Vec<Duration> {
+    /// So many numbers from 0 to 1: one in each of as many equal slices, in random order.
+    pub(crate) fn fractions(&mut self, count: u32) -> Vec<f64> {
         let mut slices: Vec<u32> = (0..count).collect();
-        let mut moments = Vec::new();
+        let mut fractions = Vec::new();
         while !slices.is_empty() {
             let slice = slices.swap_remove(self.below(slices.len() as u64) as usize);
-            moments.push(span * slice / count + self.time_below(span / count));
+            fractions.push((f64::from(slice) + self.below(1000) as f64 / 1000.0) / f64::from(count));
         }
-        moments
+        fractions
     }
 }
