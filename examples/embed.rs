@@ -18,7 +18,7 @@ impl monitor::Monitor for Log {
 async fn main() -> Result<(), Box<dyn Error>> {
     let [url, from, into] = env::args().skip(1).collect::<Vec<_>>().try_into().map_err(|_| "STORE FROM INTO")?;
     let settings = |dsn: &str| ConnectionSettings::parse(dsn, &|name: &str| env::var(name).ok());
-    let (store, cancel) = (store::open(&url.parse()?, &BTreeMap::new())?, tokio_util::sync::CancellationToken::new());
+    let (store, cancel) = (store::create(&url.parse()?, &BTreeMap::new())?, tokio_util::sync::CancellationToken::new());
     let reach = Reach::Direct { settings: Box::new(settings(&from)?), tools_dir: None };
     let source = Source { name: "shop".parse()?, reach };
     let options = BackupOptions { cancel: cancel.clone(), ..BackupOptions::new("/tmp/lifeboat-state") };

@@ -23,7 +23,7 @@ use crate::output::{Outcome, units};
 pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome> {
     let config = context.config(args.flags(&context.global))?;
     let databases = source::selected(&config, &args.databases)?;
-    let store = config.store.open(&context.environment).await?;
+    let store = config.store.create(&context.environment).await?;
     let seal = config.encryption.seal_keys(&context.environment).await?.map(Arc::new);
     let options = BackupOptions { seal, ..options(&config.backup, context) };
     let mut sources = Vec::new();

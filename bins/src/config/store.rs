@@ -103,11 +103,26 @@ impl StoreConfig {
         Ok(Self { url: Self::at(address)?.url, ..self.clone() })
     }
 
-    /// Opens the store; secrets are fetched now.
+    /// Opens the store to read it; secrets are fetched now.
     ///
     /// # Errors
-    /// [`Kind::Config`] when none is configured, a secret is not there, or settings contradict each other.
+    /// [`Kind::Config`] when none is configured, a secret is not there, or settings contradict each other;
+    /// [`Kind::NotFound`] when its folder is missing.
     pub(crate) async fn open(&self, environment: &Environment) -> Result<Store> {
+        let (url, settings) = self.resolved(environment).await?;
+        store::open(url, &settings)
+    }
+
+    /// Opens the store to write to it, and makes its folder.
+    ///
+    /// # Errors
+    /// As [`StoreConfig::open`]; [`Kind::Config`] when the folder cannot be made.
+    pub(crate) async fn create(&self, environment: &Environment) -> Result<Store> {
+        let (url, settings) = self.resolved(environment).await?;
+        store::create(url, &settings)
+    }
+
+    async fn resolved(&self, environment: &Environment) -> Result<(&StoreUrl, BTreeMap<String, String>)> {
         let url = self.url.as_ref().ok_or_else(no_store)?;
         let passed_on = environment.with_prefix(env_vars::AWS_PREFIX);
         let mut settings: BTreeMap<_, _> = passed_on
@@ -119,7 +134,7 @@ impl StoreConfig {
             let secret = reference.value.resolve(environment).await?;
             settings.insert((*name).to_owned(), secret.expose_secret().to_owned());
         }
-        store::open(&url.value, &settings)
+        Ok((&url.value, settings))
     }
 }
 

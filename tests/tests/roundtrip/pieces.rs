@@ -39,7 +39,7 @@ fn in_pieces(depot: &Depot, database: &Database<'_>, pieces: &Pieces) -> BackupS
     let state = TempDir::new().unwrap();
     let environment: BTreeMap<_, _> =
         depot.environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let store = store::open(&depot.url.parse().unwrap(), &environment).unwrap();
+    let store = store::create(&depot.url.parse().unwrap(), &environment).unwrap();
     let settings = ConnectionSettings::parse(&database.dsn(), &|_: &str| None).unwrap();
     let tools_dir = Some(database.server.installation.bin.clone());
     let reach = Reach::Direct { settings: Box::new(settings), tools_dir };

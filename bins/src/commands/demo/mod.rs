@@ -60,7 +60,7 @@ async fn open_store(context: &Context) -> Result<Store> {
             &embedded
         }
     };
-    StoreConfig::at(address)?.open(&context.environment).await
+    StoreConfig::at(address)?.create(&context.environment).await
 }
 
 fn embedded_store(context: &Context) -> Result<PathBuf> {

@@ -71,7 +71,7 @@ pub async fn download(
     let fetch = Fetch { store, job: &job, copies };
     if options.sealed || !found.stored.manifest.is_encrypted() {
         found.stored.judge(keys, &found.path.to_string())?;
-        return fetch.as_stored(&found, options.sealed).await;
+        return fetch.stored(&found, options.sealed).await;
     }
     fetch.opened(&open(store, keys, &job, reference, found).await?).await
 }
@@ -83,7 +83,7 @@ struct Fetch<'a> {
 }
 
 impl Fetch<'_> {
-    async fn as_stored(mut self, found: &Found, sealed: bool) -> Result<DownloadSummary> {
+    async fn stored(mut self, found: &Found, sealed: bool) -> Result<DownloadSummary> {
         let manifest = &found.stored.manifest;
         for object in manifest.objects() {
             let name = file_name(&object.name)?;

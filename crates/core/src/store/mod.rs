@@ -26,7 +26,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload};
 
 pub use download::BLOCK_BYTES;
 pub use journal::Journal;
-pub use open::{StoreUrl, open};
+pub use open::{StoreUrl, create, open};
 pub use retry::RetryPolicy;
 pub use upload::{Parts, UploadOptions, UploadedObject, Uploader, Writers};
 

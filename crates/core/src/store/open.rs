@@ -79,12 +79,24 @@ impl std::fmt::Display for StoreUrl {
 /// Nothing is sent yet: whether bucket and key exist shows with the first call.
 ///
 /// # Errors
-/// [`Kind::Config`] when the settings contradict each other or the folder cannot be made.
+/// [`Kind::Config`] when the settings contradict each other; [`Kind::NotFound`] when the folder of a `file://` store is
+/// missing: a disk may not be mounted.
 pub fn open(url: &StoreUrl, settings: &BTreeMap<String, String>) -> Result<Store> {
     match &url.kind {
         StoreKind::S3 { bucket, prefix } => open_s3(url, bucket, prefix, settings),
         StoreKind::File { folder } => open_folder(url, FsPath::new(folder)),
     }
+}
+
+/// As [`open`], for writers: the folder of a `file://` store is made where it is missing.
+///
+/// # Errors
+/// [`Kind::Config`] when the settings contradict each other or the folder cannot be made.
+pub fn create(url: &StoreUrl, settings: &BTreeMap<String, String>) -> Result<Store> {
+    if let StoreKind::File { folder } = &url.kind {
+        std::fs::create_dir_all(folder).kind_of(Kind::Config, || format!("make the store {url}"))?;
+    }
+    open(url, settings)
 }
 
 fn open_s3(url: &StoreUrl, bucket: &str, prefix: &Path, settings: &BTreeMap<String, String>) -> Result<Store> {
@@ -133,7 +145,10 @@ fn inner_retry() -> RetryConfig {
 
 fn open_folder(url: &StoreUrl, folder: &FsPath) -> Result<Store> {
     let doing = || format!("open the store {url}");
-    std::fs::create_dir_all(folder).kind_of(Kind::Config, doing)?;
+    if !folder.is_dir() {
+        return Err(Error::new(Kind::NotFound, format!("{}: there is no such folder", doing()))
+            .hint("check the address, and that its disk is mounted; `lifeboat backup` makes the folder"));
+    }
     let files = Arc::new(LocalFileSystem::new_with_prefix(folder).kind_of(Kind::Config, doing)?.with_fsync(true));
     let uploads = Arc::new(LocalUploads::new(Arc::clone(&files), PART_BYTES as u64));
     Ok(Store::new(files, uploads, "", url.to_string()))
