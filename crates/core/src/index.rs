@@ -300,6 +300,6 @@ impl Index {
     /// Rows of all relations.
     #[must_use]
     pub fn rows(&self) -> u64 {
-        self.relations.iter().map(|relation| relation.fingerprint.rows).sum()
+        self.relations.iter().fold(0, |rows: u64, relation| rows.saturating_add(relation.fingerprint.rows))
     }
 }

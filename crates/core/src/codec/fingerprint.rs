@@ -100,8 +100,9 @@ impl RowLines {
 
 impl AddAssign for Fingerprint {
     fn add_assign(&mut self, other: Self) {
-        self.rows += other.rows;
-        self.bytes += other.bytes;
+        // No database has so many rows, but an index may claim it.
+        self.rows = self.rows.saturating_add(other.rows);
+        self.bytes = self.bytes.saturating_add(other.bytes);
         self.sum = self.sum.wrapping_add(other.sum);
     }
 }
