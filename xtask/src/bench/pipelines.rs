@@ -82,7 +82,7 @@ fn measure(mut command: Command) -> io::Result<Usage> {
 }
 
 /// The first is the server's own cost, to which the backups are compared.
-pub(crate) const JOBS: [Job; 9] = [
+pub(crate) const JOBS: [Job; 10] = [
     Job { label: "pg_dump", needs: &[], prepare: "", script: "pg_dump > /dev/null", size: "", clean: "" },
     Job {
         label: "gzip-aws",
@@ -113,6 +113,14 @@ pub(crate) const JOBS: [Job; 9] = [
         needs: &["lifeboat"],
         prepare: "",
         script: "lifeboat backup --store s3://bench/$KEY --name bench --database-url env:DATABASE_URL --method stream",
+        size: STORE_SIZE,
+        clean: "",
+    },
+    Job {
+        label: "lifeboat-sealed",
+        needs: &["lifeboat"],
+        prepare: "lifeboat key generate --id bench --out $OUT/keyring.toml",
+        script: "lifeboat backup --store s3://bench/$KEY --name bench --database-url env:DATABASE_URL --keyring file:$OUT/keyring.toml",
         size: STORE_SIZE,
         clean: "",
     },
