@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod damage;
+mod forgery;
 mod keys;
+mod recipients;
 mod round_trip;
 mod vault;
 mod wraps;
