@@ -18,6 +18,7 @@ pub mod fixtures;
 pub mod guard;
 pub mod inventory;
 pub mod lifeboat;
+pub mod made;
 pub mod proxy;
 pub mod scratch;
 pub mod servers;

@@ -125,7 +125,7 @@ pub(super) fn folders<'s>(store: &'s Store, job: &'s Job) -> impl Stream<Item = 
             Err(error) => Some(Err(error)),
         }
     });
-    let grouping = Grouping { objects: objects.boxed(), open: None };
+    let grouping = Grouping { objects: objects.fuse().boxed(), open: None };
     stream::unfold(grouping, move |mut grouping| async move {
         let folder = grouping.next(store).await?;
         Some((folder, grouping))

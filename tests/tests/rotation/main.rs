@@ -1,0 +1,17 @@
+//! Rotation of the keys of backups: nothing but wraps changes, every backup opens at every moment, and what would lose one
+//! is refused.
+//!
+//! Kills are bounded; `LIFEBOAT_TEST_LONG=1` makes a hundred of them.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "whatever fails here is a failed test, and a seed is printed for its repetition"
+)]
+
+mod killed;
+mod reencrypt;
+mod retire;
+mod rewrap;
+mod secrets;
+mod world;

@@ -1,0 +1,71 @@
+//! The canary: no key gets out of a rotation, neither one that wraps nor one that was wrapped.
+
+use std::fs;
+
+use lifeboat_core::keys::Wrap;
+use lifeboat_core::store::layout;
+use lifeboat_tests::made;
+
+use crate::world::{World, block_on, files};
+
+/// Every secret there is: the keyring's, and the data keys of all backups.
+fn secrets(world: &World) -> Vec<[u8; 32]> {
+    let text = fs::read_to_string(&world.keyring).unwrap();
+    let digits = text.lines().filter_map(|line| line.strip_prefix("secret = \"")?.strip_suffix('"'));
+    let mut secrets: Vec<_> = digits.map(|digits| hex::decode(digits).unwrap().try_into().unwrap()).collect();
+    let keys = world.opens(&["old", "new"]).keys;
+    for (name, bytes) in world.files("a") {
+        let Some((path, object)) = layout::BackupPath::parse(&name) else { continue };
+        let Some(id) = layout::wrapped_under(object) else { continue };
+        let wrap = Wrap::parse(&bytes, path.id.as_str(), &id).unwrap();
+        let key = keys.iter().find(|key| *key.id() == id).unwrap();
+        secrets.push(*block_on(key.unwrap(&wrap)).unwrap().secret().expose());
+    }
+    secrets
+}
+
+fn assert_clean(place: &str, bytes: &[u8], secrets: &[[u8; 32]]) {
+    let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+    for secret in secrets {
+        let digits = hex::encode(secret);
+        let debug = format!("{secret:?}");
+        for needle in [secret.as_slice(), digits.as_bytes(), digits.to_uppercase().as_bytes(), debug.as_bytes()] {
+            assert!(!holds(needle), "a key in {place}");
+        }
+    }
+}
+
+#[test]
+fn no_key_gets_out_of_any_command_whether_it_succeeds_or_fails() {
+    let world = World::with_backups(3);
+    block_on(made::backup(&world.store("a"), &made::path(20), &made::LENGTHS, None)).unwrap();
+    let lines = [
+        "status",
+        "plan",
+        "verify",
+        "retire --from old --yes",
+        "rewrap",
+        "rewrap --json",
+        "verify --json",
+        "retire --from new --yes",
+        "retire --from old --json",
+        "reencrypt --from old --json",
+        "reencrypt --from new --yes",
+        "reencrypt --from old --allow-unencrypted --yes",
+        "retire --from old --yes --force",
+        "rewrap --to nobody",
+        "status --json",
+    ];
+    let mut known = secrets(&world);
+    for line in lines {
+        let told = world.rotate(line).arg("-vvv").run();
+        known.extend(secrets(&world));
+        assert_clean(&format!("what `{line}` says"), told.text().as_bytes(), &known);
+    }
+    for folder in ["a", "state"] {
+        for (name, bytes) in files(&world.path(folder)) {
+            assert_clean(&format!("{folder}/{name}"), &bytes, &known);
+        }
+    }
+    assert!(known.len() > 20);
+}
