@@ -1,7 +1,8 @@
-//! Chores of Lifeboat's developers: `cargo xtask bench`.
+//! Chores of Lifeboat's developers: `cargo xtask bench`, `cargo xtask bench-keys`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod bench;
+mod bench_keys;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -11,11 +12,16 @@ use std::process::ExitCode;
 enum Chore {
     /// Measure Lifeboat beside the stock pipelines and write docs/benchmarks.md
     Bench(bench::Options),
+    /// Measure sealing beside OpenSSL, and rewraps of ten thousand backups
+    BenchKeys(bench_keys::Options),
 }
 
 fn main() -> ExitCode {
-    let Chore::Bench(options) = Chore::parse();
-    match bench::bench(&options) {
+    let done = match Chore::parse() {
+        Chore::Bench(options) => bench::bench(&options),
+        Chore::BenchKeys(options) => bench_keys::bench(&options),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");
