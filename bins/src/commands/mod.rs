@@ -17,11 +17,11 @@ mod verify;
 use std::sync::Arc;
 
 use lifeboat_backup::BackupRef;
-use lifeboat_core::{Error, Kind, Result};
 use lifeboat_core::job::Job;
 use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
+use lifeboat_core::{Error, Kind, Result};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 

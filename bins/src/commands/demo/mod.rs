@@ -82,7 +82,7 @@ async fn show(server: &Throwaway, store: &Store, context: &Context) -> Result<Fi
     let backup = timed("backup took", &mut times, back_up(server, store, context)).await?;
     let reference: BackupRef = format!("{}/{}", backup.database, backup.id).parse()?;
     let keys = OpenKeys::default();
-    let proof = verify(store, &keys, &reference, context.cancel.clone(), context.monitor.clone());
+    let proof = Box::pin(verify(store, &keys, &reference, context.cancel.clone(), context.monitor.clone()));
     let verified = timed("verify took", &mut times, proof).await?;
     timed("restore took", &mut times, restore_copy(server, store, &reference, context)).await?;
     job.step("compare every row");
