@@ -15,7 +15,7 @@ pub(crate) use backup::BackupArgs;
 pub(crate) use key::{GenerateArgs, KeyArgs, KeyCommand, StateArgs};
 pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, OpenArgs, ShowArgs, VerifyArgs};
 pub(crate) use restore::{RestoreArgs, Roles};
-pub(crate) use rotate::{FromTo, ReencryptArgs, RetireArgs, RotateBackups, RotateCommand};
+pub(crate) use rotate::{FromTo, ReencryptArgs, RetireArgs, RotateBackups, RotateCommand, ToArgs};
 
 use crate::config::{EncryptionFlags, Flags, SingleDatabase};
 

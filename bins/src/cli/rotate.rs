@@ -23,7 +23,7 @@ pub(crate) enum RotateBackups {
     #[command(after_help = REWRAP_HELP)]
     Rewrap(FromTo),
     /// Prove that one key alone opens every encrypted backup
-    Verify(FromTo),
+    Verify(ToArgs),
     /// Delete what a key opens backups by, once each opens with another
     #[command(after_help = RETIRE_HELP)]
     Retire(RetireArgs),
@@ -41,9 +41,17 @@ pub(crate) struct FromTo {
     /// The new key: one of the keyring or a configured recipient [default: the primary key]
     #[arg(long, value_name = "ID")]
     pub(crate) to: Option<String>,
-    /// What may be opened.
-    #[command(flatten)]
-    pub(crate) open: OpenArgs,
+    /// Open with retired keys too; the one that --from names is used anyway
+    #[arg(long)]
+    pub(crate) allow_retired: bool,
+}
+
+/// The key that is to be proven.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct ToArgs {
+    /// The key: one of the keyring [default: the primary key]
+    #[arg(long, value_name = "ID")]
+    pub(crate) to: Option<String>,
 }
 
 /// The key that goes.
@@ -62,9 +70,9 @@ pub(crate) struct RetireArgs {
     /// theirs; the last wrap of a backup stays even so
     #[arg(long)]
     pub(crate) force: bool,
-    /// What may be opened.
-    #[command(flatten)]
-    pub(crate) open: OpenArgs,
+    /// Count wraps under retired keys too
+    #[arg(long)]
+    pub(crate) allow_retired: bool,
 }
 
 /// The backups to seal anew.
@@ -94,17 +102,20 @@ A new key takes over, and the old one goes two days later:
   lifeboat rotate backups verify --keyring file:keyring.toml
   lifeboat rotate backups retire --keyring file:keyring.toml --from 2026-11 --yes
 
---store may be given more than once: these commands look through every store that is named, with the same credentials.
-Exit code 3 means that some backups failed and others did not; the same command again does the rest.";
+--store may be given more than once: these commands look through every store that is named, with
+the same credentials. Exit code 3 means that some backups failed and others did not; the same
+command again does the rest.";
 const REWRAP_HELP: &str = "\
-Adds keys/<id>.json to each backup and changes nothing else. Run it as often as you like, and interrupt it anywhere.
+Adds keys/<id>.json to each backup and changes nothing else. Run it as often as you like, and
+interrupt it anywhere.
 
-It is no remedy for a leaked key: whoever kept an old wrap and has the old key still has the data key. Reencrypt is, with
-the deletion of old versions in the bucket.";
+It is no remedy for a leaked key: whoever kept an old wrap and has the old key still has the data
+key. Reencrypt is, with the deletion of old versions in the bucket.";
 const RETIRE_HELP: &str = "\
-Deletes keys/<id>.json of each backup and changes nothing else, after proving that another key opens it. Refuses all of it
-when a single backup would not open, and a key that new backups are sealed with or were within 48 hours.";
+Deletes keys/<id>.json of each backup and changes nothing else, after proving that another key
+opens it. Refuses all of it when a single backup would not open, and a key that new backups are
+sealed with, or were within 48 hours.";
 const REENCRYPT_HELP: &str = "\
-Writes each backup anew: same time, new id, new data key. The new one is read back and compared before the old one is
-removed. With --allow-unencrypted, backups that are not encrypted are sealed too. Old versions that the bucket keeps are
-not touched: delete them there.";
+Writes each backup anew: same time, new id, new data key. The new one is read back and compared
+before the old one is removed. With --allow-unencrypted, backups that are not encrypted are sealed
+too. Old versions that the bucket keeps are not touched: delete them there.";

@@ -5,8 +5,8 @@ mod reencrypt;
 mod retire;
 mod text;
 
-use lifeboat_core::{Kind, Result};
 use lifeboat_core::store::Store;
+use lifeboat_core::{Kind, Result};
 use lifeboat_rotate::backups::{
     Failures, RewrapOptions, RotateOptions, StatusReport, plan_rewrap, rewrap, status, verify,
 };
@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 
 use self::keys::Keys;
 use super::Context;
-use crate::cli::{FromTo, RotateBackups, RotateCommand};
-use crate::config::Config;
+use crate::cli::{FromTo, RotateBackups, RotateCommand, ToArgs};
+use crate::config::{Allowed, Config};
 use crate::exit::Exit;
 use crate::output::Outcome;
 use crate::output::table::{Align, render};
@@ -73,7 +73,7 @@ impl<'a> Scene<'a> {
     }
 
     async fn plan(&self, args: &FromTo) -> Result<Outcome> {
-        let keys = Keys::load(self, args.open, args.from.as_deref()).await?;
+        let keys = Keys::load(self, args.allowed(), args.from.as_deref()).await?;
         let to = keys.to(args.to.as_deref())?;
         let options = RewrapOptions { from: keys.from.clone(), rotate: self.options() };
         let plan = plan_rewrap(&self.stores, &keys.open, to.id(), &options, self.context.monitor.clone()).await?;
@@ -83,7 +83,7 @@ impl<'a> Scene<'a> {
     }
 
     async fn rewrap(&self, args: &FromTo) -> Result<Outcome> {
-        let keys = Keys::load(self, args.open, args.from.as_deref()).await?;
+        let keys = Keys::load(self, args.allowed(), args.from.as_deref()).await?;
         let to = keys.to(args.to.as_deref())?;
         let options = RewrapOptions { from: keys.from.clone(), rotate: self.options() };
         let monitor = self.context.monitor.clone();
@@ -93,8 +93,9 @@ impl<'a> Scene<'a> {
         Ok(self.ended(text, json, summary.any_done(), &summary.failed))
     }
 
-    async fn verify(&self, args: &FromTo) -> Result<Outcome> {
-        let keys = Keys::load(self, args.open, args.from.as_deref()).await?;
+    async fn verify(&self, args: &ToArgs) -> Result<Outcome> {
+        // A key that is named may be used, whatever its state.
+        let keys = Keys::load(self, Allowed { retired: true, ..Allowed::default() }, None).await?;
         let to = keys.to(args.to.as_deref())?;
         let monitor = self.context.monitor.clone();
         let report = verify(&self.stores, to.clone(), &keys.open, &self.options(), monitor).await?;
@@ -118,6 +119,12 @@ impl<'a> Scene<'a> {
             Some(kind) => Exit::Failed(kind),
         };
         Outcome { text, json, exit }
+    }
+}
+
+impl FromTo {
+    fn allowed(&self) -> Allowed {
+        Allowed { unencrypted: false, retired: self.allow_retired }
     }
 }
 

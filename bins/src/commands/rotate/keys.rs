@@ -6,7 +6,7 @@ use lifeboat_core::keys::{KeyId, KeyKind, KeyState, KeyWrap, Keyring, OpenKeys, 
 use lifeboat_core::{Error, Kind, Result};
 
 use super::Scene;
-use crate::cli::OpenArgs;
+use crate::config::Allowed;
 
 /// The keyring, and what of it is used.
 pub(super) struct Keys {
@@ -20,18 +20,18 @@ pub(super) struct Keys {
 
 impl Keys {
     /// Reads the keyring. A retired key is used when `from` names it.
-    pub(super) async fn load(scene: &Scene<'_>, allowed: OpenArgs, from: Option<&str>) -> Result<Self> {
+    pub(super) async fn load(scene: &Scene<'_>, allowed: Allowed, from: Option<&str>) -> Result<Self> {
         let (encryption, environment) = (&scene.config.encryption, &scene.context.environment);
         let keyring = encryption.keyring(environment).await?.ok_or_else(crate::commands::key::no_keyring)?;
         // A keyring that cannot seal may still rotate, to a key that --to names.
         let seal = encryption.seal_keys(environment).await.ok().flatten();
-        let mut open = encryption.open_keys(allowed.allowed(), environment).await?;
+        let mut open = encryption.open_keys(allowed, environment).await?;
         let from = from.map(|id| public_id(&keyring, id)).transpose()?;
         let named = from
             .as_ref()
             .and_then(|from| keyring.key(from.as_str()).ok())
             .filter(|key| key.state() == KeyState::Retired);
-        if let Some(key) = named.and_then(|key| key.as_wrap()).filter(|_| !allowed.allow_retired) {
+        if let Some(key) = named.and_then(|key| key.as_wrap()).filter(|_| !allowed.retired) {
             open.retired.retain(|id| id != key.id());
             open.keys.push(key);
         }

@@ -23,7 +23,7 @@ use crate::output::{Outcome, units};
 /// [`Usage`](lifeboat_core::Kind::Usage) when nothing says which backups; [`Policy`](lifeboat_core::Kind::Policy) when the new
 /// ones would be under the same key.
 pub(super) async fn run(scene: &Scene<'_>, args: &ReencryptArgs) -> Result<Outcome> {
-    let keys = Keys::load(scene, args.open, args.from.as_deref()).await?;
+    let keys = Keys::load(scene, args.open.allowed(), args.from.as_deref()).await?;
     let options = ReencryptOptions {
         from: keys.from.clone(),
         state_dir: scene.config.backup.state_dir.value.clone(),

@@ -9,6 +9,7 @@ use super::Scene;
 use super::keys::Keys;
 use super::text::{NO_REMEDY, backups};
 use crate::cli::RetireArgs;
+use crate::config::Allowed;
 use crate::output::Outcome;
 
 /// Prints the plan, and with `--yes` applies it.
@@ -16,7 +17,8 @@ use crate::output::Outcome;
 /// # Errors
 /// [`Policy`](lifeboat_core::Kind::Policy) when a backup would not open any more, or the key is or was lately in use.
 pub(super) async fn run(scene: &Scene<'_>, args: &RetireArgs) -> Result<Outcome> {
-    let mut keys = Keys::load(scene, args.open, Some(&args.from)).await?;
+    let allowed = Allowed { unencrypted: false, retired: args.allow_retired };
+    let mut keys = Keys::load(scene, allowed, Some(&args.from)).await?;
     let from = keys.from.clone().ok_or_else(|| Error::new(Kind::Usage, "find out which key goes"))?;
     if let Some(to) = &args.to {
         let to = keys.to(Some(to))?;
