@@ -81,6 +81,9 @@ pub(crate) struct ReencryptArgs {
     /// Backups under this key
     #[arg(long, value_name = "ID")]
     pub(crate) from: Option<String>,
+    /// Backups that were finished before this time, under whichever key: 2026-12-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) before: Option<String>,
     /// The key to seal with, beside the configured recipients [default: the primary key]
     #[arg(long, value_name = "ID")]
     pub(crate) to: Option<String>,

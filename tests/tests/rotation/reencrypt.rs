@@ -79,6 +79,19 @@ fn backups_that_are_not_encrypted_are_sealed_when_that_is_allowed() {
 }
 
 #[test]
+fn backups_whose_leaked_wraps_are_gone_are_found_by_their_age() {
+    let world = World::with_backups(3);
+    let line = "reencrypt --before 2026-06-01T00:00:00Z --to old --yes";
+    let told = world.rotate(line).run().expect(0);
+    assert!(told.stdout.contains("sealed 3 backups anew"), "{}", told.stdout);
+    let after = world.files("a");
+    world.rotate(line).run().expect(0);
+    assert_eq!(world.files("a"), after, "what was sealed anew is younger");
+    assert_eq!(world.proven(&["old"]).len(), 3);
+    world.rotate("reencrypt --before 2126-01-01T00:00:00Z").run().expect(2);
+}
+
+#[test]
 fn new_backups_are_never_under_the_key_that_leaked() {
     let world = World::with_backups(1);
     let refused = world.rotate("reencrypt --from new --yes").run().expect(40);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lifeboat_core::keys::{KeyId, KeyKind, KeyState, KeyWrap, Keyring, OpenKeys, SealKeys};
+use lifeboat_core::keys::{KeyId, KeyKind, KeyState, KeyWrap, Keyring, OpenKeys, Recipient, SealKeys};
 use lifeboat_core::{Error, Kind, Result};
 
 use super::Scene;
@@ -47,6 +47,11 @@ impl Keys {
                     .hint("give --to, or make one with `lifeboat key generate --primary`")
             });
         };
+        if id.starts_with(PUBLIC) {
+            let recipient = id.parse::<Recipient>()?;
+            let private = self.keyring.key(recipient.id().as_str()).ok().and_then(|key| key.as_wrap());
+            return Ok(private.unwrap_or_else(|| Arc::new(recipient)));
+        }
         let known = match self.keyring.key(id) {
             Ok(key) => key.as_wrap(),
             // The configured recipients are among what new backups are sealed with.
@@ -66,6 +71,9 @@ impl Keys {
 
 /// The id that a key's wraps bear; one that the keyring does not hold is taken as it is.
 fn public_id(keyring: &Keyring, id: &str) -> Result<KeyId> {
+    if id.starts_with(PUBLIC) {
+        return Ok(id.parse::<Recipient>()?.id().clone());
+    }
     match keyring.key(id) {
         Ok(key) if key.kind() == KeyKind::Ed25519 => {
             Err(Error::new(Kind::Usage, format!("rotate away from {id}: it is a key to sign with")))
@@ -74,3 +82,6 @@ fn public_id(keyring: &Keyring, id: &str) -> Result<KeyId> {
         Err(_) => id.parse(),
     }
 }
+
+/// How a recipient is written.
+const PUBLIC: &str = "x25519:";

@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use lifeboat_core::keys::{KeyId, OpenKeys, SealKeys, Signer, SignerKey};
 use lifeboat_core::manifest::StoredManifest;
 use lifeboat_core::monitor::Monitor;
@@ -44,6 +45,8 @@ pub struct ReencryptKeys {
 pub struct ReencryptOptions {
     /// Those with a wrap under this key.
     pub from: Option<KeyId>,
+    /// Those that were finished before this time: when a key leaked whose wraps are deleted already.
+    pub before: Option<Timestamp>,
     /// Where open uploads are written down.
     pub state_dir: PathBuf,
     /// How objects are uploaded.
@@ -123,10 +126,20 @@ impl ReencryptKeys {
 
 impl ReencryptOptions {
     fn judge(&self, keys: &ReencryptKeys) -> Result<()> {
+        let now = self.rotate.clock.now();
+        if let Some(before) = self.before.filter(|before| *before > now) {
+            return Err(Error::new(
+                Kind::Usage,
+                format!("seal anew what was finished before {before}: that is to come"),
+            ));
+        }
         match &self.from {
-            None if !keys.open.allow_unencrypted => Err(Error::new(Kind::Usage, "tell which backups to seal anew").hint(
-                "--from ID takes those with a wrap under that key; --allow-unencrypted those that are not encrypted",
-            )),
+            None if self.before.is_none() && !keys.open.allow_unencrypted => {
+                Err(Error::new(Kind::Usage, "tell which backups to seal anew").hint(
+                    "--from ID takes those with a wrap under that key, --before TIME older ones, --allow-unencrypted \
+                     those that are not encrypted",
+                ))
+            }
             Some(from) if keys.seal.wraps.iter().any(|key| key.id() == from) => {
                 let doing = format!("seal anew what is under {from}: the new backups would be under {from} again");
                 Err(Error::new(Kind::Policy, doing)
@@ -152,9 +165,12 @@ pub async fn plan_reencrypt(
     let job = options.rotate.job(monitor);
     let mut plan = ReencryptPlan::default();
     for (position, store) in stores.iter().enumerate() {
-        let found = look_through(store, options.from.as_ref(), &job).await?;
+        let mut found = look_through(store, options.from.as_ref(), &job).await?;
+        if let Some(before) = options.before {
+            add_older(store, &mut found, before, &mut plan.failed, &job).await?;
+        }
         let replaced = replaced(store, &found, &mut plan.failed, &job).await?;
-        plan.add(position, &found, &replaced, options.from.is_some(), keys.open.allow_unencrypted);
+        plan.add(position, &found, &replaced, keys.open.allow_unencrypted);
     }
     Ok(plan)
 }
@@ -162,7 +178,8 @@ pub async fn plan_reencrypt(
 /// What is kept of a listing: enough to choose by.
 struct Seen {
     state: State,
-    under: bool,
+    /// Whether it is sealed anew, if it is sealed at all.
+    meant: bool,
     stored_bytes: u64,
 }
 
@@ -171,9 +188,9 @@ type Found = BTreeMap<BackupPath, Seen>;
 async fn look_through(store: &Store, from: Option<&KeyId>, job: &Job) -> Result<Found> {
     let mut found = Found::new();
     let seen = |folder: &Folder<'_>| {
-        let under = from.is_some_and(|from| folder.has_wrap(from));
+        let meant = from.is_some_and(|from| folder.has_wrap(from));
         let stored_bytes = folder.objects.values().sum();
-        (folder.owner.clone(), Seen { state: folder.state(), under, stored_bytes })
+        (folder.owner.clone(), Seen { state: folder.state(), meant, stored_bytes })
     };
     let keep = |(owner, seen)| {
         if let Owner::Backup(path) = owner {
@@ -183,6 +200,25 @@ async fn look_through(store: &Store, from: Option<&KeyId>, job: &Job) -> Result<
     let stores = std::slice::from_ref(store);
     each(stores, job, 1, &mut Failures::default(), |folder| ready(Ok(seen(&folder)), folder), keep).await?;
     Ok(found)
+}
+
+/// Means those too that were finished before that time, which only their manifests tell: a new one has the old one's id.
+async fn add_older(
+    store: &Store,
+    found: &mut Found,
+    before: Timestamp,
+    failed: &mut Failures,
+    job: &Job,
+) -> Result<()> {
+    for (path, seen) in found.iter_mut().filter(|(_, seen)| seen.state == State::Sealed && !seen.meant) {
+        let folder = Folder { store, owner: Owner::Backup(path.clone()), objects: BTreeMap::new() };
+        match Box::pin(folder.manifest(job)).await {
+            Ok(stored) => seen.meant = stored.manifest.finished < before,
+            Err(error) if super::ends_all(&error) => return Err(error),
+            Err(error) => failed.add(Failed::of(&folder, &error)),
+        }
+    }
+    Ok(())
 }
 
 /// Which backups were sealed anew, by what the new ones say. Those have the same time, so that only few are read.
@@ -222,14 +258,13 @@ impl ReencryptPlan {
         store: usize,
         found: &Found,
         replaced: &BTreeMap<BackupPath, BackupPath>,
-        by_key: bool,
         allow_unencrypted: bool,
     ) {
         for (path, seen) in found {
             let (backup, stored_bytes) = (path.clone(), seen.stored_bytes);
             match replaced.get(path) {
                 Some(by) => self.remove.push(Removal { store, backup, replaced_by: by.clone(), stored_bytes }),
-                None if seen.state == State::Sealed && by_key && seen.under => {
+                None if seen.state == State::Sealed && seen.meant => {
                     self.rewrite.push(Rewrite { store, backup, stored_bytes });
                 }
                 None if seen.state == State::Unencrypted && allow_unencrypted => {
