@@ -3,10 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod damage;
+mod embed;
 mod forgery;
 mod keys;
+mod killed;
+mod ranged;
 mod recipients;
 mod round_trip;
+mod secrets;
+mod unreadable;
 mod vault;
 mod wraps;
 mod wrong_keys;

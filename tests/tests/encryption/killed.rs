@@ -1,0 +1,89 @@
+//! `kill -9` at moments all over an encrypted backup: whatever then claims to be a backup opens with the key.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use lifeboat_tests::{Database, Lifeboat, Major, Postgres, scratch};
+use tempfile::TempDir;
+
+use crate::keys::{NOVEMBER, OFFLINE, public};
+use crate::vault::{Vault, tiny};
+
+/// Waits until the server has noticed that the killed run is dead: until then its sessions hold the database's lock.
+fn let_go_of(database: &Database<'_>) {
+    let sessions = "SELECT count(*) FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name LIKE 'lifeboat/%'";
+    let began = Instant::now();
+    while database.psql(sessions) != "0" {
+        assert!(began.elapsed() < Duration::from_secs(20), "the server keeps the sessions of a killed run");
+    }
+}
+
+/// Verifies with either key what is listed as available and was not known so far; everything else is in flight.
+fn prove_new_backups(vault: &Vault, known: &mut BTreeSet<String>) {
+    for backup in vault.list() {
+        let name = format!("shop/{}", backup["id"].as_str().unwrap());
+        if backup["state"] == "in-flight" || known.contains(&name) {
+            continue;
+        }
+        assert_eq!(backup["state"], "available", "{backup}");
+        assert_eq!((&backup["encrypted"], backup["keys"].as_array().unwrap().len()), (&true.into(), 2));
+        for entry in [NOVEMBER, OFFLINE] {
+            let keyring = vault.keyring(&[entry]);
+            vault.lifeboat("verify").args([&name, "--keyring", &keyring]).run().expect(0);
+        }
+        known.insert(name);
+    }
+}
+
+#[test]
+fn a_killed_encrypted_backup_is_no_backup_or_a_whole_one() {
+    let (vault, database, state) = (Vault::new(), tiny(), TempDir::new().unwrap());
+    database.psql("CREATE TABLE more AS SELECT g AS id, sha512(g::text::bytea) AS b FROM generate_series(1, 100000) g");
+    let keyring = vault.keyring(&[NOVEMBER]);
+    let backup = || -> Lifeboat {
+        let command = vault.backup_command(&database).args(["--keyring", &keyring, "--recipient", &public(OFFLINE)]);
+        command.state_dir(state.path())
+    };
+    // The first warms servers and caches.
+    backup().run().expect(0);
+    let began = Instant::now();
+    backup().run().expect(0);
+    let span = began.elapsed();
+
+    let moments: u32 = if std::env::var_os("LIFEBOAT_TEST_LONG").is_some() { 60 } else { 10 };
+    let (mut known, mut cut_short) = (BTreeSet::new(), 0);
+    for slice in 0..moments {
+        let within = Duration::from_micros(scratch::unique() % u64::try_from((span / moments).as_micros()).unwrap());
+        cut_short += u32::from(backup().spawn().kill_after(span * slice / moments + within));
+        let_go_of(&database);
+        prove_new_backups(&vault, &mut known);
+    }
+    eprintln!("{cut_short} of {moments} kills within {span:?} cut a run short; {} backups", known.len());
+    assert!(cut_short * 2 > moments, "most kills came too late: only {cut_short} cut a run short");
+    assert!((2..=2 + moments as usize - cut_short as usize + 2).contains(&known.len()), "{} backups", known.len());
+    backup().run().expect(0);
+    prove_new_backups(&vault, &mut known);
+}
+
+#[test]
+fn a_killed_restore_of_an_encrypted_backup_leaves_no_database_of_the_final_name() {
+    let (vault, database) = (Vault::new(), tiny());
+    vault.backup(&database, &[NOVEMBER]);
+    let (server, keyring) = (Postgres::shared(Major::V15), vault.keyring(&[NOVEMBER]));
+    let restore = |name: &str| vault.restore_command(server, name).args(["--create", "--keyring", &keyring]);
+    let began = Instant::now();
+    drop(vault.restore(server, &["--keyring", &keyring]));
+    let span = began.elapsed();
+    for slice in 0..5 {
+        let name = crate::vault::unused_name("killed");
+        let cut_short = restore(&name).spawn().kill_after(span * slice / 5);
+        let left = crate::vault::databases_like(server, &name);
+        for database in left.lines() {
+            let whole = server.adopt(database);
+            let rows = "SELECT (SELECT count(*) FROM wide) + (SELECT count(*) FROM few)";
+            assert!(database != name || whole.psql(rows) == "3030", "{database} is not whole");
+        }
+        assert!(cut_short || left.lines().any(|database| database == name));
+    }
+}
