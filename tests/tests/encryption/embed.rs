@@ -151,7 +151,7 @@ fn a_key_that_a_service_holds_seals_and_opens_like_any_other() {
 }
 
 #[test]
-fn a_service_that_does_not_answer_ends_the_backup_before_anything_is_dumped() {
+fn a_service_that_does_not_answer_ends_the_backup_before_anything_is_dumped_and_the_record_says_so() {
     let (vault, original) = (Vault::new(), tiny());
     let store = store_at(&vault.bucket.url("prod"));
     let service = Service::new(true);
@@ -160,4 +160,9 @@ fn a_service_that_does_not_answer_ends_the_backup_before_anything_is_dumped() {
     assert_eq!(refused.kind(), Kind::TryAgain);
     let left: Vec<_> = vault.bucket.objects().into_keys().filter(|key| !key.contains("/runs/")).collect();
     assert!(left.is_empty(), "{left:?}");
+    let end =
+        vault.bucket.objects().into_keys().find(|key| key.ends_with(".end.json")).expect("the run's end is recorded");
+    let end: serde_json::Value = serde_json::from_slice(&vault.bucket.read(&end)).unwrap();
+    let result = end["results"][0].as_object().unwrap();
+    assert!(result["error_kind"].is_string() && !result.contains_key("error"), "{end}");
 }

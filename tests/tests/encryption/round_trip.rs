@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::io::Read as _;
+use std::os::unix::fs::PermissionsExt as _;
 
 use flate2::read::MultiGzDecoder;
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
 use lifeboat_tests::proxy::Call;
-use lifeboat_tests::{Database, Identity, Major, Postgres, Proxy, Seaweed, fixtures};
+use lifeboat_tests::{Database, Fault, Identity, Major, Postgres, Proxy, Seaweed, When, fixtures};
 
 use crate::keys::{NOVEMBER, OFFLINE, public, public_id};
-use crate::vault::{Backup, Vault, files, result};
+use crate::vault::{Backup, Vault, databases_like, files, result, unused_name};
 
 /// 24 MB of random bytes: printed in hexadecimal they compress to half, and so need two parts of 16 MiB.
 fn noise() -> Database<'static> {
@@ -103,6 +104,35 @@ fn a_large_encrypted_backup_adds_the_multipart_calls_and_no_others() {
 }
 
 #[test]
+fn a_backup_whose_wraps_cannot_be_stored_dumps_nothing() {
+    let (vault, original) = (Vault::new(), fixtures::small(Major::V15));
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::call(|call| call.key().contains("/keys/")), Fault::ACCESS_DENIED);
+    let backup = vault.backup_command(&original).args(["--keyring", &vault.keyring(&[NOVEMBER])]);
+    let failed = backup.envs(proxy.environment(Identity::Writer)).run().expect(78);
+    assert!(failed.text().contains("keys/2026-11.json"), "{}", failed.text());
+    let left: Vec<_> = vault.bucket.objects().into_keys().filter(|key| !key.contains("/runs/")).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(vault.bucket.objects().keys().any(|key| key.ends_with(".end.json")), "the run's end is recorded");
+}
+
+#[test]
+fn a_bit_that_flips_on_the_way_back_is_refused_and_no_database_is_left() {
+    let (vault, original) = (Vault::new(), fixtures::small(Major::V15));
+    vault.backup(&original, &[NOVEMBER]);
+    let (keyring, name) = (vault.keyring(&[NOVEMBER]), unused_name("flipped"));
+    for object in ["dump-0000.sql.gz.sealed", "index.json.gz.sealed", "keys/2026-11.json", "manifest.json"] {
+        let proxy = Proxy::before(Seaweed::shared());
+        let wanted = move |call: &Call| call.operation() == "GetObject" && call.key().ends_with(object);
+        proxy.on(When::call(wanted), Fault::FlipResponse(if object.starts_with("keys") { 200 } else { 700 }));
+        let restore = vault.restore_command(original.server, &name).args(["--create", "--keyring", &keyring]);
+        let refused = restore.envs(proxy.environment(Identity::Reader)).run();
+        assert!([12, 30].contains(&refused.code()), "{object}: {}", refused.text());
+        assert_eq!(databases_like(original.server, &name), "", "{object}");
+    }
+}
+
+#[test]
 fn what_cat_prints_is_what_an_unencrypted_backup_prints_and_psql_restores() {
     let (sealed, open, original) = (Vault::new(), Vault::new(), fixtures::hard(Major::V18));
     let keyring = sealed.keyring(&[NOVEMBER]);
@@ -160,4 +190,7 @@ fn a_sealed_download_needs_no_key_and_is_byte_for_byte_what_is_stored() {
     assert!(found == stored, "{:?} {:?}", found.keys(), stored.keys());
     assert!(stored.contains_key("keys/2026-11.json") && stored.contains_key("manifest.json"));
     assert!(stored.contains_key(&format!("keys/{}.json", public_id(OFFLINE))));
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&to), mode(&to.join("keys"))), (0o700, 0o700));
+    assert!(files(&to).keys().all(|name| mode(&to.join(name)) == 0o600));
 }

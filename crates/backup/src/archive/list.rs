@@ -171,7 +171,11 @@ async fn describe(
     } else {
         BackupState::Orphan
     };
+    // Wraps beside a manifest that is not of an encrypted backup open nothing.
+    let is_plain = snapshot.is_some() && !encrypted;
+    let wraps = folder.keys().filter(|_| !is_plain).filter_map(|name| layout::wrapped_under(name));
     Ok(ListedBackup {
+        keys: wraps.collect(),
         started: path.id.start(),
         database: path.database,
         class: path.class,
@@ -179,7 +183,6 @@ async fn describe(
         state,
         snapshot,
         encrypted,
-        keys: folder.keys().filter_map(|name| layout::wrapped_under(name)).collect(),
         stored_bytes: folder.values().sum(),
         objects: folder.len(),
     })

@@ -81,8 +81,11 @@ async fn record_end(
     let job = Job::new(job.monitor.clone(), tokio_util::sync::CancellationToken::new());
     let store = store.clone().at_first_contact();
     let put = async {
-        if let Some(keys) = &options.seal {
-            seal_errors(&mut end, keys, &store, &job).await?;
+        if let Some(keys) = &options.seal
+            && let Err(error) = seal_errors(&mut end, keys, &store, &job).await
+        {
+            // The record without their texts still tells that the run ended, and how.
+            job.warn(&format!("could not keep what the errors of the run say: {}", error.chain()));
         }
         put_json(&store, &job, &layout::run_end(&end.start.run), &end).await
     };
@@ -93,7 +96,8 @@ async fn record_end(
     }
 }
 
-/// Moves what the errors say, which may be a row's values, out of the record and into a sealed object beside it.
+/// Moves what the errors say, which may be a row's values, out of the record and into a sealed object beside it. Out of
+/// the record they are gone even after an error.
 async fn seal_errors(end: &mut RunEnd, keys: &SealKeys, store: &Store, job: &Job) -> Result<()> {
     let details = end.take_errors();
     if details.errors.is_empty() {
