@@ -5,7 +5,7 @@ use std::fs;
 use jiff::Timestamp;
 use lifeboat_core::keys::{DataKey, KeyKind, KeyState, Keyring};
 use lifeboat_core::store::layout;
-use lifeboat_tests::{Identity, Seaweed, made};
+use lifeboat_tests::{Fault, Identity, Proxy, Seaweed, When, made};
 
 use crate::world::{World, block_on, without_wraps, wraps_under};
 
@@ -57,6 +57,31 @@ fn the_same_holds_in_an_object_store() {
     rotate("reencrypt --from new --to old --yes").run().expect(0);
     assert_eq!(block_on(made::proven(&store, &world.opens(&["old"]))).len(), 30);
     assert_eq!(bucket.open_uploads(), []);
+}
+
+#[test]
+fn a_listing_of_several_pages_that_breaks_off_is_continued() {
+    let world = World::new();
+    let bucket = Seaweed::shared().bucket("pages");
+    let settings = Seaweed::shared().environment(Identity::Admin).into_iter();
+    let settings = settings.map(|(name, value)| (name.to_owned(), value)).collect();
+    let store = lifeboat_core::store::create(&bucket.url("prod").parse().unwrap(), &settings).unwrap();
+    // Three objects each: a page ends within a backup.
+    let seal = world.seal(&["old"]);
+    block_on(made::backups(&store, 700, &made::SMALLEST, Some(&seal))).unwrap();
+    let proxy = Proxy::before(Seaweed::shared());
+    // The first page is of `backups`, and so is the second.
+    proxy.on(When::operation("ListObjects").after(1).times(4), Fault::Reset);
+    let told = world
+        .rotate_in(&[], "rewrap --json")
+        .args(["--store", &bucket.url("prod")])
+        .envs(proxy.environment(Identity::Admin))
+        .run()
+        .expect(0);
+    let records = told.records();
+    assert_eq!(records.last().unwrap()["result"]["summary"]["rewrapped"], 700, "{}", told.stdout);
+    let lists = proxy.operations().iter().filter(|operation| **operation == "ListObjects").count();
+    assert!(lists > 5, "{lists} listings: nothing broke off");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::future::{Future, Ready};
 
 use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Job, Result};
@@ -26,24 +27,38 @@ pub(super) async fn each<'s, T, F>(
 where
     F: Future<Output = Done<'s, T>>,
 {
-    let work = &work;
     for store in stores {
-        let working = folders(store, job).map(|folder| async move {
-            let folder = folder?;
-            Ok::<_, lifeboat_core::Error>(work(folder).await)
-        });
-        let mut working = Box::pin(working.buffer_unordered(at_once.max(1)));
-        while let Some(done) = working.next().await {
-            let (folder, result) = done?;
-            job.count(Counter::Objects, 1);
-            match result {
-                Ok(value) => take(value),
-                Err(error) if ends_all(&error) => return Err(error),
-                Err(error) => failures.add(Failed::of(&folder, &error)),
+        let mut listed = Box::pin(folders(store, job));
+        let (mut working, mut more) = (FuturesUnordered::new(), true);
+        // Not `buffer_unordered`: with closures over borrowed folders, no future that holds it can move to another thread.
+        loop {
+            tokio::select! {
+                folder = listed.next(), if more && working.len() < at_once.max(1) => match folder {
+                    Some(folder) => working.push(work(folder?)),
+                    None => more = false,
+                },
+                Some((folder, result)) = working.next() => settle(&folder, result, job, failures, &mut take)?,
+                else => break,
             }
         }
     }
     job.check()
+}
+
+fn settle<T>(
+    folder: &Folder<'_>,
+    result: Result<T>,
+    job: &Job,
+    failures: &mut Failures,
+    take: &mut impl FnMut(T),
+) -> Result<()> {
+    job.count(Counter::Objects, 1);
+    match result {
+        Ok(value) => take(value),
+        Err(error) if ends_all(&error) => return Err(error),
+        Err(error) => failures.add(Failed::of(folder, &error)),
+    }
+    Ok(())
 }
 
 /// Work that needs nothing but the listing.

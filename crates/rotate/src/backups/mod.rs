@@ -20,6 +20,8 @@ mod reencrypt;
 mod retire;
 mod rewrap;
 mod status;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 use std::sync::Arc;

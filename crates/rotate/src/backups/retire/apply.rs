@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use lifeboat_core::keys::{KeyId, Wrap};
 use lifeboat_core::monitor::{Counter, Monitor};
 use lifeboat_core::store::{Store, layout};
@@ -41,13 +42,14 @@ pub async fn apply_retire(
     plan.check()?;
     let job = &options.rotate.job(monitor);
     let mut summary = RetireSummary { failed: plan.refused.clone(), ..RetireSummary::default() };
-    let deleting = plan.delete.iter().filter_map(|retirement| Some((stores.get(retirement.store)?, retirement)));
-    let deleting = deleting.map(|(store, retirement)| async move {
-        let done = Box::pin(delete(store, retirement, &options.key, job)).await;
-        (store, retirement, done)
-    });
-    let mut deleting = stream::iter(deleting).buffer_unordered(options.rotate.at_once.max(1));
-    while let Some((store, retirement, done)) = deleting.next().await {
+    let mut waiting = plan.delete.iter();
+    let mut deleting = FuturesUnordered::new();
+    loop {
+        let room = options.rotate.at_once.max(1) - deleting.len();
+        for retirement in waiting.by_ref().take(room) {
+            deleting.extend(stores.get(retirement.store).map(|store| with(store, retirement, &options.key, job)));
+        }
+        let Some((store, retirement, done)) = deleting.next().await else { break };
         job.count(Counter::Objects, 1);
         match done {
             Ok(true) => summary.deleted += 1,
@@ -57,6 +59,16 @@ pub async fn apply_retire(
         }
     }
     Ok(summary)
+}
+
+async fn with<'a>(
+    store: &'a Store,
+    retirement: &'a Retirement,
+    key: &KeyId,
+    job: &Job,
+) -> (&'a Store, &'a Retirement, Result<bool>) {
+    let done = Box::pin(delete(store, retirement, key, job)).await;
+    (store, retirement, done)
 }
 
 /// Whether there was something to delete.
