@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use lifeboat_core::store::layout::BackupPath;
 use lifeboat_tests::scratch;
+use rustix::process::Signal;
 
 use crate::world::{Files, World, copy, without_wraps};
 
@@ -83,6 +84,23 @@ fn a_killed_rewrap_leaves_every_backup_openable_and_the_next_one_finishes() {
         same_data(world, &before);
     };
     kill("rewrap", &world, "rewrap", left, finished);
+}
+
+#[test]
+fn a_rewrap_that_is_asked_to_end_leaves_no_draft_and_the_next_one_finishes() {
+    let world = World::with_backups(80);
+    for wait in [5, 20, 40, 60] {
+        let running = world.rotate("rewrap").spawn();
+        std::thread::sleep(Duration::from_millis(wait));
+        running.signal(Signal::TERM);
+        let ended = running.wait();
+        // One that was not yet listening ends by the signal itself, one that was ends with its code.
+        assert!([0, 143].contains(&ended.code()), "{}", ended.text());
+    }
+    let listed = std::process::Command::new("find").arg(world.path("a")).args(["-name", "*#*"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&listed.stdout), "");
+    world.rotate("rewrap").run().expect(0);
+    assert_eq!(world.proven(&["new"]).len(), 80);
 }
 
 #[test]

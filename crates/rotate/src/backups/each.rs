@@ -31,16 +31,26 @@ where
         let mut listed = Box::pin(folders(store, job));
         let (mut working, mut more) = (FuturesUnordered::new(), true);
         // Not `buffer_unordered`: with closures over borrowed folders, no future that holds it can move to another thread.
-        loop {
+        let ended = loop {
             tokio::select! {
                 folder = listed.next(), if more && working.len() < at_once.max(1) => match folder {
-                    Some(folder) => working.push(work(folder?)),
+                    Some(Ok(folder)) => working.push(work(folder)),
+                    Some(Err(error)) => break Err(error),
                     None => more = false,
                 },
-                Some((folder, result)) = working.next() => settle(&folder, result, job, failures, &mut take)?,
-                else => break,
+                Some((folder, result)) = working.next() => {
+                    if let Err(error) = settle(&folder, result, job, failures, &mut take) {
+                        break Err(error);
+                    }
+                }
+                else => break Ok(()),
             }
+        };
+        if job.cancel.is_cancelled() {
+            // Each ends soon by itself; a write that is dropped under way would leave a draft behind.
+            while working.next().await.is_some() {}
         }
+        ended?;
     }
     job.check()
 }
