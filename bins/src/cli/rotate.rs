@@ -66,8 +66,8 @@ pub(crate) struct RetireArgs {
     /// Delete; without it the plan is printed and nothing changes
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Retire a key that is or was lately in use, trust wraps that no key at hand opens, and pass over backups that keep
-    /// theirs; the last wrap of a backup stays even so
+    /// Retire a key that is or was lately in use, count wraps that no key at hand opens and those under keys that do not
+    /// seal new backups, and pass over backups that keep theirs; the last wrap of a backup stays even so
     #[arg(long)]
     pub(crate) force: bool,
     /// Count wraps under retired keys too
@@ -93,6 +93,9 @@ pub(crate) struct ReencryptArgs {
     /// Keep the old backups
     #[arg(long)]
     pub(crate) keep: bool,
+    /// Seal anew also what recipients open who are not configured any more: they will not open the new backups
+    #[arg(long)]
+    pub(crate) force: bool,
     /// What may be opened.
     #[command(flatten)]
     pub(crate) open: OpenArgs,
@@ -115,9 +118,9 @@ interrupt it anywhere.
 It is no remedy for a leaked key: whoever kept an old wrap and has the old key still has the data
 key. Reencrypt is, with the deletion of old versions in the bucket.";
 const RETIRE_HELP: &str = "\
-Deletes keys/<id>.json of each backup and changes nothing else, after proving that another key
-opens it. Refuses all of it when a single backup would not open, and a key that new backups are
-sealed with, or were within 48 hours.";
+Deletes keys/<id>.json of each backup and changes nothing else, after proving that a key that new
+backups are sealed with opens it. Refuses all of it when a single backup would not open, and a key
+that new backups are sealed with, or were within 48 hours.";
 const REENCRYPT_HELP: &str = "\
 Writes each backup anew: same time, new id, new data key. The new one is read back and compared
 before the old one is removed. With --allow-unencrypted, backups that are not encrypted are sealed

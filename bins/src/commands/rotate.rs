@@ -3,12 +3,13 @@
 mod keys;
 mod reencrypt;
 mod retire;
+mod run_lock;
 mod text;
 
 use lifeboat_core::store::Store;
 use lifeboat_core::{Kind, Result};
 use lifeboat_rotate::backups::{
-    Failures, RewrapOptions, RotateOptions, StatusReport, plan_rewrap, rewrap, status, verify,
+    Failed, Failures, RewrapOptions, RotateOptions, StatusReport, plan_rewrap, rewrap, status, verify,
 };
 use serde_json::{Value, json};
 
@@ -50,7 +51,11 @@ impl<'a> Scene<'a> {
         let config = context.config(context.global.flags())?;
         let mut stores = Vec::new();
         for address in &context.global.store {
-            stores.push(config.store.moved_to(address)?.open(&context.environment).await?);
+            let store = config.store.moved_to(address)?.open(&context.environment).await?;
+            // Named twice it is one store: its backups must not be sealed anew twice.
+            if stores.iter().all(|known: &Store| known.address() != store.address()) {
+                stores.push(store);
+            }
         }
         if stores.is_empty() {
             stores.push(config.store.open(&context.environment).await?);
@@ -104,10 +109,18 @@ impl<'a> Scene<'a> {
         Ok(self.ended(text, json, report.proven > 0, &report.failed))
     }
 
+    /// Tells on stderr of one backup that failed, and what can be done about it.
+    fn tell(&self, how: &str, failure: &Failed) {
+        self.context.console.line(&format!("{how}: {}: {}", failure.backup, failure.error));
+        if let Some(hint) = &failure.hint {
+            self.context.console.line(&format!("  hint: {hint}"));
+        }
+    }
+
     /// Tells what failed on stderr; that is a partial success when anything else was done.
     fn ended(&self, text: String, json: Value, any_done: bool, failed: &Failures) -> Outcome {
         for failure in &failed.first {
-            self.context.console.line(&format!("failed: {}: {}", failure.backup, failure.error));
+            self.tell("failed", failure);
         }
         let untold = failed.count - failed.first.len() as u64;
         if untold > 0 {
@@ -146,17 +159,24 @@ fn status_text(report: &StatusReport, stores: &[&str]) -> String {
         .collect();
     let mut text = if rows.is_empty() { String::new() } else { render(&head, &rows) + "\n" };
     text += &format!(
-        "{}: {} encrypted backups, {} not encrypted, {} unfinished\n",
+        "{}: {} encrypted {}, {} not encrypted, {} unfinished\n",
         stores.join(", "),
         report.encrypted,
+        if report.encrypted == 1 { "backup" } else { "backups" },
         report.unencrypted,
         report.unfinished
     );
     if report.one_wrap > 0 {
-        text += &format!("{} open with one key only: when it is lost, so are they\n", report.one_wrap);
+        text += &match report.one_wrap {
+            1 => "1 opens with one key only: when it is lost, so is the backup\n".to_owned(),
+            count => format!("{count} open with one key only: when it is lost, so are they\n"),
+        };
     }
     if report.no_wrap > 0 {
-        text += &format!("{} have no wrap left, and nobody can open them\n", report.no_wrap);
+        text += &match report.no_wrap {
+            1 => "1 has no wrap left, and nobody can open it\n".to_owned(),
+            count => format!("{count} have no wrap left, and nobody can open them\n"),
+        };
     }
     text
 }

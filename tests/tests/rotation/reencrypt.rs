@@ -2,12 +2,17 @@
 
 use std::fs;
 
-use lifeboat_core::keys::KeyKind;
+use jiff::Timestamp;
+use lifeboat_core::keys::{KeyKind, KeyState, Keyring};
 use lifeboat_core::manifest::StoredManifest;
-use lifeboat_core::store::layout::MANIFEST;
+use lifeboat_core::store::UploadOptions;
+use lifeboat_core::store::layout::{BackupPath, MANIFEST};
+use lifeboat_rotate::backups::{
+    ReencryptKeys, ReencryptOptions, Replacement, RotateOptions, plan_reencrypt, remove_replaced,
+};
 use lifeboat_tests::made;
 
-use crate::world::{World, block_on, wraps_under};
+use crate::world::{World, block_on, copy, wraps_under};
 
 #[test]
 fn each_backup_gets_a_new_id_and_key_and_holds_what_it_held() {
@@ -58,13 +63,141 @@ fn a_backup_is_not_removed_for_one_that_does_not_hold_the_same() {
     let world = World::with_backups(2);
     world.rotate("reencrypt --from old --yes --keep").run().expect(0);
     let new = world.proven(&["old", "new"]).into_iter().find(|path| *path != made::path(0)).unwrap();
-    let object = world.path("a").join(new.object("dump-0000.sql.gz.sealed"));
+    damage(&world, "a", &new);
+    let told = world.rotate("reencrypt --from old --yes").run().expect(3);
+    assert!(told.stderr.contains(&format!("failed: {}: prove {new}", made::path(0))), "{}", told.stderr);
+    assert!(told.stderr.contains(&format!("read {}", new.object("dump-0000.sql.gz.sealed"))), "{}", told.stderr);
+    let hint = format!("hint: {} is whole: delete {new} and run this again", made::path(0));
+    assert!(told.stderr.contains(&hint), "{}", told.stderr);
+    assert!(world.path("a").join(made::path(0).object(MANIFEST)).exists(), "the only whole copy was removed");
+    fs::remove_dir_all(world.path("a").join(new.object(""))).unwrap();
+    world.rotate("reencrypt --from old --yes").run().expect(0);
+    assert_eq!(world.proven(&["new"]).len(), 2);
+}
+
+#[test]
+fn what_was_proven_in_one_store_is_not_proven_in_another() {
+    let world = World::with_backups(2);
+    copy(&world.path("a"), &world.path("b"));
+    world.rotate_in(&["b"], "reencrypt --from old --yes --keep").run().expect(0);
+    let sealed_anew = |path: &BackupPath| (0..2).all(|n| *path != made::path(n));
+    let new = world.proven_in("b", &["old", "new"]).into_iter().find(sealed_anew).unwrap();
+    damage(&world, "b", &new);
+    world.rotate_in(&["a", "b"], "reencrypt --from old --yes").run().expect(3);
+    assert_eq!(world.proven(&["new"]).len(), 2);
+    let only = (0..2).map(made::path).find(|path| path.id.start() == new.id.start()).unwrap();
+    assert!(world.path("b").join(only.object(MANIFEST)).exists(), "the only whole copy was removed");
+}
+
+#[test]
+fn a_proof_is_of_two_backups_and_of_no_third() {
+    let world = World::with_backups(1);
+    world.rotate("reencrypt --from old --yes --keep").run().expect(0);
+    let new = world.proven(&["old", "new"]).into_iter().find(|path| *path != made::path(0)).unwrap();
+    damage(&world, "a", &new);
+    let stores = [world.store("a")];
+    let keys =
+        ReencryptKeys { open: world.opens(&["old", "new"]), seal: world.seal(&["new"]), own_signers: Vec::new() };
+    let options = ReencryptOptions {
+        from: Some("old".parse().unwrap()),
+        before: None,
+        state_dir: world.path("state"),
+        upload: UploadOptions::default(),
+        force: false,
+        rotate: RotateOptions::default(),
+    };
+    let silent = || std::sync::Arc::new(lifeboat_core::monitor::Silent);
+    let removed = block_on(async {
+        let plan = plan_reencrypt(&stores, &keys, &options, silent()).await.unwrap();
+        assert_eq!((plan.remove.len(), &plan.remove[0].replaced_by), (1, &new));
+        let proven =
+            [(1, new.clone()), (0, made::path(1))].map(|(store, new)| Replacement { store, old: made::path(0), new });
+        remove_replaced(&stores, &plan, &proven, &keys, &options, silent()).await.unwrap()
+    });
+    assert_eq!((removed.removed, removed.failed.count), (0, 1));
+    assert!(world.path("a").join(made::path(0).object(MANIFEST)).exists(), "the only whole copy was removed");
+}
+
+#[test]
+fn two_at_once_write_nothing_twice_and_what_was_written_twice_is_told() {
+    let world = World::with_backups(12);
+    let running: Vec<_> = (0..2).map(|_| world.rotate("reencrypt --from old --yes").spawn()).collect();
+    let mut codes: Vec<_> = running.into_iter().map(|running| running.wait().code()).collect();
+    codes.sort_unstable();
+    assert!(codes == [0, 11] || codes == [0, 0], "{codes:?}");
+    assert_eq!(world.proven(&["new"]).len(), 12);
+
+    // On another host nothing holds them apart.
+    let world = World::with_backups(1);
+    copy(&world.path("a"), &world.path("b"));
+    for store in ["a", "b"] {
+        world.rotate_in(&[store], "reencrypt --from old --yes").run().expect(0);
+    }
+    for (name, bytes) in world.files("b").into_iter().filter(|(name, _)| name.starts_with("backups/")) {
+        let path = world.path("a").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+    let told = world.rotate("reencrypt --from old").run().expect(0);
+    let both = world.proven(&["new"]);
+    let words = format!("{} and {} are one backup sealed anew twice", both[0], both[1]);
+    assert!(told.stdout.contains(&words), "{}", told.stdout);
+}
+
+#[test]
+fn a_recipient_is_not_dropped_in_silence() {
+    let world = World::new();
+    world.add("recovery", KeyKind::X25519, "2026-01-01T00:00:00Z");
+    let both = world.seal(&["old", "recovery"]);
+    block_on(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&both))).unwrap();
+    let ring = world.ring();
+    let recovery = ring.key("recovery").unwrap();
+    let before = world.files("a");
+    for line in ["reencrypt --from old", "reencrypt --from old --yes"] {
+        let refused = world.rotate(line).run().expect(40);
+        assert!(refused.stderr.contains(&format!("{} (2)", recovery.public_id())), "{}", refused.stderr);
+        assert!(refused.stderr.contains("give --force"), "{}", refused.stderr);
+    }
+    assert_eq!(world.files("a"), before);
+    let forced = world.rotate("reencrypt --from old --force").run().expect(0);
+    let lost = format!("2 backups opened with {} so far: the new ones will not", recovery.public_id());
+    assert!(forced.stdout.contains(&lost), "{}", forced.stdout);
+    assert!(forced.stderr.contains("only the key new opens this backup"), "{}", forced.stderr);
+    let recipient = recovery.recipient().unwrap().to_string();
+    let told = world.rotate("reencrypt --from old --yes").env("LIFEBOAT_RECIPIENTS", &recipient).run().expect(0);
+    assert!(!told.stderr.contains("only the key"), "{}", told.stderr);
+    assert_eq!(world.proven(&["recovery"]).len(), 2);
+    assert_eq!(world.proven(&["new"]).len(), 2);
+}
+
+#[test]
+fn what_a_retired_or_untrusted_signer_signed_is_not_signed_anew() {
+    let world = World::new();
+    world.add("leaked", KeyKind::Ed25519, "2026-01-01T00:00:00Z");
+    world.add("sign", KeyKind::Ed25519, "2026-02-01T00:00:00Z");
+    let signed = world.seal(&["old", "leaked"]);
+    block_on(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&signed))).unwrap();
+    let before = world.files("a");
+    let (line, ring) = ("reencrypt --from old --yes", world.ring());
+    let signer = |id: &str| ring.key(id).unwrap().signer_key().unwrap().to_string();
+    let refused = world.rotate(line).env("LIFEBOAT_TRUSTED_SIGNERS", signer("sign")).run().expect(40);
+    assert!(refused.stderr.contains("is not a trusted one"), "{}", refused.stderr);
+    let retire = |ring: &mut Keyring| ring.set_state(&"leaked".parse()?, KeyState::Retired, Timestamp::UNIX_EPOCH);
+    Keyring::edit(&world.keyring, retire).unwrap();
+    let refused = world.rotate(line).run().expect(40);
+    assert!(refused.stderr.contains("is not a trusted one"), "{}", refused.stderr);
+    assert_eq!(world.files("a"), before);
+    let both = format!("{} {}", signer("sign"), signer("leaked"));
+    world.rotate(line).env("LIFEBOAT_TRUSTED_SIGNERS", both).run().expect(0);
+    assert_eq!(world.proven(&["new"]).len(), 2);
+}
+
+/// Changes a byte in the middle of a backup's first object.
+fn damage(world: &World, store: &str, path: &BackupPath) {
+    let object = world.path(store).join(path.object("dump-0000.sql.gz.sealed"));
     let mut bytes = fs::read(&object).unwrap();
     bytes[20_000] ^= 1;
     fs::write(&object, bytes).unwrap();
-    let told = world.rotate("reencrypt --from old --yes").run().expect(3);
-    assert!(told.stderr.contains("failed: shop/"), "{}", told.stderr);
-    assert!(world.path("a").join(made::path(0).object(MANIFEST)).exists(), "the only whole copy was removed");
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Retire deletes wraps of backups that open without them, and refuses everything else, each time with its own words.
 
 use std::fs;
+use std::time::Duration;
 
 use lifeboat_core::keys::KeyKind;
 use lifeboat_core::store::layout;
 use lifeboat_core::{BackupId, RunId};
-use lifeboat_tests::made;
+use lifeboat_tests::{Running, made};
+use rustix::process::Signal;
 
 use crate::world::{World, block_on, without_wraps, wraps_under};
 
@@ -98,18 +100,128 @@ fn what_is_still_under_way_keeps_its_wrap() {
     assert_eq!(wraps_under(&world.files("a"), "old"), 1);
 }
 
+/// Backups that two keys open, neither of which seals new ones.
+fn under_two_keys_of_the_past() -> World {
+    let world = World::new();
+    world.add("third", KeyKind::Aes256, "2026-03-01T00:00:00Z");
+    let both = world.seal(&["old", "new"]);
+    block_on(made::backups(&world.store("a"), 25, &made::LENGTHS, Some(&both))).unwrap();
+    world
+}
+
+fn two_retires(world: &World, options: &str) -> [Running; 2] {
+    ["old", "new"].map(|id| world.rotate(&format!("retire --from {id} --yes{options}")).spawn())
+}
+
 #[test]
-fn two_retires_at_once_never_take_both_wraps() {
+fn no_backup_is_left_to_a_key_that_may_be_retired_at_the_same_time() {
+    let world = under_two_keys_of_the_past();
+    let before = world.files("a");
+    for running in two_retires(&world, "") {
+        let refused = running.wait().expect(40);
+        assert!(refused.stderr.contains("new backups are not sealed with that"), "{}", refused.stderr);
+    }
+    assert_eq!(world.files("a"), before);
+    world.rotate("rewrap").run().expect(0);
+    for running in two_retires(&world, "") {
+        running.wait().expect(0);
+    }
+    assert_eq!(world.proven(&["third"]).len(), 25);
+    assert_eq!((wraps_under(&world.files("a"), "old"), wraps_under(&world.files("a"), "new")), (0, 0));
+}
+
+#[test]
+fn two_forced_retires_at_once_never_take_both_wraps() {
+    let mut deleted = 0;
     for _ in 0..5 {
-        let world = World::new();
-        world.add("third", KeyKind::Aes256, "2026-03-01T00:00:00Z");
-        let both = world.seal(&["old", "new"]);
-        block_on(made::backups(&world.store("a"), 25, &made::LENGTHS, Some(&both))).unwrap();
-        let running: Vec<_> =
-            ["old", "new"].iter().map(|id| world.rotate(&format!("retire --from {id} --yes")).spawn()).collect();
-        running.into_iter().for_each(|running| _ = running.wait());
+        let world = under_two_keys_of_the_past();
+        for running in two_retires(&world, " --force") {
+            let code = running.wait().code();
+            assert!([0, 3, 10, 40].contains(&code), "{code}");
+        }
+        assert_eq!(world.proven(&["old", "new"]).len(), 25);
+        deleted += 50 - wraps_under(&world.files("a"), "old") - wraps_under(&world.files("a"), "new");
+    }
+    assert!(deleted > 0, "neither deleted anything");
+}
+
+#[test]
+fn two_forced_retires_that_are_asked_to_end_put_back_what_they_deleted() {
+    for wait in [4, 8, 12, 16, 20, 24, 28, 32] {
+        let world = under_two_keys_of_the_past();
+        let running = two_retires(&world, " --force");
+        std::thread::sleep(Duration::from_millis(wait));
+        running.iter().filter(|running| running.is_running()).for_each(|running| running.signal(Signal::TERM));
+        for running in running {
+            let code = running.wait().code();
+            assert!([0, 3, 10, 40, 143].contains(&code), "{code}");
+        }
         assert_eq!(world.proven(&["old", "new"]).len(), 25);
     }
+}
+
+#[test]
+fn the_key_that_is_named_must_open_what_is_left() {
+    let world = under_two_keys_of_the_past();
+    let before = world.files("a");
+    for line in ["retire --from old --to third --yes", "retire --from old --to third --yes --force"] {
+        let refused = world.rotate(line).run().expect(40);
+        assert!(refused.stderr.contains("it has no other under third"), "{}", refused.stderr);
+    }
+    world.rotate("retire --from old --to old --yes").run().expect(2);
+    assert_eq!(world.files("a"), before);
+    world.rotate("rewrap --from old --to third").run().expect(0);
+    world.rotate("retire --from old --to third --yes").run().expect(0);
+    assert_eq!(world.proven(&["third"]).len(), 25);
+}
+
+#[test]
+fn a_forged_backup_is_no_proof_against_the_wrap_of_the_true_data_key() {
+    let world = World::with_backups(3);
+    world.rotate("rewrap").run().expect(0);
+    // Whoever knows a key that wraps makes a backup of his own, and leaves the old wrap where it is.
+    block_on(made::backup(&world.store("forged"), &made::path(1), &made::LENGTHS, Some(&world.seal(&["new"]))))
+        .unwrap();
+    for (name, bytes) in world.files("forged") {
+        fs::write(world.path("a").join(name), bytes).unwrap();
+    }
+    let before = world.files("a");
+    let refused = world.rotate("retire --from old --yes").run().expect(30);
+    assert!(refused.stderr.contains("old does not open to the data key that new does"), "{}", refused.stderr);
+    assert_eq!(world.files("a"), before);
+    world.rotate("retire --from old --yes --force").run().expect(3);
+    let after = world.files("a");
+    let kept = made::path(1).object(&layout::wrap(&"old".parse().unwrap()));
+    assert_eq!((wraps_under(&after, "old"), after.get(&kept)), (1, before.get(&kept)));
+}
+
+#[test]
+fn a_backup_of_an_author_who_is_not_trusted_is_no_proof() {
+    let world = World::with_backups(1);
+    world.rotate("rewrap").run().expect(0);
+    world.add("sign", KeyKind::Ed25519, "2026-01-01T00:00:00Z");
+    let signer = world.ring().key("sign").unwrap().signer_key().unwrap().to_string();
+    let before = world.files("a");
+    let refused = world.rotate("retire --from old --yes").env("LIFEBOAT_TRUSTED_SIGNERS", signer).run().expect(40);
+    assert!(refused.stderr.contains("it is not signed"), "{}", refused.stderr);
+    assert_eq!(world.files("a"), before);
+}
+
+#[test]
+fn a_key_that_nobody_knows_is_not_taken_for_one_that_is_gone() {
+    let world = World::with_backups(1);
+    for command in ["retire", "rewrap", "plan", "reencrypt"] {
+        let refused = world.rotate(&format!("{command} --from nosuch")).run().expect(12);
+        assert!(refused.stderr.contains("no key and no wrap is called nosuch"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("hint: keys: old, new; wraps: old"), "{}", refused.stderr);
+    }
+    // A key of which only wraps are left is known by these.
+    world.rotate("rewrap").run().expect(0);
+    let text = fs::read_to_string(&world.keyring).unwrap();
+    let tables: Vec<_> = text.match_indices("[[key]]").map(|(at, _)| at).collect();
+    fs::write(&world.keyring, format!("{}{}", &text[..tables[0]], &text[tables[1]..])).unwrap();
+    world.rotate("retire --from old --yes").run().expect(0);
+    assert_eq!(wraps_under(&world.files("a"), "old"), 0);
 }
 
 #[test]

@@ -118,11 +118,18 @@ fn a_wrap_that_does_not_hold_the_data_key_is_told_and_never_replaced() {
         assert!(told.stderr.contains(&format!("failed: {}", made::path(n))), "{}", told.stderr);
     }
     assert!(told.stderr.contains("its MAC is not one of the key"), "{}", told.stderr);
+    assert!(told.stderr.contains("accept the wrap: it is cut or damaged"), "{}", told.stderr);
+    let hint = format!("  hint: when another wrap opens {}, delete its keys/new.json", made::path(0).id);
+    assert!(told.stderr.contains(&hint), "{}", told.stderr);
     assert_eq!(world.files("a"), before);
     // The old key is not retired while a backup would not open with another.
     let refused = world.rotate("retire --from old --yes").run().expect(30);
     assert!(refused.stderr.contains(&made::path(2).to_string()), "{}", refused.stderr);
     assert_eq!(world.files("a"), before);
+    // What the hint says is the remedy.
+    [cut, swapped, forged].iter().for_each(|wrap| fs::remove_file(wrap).unwrap());
+    world.rotate("rewrap").run().expect(0);
+    assert_eq!(world.proven(&["new"]).len(), 4);
 }
 
 #[test]

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use lifeboat_core::keys::{KeyId, KeyKind, KeyState, KeyWrap, Keyring, OpenKeys, Recipient, SealKeys};
+use lifeboat_core::keys::{KeyEntry, KeyId, KeyKind, KeyState, KeyWrap, Keyring, OpenKeys, Recipient, SealKeys};
 use lifeboat_core::{Error, Kind, Result};
+use lifeboat_rotate::backups::status;
 
 use super::Scene;
 use crate::config::Allowed;
@@ -27,6 +28,9 @@ impl Keys {
         let seal = encryption.seal_keys(environment).await.ok().flatten();
         let mut open = encryption.open_keys(allowed, environment).await?;
         let from = from.map(|id| public_id(&keyring, id)).transpose()?;
+        if let Some(from) = &from {
+            refuse_unknown(scene, &keyring, from).await?;
+        }
         let named = from
             .as_ref()
             .and_then(|from| keyring.key(from.as_str()).ok())
@@ -63,10 +67,27 @@ impl Keys {
         known.ok_or_else(|| Error::new(Kind::Usage, format!("wrap under {id}: it is a key to sign with")))
     }
 
-    /// Whether new backups are sealed with this key.
-    pub(super) fn seals(&self, id: &KeyId) -> bool {
-        self.seal.iter().flat_map(|seal| &seal.wraps).any(|key| key.id() == id)
+    /// The keys that new backups are sealed with.
+    pub(super) fn sealing(&self) -> Vec<KeyId> {
+        self.seal.iter().flat_map(|seal| &seal.wraps).map(|key| key.id().clone()).collect()
     }
+}
+
+/// Refuses an id that neither a key nor a wrap bears: nothing would be found under it, and that would look like success.
+async fn refuse_unknown(scene: &Scene<'_>, keyring: &Keyring, id: &KeyId) -> Result<()> {
+    if keyring.key(id.as_str()).is_ok() {
+        return Ok(());
+    }
+    let wraps = status(&scene.stores, &scene.options(), scene.context.monitor.clone()).await?.keys;
+    if wraps.contains_key(id) {
+        return Ok(());
+    }
+    let keys = keyring.keys().iter().filter(|key| key.kind() != KeyKind::Ed25519).map(KeyEntry::id);
+    let known = |ids: Vec<&str>| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+    let keys = known(keys.map(KeyId::as_str).collect());
+    let wraps = known(wraps.keys().map(KeyId::as_str).collect());
+    Err(Error::new(Kind::WrongKey, format!("find what is under {id}: no key and no wrap is called {id}"))
+        .hint(format!("keys: {keys}; wraps: {wraps}")))
 }
 
 /// The id that a key's wraps bear; one that the keyring does not hold is taken as it is.

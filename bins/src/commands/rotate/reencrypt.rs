@@ -3,18 +3,19 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use lifeboat_core::keys::{KeyEntry, KeyWrap, SealKeys};
+use lifeboat_core::keys::{KeyEntry, KeyState, KeyWrap, SealKeys, SignerKey};
 use lifeboat_core::store::UploadOptions;
 use lifeboat_core::{Error, Kind, Result, ResultExt as _};
 use lifeboat_rotate::backups::{
-    Failures, ReencryptKeys, ReencryptOptions, ReencryptPlan, ReencryptSummary, RemovalSummary, apply_reencrypt,
-    plan_reencrypt, remove_replaced,
+    Failures, ReencryptKeys, ReencryptOptions, ReencryptPlan, ReencryptSummary, Removal, RemovalSummary,
+    apply_reencrypt, plan_reencrypt, remove_replaced,
 };
 use serde_json::json;
 
 use super::Scene;
 use super::keys::Keys;
-use super::text::backups;
+use super::run_lock::RunLock;
+use super::text::{backups, failed as failed_text};
 use crate::cli::ReencryptArgs;
 use crate::output::{Outcome, units};
 
@@ -33,15 +34,18 @@ pub(super) async fn run(scene: &Scene<'_>, args: &ReencryptArgs) -> Result<Outco
             parts_in_flight: scene.config.backup.parts_in_flight.value.get() as usize,
             ..UploadOptions::default()
         },
+        force: args.force,
         rotate: scene.options(),
     };
-    let keys = ReencryptKeys {
-        seal: seal_keys(&keys, args.to.as_deref())?,
-        own_signers: keys.keyring.keys().iter().filter_map(KeyEntry::signer_key).cloned().collect(),
-        open: keys.open,
-    };
+    let keys =
+        ReencryptKeys { seal: seal_keys(&keys, args.to.as_deref())?, own_signers: own_signers(&keys), open: keys.open };
     let monitor = &scene.context.monitor;
+    let _lock = if args.yes { Some(RunLock::take(&options.state_dir)?) } else { None };
     let plan = plan_reencrypt(&scene.stores, &keys, &options, monitor.clone()).await?;
+    if let Some(warning) = keys.seal.single_wrap_warning().filter(|_| !plan.rewrite.is_empty()) {
+        scene.context.job().warn(&warning);
+    }
+    plan.check(&options)?;
     let text = plan_text(&plan, args.keep, &scene.addresses());
     if !args.yes {
         let json = json!({"applied": false, "plan": plan});
@@ -55,8 +59,11 @@ pub(super) async fn run(scene: &Scene<'_>, args: &ReencryptArgs) -> Result<Outco
     if !args.keep && written.rewritten > 0 {
         // By a plan of its own: what the store says now, not what was meant to be written.
         let mut replaced = plan_reencrypt(&scene.stores, &keys, &options, monitor.clone()).await?;
-        replaced.remove.retain(|removal| written.proven.contains(&removal.backup));
         let proven = &written.proven;
+        let written_now = |removal: &Removal| {
+            proven.iter().any(|proven| (proven.store, &proven.old) == (removal.store, &removal.backup))
+        };
+        replaced.remove.retain(written_now);
         let second = remove_replaced(&scene.stores, &replaced, proven, &keys, &options, monitor.clone()).await?;
         removed = both(&removed, &second);
     }
@@ -80,6 +87,12 @@ fn seal_keys(keys: &Keys, to: Option<&str>) -> Result<SealKeys> {
     let recipients = configured().into_iter().flat_map(|seal| seal.wraps).filter(|key| key.id().is_of_public_key());
     let wraps: Vec<Arc<dyn KeyWrap>> = std::iter::once(to).chain(recipients).collect();
     SealKeys::new(wraps, configured().and_then(|seal| seal.signer))
+}
+
+/// Signers whose backups are signed anew where the configuration names none: a retired one may have leaked.
+fn own_signers(keys: &Keys) -> Vec<SignerKey> {
+    let held = keys.keyring.keys().iter().filter(|key| key.state() != KeyState::Retired);
+    held.filter_map(KeyEntry::signer_key).cloned().collect()
 }
 
 fn both(first: &RemovalSummary, second: &RemovalSummary) -> RemovalSummary {
@@ -116,7 +129,7 @@ fn conclude(
         text += &format!("removed {}, {} freed\n", backups(removed.removed), units::size(removed.freed_bytes));
     }
     if failed.count > 0 {
-        text += &format!("{} failed and stay as they were\n", backups(failed.count));
+        text += &failed_text(failed.count);
     }
     text += "Old versions that the bucket keeps are still there: delete them, or the leak is not undone.\n";
     let json = json!({"applied": true, "plan": plan, "summary": written, "removed": removed});
@@ -140,6 +153,13 @@ fn plan_text(plan: &ReencryptPlan, keep: bool, stores: &[&str]) -> String {
         for removal in plan.remove.iter().take(NAMED) {
             text += &format!("    {}, replaced by {}\n", removal.backup, removal.replaced_by);
         }
+    }
+    for (id, count) in &plan.lost_wraps {
+        text += &format!("  {} opened with {id} so far: the new ones will not\n", backups(*count));
+    }
+    for duplicate in plan.duplicates.iter().take(NAMED) {
+        let (one, other) = (&duplicate.backup, &duplicate.other);
+        text += &format!("  {one} and {other} are one backup sealed anew twice: verify one, delete the other\n");
     }
     if plan.unencrypted > 0 {
         text += &format!("  {} not encrypted: --allow-unencrypted seals them too\n", units::count(plan.unencrypted));

@@ -18,17 +18,18 @@ use crate::output::Outcome;
 /// [`Policy`](lifeboat_core::Kind::Policy) when a backup would not open any more, or the key is or was lately in use.
 pub(super) async fn run(scene: &Scene<'_>, args: &RetireArgs) -> Result<Outcome> {
     let allowed = Allowed { unencrypted: false, retired: args.allow_retired };
-    let mut keys = Keys::load(scene, allowed, Some(&args.from)).await?;
+    let keys = Keys::load(scene, allowed, Some(&args.from)).await?;
     let from = keys.from.clone().ok_or_else(|| Error::new(Kind::Usage, "find out which key goes"))?;
-    if let Some(to) = &args.to {
-        let to = keys.to(Some(to))?;
-        keys.open.keys.retain(|key| key.id() == to.id());
+    let to = args.to.as_deref().map(|to| keys.to(Some(to))).transpose()?.map(|to| to.id().clone());
+    if to.as_ref() == Some(&from) {
+        return Err(Error::new(Kind::Usage, format!("retire {from} in favour of {from}: --from and --to are one key")));
     }
     let entry = keys.keyring.key(from.as_str()).ok();
     let options = RetireOptions {
+        to,
         force: args.force,
         rotate: scene.options(),
-        ..RetireOptions::new(from.clone(), entry, keys.seals(&from))
+        ..RetireOptions::new(from.clone(), entry, keys.sealing())
     };
     let monitor = scene.context.monitor.clone();
     let plan = plan_retire(&scene.stores, &keys.open, &options, monitor.clone()).await?;
@@ -44,7 +45,8 @@ pub(super) async fn run(scene: &Scene<'_>, args: &RetireArgs) -> Result<Outcome>
     let summary = apply_retire(&scene.stores, &plan, &options, monitor).await?;
     let mut text = told + &format!("deleted {} of {}\n", wraps(summary.deleted), from);
     if summary.failed.count > 0 {
-        text += &format!("{} keep theirs\n", backups(summary.failed.count));
+        let (count, keep) = (summary.failed.count, if summary.failed.count == 1 { "keeps its" } else { "keep theirs" });
+        text += &format!("{} {keep}\n", backups(count));
     }
     let json = json!({"applied": true, "from": from, "plan": plan, "summary": summary});
     Ok(scene.ended(text + NO_REMEDY, json, summary.deleted + summary.gone > 0, &summary.failed))
@@ -52,7 +54,7 @@ pub(super) async fn run(scene: &Scene<'_>, args: &RetireArgs) -> Result<Outcome>
 
 fn tell_refusals(scene: &Scene<'_>, plan: &RetirePlan) {
     for refusal in &plan.refused.first {
-        scene.context.console.line(&format!("refused: {}: {}", refusal.backup, refusal.error));
+        scene.tell("refused", refusal);
     }
 }
 

@@ -22,7 +22,8 @@ pub(super) fn plan(plan: &RewrapPlan, to: &KeyId, stores: &[&str]) -> String {
 }
 
 pub(super) fn rewrap(summary: &RewrapSummary, to: &KeyId, stores: &[&str]) -> String {
-    let mut text = format!("{} open with {to} now in {}\n", backups(summary.rewrapped), stores.join(", "));
+    let open = if summary.rewrapped == 1 { "opens" } else { "open" };
+    let mut text = format!("{} {open} with {to} now in {}\n", backups(summary.rewrapped), stores.join(", "));
     text += &line(summary.already, "a wrap under it already, which opens to the same data key");
     text += &line(summary.already_not_compared, "a wrap under it already, which could not be opened to compare");
     if summary.not_compared > 0 {
@@ -33,7 +34,7 @@ pub(super) fn rewrap(summary: &RewrapSummary, to: &KeyId, stores: &[&str]) -> St
     }
     text += &rest(summary.passed_over, summary.unencrypted, summary.unfinished);
     if summary.failed.count > 0 {
-        text += &format!("{} failed and stay as they were\n", backups(summary.failed.count));
+        text += &failed(summary.failed.count);
     }
     text + NO_REMEDY
 }
@@ -43,13 +44,19 @@ pub(super) fn verify(report: &VerifyReport, to: &KeyId, stores: &[&str]) -> Stri
         format!("{to} alone opens {} in {}, proven by their manifests\n", backups(report.proven), stores.join(", "));
     text += &rest(0, report.unencrypted, report.unfinished);
     if report.failed.count > 0 {
-        text += &format!("{} do not open with it\n", backups(report.failed.count));
+        let (count, does) = (report.failed.count, if report.failed.count == 1 { "does" } else { "do" });
+        text += &format!("{} {does} not open with it\n", backups(count));
     }
     text
 }
 
 pub(super) fn backups(count: u64) -> String {
     if count == 1 { "1 backup".to_owned() } else { format!("{} backups", units::count(count)) }
+}
+
+pub(super) fn failed(count: u64) -> String {
+    let stay = if count == 1 { "stays as it was" } else { "stay as they were" };
+    format!("{} failed and {stay}\n", backups(count))
 }
 
 fn line(count: u64, what: &str) -> String {

@@ -65,14 +65,25 @@ impl Wrap {
     /// [`Kind::Integrity`] when it is cut, damaged, of another owner or of another key; [`Kind::Config`] when its format is
     /// newer than this release reads.
     pub fn parse(bytes: &[u8], owner: &str, key: &KeyId) -> Result<Self> {
-        Self::read(bytes, owner, key)
-            .map_err(|error| error.while_doing(format!("read {} of {owner}", key.object_name())))
+        Self::read(bytes, owner, key).map_err(|error| {
+            let (name, damaged) = (key.object_name(), error.kind() == Kind::Integrity);
+            let error = error.while_doing(format!("read {name} of {owner}"));
+            if !damaged {
+                return error;
+            }
+            error.hint(format!(
+                "when another wrap opens {owner}, delete its {name}, that one object and no other, and \
+                 `lifeboat rotate backups rewrap` writes it anew"
+            ))
+        })
     }
 
     fn read(bytes: &[u8], owner: &str, key: &KeyId) -> Result<Self> {
         if bytes.len() > BYTES_MAX {
             return Err(damaged(format!("{} bytes are too many for a wrap", bytes.len())));
         }
+        let json = serde_json::from_slice::<serde::de::IgnoredAny>(bytes);
+        json.kind_of(Kind::Integrity, || "accept the wrap: it is cut or damaged".into())?;
         refuse_other_formats(bytes)?;
         let document: Document = serde_json::from_slice(bytes).kind_of(Kind::Integrity, || "read a wrap".into())?;
         if document.backup != owner {

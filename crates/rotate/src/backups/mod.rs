@@ -5,9 +5,14 @@
 //! rotated with the backups. Rewrap is no remedy for a leaked key: whoever kept an old wrap and has the old key still has
 //! the data key. Re-encryption, and the deletion of old versions in the bucket, is.
 //!
-//! Invariants: a wrap is written only around a data key that the manifest's MAC proved, and never over another. The last
-//! wrap of a backup is never deleted. Every step may be the last one of a killed run: whatever lies in the store then, each
-//! backup opens, and the next run goes on from it. Two at once do no harm.
+//! Invariants: a wrap is written only around a data key that the manifest's MAC proved, and never over one that was there
+//! when its folder was listed; two rewraps at once may each write theirs, and either opens to the same data key. Every step
+//! may be the last one of a killed run: whatever lies in the store then, each backup opens, and the next run goes on from it.
+//!
+//! One run never deletes the last wrap of a backup, and two at once do not as long as they agree on what seals new backups:
+//! what stays is under such a key, and nobody may retire that. Two whose keyrings differ, or who are forced, can each delete
+//! the wrap that the other leaves; each looks again after it deleted and puts its own back, so that only two that are killed
+//! in that moment, both, lose a backup. Two re-encryptions of one store on two hosts lose nothing and write everything twice.
 //!
 //! Memory does not grow with the number of backups, except for what plans hold: the names of what they would destroy.
 
@@ -36,8 +41,8 @@ pub use failures::{Failed, Failures};
 pub use folder::Owner;
 pub use plan::{RewrapPlan, plan_rewrap};
 pub use reencrypt::{
-    ReencryptKeys, ReencryptOptions, ReencryptPlan, ReencryptSummary, Removal, RemovalSummary, Rewrite,
-    apply_reencrypt, plan_reencrypt, remove_replaced,
+    Duplicate, ReencryptKeys, ReencryptOptions, ReencryptPlan, ReencryptSummary, Removal, RemovalSummary, Replacement,
+    Rewrite, apply_reencrypt, plan_reencrypt, remove_replaced,
 };
 pub use retire::{RetireOptions, RetirePlan, RetireSummary, Retirement, apply_retire, plan_retire};
 pub use rewrap::{RewrapOptions, RewrapSummary, rewrap};

@@ -22,7 +22,7 @@ use lifeboat_core::{BackupId, Error, Job, Kind, Result};
 use serde::Serialize;
 
 pub use removal::{RemovalSummary, remove_replaced};
-pub use rewriting::{ReencryptSummary, apply_reencrypt};
+pub use rewriting::{ReencryptSummary, Replacement, apply_reencrypt};
 
 use super::RotateOptions;
 use super::each::{each, ready};
@@ -36,7 +36,7 @@ pub struct ReencryptKeys {
     pub open: OpenKeys,
     /// Seals the new ones.
     pub seal: SealKeys,
-    /// Signers of ours whose backups may be signed anew, beside the trusted ones.
+    /// Signers of ours whose backups may be signed anew where nobody is named as trusted; never one whose key leaked.
     pub own_signers: Vec<SignerKey>,
 }
 
@@ -51,6 +51,8 @@ pub struct ReencryptOptions {
     pub state_dir: PathBuf,
     /// How objects are uploaded.
     pub upload: UploadOptions,
+    /// Seal anew also backups that recipients open who would not open the new ones.
+    pub force: bool,
     /// What every operation is given.
     pub rotate: RotateOptions,
 }
@@ -62,6 +64,11 @@ pub struct ReencryptPlan {
     pub rewrite: Vec<Rewrite>,
     /// Backups of which another was written.
     pub remove: Vec<Removal>,
+    /// Keys that would not open the new backups although they open old ones, each with the number of those. The key that is
+    /// rotated away from is not among them.
+    pub lost_wraps: BTreeMap<KeyId, u64>,
+    /// New backups of one old one: all but one of them can be deleted.
+    pub duplicates: Vec<Duplicate>,
     /// Backups that are not encrypted, and stay so: reading them is not allowed.
     pub unencrypted: u64,
     /// Those whose manifest cannot be read.
@@ -79,6 +86,20 @@ pub struct Rewrite {
     pub backup: BackupPath,
     /// Bytes to read, and to write.
     pub stored_bytes: u64,
+}
+
+/// Backups that each say to be another one sealed anew: two runs at once leave such.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Duplicate {
+    /// The store's position in the list that was given.
+    #[serde(skip)]
+    pub store: usize,
+    /// One of them.
+    #[serde(serialize_with = "shown")]
+    pub backup: BackupPath,
+    /// Another.
+    #[serde(serialize_with = "shown")]
+    pub other: BackupPath,
 }
 
 /// A backup that was sealed anew and would be removed.
@@ -118,7 +139,10 @@ impl ReencryptKeys {
             return Err(refuse("our own signer is not a trusted one").hint("add it to trusted_signers in [encryption]"));
         }
         let mut judges = self.open.clone();
-        judges.trusted_signers.extend(self.own_signers.iter().cloned());
+        if judges.trusted_signers.is_empty() {
+            judges.trusted_signers.clone_from(&self.own_signers);
+            judges.trusted_signers.push(signer.public().clone());
+        }
         stored.judge(&judges, name)?;
         Ok(Some(signer))
     }
@@ -165,11 +189,13 @@ pub async fn plan_reencrypt(
     let job = options.rotate.job(monitor);
     let mut plan = ReencryptPlan::default();
     for (position, store) in stores.iter().enumerate() {
-        let mut found = look_through(store, options.from.as_ref(), &job).await?;
+        let mut found = look_through(store, keys, options.from.as_ref(), &job).await?;
         if let Some(before) = options.before {
             add_older(store, &mut found, before, &mut plan.failed, &job).await?;
         }
-        let replaced = replaced(store, &found, &mut plan.failed, &job).await?;
+        let (replaced, twice) = replaced(store, &found, &mut plan.failed, &job).await?;
+        let duplicate = |(backup, other)| Duplicate { store: position, backup, other };
+        plan.duplicates.extend(twice.into_iter().map(duplicate));
         plan.add(position, &found, &replaced, keys.open.allow_unencrypted);
     }
     Ok(plan)
@@ -181,16 +207,20 @@ struct Seen {
     /// Whether it is sealed anew, if it is sealed at all.
     meant: bool,
     stored_bytes: u64,
+    /// Its wraps that a new one would not have.
+    lost: Vec<KeyId>,
 }
 
 type Found = BTreeMap<BackupPath, Seen>;
 
-async fn look_through(store: &Store, from: Option<&KeyId>, job: &Job) -> Result<Found> {
+async fn look_through(store: &Store, keys: &ReencryptKeys, from: Option<&KeyId>, job: &Job) -> Result<Found> {
     let mut found = Found::new();
+    let stays = |id: &KeyId| from == Some(id) || keys.seal.wraps.iter().any(|key| key.id() == id);
     let seen = |folder: &Folder<'_>| {
         let meant = from.is_some_and(|from| folder.has_wrap(from));
         let stored_bytes = folder.objects.values().sum();
-        (folder.owner.clone(), Seen { state: folder.state(), meant, stored_bytes })
+        let lost = folder.wraps().into_iter().filter(|id| !stays(id)).collect();
+        (folder.owner.clone(), Seen { state: folder.state(), meant, stored_bytes, lost })
     };
     let keep = |(owner, seen)| {
         if let Owner::Backup(path) = owner {
@@ -221,14 +251,15 @@ async fn add_older(
     Ok(())
 }
 
-/// Which backups were sealed anew, by what the new ones say. Those have the same time, so that only few are read.
+/// Which backups were sealed anew, by what the new ones say, and pairs that say it of the same one. Those have the same time,
+/// so that only few are read.
 async fn replaced(
     store: &Store,
     found: &Found,
     failed: &mut Failures,
     job: &Job,
-) -> Result<BTreeMap<BackupPath, BackupPath>> {
-    let mut replaced = BTreeMap::new();
+) -> Result<(BTreeMap<BackupPath, BackupPath>, Vec<(BackupPath, BackupPath)>)> {
+    let (mut replaced, mut twice) = (BTreeMap::new(), Vec::new());
     for path in found.iter().filter(|(_, seen)| seen.state != State::Unfinished).map(|(path, _)| path) {
         if siblings(found, path).nth(1).is_none() {
             continue;
@@ -237,13 +268,14 @@ async fn replaced(
         match Box::pin(folder.manifest(job)).await {
             Ok(stored) => {
                 let old = stored.manifest.reencrypted_from.map(|id| BackupPath { id, ..path.clone() });
-                replaced.extend(old.filter(|old| old != path).map(|old| (old, path.clone())));
+                let Some(old) = old.filter(|old| old != path) else { continue };
+                twice.extend(replaced.insert(old, path.clone()).map(|other| (other, path.clone())));
             }
             Err(error) if super::ends_all(&error) => return Err(error),
             Err(error) => failed.add(Failed::of(&folder, &error)),
         }
     }
-    Ok(replaced)
+    Ok((replaced, twice))
 }
 
 /// The backups of the same database, class and time, itself among them.
@@ -253,6 +285,22 @@ fn siblings<'f>(found: &'f Found, path: &BackupPath) -> impl Iterator<Item = &'f
 }
 
 impl ReencryptPlan {
+    /// Refuses a plan whose new backups some recipient of old ones would not open: often the recovery key, whose loss
+    /// nobody notices before it is needed.
+    ///
+    /// # Errors
+    /// [`Kind::Policy`]; none with `force`.
+    pub fn check(&self, options: &ReencryptOptions) -> Result<()> {
+        let lost: Vec<_> = self.lost_wraps.iter().filter(|(id, _)| id.is_of_public_key()).collect();
+        if options.force || lost.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = lost.iter().map(|(id, count)| format!("{id} ({count})")).collect();
+        let doing = format!("seal backups anew: recipients who open old ones would not open them: {}", ids.join(", "));
+        Err(Error::new(Kind::Policy, doing)
+            .hint("add them to recipients in [encryption], or give --force if they are to open nothing any more"))
+    }
+
     fn add(
         &mut self,
         store: usize,
@@ -266,6 +314,7 @@ impl ReencryptPlan {
                 Some(by) => self.remove.push(Removal { store, backup, replaced_by: by.clone(), stored_bytes }),
                 None if seen.state == State::Sealed && seen.meant => {
                     self.rewrite.push(Rewrite { store, backup, stored_bytes });
+                    seen.lost.iter().for_each(|id| *self.lost_wraps.entry(id.clone()).or_default() += 1);
                 }
                 None if seen.state == State::Unencrypted && allow_unencrypted => {
                     self.rewrite.push(Rewrite { store, backup, stored_bytes });

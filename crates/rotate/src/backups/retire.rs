@@ -25,12 +25,15 @@ use super::{IN_FLIGHT, RotateOptions};
 pub struct RetireOptions {
     /// The key whose wraps are deleted.
     pub key: KeyId,
-    /// Whether new backups are sealed with it, by this host's configuration.
-    pub seals: bool,
+    /// The only key whose wraps may stay in their place; any other when it is `None`.
+    pub to: Option<KeyId>,
+    /// The keys that new backups are sealed with, by this host's configuration. Without `force` only wraps under these count
+    /// as ones that stay: nobody who shares the configuration can be deleting those.
+    pub sealing: Vec<KeyId>,
     /// When it ceased to be primary, where that is known.
     pub primary_until: Option<Timestamp>,
-    /// Retire a key although it is or was recently in use; count wraps that none of our keys opens; pass over what cannot be
-    /// retired. The last wrap of a backup is kept even so.
+    /// Retire a key although it is or was recently in use; count wraps that none of our keys opens, and those under keys that
+    /// seal nothing any more; pass over what cannot be retired. The last wrap of a backup is kept even so.
     pub force: bool,
     /// What every operation is given.
     pub rotate: RotateOptions,
@@ -71,13 +74,20 @@ pub struct Retirement {
 }
 
 impl RetireOptions {
-    /// The options for a key; `entry` is the one of the keyring, where it has one, and `seals` says whether new backups are
-    /// sealed with it.
+    /// The options for a key; `entry` is the one of the keyring, where it has one, and `sealing` are the keys that new backups
+    /// are sealed with.
     #[must_use]
-    pub fn new(key: KeyId, entry: Option<&KeyEntry>, seals: bool) -> Self {
-        let primary = entry.is_some_and(|entry| entry.state() == KeyState::Primary);
+    pub fn new(key: KeyId, entry: Option<&KeyEntry>, mut sealing: Vec<KeyId>) -> Self {
+        if entry.is_some_and(|entry| entry.state() == KeyState::Primary) {
+            sealing.push(key.clone());
+        }
         let primary_until = entry.and_then(KeyEntry::primary_until);
-        Self { key, seals: seals || primary, primary_until, force: false, rotate: RotateOptions::default() }
+        Self { key, to: None, sealing, primary_until, force: false, rotate: RotateOptions::default() }
+    }
+
+    /// Whether wraps under this key may stay in the place of the one that goes.
+    fn may_stay(&self, id: &KeyId) -> bool {
+        *id != self.key && self.to.as_ref().is_none_or(|to| to == id)
     }
 
     /// Refuses a key that is in use, or was when backups began that may still be under way.
@@ -89,7 +99,7 @@ impl RetireOptions {
         if self.force {
             return Ok(());
         }
-        if self.seals {
+        if self.sealing.contains(&self.key) {
             return refuse("new backups are sealed with it".to_owned());
         }
         match self.primary_until {
@@ -101,10 +111,12 @@ impl RetireOptions {
     }
 }
 
-/// Looks through every store for wraps under the key, and proves for each that another wrap opens to the same data key.
+/// Looks through every store for wraps under the key, and proves for each that another wrap opens to the same data key, which
+/// is the one in the wrap that goes where `keys` open that.
 ///
 /// # Errors
-/// [`Kind::Policy`] for a key that is in use, or was primary within 48 hours; those of the stores. What stands against deleting a single wrap is in the plan.
+/// [`Kind::Policy`] for a key that is in use, or was primary within 48 hours; those of the stores. What stands against
+/// deleting a single wrap is in the plan.
 pub async fn plan_retire(
     stores: &[Store],
     keys: &OpenKeys,
@@ -113,13 +125,16 @@ pub async fn plan_retire(
 ) -> Result<RetirePlan> {
     options.judge()?;
     let job = options.rotate.job(monitor);
+    let going = keys.keys.iter().find(|key| *key.id() == options.key).cloned();
     let mut others = keys.clone();
-    others.keys.retain(|key| *key.id() != options.key);
+    others.keys.retain(|key| options.may_stay(key.id()));
+    // A wrap that nobody is about to retire is the better proof.
+    others.keys.sort_by_key(|key| !options.sealing.contains(key.id()));
     let addresses = stores.iter().map(|store| store.address().to_owned()).collect();
     let key = Some(options.key.clone());
     let mut plan = RetirePlan { key, stores: addresses, force: options.force, ..RetirePlan::default() };
     let mut refused = Failures::default();
-    let judge = &Judge { others, options, now: options.rotate.clock.now(), job: &job };
+    let judge = &Judge { others, going, options, now: options.rotate.clock.now(), job: &job };
     let take = |(store, owner, judged): (Option<usize>, Owner, Judged)| match judged {
         Judged::Delete { kept, proven } => {
             plan.delete.extend(store.map(|store| Retirement { store, owner, kept, proven }));

@@ -34,11 +34,14 @@ impl Source<'_> {
     }
 
     async fn digest(&self, object: &StoredObject, job: &Job) -> Result<Sha256> {
-        let mut unsealed = Unsealed::new(self.opener(object)?);
         let name = self.path.object(&object.name);
-        let push = |block: Bytes| unsealed.push(&block).map(drop);
-        self.store.read_proven(job, &name, object.length, object.sha256, push).await?;
-        Ok(unsealed.finish()?.1)
+        let digested = async {
+            let mut unsealed = Unsealed::new(self.opener(object)?);
+            let push = |block: Bytes| unsealed.push(&block).map(drop);
+            self.store.read_proven(job, &name, object.length, object.sha256, push).await?;
+            Ok::<_, Error>(unsealed.finish()?.1)
+        };
+        digested.await.map_err(|error| error.while_doing(format!("read {name}")))
     }
 
     fn opener(&self, object: &StoredObject) -> Result<Option<Opener>> {

@@ -27,11 +27,22 @@ pub struct ReencryptSummary {
     pub rewritten: u64,
     /// Bytes that were stored.
     pub stored_bytes: u64,
-    /// The old ones: what [`remove_replaced`](super::remove_replaced) need not prove again.
+    /// Which is in which: what [`remove_replaced`](super::remove_replaced) need not prove again.
     #[serde(skip)]
-    pub proven: Vec<BackupPath>,
+    pub proven: Vec<Replacement>,
     /// Those that failed; they stay as they are.
     pub failed: Failures,
+}
+
+/// A backup and the one that was proven to hold the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The store's position in the list that was given: another store may hold backups of the same names.
+    pub store: usize,
+    /// The old one.
+    pub old: BackupPath,
+    /// The new one.
+    pub new: BackupPath,
 }
 
 /// Writes the backups of a plan anew, one after another: same time, new id, new data key, under every key of
@@ -39,7 +50,7 @@ pub struct ReencryptSummary {
 /// same bytes as the old one's. The old ones stay: see [`remove_replaced`](super::remove_replaced).
 ///
 /// # Errors
-/// [`Kind::Config`] without a usable state directory; a store that does not answer, cancellation. What fails for one backup is
+/// As [`ReencryptPlan::check`], with nothing done; [`Kind::Config`] without a usable state directory; a store that does not answer, cancellation. What fails for one backup is
 /// in the summary.
 pub async fn apply_reencrypt(
     stores: &[Store],
@@ -48,6 +59,7 @@ pub async fn apply_reencrypt(
     options: &ReencryptOptions,
     monitor: Arc<dyn Monitor>,
 ) -> Result<ReencryptSummary> {
+    plan.check(options)?;
     let job = options.rotate.job(monitor);
     let journal = Journal::open(&options.state_dir.join("uploads"))?;
     let mut summary = ReencryptSummary { failed: plan.failed.clone(), ..ReencryptSummary::default() };
@@ -61,10 +73,10 @@ pub async fn apply_reencrypt(
         job.step(&format!("seal {} anew", rewrite.backup));
         let rewriting = Rewriting { store, keys, options, journal: &journal, job: &job };
         match Box::pin(rewriting.one(rewrite)).await {
-            Ok(stored_bytes) => {
+            Ok((new, stored_bytes)) => {
                 summary.rewritten += 1;
                 summary.stored_bytes += stored_bytes;
-                summary.proven.push(rewrite.backup.clone());
+                summary.proven.push(Replacement { store: rewrite.store, old: rewrite.backup.clone(), new });
             }
             Err(error) if ends_all(&error) => return Err(error),
             Err(error) => summary.failed.add(Failed::named(store.address(), rewrite.backup.to_string(), &error)),
@@ -82,7 +94,8 @@ struct Rewriting<'a> {
 }
 
 impl Rewriting<'_> {
-    async fn one(&self, rewrite: &Rewrite) -> Result<u64> {
+    /// The new backup, proven, and how long it is.
+    async fn one(&self, rewrite: &Rewrite) -> Result<(BackupPath, u64)> {
         let old = Folder::read(self.store, Owner::Backup(rewrite.backup.clone()), self.job).await?;
         let (stored, key) = open(&old, self.keys, self.job).await?;
         let signer = self.keys.signer_for(&stored, &rewrite.backup.to_string())?;
@@ -93,7 +106,7 @@ impl Rewriting<'_> {
         self.put_wraps(&path, &key).await?;
         let (manifest, digests) = self.copy(&source, &path, &key).await?;
         self.commit(&path, &manifest, &key, signer, &digests).await?;
-        Ok(manifest.stored_bytes())
+        Ok((path, manifest.stored_bytes()))
     }
 
     /// What nobody can open is no backup: wraps come before anything that is sealed.

@@ -1,15 +1,18 @@
 //! Deletes what a plan says, looking again before and after.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use lifeboat_core::job::cancelled;
 use lifeboat_core::keys::{KeyId, Wrap};
 use lifeboat_core::monitor::{Counter, Monitor};
 use lifeboat_core::store::{Store, layout};
 use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::super::ends_all;
 use super::super::failures::{Failed, Failures};
@@ -28,7 +31,9 @@ pub struct RetireSummary {
 }
 
 /// Deletes the wraps of a plan, and nothing else. Before each the wrap that stays is read once more; when it has vanished
-/// right after, because somebody deleted that one at the same moment, the deleted one is put back.
+/// right after, because somebody deleted that one at the same moment, the deleted one is put back: also when the operation is
+/// cancelled meanwhile, but not when the process is killed. That is why wraps under keys that may be retired do not count as
+/// ones that stay.
 ///
 /// # Errors
 /// As [`RetirePlan::check`], with nothing done; a store that does not answer, cancellation. What fails for one backup is in
@@ -44,8 +49,9 @@ pub async fn apply_retire(
     let mut summary = RetireSummary { failed: plan.refused.clone(), ..RetireSummary::default() };
     let mut waiting = plan.delete.iter();
     let mut deleting = FuturesUnordered::new();
+    let mut ended = Ok(());
     loop {
-        let room = options.rotate.at_once.max(1) - deleting.len();
+        let room = if ended.is_ok() { options.rotate.at_once.max(1) - deleting.len() } else { 0 };
         for retirement in waiting.by_ref().take(room) {
             deleting.extend(stores.get(retirement.store).map(|store| with(store, retirement, &options.key, job)));
         }
@@ -54,11 +60,12 @@ pub async fn apply_retire(
         match done {
             Ok(true) => summary.deleted += 1,
             Ok(false) => summary.gone += 1,
-            Err(error) if ends_all(&error) => return Err(error),
+            // Those under way end by themselves: a deletion that is dropped would not be looked at again.
+            Err(error) if ends_all(&error) => ended = ended.and(Err(error)),
             Err(error) => summary.failed.add(Failed::named(store.address(), retirement.owner.to_string(), &error)),
         }
     }
-    Ok(summary)
+    ended.map(|()| summary)
 }
 
 async fn with<'a>(
@@ -81,11 +88,28 @@ async fn delete(store: &Store, retirement: &Retirement, key: &KeyId, job: &Job) 
         return Err(Error::new(Kind::Policy, format!("delete the wrap of {owner}: the one under {kept} is gone"))
             .hint("make the plan anew: somebody retires keys at the same time"));
     }
-    store.delete(job, &name).await?;
-    if let Ok(true) = stays(store, job, owner, kept).await {
-        return Ok(true);
+    job.check()?;
+    let lasting = &Job::new(job.monitor.clone(), CancellationToken::new());
+    let overdue = async {
+        job.cancel.cancelled().await;
+        tokio::time::sleep(END_DEADLINE).await;
+    };
+    tokio::select! {
+        biased;
+        done = unless_left_alone(store, retirement, &name, going, lasting) => done.map(|()| true),
+        () = overdue => Err(cancelled()),
     }
-    store.put(job, &name, going).await?;
+}
+
+/// Deletes the wrap, and puts it back unless the other is still there.
+async fn unless_left_alone(store: &Store, retirement: &Retirement, name: &str, going: Bytes, job: &Job) -> Result<()> {
+    let Retirement { owner, kept, .. } = retirement;
+    let deleted = store.delete(job, name).await;
+    if let Ok(true) = stays(store, job, owner, kept).await {
+        return deleted;
+    }
+    let back = store.put(job, name, going).await;
+    back.map_err(|error| error.while_doing(format!("put the wrap of {owner} back: the one under {kept} vanished")))?;
     Err(Error::new(
         Kind::Policy,
         format!("delete the wrap of {owner}: the one under {kept} vanished, and it was put back"),
@@ -108,3 +132,6 @@ async fn read(store: &Store, job: &Job, name: &str) -> Result<Option<Bytes>> {
         Err(error) => Err(error),
     }
 }
+
+/// How long deletions under way have to end when the operation is cancelled.
+const END_DEADLINE: Duration = Duration::from_secs(20);
