@@ -12,7 +12,7 @@ use super::env_vars;
 use super::environment::Environment;
 use super::layers::Layers;
 use super::origin::Sourced;
-use super::problems::Problems;
+use super::problems::{Place, Problems};
 use super::secret_ref::SecretRef;
 use super::section::Section;
 use super::setting::{Misfit, Setting, kind_of, quoted};
@@ -61,6 +61,13 @@ impl EncryptionConfig {
 
     /// Lays flags and environment over the file.
     pub(crate) fn layered(self, flags: EncryptionFlags<'_>, layers: &mut Layers<'_>) -> Self {
+        for variable in [env_vars::KEYRING, env_vars::RECIPIENTS, env_vars::TRUSTED_SIGNERS] {
+            if layers.environment.is_set_to_nothing(variable) {
+                // Elsewhere this counts as unset; here a forgotten value would turn protection off.
+                let misfit = Misfit::new("it is set to nothing").help("give it a value, or unset it");
+                layers.problems.add(Place::Named(variable), misfit);
+            }
+        }
         let recipients = flags.recipients.join(" ");
         let recipients = (!flags.recipients.is_empty()).then_some(recipients.as_str());
         Self {
@@ -270,6 +277,14 @@ mod tests {
         let open = config.open_keys(Allowed { unencrypted: true, retired: false }, &environment).await.unwrap();
         assert_eq!(open.trusted_signers[0].to_string(), SIGNER);
         assert!(open.required && open.allow_unencrypted);
+    }
+
+    #[test]
+    fn a_variable_that_is_set_to_nothing_is_refused() {
+        for variable in ["LIFEBOAT_KEYRING", "LIFEBOAT_RECIPIENTS", "LIFEBOAT_TRUSTED_SIGNERS"] {
+            let environment = Environment::from([(variable, "")]);
+            assert!(load("", EncryptionFlags::default(), &environment).is_err(), "{variable}");
+        }
     }
 
     #[tokio::test]

@@ -23,6 +23,11 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether a variable is set, to nothing.
+    pub(crate) fn is_set_to_nothing(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(String::is_empty)
+    }
+
     /// A variable as libpq's rules want it: the account's name stands in for a missing `USER`, as under cron.
     pub(crate) fn for_libpq(&self, name: &str) -> Option<String> {
         let account = || (name == "USER").then(account_name).flatten();

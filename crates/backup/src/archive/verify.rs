@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::Range;
-use lifeboat_core::keys::OpenKeys;
+use lifeboat_core::keys::{OpenKeys, Wrap};
 use lifeboat_core::manifest::{Manifest, StoredObject};
 use lifeboat_core::monitor::{Counter, Monitor};
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::BackupPath;
-use lifeboat_core::{Job, Result};
+use lifeboat_core::store::layout::{self, BackupPath};
+use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +34,8 @@ pub struct VerifySummary {
     pub rows: Option<u64>,
     /// What could not be checked, and why.
     pub unchecked: Vec<String>,
+    /// What is damaged and keeps nothing from being restored: a wrap beside another that opens.
+    pub warnings: Vec<String>,
 }
 
 /// Reads a backup to its last byte and compares it with its manifest and index.
@@ -58,7 +60,9 @@ pub async fn verify(
     if manifest.is_encrypted() && keys.keys.is_empty() && keys.retired.is_empty() {
         return verify_stored(store, keys, &job, &found).await;
     }
+    let damaged = damaged_wraps(store, &job, &found).await?;
     let archive = open(store, keys, &job, reference, found).await?;
+    let warnings = told(&job, &damaged);
     for (position, object) in archive.manifest.script.iter().enumerate() {
         verify_script_object(store, &job, &archive, position, object).await?;
     }
@@ -66,34 +70,52 @@ pub async fn verify(
         verify_attachment(store, &job, &archive, object).await?;
     }
     let (sql_bytes, rows) = (archive.index.script_bytes, archive.index.rows());
-    Ok(summary(&archive.path, &archive.manifest, Some((sql_bytes, rows)), Vec::new()))
+    Ok(VerifySummary { warnings, ..summary(&archive.path, &archive.manifest, Some((sql_bytes, rows))) })
+}
+
+/// Reads every wrap, and gives what is wrong with them. Whether one opens, only its key can tell.
+async fn damaged_wraps(store: &Store, job: &Job, found: &Found) -> Result<Vec<Error>> {
+    let mut damaged = Vec::new();
+    for id in &found.wraps {
+        let bytes = store.get(job, &found.path.object(&layout::wrap(id))).await?;
+        damaged.extend(Wrap::parse(&bytes, found.path.id.as_str(), id).err());
+    }
+    Ok(damaged)
+}
+
+fn told(job: &Job, damaged: &[Error]) -> Vec<String> {
+    damaged.iter().map(Error::chain).inspect(|warning| job.warn(warning)).collect()
 }
 
 /// Proves what can be proven without a key.
 async fn verify_stored(store: &Store, keys: &OpenKeys, job: &Job, found: &Found) -> Result<VerifySummary> {
     found.stored.judge(keys, &found.path.to_string())?;
+    let mut damaged = damaged_wraps(store, job, found).await?;
+    if damaged.len() == found.wraps.len() {
+        let error = Error::new(Kind::Integrity, format!("verify {}: no wrap of its data key is whole", found.path));
+        return Err(error
+            .hint("nobody can open it: see `lifeboat list` for another one")
+            .caused_by(damaged.swap_remove(0)));
+    }
+    let warnings = told(job, &damaged);
     let manifest = &found.stored.manifest;
     for object in manifest.objects() {
         let name = found.path.object(&object.name);
         store.read_proven(job, &name, object.length, object.sha256, |_| Ok(())).await?;
     }
     let unchecked = UNCHECKED_WITHOUT_KEY.iter().map(|what| (*what).to_owned()).collect();
-    Ok(summary(&found.path, manifest, None, unchecked))
+    Ok(VerifySummary { unchecked, warnings, ..summary(&found.path, manifest, None) })
 }
 
-fn summary(
-    path: &BackupPath,
-    manifest: &Manifest,
-    opened: Option<(u64, u64)>,
-    unchecked: Vec<String>,
-) -> VerifySummary {
+fn summary(path: &BackupPath, manifest: &Manifest, opened: Option<(u64, u64)>) -> VerifySummary {
     VerifySummary {
         backup: path.to_string(),
         objects: manifest.objects().count(),
         stored_bytes: manifest.stored_bytes(),
         sql_bytes: opened.map(|(sql_bytes, _)| sql_bytes),
         rows: opened.map(|(_, rows)| rows),
-        unchecked,
+        unchecked: Vec::new(),
+        warnings: Vec::new(),
     }
 }
 
@@ -156,6 +178,7 @@ async fn verify_attachment(store: &Store, job: &Job, archive: &Archive, object: 
 }
 
 const UNCHECKED_WITHOUT_KEY: &[&str] = &[
+    "whether the wraps open, and to the right data key",
     "who wrote the manifest: its MAC needs a key that opens the backup",
     "what the stored bytes open and decompress to, and the rows' fingerprints: this host has no key that opens the backup",
 ];

@@ -78,7 +78,13 @@ impl FromStr for Recipient {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        public_key(text, "x25519", "a recipient").map(Self::new)
+        let recipient = public_key(text, "x25519", "a recipient").map(Self::new)?;
+        // A few points are no public key of anybody: better told now than when a backup is under way.
+        match recipient.seal(&DataKey::generate()?, b"") {
+            Ok(_) => Ok(recipient),
+            Err(_) => Err(Error::new(Kind::Config, "read a recipient: it is no public key that can be encrypted to")
+                .hint("`lifeboat key recipient` prints the one of a keyring")),
+        }
     }
 }
 

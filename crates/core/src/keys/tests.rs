@@ -357,6 +357,8 @@ fn public_keys_are_read_as_they_are_written_and_a_private_key_is_not_repeated() 
             assert!(!format!("{error:?}{:?}", error.help()).contains("0303"), "{error:?}");
         }
     }
+    let nobody = format!("x25519:{}", "00".repeat(32));
+    assert_eq!(nobody.parse::<Recipient>().unwrap_err().kind(), Kind::Config);
     let weak = format!("ed25519:{}{}", "01", "00".repeat(31));
     assert_eq!(weak.parse::<SignerKey>().unwrap_err().kind(), Kind::Config);
 }

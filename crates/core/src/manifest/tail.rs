@@ -46,6 +46,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<Tail> {
         Some((covered, digits)) => {
             let mut mac = [0; 64];
             hex::decode_to_slice(digits, &mut mac).map_err(|_| damaged())?;
+            if hex::encode(mac) != digits {
+                return Err(damaged());
+            }
             Some((covered.len(), mac))
         }
         None => None,

@@ -62,5 +62,6 @@ fn from_hex<'de, D: Deserializer<'de>, const N: usize>(deserializer: D) -> Resul
     let mut bytes = [0; N];
     hex::decode_to_slice(&text, &mut bytes)
         .map_err(|e| D::Error::custom(format_args!("{} hexadecimal digits expected: {e}", 2 * N)))?;
-    Ok(bytes)
+    // One value has one form: other readers may compare texts.
+    if hex::encode(bytes) == text { Ok(bytes) } else { Err(D::Error::custom("hexadecimal digits are lower-case")) }
 }
