@@ -9,6 +9,7 @@
     reason = "whatever fails here is a failed test, and a seed is printed for its repetition"
 )]
 
+mod crossing;
 mod killed;
 mod reencrypt;
 mod retire;

@@ -40,7 +40,7 @@ fn no_store_may_lose_a_backup_and_the_ones_that_would_are_named() {
     block_on(made::backup(&world.store("b"), &made::path(7), &made::LENGTHS, Some(&world.seal(&["old"])))).unwrap();
     let before = (world.files("a"), world.files("b"));
     let refused = world.rotate_in(&["a", "b"], "retire --from old --yes").run().expect(40);
-    assert!(refused.stderr.contains(&format!("{} would not open without it", made::path(7))), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("{} would not be safe without it", made::path(7))), "{}", refused.stderr);
     assert!(refused.stderr.contains("it has no other"), "{}", refused.stderr);
     assert_eq!((world.files("a"), world.files("b")), before);
     // With --force the rest goes; the last wrap of a backup stays.

@@ -174,7 +174,7 @@ impl RetirePlan {
         let worst = self.refused.first.iter().find(|failed| failed.kind == Kind::Integrity).unwrap_or(first);
         let refused = Error::new(
             worst.kind,
-            format!("retire the key {key}: {}{more} would not open without it", names.join(", ")),
+            format!("retire the key {key}: {}{more} would not be safe without it", names.join(", ")),
         );
         let hint = worst.hint.clone().unwrap_or_else(|| "look at these backups first".to_owned());
         Err(refused.hint(hint).caused_by(worst.error.clone()))
