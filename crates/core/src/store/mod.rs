@@ -3,7 +3,8 @@
 //! Writing uses PUT and the multipart calls alone, so that a key which may only write suffices; everything else is for
 //! readers. Every call is repeated as [`RetryPolicy`] says, each attempt signed anew.
 //!
-//! Invariant: no name outside [`layout`] is ever written, and nothing is ever written twice.
+//! Invariant: no name outside [`layout`] is ever written, and nothing is ever written twice; but two rewraps at
+//! once may write the same wrap, each around the same data key.
 
 mod download;
 mod fault;
