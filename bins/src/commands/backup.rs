@@ -25,6 +25,9 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
     let databases = source::selected(&config, &args.databases)?;
     let store = config.store.create(&context.environment).await?;
     let seal = config.encryption.seal_keys(&context.environment).await?.map(Arc::new);
+    if let Some(warning) = config.encryption.untrusted_warning(seal.as_deref()) {
+        context.job().warn(warning);
+    }
     let options = BackupOptions { seal, ..options(&config.backup, context) };
     let mut sources = Vec::new();
     for database in databases {

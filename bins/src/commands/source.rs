@@ -53,7 +53,10 @@ fn prefixed(database: &Database, prefix: Vec<String>, environment: &Environment)
 
 async fn direct(database: &Database, environment: &Environment) -> Result<Reach> {
     let text = match &database.url {
-        Some(url) => url.value.resolve(environment).await?,
+        Some(url) => {
+            let resolved = url.value.resolve(environment).await;
+            resolved.map_err(|error| error.while_doing(format!("find out where {} is", database.name.value)))?
+        }
         None => from_variables(database, environment)?,
     };
     let mut settings = settings(&text, environment)
@@ -123,6 +126,8 @@ mod tests {
         assert_eq!(source(&config.databases[0], &Environment::default()).await.unwrap_err().kind(), Kind::Config);
         let environment = Environment::from([("PGHOST", "db"), ("PGDATABASE", "x"), ("PGUSER", "u")]);
         assert!(source(&config.databases[0], &environment).await.is_ok());
+        let host_alone = Environment::from([("PGHOST", "db"), ("PGUSER", "postgres")]);
+        assert_eq!(source(&config.databases[0], &host_alone).await.unwrap_err().kind(), Kind::Config);
     }
 
     #[tokio::test]

@@ -90,6 +90,17 @@ impl EncryptionConfig {
         keyring.seal_keys(values(self.recipients.as_ref())).map(Some)
     }
 
+    /// What to tell a host that would refuse to read what it writes.
+    pub(crate) fn untrusted_warning(&self, seal: Option<&SealKeys>) -> Option<&'static str> {
+        let trusted = values(self.trusted_signers.as_ref());
+        let signer = seal.and_then(|keys| keys.signer.as_deref());
+        let is_trusted = signer.is_some_and(|signer| trusted.contains(signer.public()));
+        (!trusted.is_empty() && !is_trusted).then_some(
+            "trusted_signers is configured and this host does not sign as one of them: readers with this configuration \
+             refuse its backups; add an ed25519 key to its keyring, and its signer to trusted_signers",
+        )
+    }
+
     /// What backups are opened with, and what is demanded of them: an encrypted one, wherever anything of this section is
     /// configured.
     ///
@@ -277,6 +288,15 @@ mod tests {
         let open = config.open_keys(Allowed { unencrypted: true, retired: false }, &environment).await.unwrap();
         assert_eq!(open.trusted_signers[0].to_string(), SIGNER);
         assert!(open.required && open.allow_unencrypted);
+    }
+
+    #[tokio::test]
+    async fn a_host_that_would_not_read_its_own_backups_is_told() {
+        let untrusted = Environment::from([("LIFEBOAT_TRUSTED_SIGNERS", SIGNER), ("LIFEBOAT_RECIPIENTS", RECIPIENT)]);
+        let config = of(&untrusted);
+        let seal = config.seal_keys(&untrusted).await.unwrap();
+        assert!(config.untrusted_warning(seal.as_ref()).is_some());
+        assert!(EncryptionConfig::default().untrusted_warning(None).is_none());
     }
 
     #[test]

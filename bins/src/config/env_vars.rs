@@ -69,5 +69,6 @@ pub(crate) const AWS_SECRET_ACCESS_KEY: &str = "AWS_SECRET_ACCESS_KEY";
 /// The token of a temporary access key.
 pub(crate) const AWS_SESSION_TOKEN: &str = "AWS_SESSION_TOKEN";
 
-/// libpq's own variables that say which database is meant; they serve a database without a `url`.
-pub(crate) const POSTGRES: [&str; 3] = ["PGHOST", "PGDATABASE", "PGSERVICE"];
+/// libpq's own variables that say which database is meant; they serve a database without a `url`. A host alone does not: the
+/// user's own database would be backed up under another's name.
+pub(crate) const POSTGRES: [&str; 2] = ["PGDATABASE", "PGSERVICE"];

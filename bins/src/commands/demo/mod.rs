@@ -22,7 +22,7 @@ use serde_json::json;
 use self::server::Throwaway;
 use self::summary::Findings;
 use super::{Context, source};
-use crate::config::{StoreConfig, env_vars};
+use crate::config::{Environment, StoreConfig, env_vars};
 use crate::exit::Exit;
 use crate::output::Outcome;
 
@@ -91,7 +91,7 @@ async fn show(server: &Throwaway, store: &Store, context: &Context) -> Result<Fi
 }
 
 async fn back_up(server: &Throwaway, store: &Store, context: &Context) -> Result<BackupSummary> {
-    let settings = source::settings(&SecretString::from(server.dsn(ORIGINAL)), &context.environment)?;
+    let settings = source::settings(&SecretString::from(server.dsn(ORIGINAL)), &Environment::default())?;
     let reach = Reach::Direct { settings: Box::new(settings), tools_dir: Some(server.bin().to_owned()) };
     let state = tempfile::tempdir().kind_of(Kind::Failure, || "make a folder for the demo's state".to_owned())?;
     let options = BackupOptions { cancel: context.cancel.clone(), ..BackupOptions::new(state.path()) };
@@ -104,7 +104,7 @@ async fn restore_copy(
     reference: &BackupRef,
     context: &Context,
 ) -> Result<RestoreSummary> {
-    let into = source::settings(&SecretString::from(server.dsn(COPY)), &context.environment)?;
+    let into = source::settings(&SecretString::from(server.dsn(COPY)), &Environment::default())?;
     let options = RestoreOptions { create: true, cancel: context.cancel.clone(), ..RestoreOptions::default() };
     Box::pin(restore(store, reference, &into, &options, context.monitor.clone())).await
 }
