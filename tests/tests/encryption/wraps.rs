@@ -80,7 +80,7 @@ fn without_any_wrap_a_backup_is_damaged_and_list_says_so() {
     for wrap in [WRAP, &scene.offline_wrap()] {
         scene.vault.bucket.delete(&scene.newer.object(wrap));
     }
-    let next = format!("the next one that is whole is shop/{}", scene.older.id);
+    let next = format!("the next older one that looks whole is shop/{}", scene.older.id);
     scene.vault.assert_refused(&["--keyring", &keyring], 30, &["no wrap of its data key is left", &next]);
     let listed = scene.vault.list();
     assert_eq!(listed[0]["id"], scene.newer.id);

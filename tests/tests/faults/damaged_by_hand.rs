@@ -52,18 +52,28 @@ fn flip(file: &Path, at: usize) {
 #[test]
 fn a_flipped_bit_is_exit_30_with_the_objects_name() {
     let folder = Folder::with_two_backups();
-    let newest = folder.backups().pop().unwrap();
+    let [older, newest] = &folder.backups()[..] else { panic!("two backups") };
     let script = newest.join("dump-0000.sql.gz");
     flip(&script, fs::metadata(&script).unwrap().len() as usize / 2);
 
-    let verified = folder.lifeboat("verify").arg("shop/latest").run().expect(30);
-    assert!(verified.stderr.contains("dump-0000.sql.gz"), "{}", verified.stderr);
-    assert!(verified.stderr.contains("lifeboat list"), "{}", verified.stderr);
-
     let name = target_name();
     let into = folder.database.server.socket_dsn(&name);
-    let restored = folder.lifeboat("restore").args(["shop/latest", "--create", "--into", &into]).run().expect(30);
-    assert!(restored.stderr.contains("dump-0000.sql.gz"), "{}", restored.stderr);
+    let copy = folder.dir.path().join("copy").display().to_string();
+    let readers = [
+        ("verify", vec![]),
+        ("cat", vec![]),
+        ("download", vec!["--to", copy.as_str()]),
+        ("restore", vec!["--create", "--into", into.as_str()]),
+    ];
+    let instead = format!("the next older one that looks whole is shop/{}", id(older));
+    for (command, more) in &readers {
+        let refused = folder.lifeboat(command).arg("shop/latest").args(more).run().expect(30);
+        assert!(refused.stderr.contains("dump-0000.sql.gz"), "{}", refused.stderr);
+        assert!(refused.stderr.contains(&instead), "{}", refused.stderr);
+    }
+    fs::remove_dir_all(older).unwrap();
+    let alone = folder.lifeboat("verify").arg("shop/latest").run().expect(30);
+    assert!(alone.stderr.contains("no other backup of shop looks whole"), "{}", alone.stderr);
     assert_eq!(databases(&name), Vec::<String>::new());
 }
 
@@ -77,7 +87,7 @@ fn latest_that_is_cut_is_exit_30_and_names_the_next_one() {
 
     for command in ["verify", "show"] {
         let refused = folder.lifeboat(command).arg("shop/latest").run().expect(30);
-        let whole = format!("the next one that is whole is shop/{}", id(older));
+        let whole = format!("the next older one that looks whole is shop/{}", id(older));
         assert!(refused.stderr.contains(&whole), "{}", refused.stderr);
         assert!(refused.stderr.contains("dump-0000.sql.gz has"), "{}", refused.stderr);
     }

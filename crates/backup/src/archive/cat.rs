@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::proof::RangeProof;
-use super::{Archive, BackupRef, find};
+use super::{Archive, BackupRef, find, or_instead};
 
 /// Writes the whole script to `out`, range by range; gives the number of bytes.
 ///
@@ -25,7 +25,8 @@ use super::{Archive, BackupRef, find};
 /// `out` may block as long as it likes: the call ends when it is cancelled, and `out` is then left to its thread.
 ///
 /// # Errors
-/// [`Kind::Integrity`] at the first range that is not what was stored; those of [`find`] and of `out`.
+/// [`Kind::Integrity`] at the first range that is not what was stored, with the name of a backup that could be used instead;
+/// those of [`find`] and of `out`.
 pub async fn cat(
     store: &Store,
     keys: &OpenKeys,
@@ -44,7 +45,7 @@ pub async fn cat(
     let written = job.run(async { writer.await.kind_of(Kind::Failure, || WRITE.into())? }).await;
     // A writer that failed is why no further piece could be sent.
     let bytes = written?;
-    sent.map(|()| bytes)
+    or_instead(store, &job, &archive.path, sent.map(|()| bytes)).await
 }
 
 /// Runs in a thread of its own, until no further piece comes.

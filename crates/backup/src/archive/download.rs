@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::body::Body;
 use super::opened::{Found, locate, open};
-use super::{Archive, BackupRef};
+use super::{Archive, BackupRef, or_instead};
 
 /// What to copy, and where to.
 #[derive(Clone, Debug)]
@@ -56,7 +56,8 @@ pub struct DownloadSummary {
 /// comes last. A sealed copy needs no key.
 ///
 /// # Errors
-/// [`Kind::Policy`] when the folder is not empty; [`Kind::Integrity`] for an object that is not what was stored.
+/// [`Kind::Policy`] when the folder is not empty; [`Kind::Integrity`] for an object that is not what was stored, with the name
+/// of a backup that could be used instead.
 pub async fn download(
     store: &Store,
     keys: &OpenKeys,
@@ -69,11 +70,14 @@ pub async fn download(
     let copies = Copies::begin(&options.to)?;
     job.expect(Counter::FetchedBytes, found.stored.manifest.stored_bytes());
     let fetch = Fetch { store, job: &job, copies };
-    if options.sealed || !found.stored.manifest.is_encrypted() {
-        found.stored.judge(keys, &found.path.to_string())?;
-        return fetch.stored(&found, options.sealed).await;
-    }
-    fetch.opened(&open(store, keys, &job, reference, found).await?).await
+    let path = found.path.clone();
+    let downloaded = if options.sealed || !found.stored.manifest.is_encrypted() {
+        found.stored.judge(keys, &path.to_string())?;
+        fetch.stored(&found, options.sealed).await
+    } else {
+        fetch.opened(&open(store, keys, &job, reference, found).await?).await
+    };
+    or_instead(store, &job, &path, downloaded).await
 }
 
 struct Fetch<'a> {

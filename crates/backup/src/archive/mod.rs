@@ -3,6 +3,7 @@
 pub(crate) mod body;
 mod cat;
 mod download;
+mod instead;
 mod list;
 mod opened;
 pub(crate) mod proof;
@@ -12,6 +13,7 @@ mod verify;
 
 pub use cat::cat;
 pub use download::{DownloadOptions, DownloadSummary, download};
+pub(crate) use instead::or_instead;
 pub use list::{BackupState, ListOptions, ListedBackup, list};
 pub use opened::{Archive, find};
 pub use reference::BackupRef;

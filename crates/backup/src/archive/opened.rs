@@ -13,6 +13,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
 use super::body::{Body, GzipRange, gzip_length};
+use super::instead::or_instead;
 use super::list::{Folder, damage, fetch_manifest, folders, parse_manifest};
 use super::proof::RangeProof;
 use super::reference::Which;
@@ -57,10 +58,8 @@ pub(super) async fn open(
     found: Found,
 ) -> Result<Archive> {
     let path = found.path.clone();
-    match found.open(store, keys, job).await {
-        Err(error) if error.kind() == Kind::Integrity => Err(with_next(store, job, reference, error, &path).await),
-        other => other,
-    }
+    let opened = found.open(store, keys, job).await.map_err(|error| opening(reference, error));
+    or_instead(store, job, &path, opened).await
 }
 
 /// Finds the backup that `reference` names, and opens nothing.
@@ -69,10 +68,12 @@ pub(super) async fn locate(store: &Store, job: &Job, reference: &BackupRef) -> R
     found.retain(|path, folder| folder.contains_key(MANIFEST) && matches(reference, path));
     let path = choose(reference, found.keys(), store.address())?.clone();
     let folder = found.remove(&path).unwrap_or_default();
-    match Found::read(store, job, &path, &folder).await {
-        Err(error) if error.kind() == Kind::Integrity => Err(with_next(store, job, reference, error, &path).await),
-        other => other,
-    }
+    let found = Found::read(store, job, &path, &folder).await.map_err(|error| opening(reference, error));
+    or_instead(store, job, &path, found).await
+}
+
+fn opening(reference: &BackupRef, error: Error) -> Error {
+    if error.kind() == Kind::Integrity { error.while_doing(format!("open {reference}")) } else { error }
 }
 
 impl Found {
@@ -143,30 +144,6 @@ fn ambiguous(reference: &BackupRef, several: &[&BackupPath]) -> Error {
     let more = if several.len() > NAMES_SHOWN { ", …" } else { "" };
     Error::new(Kind::Usage, format!("choose a backup: {reference} may be {}{more}", names.join(", ")))
         .hint("name the database and more of the id")
-}
-
-/// Says which backup of the same database could be restored instead.
-async fn with_next(store: &Store, job: &Job, reference: &BackupRef, error: Error, path: &BackupPath) -> Error {
-    let hint = match next_available(store, job, path).await {
-        Some(next) => format!("the next one that is whole is {next}"),
-        None => format!("no other backup of {} is whole", path.database),
-    };
-    Error::new(Kind::Integrity, format!("open {reference}")).hint(hint).caused_by(error)
-}
-
-async fn next_available(store: &Store, job: &Job, damaged: &BackupPath) -> Option<BackupPath> {
-    let found = folders(store, job).await.ok()?;
-    let mut others: Vec<_> = found.iter().filter(|(p, _)| p.database == damaged.database && *p != damaged).collect();
-    others.sort_by(|a, b| b.0.id.cmp(&a.0.id));
-    for (path, folder) in others {
-        if let Ok(bytes) = fetch_manifest(store, job, path).await
-            && let Ok(stored) = parse_manifest(bytes, path)
-            && damage(&stored.manifest, folder).is_none()
-        {
-            return Some(path.clone());
-        }
-    }
-    None
 }
 
 impl Archive {

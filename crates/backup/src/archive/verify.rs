@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::body::Body;
 use super::opened::{Found, locate, open};
 use super::proof::RangeProof;
-use super::{Archive, BackupRef};
+use super::{Archive, BackupRef, or_instead};
 
 /// What was proven.
 #[derive(Clone, Debug, Serialize)]
@@ -44,7 +44,8 @@ pub struct VerifySummary {
 /// says what was not checked.
 ///
 /// # Errors
-/// [`Integrity`](lifeboat_core::Kind::Integrity) naming the object and the bytes that differ; those of [`find`](super::find).
+/// [`Integrity`](lifeboat_core::Kind::Integrity) naming the object and the bytes that differ, with the name of a backup that
+/// could be used instead; those of [`find`](super::find).
 pub async fn verify(
     store: &Store,
     keys: &OpenKeys,
@@ -58,19 +59,24 @@ pub async fn verify(
     let manifest = &found.stored.manifest;
     job.expect(Counter::FetchedBytes, manifest.stored_bytes());
     if manifest.is_encrypted() && keys.keys.is_empty() && keys.retired.is_empty() {
-        return verify_stored(store, keys, &job, &found).await;
+        let verified = verify_stored(store, keys, &job, &found).await;
+        return or_instead(store, &job, &found.path, verified).await;
     }
     let damaged = damaged_wraps(store, &job, &found).await?;
     let archive = open(store, keys, &job, reference, found).await?;
     let warnings = told(&job, &damaged);
+    let verified = verify_opened(store, &job, &archive).await;
+    Ok(VerifySummary { warnings, ..or_instead(store, &job, &archive.path, verified).await? })
+}
+
+async fn verify_opened(store: &Store, job: &Job, archive: &Archive) -> Result<VerifySummary> {
     for (position, object) in archive.manifest.script.iter().enumerate() {
-        verify_script_object(store, &job, &archive, position, object).await?;
+        verify_script_object(store, job, archive, position, object).await?;
     }
     for object in &archive.manifest.attachments {
-        verify_attachment(store, &job, &archive, object).await?;
+        verify_attachment(store, job, archive, object).await?;
     }
-    let (sql_bytes, rows) = (archive.index.script_bytes, archive.index.rows());
-    Ok(VerifySummary { warnings, ..summary(&archive.path, &archive.manifest, Some((sql_bytes, rows))) })
+    Ok(summary(&archive.path, &archive.manifest, Some((archive.index.script_bytes, archive.index.rows()))))
 }
 
 /// Reads every wrap, and gives what is wrong with them. Whether one opens, only its key can tell.
@@ -92,10 +98,11 @@ async fn verify_stored(store: &Store, keys: &OpenKeys, job: &Job, found: &Found)
     found.stored.judge(keys, &found.path.to_string())?;
     let mut damaged = damaged_wraps(store, job, found).await?;
     if damaged.len() == found.wraps.len() {
-        let error = Error::new(Kind::Integrity, format!("verify {}: no wrap of its data key is whole", found.path));
-        return Err(error
-            .hint("nobody can open it: see `lifeboat list` for another one")
-            .caused_by(damaged.swap_remove(0)));
+        let error = Error::new(
+            Kind::Integrity,
+            format!("verify {}: no wrap of its data key is whole, and nobody can open it", found.path),
+        );
+        return Err(error.caused_by(damaged.swap_remove(0)));
     }
     let warnings = told(job, &damaged);
     let manifest = &found.stored.manifest;

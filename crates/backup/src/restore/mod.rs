@@ -20,7 +20,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::archive::{Archive, BackupRef, find};
+use crate::archive::{Archive, BackupRef, find, or_instead};
 use crate::postgres::{ConnectionSettings, Retry};
 use preflight::Preflight;
 
@@ -154,7 +154,8 @@ pub async fn restore(
     if !preflight.refusals.is_empty() {
         return Err(refuse(&archive, target, &preflight));
     }
-    apply::apply(store, &archive, target, options, &preflight, &job).await
+    let applied = apply::apply(store, &archive, target, options, &preflight, &job).await;
+    or_instead(store, &job, &archive.path, applied).await
 }
 
 fn describe(
