@@ -188,6 +188,9 @@ pub struct Relation {
     pub kind: Option<String>,
     /// Columns in the order of the rows.
     pub columns: Vec<String>,
+    /// The WHERE clause that an extension gave for its configuration table: only those rows are in the script.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
     /// All rows.
     #[serde(flatten)]
     pub fingerprint: Fingerprint,
@@ -229,6 +232,10 @@ pub enum Content {
     Sql {
         /// Section of its first statement.
         section: Section,
+        /// Whether it holds nothing but lines that open and close COPY blocks, and comments: who loads rows through the
+        /// index has no use for it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        only_copy: bool,
     },
     /// Lines of a COPY block.
     Rows(Rows),

@@ -58,6 +58,7 @@ impl Names {
             name: self.text(&relation.name),
             kind: None,
             columns: relation.columns.iter().map(|column| self.text(column)).collect(),
+            condition: None,
             fingerprint: relation.fingerprint,
         }
     }

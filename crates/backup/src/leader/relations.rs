@@ -20,6 +20,8 @@ pub(crate) struct SourceRelation {
     extension: Option<String>,
     /// Whether its extension asks for its rows to be dumped.
     configuration: bool,
+    /// The WHERE clause with which the extension asks for some of them only.
+    pub(crate) condition: Option<String>,
     /// The root of the partition tree it is a leaf of.
     root: Option<u32>,
     /// Unlogged tables cannot be read on a standby.
@@ -50,6 +52,7 @@ pub(crate) fn account_for(source: &[SourceRelation], script: &mut [Relation]) ->
         };
         relation.oid = Some(found.oid);
         relation.kind = Some(found.kind.clone());
+        relation.condition = found.condition.clone();
     }
     let dumped: HashSet<_> = script.iter().filter_map(|relation| relation.oid).collect();
     let others = source.iter().filter(|relation| !dumped.contains(&relation.oid));
@@ -91,6 +94,7 @@ fn unaccounted(schema: &str, name: &str, why: &str) -> Error {
 const RELATIONS: &str = "
 SELECT c.oid::bigint AS oid, n.nspname AS schema, c.relname AS name, c.relkind::text AS kind, e.extname AS extension,
        coalesce(c.oid = ANY (e.extconfig), false) AS configuration,
+       nullif(e.extcondition[array_position(e.extconfig, c.oid)], '') AS condition,
        CASE WHEN c.relispartition THEN pg_partition_root(c.oid)::oid::bigint END AS root,
        c.relpersistence = 'u' AND pg_is_in_recovery() AS unreadable
 FROM pg_class c
@@ -117,6 +121,7 @@ mod tests {
             kind: kind.into(),
             extension: None,
             configuration: false,
+            condition: None,
             root,
             unreadable: false,
         }
@@ -129,6 +134,7 @@ mod tests {
             name: name.into(),
             kind: None,
             columns: Vec::new(),
+            condition: None,
             fingerprint: Fingerprint::default(),
         }
     }

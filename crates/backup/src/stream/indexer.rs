@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use lifeboat_core::codec::{Fingerprint, RowLines, WrittenObject};
 use lifeboat_core::index::{Content, Range, Rows, Section};
-use lifeboat_core::store::layout;
+use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Error, Kind, Result};
 
 use super::output::{Output, Written};
@@ -77,6 +77,8 @@ struct State<O> {
     statement: Vec<u8>,
     section: Section,
     range_section: Section,
+    /// Whether the range holds a statement other than COPY.
+    range_has_statements: bool,
     block: Option<Block>,
 }
 
@@ -108,6 +110,7 @@ impl<O: Output> Indexer<O> {
             statement: Vec::new(),
             section: Section::PreData,
             range_section: Section::PreData,
+            range_has_statements: true,
             block: None,
         };
         state.write(PREAMBLE)?;
@@ -168,6 +171,7 @@ impl<O: Output> State<O> {
             self.note_section()?;
             self.note_value();
         }
+        self.range_has_statements |= matches!(kind, StatementKind::Sql | StatementKind::MetaCommand);
         self.flush_statement()?;
         if self.range_bytes >= self.cuts.sql_range_bytes {
             self.end_sql_range()?;
@@ -285,7 +289,8 @@ impl<O: Output> State<O> {
     }
 
     fn end_sql_range(&mut self) -> Result<()> {
-        self.end_range(Content::Sql { section: self.range_section })?;
+        let only_copy = !std::mem::take(&mut self.range_has_statements);
+        self.end_range(Content::Sql { section: self.range_section, only_copy })?;
         self.range_section = self.section;
         if self.object_is_nearly_full() { self.roll_over() } else { Ok(()) }
     }
@@ -312,7 +317,7 @@ impl<O: Output> State<O> {
     }
 
     fn roll_over(&mut self) -> Result<()> {
-        let next = layout::dump(self.objects);
+        let next = Piece::Dump.object(self.objects);
         self.objects += 1;
         self.object_bytes = 0;
         self.output.next_object(next)

@@ -9,7 +9,8 @@ use std::io::{PipeReader, Read as _};
 use lifeboat_core::codec::ObjectWriter;
 use lifeboat_core::job::cancelled;
 use lifeboat_core::monitor::Counter;
-use lifeboat_core::store::{Parts, UploadOptions, layout};
+use lifeboat_core::store::layout::Piece;
+use lifeboat_core::store::{Parts, UploadOptions};
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
 use tokio::process::Command;
 
@@ -81,7 +82,7 @@ fn read(job: &Job, mut output: PipeReader, gate: ExitGate, indexer: Result<Index
 
 /// `None` when the script was given up: its last object is then never completed.
 fn write(taker: Taker, objects: UploadedObjects) -> Result<Option<Written>> {
-    let mut writer = ScriptWriter::new(objects, layout::dump(0))?;
+    let mut writer = ScriptWriter::new(objects, Piece::Dump.object(0))?;
     if taker.apply(&mut writer)? { writer.finish().map(Some) } else { Ok(None) }
 }
 

@@ -94,10 +94,40 @@ pub fn wrapped_under(name: &str) -> Option<KeyId> {
 
 const KEYS: &str = "keys/";
 
-/// The n-th object of a streamed script.
-#[must_use]
-pub fn dump(position: usize) -> String {
-    format!("dump-{position:04}.sql.gz")
+/// A piece of a script, in one or more objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// The whole script, by the method `stream`.
+    Dump,
+    /// Definitions that rows need.
+    PreData,
+    /// Rows.
+    Data,
+    /// Large objects.
+    LargeObjects,
+    /// Values of sequences.
+    Sequences,
+    /// Indexes, constraints, triggers and what else stands on rows.
+    PostData,
+}
+
+impl Piece {
+    /// The name of its n-th object in the backup's folder.
+    #[must_use]
+    pub fn object(self, position: usize) -> String {
+        format!("{}-{position:04}.sql.gz", self.stem())
+    }
+
+    fn stem(self) -> &'static str {
+        match self {
+            Self::Dump => "dump",
+            Self::PreData => "pre-data",
+            Self::Data => "data",
+            Self::LargeObjects => "large-objects",
+            Self::Sequences => "sequences",
+            Self::PostData => "post-data",
+        }
+    }
 }
 
 /// The record that a run began.

@@ -132,8 +132,14 @@ fn sql_ranges_know_their_section() {
     let (script, objects) = index(DUMP, 4096, WIDE).unwrap();
     let mut sections = Vec::new();
     for (position, range) in script.ranges.iter().enumerate() {
-        if let Content::Sql { section } = range.content {
-            sections.push((section, String::from_utf8(read(&script, &objects, position)).unwrap()));
+        if let Content::Sql { section, only_copy } = range.content {
+            let sql = String::from_utf8(read(&script, &objects, position)).unwrap();
+            assert_eq!(
+                only_copy,
+                !(sql.contains("SET ") || sql.contains("SELECT ") || sql.contains("ALTER ")),
+                "{sql}"
+            );
+            sections.push((section, sql));
         }
     }
     let holding = |text: &str| sections.iter().find(|(_, sql)| sql.contains(text)).unwrap().0;
