@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lifeboat_backup::backup::{BackupPlan, plan};
 use lifeboat_backup::postgres::Retry;
-use lifeboat_backup::{BackupOptions, BackupSummary, Source, backup_all};
+use lifeboat_backup::{BackupOptions, BackupSummary, Reach, Source, backup_all};
 use lifeboat_core::store::{Store, UploadOptions};
 use lifeboat_core::{Error, Kind, Name, Result};
 use serde_json::json;
@@ -29,14 +29,14 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
         context.job().warn(warning);
     }
     let options = BackupOptions { seal, ..options(&config.backup, context) };
-    let mut sources = Vec::new();
+    let mut reached = Vec::new();
     for database in databases {
-        sources.push(source::source(database, &context.environment).await?);
+        reached.push((database.name.value.clone(), source::reach(database, &context.environment).await));
     }
     if args.dry_run {
-        return dry_run(&sources, &store, &options, context).await;
+        return dry_run(reached, &store, &options, context).await;
     }
-    let summary = Box::pin(backup_all(&sources, &store, &options, context.monitor.clone())).await?;
+    let summary = Box::pin(backup_all(reached, &store, &options, context.monitor.clone())).await?;
     conclude(summary.results, context)
 }
 
@@ -56,12 +56,20 @@ fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
     }
 }
 
-async fn dry_run(sources: &[Source], store: &Store, options: &BackupOptions, context: &Context) -> Result<Outcome> {
+async fn dry_run(
+    databases: Vec<(Name, Result<Reach>)>,
+    store: &Store,
+    options: &BackupOptions,
+    context: &Context,
+) -> Result<Outcome> {
     let mut results = Vec::new();
-    for source in sources {
-        let planned = plan(source, store, options, &context.job()).await;
-        let planned = planned.map_err(|error| error.while_doing(format!("plan the backup of {}", source.name)));
-        results.push((source.name.clone(), planned));
+    for (name, reach) in databases {
+        let planned = match reach {
+            Ok(reach) => plan(&Source { name: name.clone(), reach }, store, options, &context.job()).await,
+            Err(error) => Err(error),
+        };
+        let planned = planned.map_err(|error| error.while_doing(format!("plan the backup of {name}")));
+        results.push((name, planned));
     }
     let Ended { done, failed, exit } = Ended::of(results, context)?;
     let text: Vec<_> = done.iter().map(plan_text).collect();

@@ -1,7 +1,7 @@
-//! From configured databases to sources of the library: references are resolved here, as late as possible.
+//! From configured databases to what the library reaches them by: references are resolved here, as late as possible.
 
+use lifeboat_backup::Reach;
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_backup::{Reach, Source};
 use lifeboat_core::{Error, Kind, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -31,17 +31,15 @@ fn named<'a>(config: &'a Config, name: &str) -> Result<&'a Database> {
     })
 }
 
-/// The source that a configured database is.
+/// How a configured database is reached.
 ///
 /// # Errors
 /// [`Kind::Config`] when nothing says where it is, or a secret is not there.
-pub(super) async fn source(database: &Database, environment: &Environment) -> Result<Source> {
-    let name = database.name.value.clone();
-    let reach = match &database.tools_prefix {
-        Some(prefix) => prefixed(database, prefix.value.clone(), environment),
-        None => direct(database, environment).await?,
-    };
-    Ok(Source { name, reach })
+pub(super) async fn reach(database: &Database, environment: &Environment) -> Result<Reach> {
+    match &database.tools_prefix {
+        Some(prefix) => Ok(prefixed(database, prefix.value.clone(), environment)),
+        None => direct(database, environment).await,
+    }
 }
 
 fn prefixed(database: &Database, prefix: Vec<String>, environment: &Environment) -> Reach {
@@ -55,12 +53,11 @@ async fn direct(database: &Database, environment: &Environment) -> Result<Reach>
     let text = match &database.url {
         Some(url) => {
             let resolved = url.value.resolve(environment).await;
-            resolved.map_err(|error| error.while_doing(format!("find out where {} is", database.name.value)))?
+            resolved.map_err(|error| error.while_doing("find out where it is"))?
         }
         None => from_variables(database, environment)?,
     };
-    let mut settings = settings(&text, environment)
-        .map_err(|error| error.while_doing(format!("read the connection string of {}", database.name.value)))?;
+    let mut settings = settings(&text, environment).map_err(|error| error.while_doing("read its connection string"))?;
     if let Some(user) = &database.user {
         settings.user.clone_from(&user.value);
     }
@@ -76,7 +73,7 @@ fn from_variables(database: &Database, environment: &Environment) -> Result<Secr
     if database.dbname.is_some() || env_vars::POSTGRES.iter().any(|name| environment.var(name).is_some()) {
         return Ok(SecretString::from(""));
     }
-    Err(Error::new(Kind::Config, format!("find out where the database {} is", database.name.value))
+    Err(Error::new(Kind::Config, "find out where it is: nothing says so")
         .hint("give --database-url env:NAME, set LIFEBOAT_DATABASE_URL or PGDATABASE, or write its url into the configuration"))
 }
 
@@ -93,7 +90,7 @@ mod tests {
     use lifeboat_backup::Reach;
     use lifeboat_core::Kind;
 
-    use super::{selected, source};
+    use super::{reach, selected};
     use crate::config::{Config, ConfigFile, Environment, Flags};
 
     fn config(text: &str) -> Config {
@@ -114,20 +111,20 @@ mod tests {
     async fn a_reference_is_resolved_into_settings() {
         let config = config("[[database]]\nname = \"shop\"\nurl = \"env:URL\"\n");
         let environment = Environment::from([("URL", "postgres://app:hunter2@db/shop")]);
-        let source = source(&config.databases[0], &environment).await.unwrap();
-        assert!(!format!("{source:?}").contains("hunter2"));
-        let Reach::Direct { settings, .. } = source.reach else { panic!("not direct") };
+        let reach = reach(&config.databases[0], &environment).await.unwrap();
+        assert!(!format!("{reach:?}").contains("hunter2"));
+        let Reach::Direct { settings, .. } = reach else { panic!("not direct") };
         assert_eq!(settings.display(), "app@db:5432/shop");
     }
 
     #[tokio::test]
     async fn a_database_without_an_address_needs_libpqs_variables() {
         let config = config("[[database]]\nname = \"shop\"\n");
-        assert_eq!(source(&config.databases[0], &Environment::default()).await.unwrap_err().kind(), Kind::Config);
+        assert_eq!(reach(&config.databases[0], &Environment::default()).await.unwrap_err().kind(), Kind::Config);
         let environment = Environment::from([("PGHOST", "db"), ("PGDATABASE", "x"), ("PGUSER", "u")]);
-        assert!(source(&config.databases[0], &environment).await.is_ok());
+        assert!(reach(&config.databases[0], &environment).await.is_ok());
         let host_alone = Environment::from([("PGHOST", "db"), ("PGUSER", "postgres")]);
-        assert_eq!(source(&config.databases[0], &host_alone).await.unwrap_err().kind(), Kind::Config);
+        assert_eq!(reach(&config.databases[0], &host_alone).await.unwrap_err().kind(), Kind::Config);
     }
 
     #[tokio::test]
@@ -135,7 +132,7 @@ mod tests {
         let config = config(
             "[[database]]\nname = \"shop\"\ntools_prefix = [\"docker\", \"exec\", \"-i\", \"db\"]\nuser = \"app\"\n",
         );
-        let source = source(&config.databases[0], &Environment::default()).await.unwrap();
-        assert_eq!(source.reach.display(), "shop through docker");
+        let reach = reach(&config.databases[0], &Environment::default()).await.unwrap();
+        assert_eq!(reach.display(), "shop through docker");
     }
 }

@@ -116,12 +116,8 @@ fn nameless(file: &[Database], name: &Sourced<Name>, described: bool, layers: &m
         return true;
     }
     let known = file.iter().map(|database| database.name.value.as_str()).collect::<Vec<_>>().join(", ");
-    let place = match &name.origin {
-        Origin::Flag(name) | Origin::Env(name) => Place::Named(name),
-        _ => Place::Nowhere,
-    };
     let misfit = Misfit::new(format!("no [[database]] is called {:?}", name.value.as_str()));
-    layers.problems.add(place, misfit.help(format!("configured are {known}")));
+    layers.problems.add(Place::of(&name.origin), misfit.help(format!("configured are {known}")));
     false
 }
 

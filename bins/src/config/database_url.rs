@@ -20,6 +20,14 @@ pub(crate) enum DatabaseUrl {
 }
 
 impl DatabaseUrl {
+    /// The reference, where it is one.
+    pub(crate) fn reference(&self) -> Option<&SecretRef> {
+        match self {
+            Self::Secret(reference) => Some(reference),
+            Self::Plain(_) => None,
+        }
+    }
+
     /// The connection string.
     ///
     /// # Errors

@@ -146,6 +146,11 @@ impl KeyringRef {
         }
     }
 
+    /// The reference.
+    pub(crate) fn reference(&self) -> &SecretRef {
+        &self.0
+    }
+
     async fn load(&self, environment: &Environment) -> Result<Keyring> {
         match &self.0 {
             SecretRef::File(path) => Keyring::load(path),

@@ -32,8 +32,10 @@ pub(crate) use database_url::DatabaseUrl;
 pub(crate) use encryption::{Allowed, EncryptionConfig, EncryptionFlags};
 pub(crate) use environment::Environment;
 pub(crate) use file::ConfigFile;
+pub(crate) use origin::Origin;
 pub(crate) use problems::{Place, Problems};
 pub(crate) use retention::Retention;
+pub(crate) use secret_ref::SecretRef;
 pub(crate) use setting::{Misfit, Setting};
 pub(crate) use store::StoreConfig;
 
@@ -78,6 +80,12 @@ impl Config {
         flags: Flags<'_>,
         environment: &Environment,
     ) -> Result<Self, Problems> {
+        let (config, problems) = Self::read(file, flags, environment);
+        if problems.is_empty() { Ok(config) } else { Err(problems.sorted()) }
+    }
+
+    /// What could be read, and everything that is wrong, for a check that goes on.
+    pub(crate) fn read(file: Option<ConfigFile>, flags: Flags<'_>, environment: &Environment) -> (Self, Problems) {
         let path = file.as_ref().map(|file| file.path.clone());
         let (mut problems, text) = match file {
             Some(file) => (Problems::in_file(file.path, file.text.clone()), file.text),
@@ -104,6 +112,6 @@ impl Config {
             retention,
             encryption: encryption.layered(flags.encryption, &mut layers),
         };
-        if problems.is_empty() { Ok(config) } else { Err(problems.sorted()) }
+        (config, problems)
     }
 }

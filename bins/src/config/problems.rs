@@ -7,6 +7,7 @@ use std::ops::Range;
 use lifeboat_core::{Error, Kind};
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 
+use super::origin::Origin;
 use super::password::{mask, passwords_in};
 use super::setting::Misfit;
 
@@ -28,6 +29,17 @@ pub(crate) enum Place {
     Named(&'static str),
     /// Something that is missing altogether.
     Nowhere,
+}
+
+impl Place {
+    /// Where a value stands.
+    pub(crate) fn of(origin: &Origin) -> Self {
+        match origin {
+            Origin::File { span, .. } => Self::File(span.clone()),
+            Origin::Flag(name) | Origin::Env(name) => Self::Named(name),
+            Origin::Default => Self::Nowhere,
+        }
+    }
 }
 
 /// The problems of one configuration, with the file they are in.

@@ -40,32 +40,47 @@ impl SecretRef {
     /// [`Kind::Config`] when it is not there, is empty, or is readable by others.
     pub(crate) async fn resolve(&self, environment: &Environment) -> Result<SecretString> {
         let text = Zeroizing::new(match self {
-            Self::Env(name) => environment.var(name).map(str::to_owned).ok_or_else(|| self.fail("is not set"))?,
+            Self::Env(name) => self.variable(name, environment)?,
             Self::File(path) => self.read_private(path)?,
-            Self::Credential(name) => self.read(&self.credential(name, environment)?)?,
+            Self::Credential(name) => self.read_credential(name, environment)?,
             Self::Command(argv) => self.output(argv).await?,
         });
         match text.strip_suffix('\n').unwrap_or(&text) {
-            "" => Err(self.fail("is empty")),
+            "" => Err(self.fail("is empty").hint("put the secret there, or name another place")),
             secret => Ok(SecretString::from(secret)),
         }
     }
 
-    fn credential(&self, name: &str, environment: &Environment) -> Result<PathBuf> {
-        let folder = environment.var(env_vars::CREDENTIALS_DIRECTORY).ok_or_else(|| {
-            self.fail("needs systemd")
-                .hint(format!("add LoadCredential={name}:/path to the unit, or use file:/path by hand"))
-        })?;
-        Ok(Path::new(folder).join(name))
+    /// Whether it can be there at all: a credential of systemd exists within the unit only.
+    pub(crate) fn is_at_hand(&self, environment: &Environment) -> bool {
+        !matches!(self, Self::Credential(_)) || environment.var(env_vars::CREDENTIALS_DIRECTORY).is_some()
+    }
+
+    fn variable(&self, name: &str, environment: &Environment) -> Result<String> {
+        environment.var(name).map(str::to_owned).ok_or_else(|| {
+            let why = if environment.is_set_to_nothing(name) { "is set to nothing" } else { "is not set" };
+            self.fail(why).hint(format!("set and export {name} where this runs, or give the secret by file:/path"))
+        })
+    }
+
+    fn read_credential(&self, name: &str, environment: &Environment) -> Result<String> {
+        let hint = format!("add LoadCredential={name}:/path to the unit, or use file:/path by hand");
+        match environment.var(env_vars::CREDENTIALS_DIRECTORY) {
+            Some(folder) => self.read(&Path::new(folder).join(name)).map_err(|error| error.hint(hint)),
+            None => Err(self.fail("needs systemd").hint(hint)),
+        }
     }
 
     fn read_private(&self, path: &Path) -> Result<String> {
-        let mode = path.metadata().kind_of(Kind::Config, || format!("read the secret {self}"))?.permissions().mode();
+        let needed =
+            |error: Error| error.hint("the file must be there and belong to the account that runs this, mode 600");
+        let metadata = path.metadata().kind_of(Kind::Config, || format!("read the secret {self}"));
+        let mode = metadata.map_err(needed)?.permissions().mode();
         if mode & 0o077 != 0 {
             let readable = self.fail(&format!("is open to others (mode {:04o})", mode & 0o7777));
             return Err(readable.hint(format!("chmod 600 {}", path.display())));
         }
-        self.read(path)
+        self.read(path).map_err(needed)
     }
 
     fn read(&self, path: &Path) -> Result<String> {
@@ -80,10 +95,12 @@ impl SecretRef {
             .stderr(Stdio::inherit())
             .kill_on_drop(true)
             .output();
-        let ended = tokio::time::timeout(COMMAND_TIMEOUT, run).await.map_err(|_| self.fail("did not end in time"))?;
-        let output = ended.kind_of(Kind::Config, || format!("run the secret's {self}"))?;
+        let by_hand = |error: Error| error.hint("run it by hand, as the account that runs this");
+        let ended = tokio::time::timeout(COMMAND_TIMEOUT, run).await;
+        let ended = ended.map_err(|_| by_hand(self.fail("did not end in time")))?;
+        let output = ended.kind_of(Kind::Config, || format!("run the secret's {self}")).map_err(by_hand)?;
         if !output.status.success() {
-            return Err(self.fail(&format!("failed with {}", output.status)));
+            return Err(by_hand(self.fail(&format!("failed with {}", output.status))));
         }
         String::from_utf8(output.stdout).map_err(|_| self.fail("is not UTF-8"))
     }

@@ -9,6 +9,7 @@ use lifeboat_core::Name;
 use toml::de::DeValue;
 
 use super::password::passwords_in;
+use crate::output::distinct_chain;
 
 /// Why a value does not fit its setting. Never repeats a value that may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +39,12 @@ pub(crate) trait Setting: Sized {
             Some(text) => Self::from_text(text),
             None => Err(Misfit::expected::<Self>(kind_of(value))),
         }
+    }
+}
+
+impl From<&lifeboat_core::Error> for Misfit {
+    fn from(error: &lifeboat_core::Error) -> Self {
+        Self { help: error.help().map(str::to_owned), ..Self::new(distinct_chain(error)) }
     }
 }
 

@@ -90,8 +90,21 @@ impl StoreConfig {
             if let (Some(given), None) = (self.secrets.get(given), self.secrets.get(missing)) {
                 let misfit =
                     Misfit::new(format!("the store's access key lacks its other half, {}", missing.to_lowercase()));
-                problems.add(place_of(&given.origin), misfit.help("give key id and secret in the same place"));
+                problems.add(Place::of(&given.origin), misfit.help("give key id and secret in the same place"));
             }
+        }
+    }
+
+    /// Whether the object store takes the settings; nothing is sent. Without every secret nobody can tell, and the folder of
+    /// a `file://` store may not be there yet.
+    ///
+    /// # Errors
+    /// [`Kind::Config`].
+    pub(crate) async fn check(&self, environment: &Environment) -> Result<()> {
+        let (url, settings) = self.resolved(environment).await?;
+        match store::open(url, &settings) {
+            Err(error) if error.kind() == Kind::Config => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -135,14 +148,6 @@ impl StoreConfig {
             settings.insert((*name).to_owned(), secret.expose_secret().to_owned());
         }
         Ok((&url.value, settings))
-    }
-}
-
-fn place_of(origin: &Origin) -> Place {
-    match origin {
-        Origin::File { span, .. } => Place::File(span.clone()),
-        Origin::Flag(name) | Origin::Env(name) => Place::Named(name),
-        Origin::Default => Place::Nowhere,
     }
 }
 

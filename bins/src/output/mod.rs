@@ -20,7 +20,7 @@ use std::sync::Arc;
 use lifeboat_core::monitor::Monitor;
 
 pub(crate) use console::Console;
-pub(crate) use error::render as error_text;
+pub(crate) use error::{distinct_chain, render as error_text};
 pub(crate) use result::Outcome;
 
 use crate::config::{Environment, env_vars};

@@ -229,7 +229,8 @@ fn no_key_gets_out_of_what_reads() {
         let mut words = command.split(' ');
         let lifeboat = scene.vault.lifeboat(words.next().unwrap()).args(words).args(["--keyring", &keyring]);
         let lifeboat = lifeboat.env("TARGET", copy.dsn()).env("LIFEBOAT_NAME", "shop");
-        let lifeboat = lifeboat.env("LIFEBOAT_DATABASE_URL", "env:DATABASE_URL").env("DATABASE_URL", "");
+        let lifeboat =
+            lifeboat.env("LIFEBOAT_DATABASE_URL", "env:DATABASE_URL").env("DATABASE_URL", scene.database.dsn());
         let lifeboat = scene.loud(lifeboat);
         let seen = match command.starts_with("cat") {
             // It has no children, and stops while nobody reads what it prints.

@@ -137,6 +137,39 @@ fn a_reference_to_a_secret_that_is_not_there_says_which() {
 }
 
 #[test]
+fn a_check_finds_out_whether_what_the_file_names_is_there() {
+    let (folder, mistyped) = (TempDir::new().unwrap(), "tools_dri = \"/x\"\n");
+    let [tools, keyring] = ["tools", "keyring.toml"].map(|name| folder.path().join(name).display().to_string());
+    fs::create_dir(&tools).unwrap();
+    fs::write(&keyring, "").unwrap();
+    let text = format!(
+        "[store]\nurl = \"s3://bucket/x\"\naccess_key_id = \"env:NO_ID\"\nsecret_access_key = \"env:NO_KEY\"\n\
+         [encryption]\nkeyring = \"file:{keyring}\"\n\
+         [[database]]\nname = \"shop\"\nurl = \"command:[\\\"echo\\\", \\\"host=x canary\\\"]\"\n\
+         [[database]]\nname = \"ledger\"\nurl = \"env:NO_URL\"\ntools_dir = \"{tools}\"\n{mistyped}"
+    );
+    let words = [
+        ":3:17: read the secret env:NO_ID: it is not set",
+        ":4:21: read the secret env:NO_KEY",
+        ":6:11: read the keyring",
+        "it is open to others",
+        ":9:7: reach shop: read its connection string",
+        ":12:7: reach ledger: find out where it is: read the secret env:NO_URL",
+        "it holds no pg_dump",
+        "unknown key `tools_dri`",
+        "7 problems",
+    ];
+    fs::write(folder.path().join("lifeboat.toml"), &text).unwrap();
+    let config = folder.path().join("lifeboat.toml");
+    let outcome = Lifeboat::new().args(["config", "check", "--json", "--config"]).arg(config).run().expect(78);
+    let told = result(&outcome)["error"].as_str().unwrap().to_owned();
+    for word in words {
+        assert!(told.contains(word), "{word:?} in {told}");
+    }
+    assert!(!check(&text).text().contains("x canary\n"));
+}
+
+#[test]
 fn two_databases_of_one_name_are_refused() {
     let database = "[[database]]\nname = \"shop\"\nurl = \"env:X\"\n";
     let outcome = check(&format!("store = \"s3://bucket/x\"\n{database}{database}"));

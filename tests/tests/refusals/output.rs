@@ -30,11 +30,8 @@ fn the_last_record_of_every_command_is_the_result() {
     for command in ["list", "show shop/latest", "verify shop/latest", &download, "exit-codes", "config show"] {
         assert_records(&shop.store.lifeboat(command).arg("--json").run().expect(0), "success");
     }
-    let check = "config check --name shop";
-    assert_records(
-        &shop.store.lifeboat(check).env("LIFEBOAT_DATABASE_URL", "env:X").arg("--json").run().expect(0),
-        "success",
-    );
+    let check = shop.store.lifeboat("config check --name shop --json").env("LIFEBOAT_DATABASE_URL", "env:X");
+    assert_records(&check.env("X", shop.database.dsn()).run().expect(0), "success");
     let copy = shop.database.server.adopt(&format!("{}_copy", shop.database.name));
     assert_records(&shop.store.restore(&copy.dsn()).args(["--create", "--json"]).run().expect(0), "success");
 }

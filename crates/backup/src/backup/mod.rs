@@ -32,7 +32,7 @@ pub(crate) use attachments::Objects;
 pub use one::{BackupPlan, plan};
 
 use crate::postgres::Retry;
-use crate::source::Source;
+use crate::source::{Reach, Source};
 
 /// How backups are taken.
 #[derive(Clone)]
@@ -154,23 +154,24 @@ pub async fn backup(
     options: &BackupOptions,
     monitor: Arc<dyn Monitor>,
 ) -> Result<BackupSummary> {
-    let summary = backup_all(std::slice::from_ref(source), store, options, monitor).await?;
+    let summary = backup_all(vec![(source.name.clone(), Ok(source.reach.clone()))], store, options, monitor).await?;
     let mut backups = summary.outcome()?;
     backups.pop().ok_or_else(|| Error::new(Kind::Failure, "back up one database"))
 }
 
-/// Backs up several databases, one after another; one that fails does not stop the others. The run's record is written
-/// before the first and after the last.
+/// Backs up several databases, one after another; one that fails does not stop the others, nor does one that cannot be
+/// reached because its secret is not there: its error stands in place of its [`Reach`] and becomes its result. The run's
+/// record is written before the first and after the last.
 ///
 /// # Errors
 /// When the run cannot begin: the store refuses the record of its start.
 pub async fn backup_all(
-    sources: &[Source],
+    databases: Vec<(Name, Result<Reach>)>,
     store: &Store,
     options: &BackupOptions,
     monitor: Arc<dyn Monitor>,
 ) -> Result<RunSummary> {
-    run::run(sources, store, options, &Job::new(monitor, options.cancel.clone())).await
+    run::run(databases, store, options, &Job::new(monitor, options.cancel.clone())).await
 }
 
 #[cfg(test)]

@@ -11,9 +11,14 @@ use serde::Serialize;
 
 use super::sealing::Sealing;
 use super::{BackupOptions, BackupSummary, RunSummary, one, stall};
-use crate::source::Source;
+use crate::source::{Reach, Source};
 
-pub(super) async fn run(sources: &[Source], store: &Store, options: &BackupOptions, job: &Job) -> Result<RunSummary> {
+pub(super) async fn run(
+    databases: Vec<(Name, Result<Reach>)>,
+    store: &Store,
+    options: &BackupOptions,
+    job: &Job,
+) -> Result<RunSummary> {
     let started = options.clock.now();
     let run = RunId::generate(started)?;
     let journal = Journal::open(&options.state_dir.join("uploads"))?;
@@ -22,13 +27,14 @@ pub(super) async fn run(sources: &[Source], store: &Store, options: &BackupOptio
         tool: TOOL.to_owned(),
         run: run.clone(),
         started,
-        databases: sources.iter().map(|source| source.name.clone()).collect(),
+        databases: databases.iter().map(|(name, _)| name.clone()).collect(),
     };
     begin(&start, store, &journal, options, job).await?;
     let mut results = Vec::new();
-    for source in sources {
-        let result = Box::pin(back_up(source, &run, store, &journal, options, job)).await;
-        results.push((source.name.clone(), result));
+    for (name, reach) in databases {
+        let result = Box::pin(back_up(&name, reach, &run, store, &journal, options, job)).await;
+        let result = result.map_err(|error| error.while_doing(format!("back up {name}")));
+        results.push((name, result));
     }
     record_end(store, options, job, start, &results).await;
     Ok(RunSummary { run, results })
@@ -49,7 +55,8 @@ async fn begin(start: &RunStart, store: &Store, journal: &Journal, options: &Bac
 }
 
 async fn back_up(
-    source: &Source,
+    name: &Name,
+    reach: Result<Reach>,
     run: &RunId,
     store: &Store,
     journal: &Journal,
@@ -57,10 +64,10 @@ async fn back_up(
     job: &Job,
 ) -> Result<BackupSummary> {
     job.check()?;
+    let source = Source { name: name.clone(), reach: reach? };
     let (watched, stalled) = stall::watch(job, options.stall_timeout);
-    let work = Box::pin(one::back_up(source, run, store, journal, options, &watched));
-    let result = stall::end_when_stalled(work, stalled, &watched).await;
-    result.map_err(|error| error.while_doing(format!("back up {}", source.name)))
+    let work = Box::pin(one::back_up(&source, run, store, journal, options, &watched));
+    stall::end_when_stalled(work, stalled, &watched).await
 }
 
 /// The record of the end is for readers; a backup that was committed stays one without it.

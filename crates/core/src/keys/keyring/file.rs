@@ -46,7 +46,13 @@ struct Owner {
 
 fn read(path: &Path) -> Result<(Zeroizing<String>, Owner)> {
     let reading = || format!("read the keyring {}", path.display());
-    let mut file = OpenOptions::new().read(true).open(path).kind_of(Kind::Config, reading)?;
+    let mut file = OpenOptions::new().read(true).open(path).map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => "check its path; `lifeboat key generate --id 2026-11 --out FILE` makes a keyring",
+            _ => "it must be a file that the account that runs this can read, mode 600",
+        };
+        Error::new(Kind::Config, reading()).hint(hint).caused_by(error)
+    })?;
     // Of the open file: between a look at the name and a look at the content it could become another.
     let found = file.metadata().kind_of(Kind::Config, reading)?;
     let mode = found.permissions().mode() & 0o7777;

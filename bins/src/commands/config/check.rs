@@ -1,0 +1,134 @@
+//! What `config check` tries beyond reading the file: whatever a run would need of this host. Nothing is sent anywhere, and
+//! what is wrong is told together, each at its line.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use lifeboat_core::Error;
+
+use super::super::source;
+use crate::config::{Config, Database, Environment, Misfit, Origin, Place, Problems, SecretRef};
+
+/// What was found.
+pub(super) struct Checked {
+    /// Everything that is wrong.
+    pub(super) problems: Problems,
+    /// References that only the systemd unit can resolve.
+    pub(super) unchecked: Vec<String>,
+    /// What the operator should know.
+    pub(super) warning: Option<&'static str>,
+}
+
+/// Checks what `config` names. `problems` are those that were found while it was read: what was left out because of one is
+/// not called missing.
+pub(super) async fn check(config: &Config, problems: Problems, environment: &Environment) -> Checked {
+    let as_read = problems.is_empty();
+    let mut check = Check { environment, problems, unchecked: Vec::new() };
+    if as_read {
+        check.complete(config);
+    }
+    check.store(config).await;
+    let warning = check.keys(config).await;
+    for database in &config.databases {
+        check.database(database, as_read).await;
+    }
+    Checked { problems: check.problems.sorted(), unchecked: check.unchecked, warning }
+}
+
+struct Check<'a> {
+    environment: &'a Environment,
+    problems: Problems,
+    unchecked: Vec<String>,
+}
+
+impl Check<'_> {
+    /// A configuration may be well-formed and still not enough for a backup.
+    fn complete(&mut self, config: &Config) {
+        if config.store.url.is_none() {
+            let misfit = Misfit::new("no store is configured").help("write store = \"s3://bucket/prefix\"");
+            self.problems.add(Place::Nowhere, misfit);
+        }
+        if config.databases.is_empty() {
+            let misfit = Misfit::new("no database is configured").help("write a [[database]] with its name and url");
+            self.problems.add(Place::Nowhere, misfit);
+        }
+    }
+
+    async fn store(&mut self, config: &Config) {
+        let mut whole = true;
+        for reference in config.store.secrets.values() {
+            whole &= self.secret(&reference.value, &reference.origin).await;
+        }
+        if let (true, Some(url)) = (whole, &config.store.url)
+            && let Err(error) = config.store.check(self.environment).await
+        {
+            self.add(&url.origin, &error);
+        }
+    }
+
+    async fn keys(&mut self, config: &Config) -> Option<&'static str> {
+        let keyring = config.encryption.keyring.as_ref();
+        if let Some(keyring) = keyring.filter(|keyring| !self.is_at_hand(keyring.value.reference())) {
+            self.unchecked.push(keyring.value.to_string());
+            return None;
+        }
+        match config.encryption.seal_keys(self.environment).await {
+            Ok(seal) => config.encryption.untrusted_warning(seal.as_ref()),
+            Err(error) => {
+                self.add(keyring.map_or(&Origin::Default, |keyring| &keyring.origin), &error);
+                None
+            }
+        }
+    }
+
+    async fn database(&mut self, database: &Database, as_read: bool) {
+        if let Some(folder) = &database.tools_dir
+            && let Some(misfit) = unfit_tools(&folder.value)
+        {
+            self.problems.add(Place::of(&folder.origin), misfit);
+        }
+        let reference = database.url.as_ref().and_then(|url| url.value.reference());
+        if let Some(reference) = reference.filter(|reference| !self.is_at_hand(reference)) {
+            self.unchecked.push(reference.to_string());
+            return;
+        }
+        let origin = database.url.as_ref().map_or(&database.name.origin, |url| &url.origin);
+        // Without an address it may be one that could not be read.
+        let (true, Err(error)) = (as_read || database.url.is_some(), source::reach(database, self.environment).await)
+        else {
+            return;
+        };
+        self.add(origin, &error.while_doing(format!("reach {}", database.name.value)));
+    }
+
+    /// Whether the secret is there, now.
+    async fn secret(&mut self, reference: &SecretRef, origin: &Origin) -> bool {
+        if !self.is_at_hand(reference) {
+            self.unchecked.push(reference.to_string());
+            return false;
+        }
+        let resolved = reference.resolve(self.environment).await;
+        resolved.inspect_err(|error| self.add(origin, error)).is_ok()
+    }
+
+    fn is_at_hand(&self, reference: &SecretRef) -> bool {
+        reference.is_at_hand(self.environment)
+    }
+
+    fn add(&mut self, origin: &Origin, error: &Error) {
+        self.problems.add(Place::of(origin), error.into());
+    }
+}
+
+fn unfit_tools(folder: &Path) -> Option<Misfit> {
+    let pg_dump = folder.join("pg_dump");
+    let why = match pg_dump.metadata() {
+        Ok(found) if found.is_file() && found.permissions().mode() & 0o111 != 0 => return None,
+        _ if !folder.is_dir() => "there is no such folder",
+        _ => "it holds no pg_dump that can be run",
+    };
+    let misfit = Misfit::new(format!("look for the Postgres tools in {}: {why}", folder.display()));
+    Some(misfit.help(
+        "name the folder of pg_dump, such as /usr/lib/postgresql/17/bin, or leave it out: the usual ones are tried",
+    ))
+}
