@@ -56,3 +56,14 @@ pub fn small(major: Major) -> Database<'static> {
     database.load(&sql(SMALL));
     database
 }
+
+/// 24 MB of random bytes: printed in hexadecimal they compress to half, and so need two parts of 16 MiB.
+pub fn noise() -> Database<'static> {
+    let database = crate::Postgres::shared(Major::V15).database("noise");
+    database.psql(
+        "CREATE EXTENSION pgcrypto;
+         CREATE TABLE noise (id int PRIMARY KEY, bytes bytea);
+         INSERT INTO noise SELECT i, gen_random_bytes(1000) FROM generate_series(1, 24000) i",
+    );
+    database
+}

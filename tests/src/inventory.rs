@@ -1,7 +1,6 @@
 //! What lies in a bucket, and ways to damage it.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::process::Command;
 
 use futures_util::TryStreamExt;
@@ -9,6 +8,7 @@ use object_store::aws::{AmazonS3, AmazonS3Builder};
 use object_store::path::Path as Key;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
+use crate::runtime::run;
 use crate::servers::installation::in_venv;
 use crate::servers::seaweed::{Identity, REGION};
 
@@ -52,26 +52,26 @@ impl Bucket {
 
     /// Every key under the bucket with its length.
     pub fn objects(&self) -> BTreeMap<String, u64> {
-        let found: Vec<_> = apart(self.client.list(None).try_collect()).unwrap();
+        let found: Vec<_> = run(self.client.list(None).try_collect()).unwrap();
         found.into_iter().map(|object| (object.location.to_string(), object.size)).collect()
     }
 
     /// The bytes of an object that must be there.
     pub fn read(&self, key: &str) -> Vec<u8> {
         let client = &self.client;
-        apart(async { client.get(&Key::from(key)).await?.bytes().await })
+        run(async { client.get(&Key::from(key)).await?.bytes().await })
             .unwrap_or_else(|error| panic!("read {key}: {error}"))
             .to_vec()
     }
 
     /// Writes or replaces an object.
     pub fn write(&self, key: &str, bytes: Vec<u8>) {
-        apart(self.client.put(&Key::from(key), PutPayload::from(bytes))).unwrap();
+        run(self.client.put(&Key::from(key), PutPayload::from(bytes))).unwrap();
     }
 
     /// Removes an object.
     pub fn delete(&self, key: &str) {
-        apart(self.client.delete(&Key::from(key))).unwrap();
+        run(self.client.delete(&Key::from(key))).unwrap();
     }
 
     /// Replaces an object by what `damage` makes of it.
@@ -108,12 +108,4 @@ impl Bucket {
         assert!(output.status.success(), "aws {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
         output.stdout
     }
-}
-
-/// Runs a future to its end on a thread of its own: callers may stand inside a runtime or not.
-fn apart<T: Send>(future: impl Future<Output = T> + Send) -> T {
-    std::thread::scope(|scope| {
-        let run = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future);
-        scope.spawn(run).join().expect("the store answers")
-    })
 }

@@ -14,17 +14,23 @@
 
 pub mod compare;
 pub mod docker;
+pub mod files;
 pub mod fixtures;
 pub mod guard;
 pub mod inventory;
 pub mod lifeboat;
 pub mod made;
 pub mod proxy;
+pub mod runtime;
 pub mod scratch;
 pub mod servers;
+pub mod stock;
 
+pub use files::{Files, files};
 pub use inventory::Bucket;
 pub use lifeboat::{Lifeboat, Outcome, Running};
 pub use proxy::{Fault, Proxy, When};
+pub use runtime::run;
+pub use scratch::unused_name;
 pub use servers::postgres::{Database, Major, Postgres};
 pub use servers::seaweed::{Identity, Seaweed};

@@ -134,6 +134,20 @@ impl Outcome {
         self.stdout.lines().map(record).collect()
     }
 
+    /// The last record, which says how the command ended.
+    #[track_caller]
+    pub fn last_record(&self) -> serde_json::Value {
+        let last = self.records().pop().expect("a command ends with a record");
+        assert_eq!(last["schema"], "lifeboat/result/v1", "{last}");
+        last
+    }
+
+    /// The `result` of the last record.
+    #[track_caller]
+    pub fn result(&self) -> serde_json::Value {
+        self.last_record()["result"].take()
+    }
+
     /// Standard output and error together.
     pub fn text(&self) -> String {
         format!("{}{}", self.stdout, self.stderr)

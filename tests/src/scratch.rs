@@ -62,6 +62,11 @@ pub fn unique() -> u64 {
     hasher.finish()
 }
 
+/// A name that nothing has, such as a database: `prefix`, and what tells it from all others.
+pub fn unused_name(prefix: &str) -> String {
+    format!("{prefix}_{:010x}", unique() >> 24)
+}
+
 /// A port of 127.0.0.1 nobody listens on.
 ///
 /// Taken from below the range the kernel gives to outgoing connections, so that none of those takes it before the server

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -104,7 +105,7 @@ impl Postgres {
 
     /// Creates an empty database from `template0` with a name that begins with `prefix`.
     pub fn database(&self, prefix: &str) -> Database<'_> {
-        let name = format!("{prefix}_{:010x}", scratch::unique() >> 24);
+        let name = scratch::unused_name(prefix);
         self.psql("postgres", &format!("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log", quoted(&name)));
         Database { server: self, name }
     }
@@ -112,6 +113,24 @@ impl Postgres {
     /// A handle for a database that something else created; it is dropped with the handle.
     pub fn adopt(&self, name: &str) -> Database<'_> {
         Database { server: self, name: name.to_owned() }
+    }
+
+    /// The names of databases that begin so, a line each: also those that a restore has not renamed yet.
+    pub fn databases_like(&self, prefix: &str) -> String {
+        let query = format!("SELECT datname FROM pg_database WHERE starts_with(datname, '{prefix}') ORDER BY 1");
+        self.psql("postgres", &query)
+    }
+
+    /// Whether there is a database of this very name.
+    pub fn has_database(&self, name: &str) -> bool {
+        self.databases_like(name).lines().any(|found| found == name)
+    }
+
+    /// Drops what [`Postgres::databases_like`] finds.
+    pub fn drop_databases_like(&self, prefix: &str) {
+        for name in self.databases_like(prefix).lines() {
+            drop(self.adopt(name));
+        }
     }
 
     /// Connection URI over TCP as superuser, password included.
@@ -213,6 +232,16 @@ impl Database<'_> {
     /// See [`Postgres::socket_dsn`].
     pub fn socket_dsn(&self) -> String {
         self.server.socket_dsn(&self.name)
+    }
+
+    /// Waits until the server has noticed that a killed run is dead: until then its sessions hold the database's lock.
+    pub fn wait_until_let_go(&self) {
+        let sessions = "SELECT count(*) FROM pg_stat_activity \
+            WHERE datname = current_database() AND application_name LIKE 'lifeboat/%'";
+        let began = Instant::now();
+        while self.psql(sessions) != "0" {
+            assert!(began.elapsed() < Duration::from_secs(20), "the server keeps the sessions of a killed run");
+        }
     }
 
     /// Runs an SQL file, and what it includes.

@@ -14,12 +14,12 @@ use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_backup::{BackupOptions, Reach, RestoreOptions, Source, backup, restore, verify};
 use lifeboat_core::codec::Sha256;
 use lifeboat_core::codec::sealed::Header;
-use lifeboat_core::keys::{DataKey, OpenKeys};
+use lifeboat_core::keys::{DataKey, KeyId, OpenKeys};
 use lifeboat_core::manifest::{Manifest, StoredManifest, StoredObject};
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind};
-use lifeboat_tests::{Database, Major, Postgres};
+use lifeboat_tests::{Database, Major, Postgres, run, unused_name};
 use object_store::memory::InMemory;
 use object_store::path::Path as Key;
 use object_store::{ObjectStoreExt as _, PutPayload};
@@ -27,7 +27,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::keys::{NOVEMBER, ring};
-use crate::vault::{data_key, databases_like, run, tiny, unused_name};
+use crate::vault::{data_key, tiny};
 
 const HEADER_BYTES: usize = 56;
 const CHUNK_BYTES: usize = 16_400;
@@ -66,12 +66,8 @@ impl Victim {
 
     fn of(objects: BTreeMap<String, Vec<u8>>, first: &str, second: &str) -> Victim {
         let folder = |id: &str| format!("backups/daily/shop/{id}");
-        let wraps = objects.clone();
-        let key = std::thread::scope(|scope| {
-            let read =
-                || data_key(first, &[NOVEMBER], |id| wraps[&format!("{}/{}", folder(first), id.object_name())].clone());
-            scope.spawn(read).join().unwrap()
-        });
+        let wrap = |id: &KeyId| objects[&format!("{}/{}", folder(first), id.object_name())].clone();
+        let key = data_key(first, &[NOVEMBER], wrap);
         Victim { folder: folder(first), other: folder(second), objects, key }
     }
 
@@ -340,7 +336,7 @@ fn restore_and_cat_refuse_every_damage_of_what_they_read_and_leave_no_database()
         for case in &victim.cases_of_what_is_read() {
             let store = in_memory(&victim.damaged(case)).await;
             wrong.extend(unless_refused(case, "restore", restored(&store, &victim.reference(), &name).await));
-            assert_eq!(databases_like(server, &name), "", "{}", case.what);
+            assert_eq!(server.databases_like(&name), "", "{}", case.what);
             let (out, ended) = printed(&store, &victim.reference()).await;
             wrong.extend(unless_refused(case, "cat", ended));
             assert!(whole.starts_with(&out), "cat prints what is not in the backup: {}", case.what);
@@ -365,6 +361,6 @@ fn a_body_is_refused_even_when_the_manifest_agrees_with_its_damage() {
             }
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        assert_eq!(databases_like(server, &name), "");
+        assert_eq!(server.databases_like(&name), "");
     });
 }

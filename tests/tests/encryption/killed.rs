@@ -3,21 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use lifeboat_tests::{Database, Lifeboat, Major, Postgres, scratch};
+use lifeboat_tests::{Lifeboat, Major, Postgres, scratch, unused_name};
 use tempfile::TempDir;
 
 use crate::keys::{NOVEMBER, OFFLINE, public};
 use crate::vault::{Vault, tiny};
-
-/// Waits until the server has noticed that the killed run is dead: until then its sessions hold the database's lock.
-fn let_go_of(database: &Database<'_>) {
-    let sessions = "SELECT count(*) FROM pg_stat_activity \
-        WHERE datname = current_database() AND application_name LIKE 'lifeboat/%'";
-    let began = Instant::now();
-    while database.psql(sessions) != "0" {
-        assert!(began.elapsed() < Duration::from_secs(20), "the server keeps the sessions of a killed run");
-    }
-}
 
 /// Verifies with either key what is listed as available and was not known so far; everything else is in flight.
 fn prove_new_backups(vault: &Vault, known: &mut BTreeSet<String>) {
@@ -56,7 +46,7 @@ fn a_killed_encrypted_backup_is_no_backup_or_a_whole_one() {
     for slice in 0..moments {
         let within = Duration::from_micros(scratch::unique() % u64::try_from((span / moments).as_micros()).unwrap());
         cut_short += u32::from(backup().spawn().kill_after(span * slice / moments + within));
-        let_go_of(&database);
+        database.wait_until_let_go();
         prove_new_backups(&vault, &mut known);
     }
     eprintln!("{cut_short} of {moments} kills within {span:?} cut a run short; {} backups", known.len());
@@ -76,9 +66,9 @@ fn a_killed_restore_of_an_encrypted_backup_leaves_no_database_of_the_final_name(
     drop(vault.restore(server, &["--keyring", &keyring]));
     let span = began.elapsed();
     for slice in 0..5 {
-        let name = crate::vault::unused_name("killed");
+        let name = unused_name("killed");
         let cut_short = restore(&name).spawn().kill_after(span * slice / 5);
-        let left = crate::vault::databases_like(server, &name);
+        let left = server.databases_like(&name);
         for database in left.lines() {
             let whole = server.adopt(database);
             let rows = "SELECT (SELECT count(*) FROM wide) + (SELECT count(*) FROM few)";

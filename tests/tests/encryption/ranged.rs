@@ -9,7 +9,7 @@ use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{self, UploadOptions};
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
 use lifeboat_tests::proxy::Call;
-use lifeboat_tests::{Database, Identity, Major, Postgres, Proxy, Seaweed, fixtures};
+use lifeboat_tests::{Database, Identity, Major, Proxy, Seaweed, fixtures, unused_name};
 use tempfile::TempDir;
 
 use crate::keys::{NOVEMBER, ring};
@@ -44,17 +44,6 @@ fn in_pieces(url: &str, environment: &[(&str, String)], database: &Database<'_>,
     summary
 }
 
-/// 24 MB of random bytes.
-fn noise() -> Database<'static> {
-    let database = Postgres::shared(Major::V15).database("noise");
-    database.psql(
-        "CREATE EXTENSION pgcrypto;
-         CREATE TABLE noise (id int PRIMARY KEY, bytes bytea);
-         INSERT INTO noise SELECT i, gen_random_bytes(1000) FROM generate_series(1, 24000) i",
-    );
-    database
-}
-
 /// The first and last byte that a call asked for.
 fn range(call: &Call) -> (u64, u64) {
     let header = call.header("range").unwrap_or_else(|| panic!("{} is read whole", call.key()));
@@ -84,7 +73,7 @@ fn assert_read_by_chunks(calls: &[Call], summary: &BackupSummary, times: u64) {
 
 #[test]
 fn a_sealed_backup_in_several_objects_comes_back_by_ranges_from_s3() {
-    let (vault, original) = (Vault::new(), noise());
+    let (vault, original) = (Vault::new(), fixtures::noise());
     // S3 takes no smaller parts.
     let pieces = Pieces { part_bytes: 5 << 20, parts_max: 2, range_bytes: 4 << 20 };
     let environment = Seaweed::shared().environment(Identity::Writer);
@@ -93,7 +82,7 @@ fn a_sealed_backup_in_several_objects_comes_back_by_ranges_from_s3() {
     let proxy = Proxy::before(Seaweed::shared());
     let reader = || proxy.environment(Identity::Reader);
 
-    let name = crate::vault::unused_name("restored");
+    let name = unused_name("restored");
     let restored = original.server.adopt(&name);
     let restore =
         vault.restore_command(original.server, &name).args(["--create", "--jobs", "4", "--keyring", &keyring]);
@@ -131,7 +120,7 @@ fn a_sealed_backup_in_many_objects_and_ranges_comes_back_from_a_folder() {
         let command = lifeboat_tests::Lifeboat::new().args([verb, "shop/latest", "--store", &url]);
         command.args(["--keyring", &keyring])
     };
-    let restored = original.server.adopt(&crate::vault::unused_name("restored"));
+    let restored = original.server.adopt(&unused_name("restored"));
     let restore = lifeboat("restore").args(["--create", "--jobs", "4", "--into", "env:TARGET"]);
     restore.env("TARGET", restored.dsn()).run().expect(0);
     assert_same(&original, &restored);

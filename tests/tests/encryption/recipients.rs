@@ -5,7 +5,7 @@ use lifeboat_tests::{Lifeboat, Major, fixtures};
 use serde_json::Value;
 
 use crate::keys::{NOVEMBER, OFFLINE, public, public_id};
-use crate::vault::{Backup, Vault, result, tiny};
+use crate::vault::{Backup, Vault, tiny};
 
 /// A command of a host whose environment names a recipient, and no keyring.
 fn on_host(command: Lifeboat) -> Lifeboat {
@@ -21,7 +21,7 @@ fn it_backs_up_and_whoever_has_the_private_key_elsewhere_restores() {
     let keyring = vault.keyring(&[OFFLINE]);
     assert_same(&original, &vault.restore(original.server, &["--keyring", &keyring]));
     let verified = vault.lifeboat("verify").args(["shop/latest", "--json", "--keyring", &keyring]).run().expect(0);
-    assert!(result(&verified)["rows"].as_u64().unwrap() > 100);
+    assert!(verified.result()["rows"].as_u64().unwrap() > 100);
 }
 
 #[test]
@@ -35,7 +35,7 @@ fn its_verify_proves_what_is_stored_and_says_what_it_cannot_check() {
     let words = ["whether the wraps open", "who wrote the manifest", "fingerprints"];
     assert_eq!(unchecked.len(), words.len(), "{told}");
     assert!(unchecked.iter().zip(words).all(|(line, words)| line.contains(words)), "{told}");
-    let told = result(&verify().arg("--json").run().expect(0));
+    let told = verify().arg("--json").run().expect(0).result();
     assert_eq!((&told["rows"], &told["sql_bytes"]), (&Value::Null, &Value::Null));
     assert_eq!(told["unchecked"].as_array().unwrap().len(), 3);
     let stored: u64 = vault.manifest(&backup).stored_bytes();
@@ -92,7 +92,7 @@ fn a_single_key_is_warned_of_and_two_are_not() {
     let (vault, database) = (Vault::new(), tiny());
     let warnings = |command: Lifeboat| {
         let outcome = command.run().expect(0);
-        result(&outcome)["backups"][0]["warnings"].to_string()
+        outcome.result()["backups"][0]["warnings"].to_string()
     };
     let only = warnings(on_host(vault.backup_command(&database)));
     assert!(only.contains(&format!("only the key {} opens this backup", public_id(OFFLINE))), "{only}");

@@ -1,27 +1,15 @@
 //! What was sealed comes back with the key, whole and by the ways that unencrypted backups come back.
 
 use std::collections::BTreeSet;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 
-use flate2::read::MultiGzDecoder;
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
 use lifeboat_tests::proxy::Call;
-use lifeboat_tests::{Database, Fault, Identity, Major, Postgres, Proxy, Seaweed, When, fixtures};
+use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped};
+use lifeboat_tests::{Database, Fault, Identity, Major, Proxy, Seaweed, When, files, fixtures, unused_name};
 
 use crate::keys::{NOVEMBER, OFFLINE, public, public_id};
-use crate::vault::{Backup, Vault, databases_like, files, result, unused_name};
-
-/// 24 MB of random bytes: printed in hexadecimal they compress to half, and so need two parts of 16 MiB.
-fn noise() -> Database<'static> {
-    let database = Postgres::shared(Major::V15).database("noise");
-    database.psql(
-        "CREATE EXTENSION pgcrypto;
-         CREATE TABLE noise (id int PRIMARY KEY, bytes bytea);
-         INSERT INTO noise SELECT i, gen_random_bytes(1000) FROM generate_series(1, 24000) i",
-    );
-    database
-}
+use crate::vault::{Backup, Vault};
 
 /// Backs up with a key that may only write; gives the calls.
 fn calls_of_a_backup(vault: &Vault, database: &Database<'_>, keyring: &str) -> Vec<Call> {
@@ -31,22 +19,6 @@ fn calls_of_a_backup(vault: &Vault, database: &Database<'_>, keyring: &str) -> V
     let calls = proxy.calls();
     assert!(calls.iter().all(|call| call.status.is_some_and(|status| status < 300)), "{calls:?}");
     calls
-}
-
-/// What lies in these objects, decompressed.
-fn gunzipped<'b>(objects: impl Iterator<Item = &'b [u8]>) -> Vec<u8> {
-    let gzip: Vec<u8> = objects.flatten().copied().collect();
-    let mut sql = Vec::new();
-    MultiGzDecoder::new(&gzip[..]).read_to_end(&mut sql).unwrap();
-    sql
-}
-
-#[track_caller]
-fn assert_psql_makes_it_of(script: &[u8], original: &Database<'_>) {
-    let copy = original.server.database("by_hand");
-    let output = copy.feed(script);
-    assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
-    assert_same_but_settings(original, &copy);
 }
 
 /// What stock pg_dump prints with the options and under the settings that the format promises.
@@ -76,8 +48,8 @@ fn comes_back_after_two_commands(major: Major) {
     vault.restore_command(original.server, &empty.name).args(["--jobs", "4", "--keyring", &keyring]).run().expect(0);
     assert_same_but_settings(&original, &empty);
     let verified = vault.lifeboat("verify").args(["shop/latest", "--json", "--keyring", &keyring]).run().expect(0);
-    assert_eq!(result(&verified)["unchecked"].as_array().unwrap().len(), 0);
-    assert!(result(&verified)["rows"].as_u64().unwrap() > 100);
+    assert_eq!(verified.result()["unchecked"].as_array().unwrap().len(), 0);
+    assert!(verified.result()["rows"].as_u64().unwrap() > 100);
 }
 
 #[test]
@@ -92,7 +64,7 @@ fn a_database_comes_back_encrypted_on_18() {
 
 #[test]
 fn a_large_encrypted_backup_adds_the_multipart_calls_and_no_others() {
-    let (vault, original) = (Vault::new(), noise());
+    let (vault, original) = (Vault::new(), fixtures::noise());
     let keyring = vault.keyring(&[NOVEMBER]);
     let calls = calls_of_a_backup(&vault, &original, &keyring);
     let expected = BTreeSet::from(["CompleteMultipartUpload", "CreateMultipartUpload", "PutObject", "UploadPart"]);
@@ -128,7 +100,7 @@ fn a_bit_that_flips_on_the_way_back_is_refused_and_no_database_is_left() {
         let restore = vault.restore_command(original.server, &name).args(["--create", "--keyring", &keyring]);
         let refused = restore.envs(proxy.environment(Identity::Reader)).run();
         assert!([12, 30].contains(&refused.code()), "{object}: {}", refused.text());
-        assert_eq!(databases_like(original.server, &name), "", "{object}");
+        assert_eq!(original.server.databases_like(&name), "", "{object}");
     }
 }
 
@@ -167,9 +139,9 @@ fn a_download_needs_no_lifeboat_and_is_open() {
     let expected =
         ["catalog.json.gz", "database.sql.gz", "dump-0000.sql.gz", "globals.sql.gz", "index.json.gz", "schema.dump.gz"];
     assert_eq!(names, expected);
-    let script = result(&outcome)["script"].clone();
-    let names = script.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
-    assert_psql_makes_it_of(&gunzipped(names.map(|name| &found[name][..])), &original);
+    let script = outcome.result()["script"].clone();
+    let objects: Vec<_> = script.as_array().unwrap().iter().map(|name| &found[name.as_str().unwrap()][..]).collect();
+    assert_psql_makes_it_of(&gunzipped(&objects.concat()), &original);
 }
 
 #[test]

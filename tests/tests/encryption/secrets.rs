@@ -7,11 +7,11 @@ use std::path::Path;
 
 use base64::Engine as _;
 use lifeboat_core::keys::DataKey;
-use lifeboat_tests::{Database, Lifeboat, Outcome};
+use lifeboat_tests::{Database, Lifeboat, Outcome, files};
 use tempfile::TempDir;
 
 use crate::keys::{DECEMBER, NOVEMBER, OFFLINE, OTHER_NOVEMBER, SIGNER, public};
-use crate::vault::{Backup, Vault, data_key, files, result, tiny};
+use crate::vault::{Backup, Vault, data_key, tiny};
 
 /// A database, a store, and folders of our own to search afterwards.
 struct Scene {
@@ -317,7 +317,7 @@ fn key_generate_writes_a_private_file_and_tells_no_secret() {
         let secrets = text.split("secret = \"").skip(1).map(|rest| rest[..64].to_owned());
         let canaries: Vec<_> = secrets.map(|secret| Canary::of_entry(&format!("secret = \"{secret}\""))).collect();
         scene.assert_clean(&seen, &canaries);
-        assert_eq!(result(&seen.outcome.expect(0))["key"]["id"], id);
+        assert_eq!(seen.outcome.expect(0).result()["key"]["id"], id);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     }
     assert_eq!(fs::read_to_string(&path).unwrap().matches("[[key]]").count(), 3);

@@ -207,7 +207,7 @@ fn a_run_of_several_seals_what_failed_and_each_backup_under_a_key_of_its_own() {
     assert_eq!(details["errors"].as_array().unwrap().len(), 1);
     assert_eq!(details["errors"][0]["database"], "missing");
 
-    let done = crate::vault::result(&outcome)["backups"].clone();
+    let done = outcome.result()["backups"].clone();
     let keys: Vec<_> = ["first", "last"]
         .iter()
         .zip(done.as_array().unwrap())

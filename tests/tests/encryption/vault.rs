@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lifeboat_core::keys::{DataKey, KeyId};
 use lifeboat_core::manifest::{Manifest, StoredManifest};
-use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Outcome, Postgres, Seaweed, scratch};
+use lifeboat_tests::{
+    Bucket, Database, Identity, Lifeboat, Major, Outcome, Postgres, Seaweed, run, scratch, unused_name,
+};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -84,7 +86,7 @@ impl Vault {
     /// What `list --json` says of the backups, newest first.
     pub(crate) fn list(&self) -> Vec<Value> {
         let outcome = self.lifeboat("list").arg("--json").run().expect(0);
-        result(&outcome)["backups"].as_array().unwrap().clone()
+        outcome.result()["backups"].as_array().unwrap().clone()
     }
 
     /// Every object of a backup by its name in the backup's folder.
@@ -129,7 +131,7 @@ impl Vault {
                 assert!(outcome.stderr.contains(word), "{word:?} is not said by {told}:\n{}", outcome.stderr);
             }
         }
-        assert_eq!(databases_like(server, &new), "");
+        assert_eq!(server.databases_like(&new), "");
         assert!(!to.exists());
         let relations = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
         assert_eq!(empty.psql(relations), "0");
@@ -140,7 +142,7 @@ impl Backup {
     /// The only backup of a run.
     #[track_caller]
     pub(crate) fn of(outcome: &Outcome) -> Backup {
-        let id = result(outcome)["backups"][0]["id"].as_str().expect("a backup has an id").to_owned();
+        let id = outcome.result()["backups"][0]["id"].as_str().expect("a backup has an id").to_owned();
         Backup { id }
     }
 
@@ -151,17 +153,11 @@ impl Backup {
 }
 
 /// What whoever holds these entries gets from wraps: the data key of `owner`, a backup or a run.
-pub(crate) fn data_key(owner: &str, entries: &[&str], read: impl Fn(&KeyId) -> Vec<u8>) -> DataKey {
+pub(crate) fn data_key(owner: &str, entries: &[&str], read: impl Fn(&KeyId) -> Vec<u8> + Sync) -> DataKey {
     let keys = ring(entries).open_keys(true);
     let ids: Vec<_> = keys.keys.iter().map(|key| key.id().clone()).collect();
     let read = &read;
     run(keys.open(owner, &ids, |id| async move { Ok(read(&id)) })).unwrap().0
-}
-
-/// Runs a future to its end.
-pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
-    let mut builder = tokio::runtime::Builder::new_current_thread();
-    builder.enable_all().build().unwrap().block_on(future)
 }
 
 /// A database of three small tables.
@@ -174,39 +170,4 @@ pub(crate) fn tiny() -> Database<'static> {
          CREATE VIEW seen AS SELECT * FROM few",
     );
     database
-}
-
-/// The `result` of the last record.
-#[track_caller]
-pub(crate) fn result(outcome: &Outcome) -> Value {
-    outcome.records().last().expect("a run ends with a record")["result"].clone()
-}
-
-/// A name no database has.
-pub(crate) fn unused_name(prefix: &str) -> String {
-    format!("{prefix}_{:010x}", scratch::unique() >> 24)
-}
-
-/// Databases whose names begin so: also those under a temporary name.
-pub(crate) fn databases_like(server: &Postgres, prefix: &str) -> String {
-    server
-        .psql("postgres", &format!("SELECT datname FROM pg_database WHERE starts_with(datname, '{prefix}') ORDER BY 1"))
-}
-
-/// Every file under `folder`, by its path in it.
-pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.is_file() {
-                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
-                found.insert(name, fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
 }

@@ -5,15 +5,13 @@ use std::sync::Arc;
 use lifeboat_backup::archive::BackupState;
 use lifeboat_core::index::{Content, Index};
 use lifeboat_core::{Kind, Result};
+use lifeboat_tests::{Major, Postgres, run, unused_name};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::damage_cases::{Case, Victim};
-use crate::world::{
-    self, Objects, back_up, databases, drop_databases, in_memory, list, objects_of, restore, run, several_tables,
-    target_name, verify,
-};
+use crate::world::{self, Objects, back_up, in_memory, list, objects_of, restore, several_tables, verify};
 
 /// Two backups of one database, whose rows differ and whose lengths mostly do not.
 async fn victim() -> Victim {
@@ -110,7 +108,7 @@ fn verify_refuses_every_damage_and_names_the_object() {
 
 #[test]
 fn restore_refuses_every_damage_it_can_see_and_leaves_no_database() {
-    let prefix = target_name();
+    let (prefix, server) = (unused_name("target"), Postgres::shared(Major::V15));
     run(async {
         let victim = Arc::new(victim().await);
         let read = |case: &Case| {
@@ -127,17 +125,17 @@ fn restore_refuses_every_damage_it_can_see_and_leaves_no_database() {
         });
         let wrong = wrong.await;
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-        assert_eq!(databases(&prefix), Vec::<String>::new());
+        assert_eq!(server.databases_like(&prefix), "");
         // The same restore of whole bytes does leave one.
         restore(&in_memory(&victim.objects).await, &victim.reference(), &prefix).await.unwrap();
-        assert_eq!(databases(&prefix), std::slice::from_ref(&prefix));
+        assert!(server.has_database(&prefix));
     });
-    drop_databases(&prefix);
+    server.drop_databases_like(&prefix);
 }
 
 #[test]
 fn a_damaged_restore_empties_the_tables_of_a_database_that_was_there() {
-    let empty = lifeboat_tests::Postgres::shared(lifeboat_tests::Major::V15).database("emptied");
+    let empty = Postgres::shared(Major::V15).database("emptied");
     run(async {
         let victim = victim().await;
         let rows = victim.index.ranges.iter().filter(|range| matches!(range.content, Content::Rows(_)));
@@ -170,7 +168,7 @@ impl lifeboat_core::monitor::Monitor for CancelAt {
 
 #[test]
 fn a_cancelled_restore_empties_the_tables_of_a_database_that_was_there() {
-    let empty = lifeboat_tests::Postgres::shared(lifeboat_tests::Major::V15).database("cancelled");
+    let empty = Postgres::shared(Major::V15).database("cancelled");
     run(async {
         let victim = victim().await;
         let store = in_memory(&victim.objects).await;

@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use lifeboat_core::codec::Sha256;
-use lifeboat_tests::{Database, Lifeboat};
+use lifeboat_tests::{Database, Lifeboat, Major, Postgres, unused_name};
 use tempfile::TempDir;
 
-use crate::world::{databases, of, several_tables, target_name};
+use crate::world::{of, several_tables};
 
 struct Folder {
     dir: TempDir,
@@ -56,7 +56,7 @@ fn a_flipped_bit_is_exit_30_with_the_objects_name() {
     let script = newest.join("dump-0000.sql.gz");
     flip(&script, fs::metadata(&script).unwrap().len() as usize / 2);
 
-    let name = target_name();
+    let name = unused_name("target");
     let into = folder.database.server.socket_dsn(&name);
     let copy = folder.dir.path().join("copy").display().to_string();
     let readers = [
@@ -74,7 +74,7 @@ fn a_flipped_bit_is_exit_30_with_the_objects_name() {
     fs::remove_dir_all(older).unwrap();
     let alone = folder.lifeboat("verify").arg("shop/latest").run().expect(30);
     assert!(alone.stderr.contains("no other backup of shop looks whole"), "{}", alone.stderr);
-    assert_eq!(databases(&name), Vec::<String>::new());
+    assert_eq!(Postgres::shared(Major::V15).databases_like(&name), "");
 }
 
 #[test]

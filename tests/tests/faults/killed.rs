@@ -6,14 +6,13 @@ use std::time::{Duration, Instant};
 
 use lifeboat_backup::archive::BackupState;
 use lifeboat_core::store::Store;
-use lifeboat_tests::{Bucket, Database, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, When};
+use lifeboat_tests::{
+    Bucket, Database, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, When, run, unused_name,
+};
 use tempfile::TempDir;
 
 use crate::signals::uploading;
-use crate::world::{
-    Dice, add_blobs, backup_command, databases, drop_databases, hasty_store, lifeboat, list, long, run, several_tables,
-    target_name, verify,
-};
+use crate::world::{Dice, add_blobs, backup_command, hasty_store, lifeboat, list, long, several_tables, verify};
 
 /// Calls `kill` with moments all over `span`, the length of an undisturbed run; it says whether the kill cut a run short.
 /// One that came too late shows that runs have become faster since. Fails unless most came in time.
@@ -50,16 +49,6 @@ fn journalled(state: &Path) -> BTreeSet<String> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "json")).map(id).collect()
 }
 
-/// Waits until the server has noticed that the killed run is dead: until then its sessions hold the database's lock.
-fn let_go_of(database: &Database<'_>) {
-    let sessions = "SELECT count(*) FROM pg_stat_activity \
-        WHERE datname = current_database() AND application_name LIKE 'lifeboat/%'";
-    let began = Instant::now();
-    while database.psql(sessions) != "0" {
-        assert!(began.elapsed() < Duration::from_secs(20), "the server keeps the sessions of a killed run");
-    }
-}
-
 /// Verifies what is listed as available and was not known so far; `known` then holds all of them.
 fn prove_new_backups(store: &Store, known: &mut BTreeSet<String>) {
     run(async {
@@ -89,7 +78,7 @@ fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload() {
     let (mut proven, mut uploads, mut ended) = (BTreeSet::new(), BTreeSet::new(), 2);
     kill_at_random_moments("a_killed_backup_is_no_backup", length_of(backup), |moment| {
         let cut_short = backup().spawn().kill_after(moment);
-        let_go_of(&database);
+        database.wait_until_let_go();
         ended += usize::from(!cut_short);
         prove_new_backups(&store, &mut proven);
         let left = journalled(state.path());
@@ -125,7 +114,7 @@ fn a_run_killed_within_an_upload_has_it_aborted_by_the_next() {
     uploading(&running, &proxy);
     assert!(running.kill_after(Duration::ZERO));
     assert!(!bucket.open_uploads().is_empty(), "the killed run left no upload");
-    let_go_of(&database);
+    database.wait_until_let_go();
 
     let next = backup_in(state.path(), &database, &bucket).run().expect(0);
     assert!(next.stderr.contains("uploads that an earlier run left open"), "{}", next.stderr);
@@ -148,7 +137,7 @@ fn a_killed_restore_leaves_no_database_of_the_final_name() {
     let rows = "SELECT (SELECT count(*) FROM wide) + (SELECT count(*) FROM both_sides)";
     let names = std::cell::RefCell::new(Vec::new());
     let new_name = || {
-        names.borrow_mut().push(target_name());
+        names.borrow_mut().push(unused_name("target"));
         names.borrow().last().cloned().unwrap()
     };
     let span = length_of(|| restore(&new_name()));
@@ -156,33 +145,33 @@ fn a_killed_restore_leaves_no_database_of_the_final_name() {
         // A name of its own: the server may go on creating a database whose creator is dead.
         let name = new_name();
         let cut_short = restore(&name).spawn().kill_after(moment);
-        if databases(&name).contains(&name) {
+        if server.has_database(&name) {
             assert_eq!(server.psql(&name, rows), "5600", "the name was given to a database that is not whole");
         } else {
             assert!(cut_short, "a restore that ended left nothing");
         }
         cut_short
     });
-    names.borrow().iter().for_each(|name| drop_databases(name));
+    names.borrow().iter().for_each(|name| server.drop_databases_like(name));
 }
 
 #[test]
 fn a_restore_after_a_killed_one_says_what_to_drop_and_then_succeeds() {
     let (database, bucket) = (several_tables("again"), Seaweed::shared().bucket("again"));
     backup_command(&database, &bucket, "x").run().expect(0);
-    let (name, server) = (target_name(), Postgres::shared(Major::V15));
+    let (name, server) = (unused_name("target"), Postgres::shared(Major::V15));
     let into = server.socket_dsn(&name);
     let restore = || lifeboat("restore", &bucket, "x").args(["shop/latest", "--create", "--into", &into]);
     let running = restore().spawn();
-    while databases(&name).is_empty() && running.is_running() {}
+    while server.databases_like(&name).is_empty() && running.is_running() {}
     assert!(running.kill_after(Duration::ZERO), "the kill came too late");
 
-    let left = databases(&name).pop().unwrap();
+    let left = server.databases_like(&name);
     let refused = restore().run().expect(40);
     let statement = format!("DROP DATABASE IF EXISTS \"{left}\" WITH (FORCE)");
     assert!(refused.stderr.contains(&statement), "{}", refused.stderr);
     server.psql("postgres", &statement);
     restore().run().expect(0);
-    assert!(databases(&name).contains(&name));
-    drop_databases(&name);
+    assert!(server.has_database(&name));
+    server.drop_databases_like(&name);
 }

@@ -12,12 +12,12 @@ use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::manifest::StoredManifest;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Error, Kind};
-use lifeboat_tests::{Fault, Identity, Proxy, Seaweed, When};
+use lifeboat_tests::{Fault, Identity, Proxy, Seaweed, When, run};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{Objects, add_blobs, back_up, backup_command, in_memory, lifeboat, objects_of, run, several_tables};
+use crate::world::{Objects, add_blobs, back_up, backup_command, in_memory, lifeboat, objects_of, several_tables};
 
 /// A writer whose bytes are seen by the test.
 #[derive(Clone, Default)]

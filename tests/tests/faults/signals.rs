@@ -4,14 +4,11 @@ use std::iter::zip;
 use std::time::{Duration, Instant};
 
 use lifeboat_tests::lifeboat::descendants;
-use lifeboat_tests::{Bucket, Database, Fault, Identity, Proxy, Running, Seaweed, When};
+use lifeboat_tests::{Bucket, Database, Fault, Identity, Proxy, Running, Seaweed, When, run, unused_name};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::world::{
-    Dice, add_blobs, backup_command, databases, drop_databases, hasty_store, lifeboat, long, of, proven_backups, run,
-    several_tables, target_name,
-};
+use crate::world::{Dice, add_blobs, backup_command, hasty_store, lifeboat, long, of, proven_backups, several_tables};
 
 fn alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
@@ -119,18 +116,17 @@ fn a_signal_to_a_restore_drops_what_it_created() {
     let (database, bucket) = (several_tables("dropped"), Seaweed::shared().bucket("dropped"));
     backup_command(&database, &bucket, "x").run().expect(0);
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
-        let name = target_name();
+        let name = unused_name("target");
         let into = database.server.socket_dsn(&name);
         let restore = lifeboat("restore", &bucket, "x").args(["shop/latest", "--create", "--into", &into]);
         let running = restore.spawn();
-        while databases(&name).is_empty() {
+        while database.server.databases_like(&name).is_empty() {
             assert!(running.is_running(), "the restore ended before it created anything");
         }
         running.signal(signal);
         let outcome = running.wait().expect(code);
         assert!(outcome.stderr.contains("cancelled: cleaning up"), "{}", outcome.stderr);
-        assert_eq!(databases(&name), Vec::<String>::new());
-        drop_databases(&name);
+        assert_eq!(database.server.databases_like(&name), "");
     }
 }
 

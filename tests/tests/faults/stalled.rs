@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use lifeboat_tests::{Fault, Identity, Proxy, Seaweed, When};
+use lifeboat_tests::{Fault, Identity, Proxy, Seaweed, When, run};
 
-use crate::world::{add_blobs, backup_command, hasty_store, proven_backups, run, several_tables};
+use crate::world::{add_blobs, backup_command, hasty_store, proven_backups, several_tables};
 
 /// A backup against a store that hangs whenever `when` says so; it must end within `limit`.
 fn stalls(prefix: &str, when: When, limit: Duration) {

@@ -8,13 +8,13 @@ use std::sync::Arc;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Error, Kind};
 use lifeboat_tests::lifeboat::descendants;
-use lifeboat_tests::{Database, Fault, Identity, Proxy, Seaweed, When};
+use lifeboat_tests::{Database, Fault, Identity, Proxy, Seaweed, When, run};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::world::{
-    Objects, add_blobs, backup_command, hasty_store, in_memory, job, list, options, proven_backups, run,
-    several_tables, source_with_tools, verify,
+    Objects, add_blobs, backup_command, hasty_store, in_memory, job, list, options, proven_backups, several_tables,
+    source_with_tools, verify,
 };
 
 /// Client tools that are the real ones, but for what `pg_dump` does when it dumps rows: `$real "$@"` runs the real one.

@@ -27,19 +27,6 @@ pub(crate) fn long() -> bool {
     std::env::var_os("LIFEBOAT_TEST_LONG").is_some()
 }
 
-/// Runs a future to its end, on a stack that unoptimised futures fit on.
-pub(crate) fn run<T: Send>(future: impl Future<Output = T> + Send) -> T {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    let runtime = builder.worker_threads(2).thread_stack_size(STACK_BYTES).enable_all().build().unwrap();
-    std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-        let result = thread.spawn_scoped(scope, || runtime.block_on(future)).unwrap().join();
-        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    })
-}
-
-const STACK_BYTES: usize = 16 << 20;
-
 /// A job nobody listens to.
 pub(crate) fn job() -> Job {
     Job::new(Arc::new(Silent), CancellationToken::new())
@@ -136,24 +123,6 @@ pub(crate) async fn proven_backups(store: &Store) -> Vec<String> {
         }
     }
     names
-}
-
-/// Databases of the shared server whose names begin so.
-pub(crate) fn databases(prefix: &str) -> Vec<String> {
-    let query = format!("SELECT datname FROM pg_database WHERE starts_with(datname, '{prefix}') ORDER BY 1");
-    Postgres::shared(Major::V15).psql("postgres", &query).lines().map(ToOwned::to_owned).collect()
-}
-
-/// Drops what [`databases`] finds.
-pub(crate) fn drop_databases(prefix: &str) {
-    for name in databases(prefix) {
-        Postgres::shared(Major::V15).psql("postgres", &format!("DROP DATABASE IF EXISTS \"{name}\" WITH (FORCE)"));
-    }
-}
-
-/// A name for a database that a restore is to create.
-pub(crate) fn target_name() -> String {
-    format!("target_{:010x}", scratch::unique() >> 24)
 }
 
 /// A store in memory that holds these objects.

@@ -2,8 +2,6 @@
 
 use lifeboat_tests::{Lifeboat, Outcome};
 
-use crate::shop::result;
-
 const SECRET: &str = "canary-arg-91b2";
 
 fn lines() -> Vec<Vec<String>> {
@@ -40,7 +38,7 @@ fn a_password_in_an_argument_is_refused_and_never_echoed() {
 fn the_record_does_not_echo_it_either() {
     for line in lines() {
         let outcome = Lifeboat::new().args(&line).arg("--json").arg("-vv").run().expect(2);
-        assert_eq!(result(&outcome)["exit_kind"], "usage");
+        assert_eq!(outcome.last_record()["exit_kind"], "usage");
         assert!(!outcome.text().contains(SECRET), "{line:?}: {}", outcome.text());
     }
 }

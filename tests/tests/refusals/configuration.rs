@@ -5,7 +5,7 @@ use std::fs;
 use lifeboat_tests::{Lifeboat, Outcome};
 use tempfile::TempDir;
 
-use crate::shop::{assert_refused, result};
+use crate::shop::assert_refused;
 
 fn check(text: &str) -> Outcome {
     let folder = TempDir::new().unwrap();
@@ -42,7 +42,7 @@ fn the_problems_are_listed_in_the_record_too() {
     fs::write(folder.path().join("lifeboat.toml"), "stor = 1\nclas = 2\n").unwrap();
     let config = folder.path().join("lifeboat.toml");
     let outcome = Lifeboat::new().args(["config", "check", "--json", "--config"]).arg(config).run().expect(78);
-    let record = result(&outcome);
+    let record = outcome.last_record();
     assert_eq!(record["problems"].as_array().map(Vec::len), Some(2), "{record}");
     assert_eq!(record["exit_kind"], "config");
 }
@@ -162,7 +162,7 @@ fn a_check_finds_out_whether_what_the_file_names_is_there() {
     fs::write(folder.path().join("lifeboat.toml"), &text).unwrap();
     let config = folder.path().join("lifeboat.toml");
     let outcome = Lifeboat::new().args(["config", "check", "--json", "--config"]).arg(config).run().expect(78);
-    let told = result(&outcome)["error"].as_str().unwrap().to_owned();
+    let told = outcome.last_record()["error"].as_str().unwrap().to_owned();
     for word in words {
         assert!(told.contains(word), "{word:?} in {told}");
     }

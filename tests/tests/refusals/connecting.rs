@@ -9,7 +9,7 @@ use lifeboat_tests::scratch::free_port;
 use lifeboat_tests::servers::postgres::{PASSWORD, PLAIN_ROLE, SUPERUSER};
 use lifeboat_tests::{Major, Outcome, Postgres};
 
-use crate::shop::{Store, assert_refused, result};
+use crate::shop::{Store, assert_refused};
 
 fn server() -> &'static Postgres {
     Postgres::shared(Major::V15)
@@ -91,7 +91,7 @@ fn what_may_pass_is_tried_again_a_bounded_number_of_times_and_says_so() {
     assert_eq!(tries.load(Ordering::Relaxed), 4);
     let json = json.wait().expect(20);
     assert_eq!(json.records().iter().filter(|record| record["schema"] == "lifeboat/warning/v1").count(), 3);
-    assert_eq!(result(&json)["exit_kind"], "database");
+    assert_eq!(json.last_record()["exit_kind"], "database");
     assert_eq!(store.objects_of_backups(), [""; 0]);
 }
 

@@ -2,7 +2,7 @@
 
 use lifeboat_tests::Major;
 
-use crate::shop::{Shop, result};
+use crate::shop::Shop;
 
 fn databases(shop: &Shop) -> String {
     shop.database
@@ -20,7 +20,7 @@ fn of_a_backup() {
     }
     assert_eq!(shop.store.objects().len(), 0, "not even a run record");
     let outcome = shop.backup().args(["--dry-run", "--json"]).run().expect(0);
-    let plan = &result(&outcome)["result"]["plans"][0];
+    let plan = &outcome.result()["plans"][0];
     assert!(plan["memory_bytes"].as_u64().unwrap() > 16 << 20 && plan["memory_bytes"].as_u64().unwrap() <= 128 << 20);
     assert!(plan["database_bytes"].as_u64().unwrap() > 1 << 20 && plan["tables"].as_u64() == Some(4), "{plan}");
     assert_eq!(shop.store.objects().len(), 0);
@@ -47,6 +47,6 @@ fn of_a_restore_that_would_be_refused_ends_as_the_refusal_would() {
         assert!(outcome.stdout.contains(word), "{word} in\n{}", outcome.stdout);
     }
     let json = shop.store.restore(&shop.database.dsn()).args(["--dry-run", "--json"]).run().expect(40);
-    assert_eq!(result(&json)["exit_kind"], "policy");
+    assert_eq!(json.last_record()["exit_kind"], "policy");
     assert_eq!(shop.database.psql("SELECT count(*) FROM items"), "24000");
 }

@@ -2,7 +2,7 @@
 
 use lifeboat_tests::{Major, Outcome};
 
-use crate::shop::{Shop, Store, result};
+use crate::shop::{Shop, Store};
 
 #[track_caller]
 fn assert_records(outcome: &Outcome, exit_kind: &str) {
@@ -14,7 +14,7 @@ fn assert_records(outcome: &Outcome, exit_kind: &str) {
     }
     let results = records.iter().filter(|record| record["schema"] == "lifeboat/result/v1").count();
     assert_eq!(results, 1, "{}", outcome.stdout);
-    let last = result(outcome);
+    let last = outcome.last_record();
     assert_eq!((&last["exit_kind"], &last["exit_code"]), (&exit_kind.into(), &outcome.code().into()), "{last}");
     assert_eq!(last["ok"], outcome.code() == 0);
     let told = if outcome.code() == 0 { &last["result"] } else { &last["error"] };
@@ -91,7 +91,7 @@ fn one_failure_among_several_databases_is_partial_and_the_others_are_there() {
     let outcome = run(&[]).expect(3);
     assert!(outcome.stderr.contains("second") && outcome.stderr.contains("no_such_database"), "{}", outcome.stderr);
     assert!(outcome.stdout.contains("first/") && outcome.stdout.contains("third/"), "{}", outcome.stdout);
-    let record = result(&run(&["--json"]).expect(3));
+    let record = run(&["--json"]).expect(3).last_record();
     assert_eq!(record["result"]["failed"][0]["exit_kind"], "database");
     assert_eq!(record["result"]["backups"].as_array().unwrap().len(), 2);
     run(&["first"]).expect(0);

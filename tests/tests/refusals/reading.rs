@@ -2,10 +2,10 @@
 
 use std::process::Stdio;
 
-use lifeboat_tests::Major;
+use lifeboat_tests::{Major, files};
 use tempfile::TempDir;
 
-use crate::shop::{Shop, Store, assert_refused, files};
+use crate::shop::{Shop, Store, assert_refused};
 
 const COMMANDS: [&str; 3] = ["show", "verify", "cat"];
 
@@ -70,5 +70,5 @@ fn a_reader_that_closes_its_pipe_ends_cat_without_a_panic_and_not_as_success() {
 #[test]
 fn records_would_stand_among_the_script_of_cat() {
     let outcome = Store::new().lifeboat("cat shop/latest --json").run().expect(2);
-    assert_eq!(crate::shop::result(&outcome)["exit_kind"], "usage");
+    assert_eq!(outcome.last_record()["exit_kind"], "usage");
 }

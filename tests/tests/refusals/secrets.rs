@@ -7,10 +7,8 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use lifeboat_tests::servers::postgres::{PASSWORD, SUPERUSER};
-use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Outcome, Seaweed, fixtures};
+use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Outcome, Seaweed, files, fixtures};
 use tempfile::TempDir;
-
-use crate::shop::files;
 
 /// A database with passwords in it, a bucket, and folders of our own to search afterwards.
 struct Scene {

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 
-use lifeboat_tests::{Database, Lifeboat, Major, Outcome, fixtures};
+use lifeboat_tests::{Database, Lifeboat, Major, Outcome, files, fixtures};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -66,7 +65,7 @@ impl Store {
     /// What `list --json` finds, with these further arguments.
     pub(crate) fn list(&self, arguments: &str) -> Vec<Value> {
         let outcome = self.lifeboat(&format!("list --json {arguments}")).run().expect(0);
-        result(&outcome)["result"]["backups"].as_array().unwrap().clone()
+        outcome.result()["backups"].as_array().unwrap().clone()
     }
 }
 
@@ -103,30 +102,4 @@ pub(crate) fn assert_refused(outcome: Outcome, code: i32, words: &[&str]) -> Out
     }
     assert_eq!(outcome.stdout, "", "an error stands on stderr alone");
     outcome
-}
-
-/// The result record: the last line of stdout.
-#[track_caller]
-pub(crate) fn result(outcome: &Outcome) -> Value {
-    let last = outcome.records().pop().expect("a record");
-    assert_eq!(last["schema"], "lifeboat/result/v1", "{last}");
-    last
-}
-
-/// Every file under `folder`, by its path in it.
-pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
-    let mut found = BTreeMap::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(next).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.is_file() {
-                let name = path.strip_prefix(folder).unwrap().to_string_lossy().into_owned();
-                found.insert(name, fs::read(&path).unwrap());
-            }
-        }
-    }
-    found
 }

@@ -9,7 +9,7 @@ use futures_util::stream::{self, BoxStream};
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{Store, layout};
 use lifeboat_rotate::backups::{RetireOptions, RotateOptions, apply_retire, plan_retire};
-use lifeboat_tests::made;
+use lifeboat_tests::{made, run};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
@@ -18,7 +18,7 @@ use object_store::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{World, block_on};
+use crate::world::World;
 
 /// A store in which every deletion meets another one, of `other`, and a signal.
 #[derive(Debug)]
@@ -85,7 +85,7 @@ fn a_retire_that_is_cancelled_puts_its_wrap_back_when_the_other_one_vanished() {
     let key = |id: &str| id.parse().unwrap();
     let options = RetireOptions { rotate, ..RetireOptions::new(key("old"), None, vec![key("new")]) };
     let (both, opens) = (world.seal(&["old", "new"]), world.opens(&["old", "new"]));
-    block_on(async {
+    run(async {
         made::backup(&plain, &made::path(0), &made::LENGTHS, Some(&both)).await.unwrap();
         let plan = plan_retire(&stores, &opens, &options, Arc::new(Silent)).await.unwrap();
         assert_eq!(plan.delete.len(), 1);

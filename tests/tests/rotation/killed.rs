@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use lifeboat_core::store::layout::BackupPath;
-use lifeboat_tests::scratch;
+use lifeboat_tests::{Files, scratch};
 use rustix::process::Signal;
 
-use crate::world::{Files, World, copy, without_wraps};
+use crate::world::{World, copy, without_wraps};
 
 /// Kills of one test: a hundred in all when sweeps run whole.
 fn kills() -> u32 {

@@ -10,9 +10,9 @@ use lifeboat_core::store::layout::{BackupPath, MANIFEST};
 use lifeboat_rotate::backups::{
     ReencryptKeys, ReencryptOptions, Replacement, RotateOptions, plan_reencrypt, remove_replaced,
 };
-use lifeboat_tests::made;
+use lifeboat_tests::{made, run};
 
-use crate::world::{World, block_on, copy, wraps_under};
+use crate::world::{World, copy, wraps_under};
 
 #[test]
 fn each_backup_gets_a_new_id_and_key_and_holds_what_it_held() {
@@ -107,7 +107,7 @@ fn a_proof_is_of_two_backups_and_of_no_third() {
         rotate: RotateOptions::default(),
     };
     let silent = || std::sync::Arc::new(lifeboat_core::monitor::Silent);
-    let removed = block_on(async {
+    let removed = run(async {
         let plan = plan_reencrypt(&stores, &keys, &options, silent()).await.unwrap();
         assert_eq!((plan.remove.len(), &plan.remove[0].replaced_by), (1, &new));
         let proven =
@@ -149,7 +149,7 @@ fn a_recipient_is_not_dropped_in_silence() {
     let world = World::new();
     world.add("recovery", KeyKind::X25519, "2026-01-01T00:00:00Z");
     let both = world.seal(&["old", "recovery"]);
-    block_on(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&both))).unwrap();
+    run(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&both))).unwrap();
     let ring = world.ring();
     let recovery = ring.key("recovery").unwrap();
     let before = world.files("a");
@@ -176,7 +176,7 @@ fn what_a_retired_or_untrusted_signer_signed_is_not_signed_anew() {
     world.add("leaked", KeyKind::Ed25519, "2026-01-01T00:00:00Z");
     world.add("sign", KeyKind::Ed25519, "2026-02-01T00:00:00Z");
     let signed = world.seal(&["old", "leaked"]);
-    block_on(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&signed))).unwrap();
+    run(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&signed))).unwrap();
     let before = world.files("a");
     let (line, ring) = ("reencrypt --from old --yes", world.ring());
     let signer = |id: &str| ring.key(id).unwrap().signer_key().unwrap().to_string();
@@ -203,7 +203,7 @@ fn damage(world: &World, store: &str, path: &BackupPath) {
 #[test]
 fn backups_that_are_not_encrypted_are_sealed_when_that_is_allowed() {
     let world = World::new();
-    block_on(made::backups(&world.store("a"), 3, &made::LENGTHS, None)).unwrap();
+    run(made::backups(&world.store("a"), 3, &made::LENGTHS, None)).unwrap();
     let refused = world.rotate("reencrypt --yes").run().expect(2);
     assert!(refused.stderr.contains("--allow-unencrypted"), "{}", refused.stderr);
     world.rotate("reencrypt --allow-unencrypted --yes").run().expect(0);
@@ -237,7 +237,7 @@ fn a_signed_backup_is_signed_anew_or_refused() {
     let world = World::new();
     world.add("sign", KeyKind::Ed25519, "2026-01-01T00:00:00Z");
     let signed = world.seal(&["old", "sign"]);
-    block_on(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&signed))).unwrap();
+    run(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&signed))).unwrap();
     let whole = fs::read_to_string(&world.keyring).unwrap();
     fs::write(&world.keyring, &whole[..whole.rfind("[[key]]").unwrap()]).unwrap();
     let refused = world.rotate("reencrypt --from old --yes").run().expect(40);

@@ -6,10 +6,10 @@ use std::time::Duration;
 use lifeboat_core::keys::KeyKind;
 use lifeboat_core::store::layout;
 use lifeboat_core::{BackupId, RunId};
-use lifeboat_tests::{Running, made};
+use lifeboat_tests::{Running, made, run};
 use rustix::process::Signal;
 
-use crate::world::{World, block_on, without_wraps, wraps_under};
+use crate::world::{World, without_wraps, wraps_under};
 
 #[test]
 fn a_retired_key_opens_nothing_any_more_and_nothing_but_its_wraps_is_gone() {
@@ -37,7 +37,7 @@ fn a_retired_key_opens_nothing_any_more_and_nothing_but_its_wraps_is_gone() {
 fn no_store_may_lose_a_backup_and_the_ones_that_would_are_named() {
     let world = World::with_backups(3);
     world.rotate("rewrap").run().expect(0);
-    block_on(made::backup(&world.store("b"), &made::path(7), &made::LENGTHS, Some(&world.seal(&["old"])))).unwrap();
+    run(made::backup(&world.store("b"), &made::path(7), &made::LENGTHS, Some(&world.seal(&["old"])))).unwrap();
     let before = (world.files("a"), world.files("b"));
     let refused = world.rotate_in(&["a", "b"], "retire --from old --yes").run().expect(40);
     assert!(refused.stderr.contains(&format!("{} would not be safe without it", made::path(7))), "{}", refused.stderr);
@@ -56,7 +56,7 @@ fn a_wrap_that_no_key_of_ours_opens_counts_only_with_force() {
     let world = World::new();
     world.add("recovery", KeyKind::X25519, "2026-01-01T00:00:00Z");
     let both = world.seal(&["old", "recovery"]);
-    block_on(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&both))).unwrap();
+    run(made::backups(&world.store("a"), 2, &made::LENGTHS, Some(&both))).unwrap();
     // The keyring without the private half.
     let text = fs::read_to_string(&world.keyring).unwrap();
     let at = text.rfind("[[key]]").unwrap();
@@ -92,7 +92,7 @@ fn what_is_still_under_way_keeps_its_wrap() {
     world.rotate("rewrap").run().expect(0);
     let mut running = made::path(3);
     running.id = BackupId::generate(jiff::Timestamp::now()).unwrap();
-    block_on(made::backup(&world.store("a"), &running, &made::LENGTHS, Some(&world.seal(&["old"])))).unwrap();
+    run(made::backup(&world.store("a"), &running, &made::LENGTHS, Some(&world.seal(&["old"])))).unwrap();
     fs::remove_file(world.path("a").join(running.object(layout::MANIFEST))).unwrap();
     let refused = world.rotate("retire --from old --yes").run().expect(40);
     assert!(refused.stderr.contains("it may still be under way"), "{}", refused.stderr);
@@ -105,7 +105,7 @@ fn under_two_keys_of_the_past() -> World {
     let world = World::new();
     world.add("third", KeyKind::Aes256, "2026-03-01T00:00:00Z");
     let both = world.seal(&["old", "new"]);
-    block_on(made::backups(&world.store("a"), 25, &made::LENGTHS, Some(&both))).unwrap();
+    run(made::backups(&world.store("a"), 25, &made::LENGTHS, Some(&both))).unwrap();
     world
 }
 
@@ -180,8 +180,7 @@ fn a_forged_backup_is_no_proof_against_the_wrap_of_the_true_data_key() {
     let world = World::with_backups(3);
     world.rotate("rewrap").run().expect(0);
     // Whoever knows a key that wraps makes a backup of his own, and leaves the old wrap where it is.
-    block_on(made::backup(&world.store("forged"), &made::path(1), &made::LENGTHS, Some(&world.seal(&["new"]))))
-        .unwrap();
+    run(made::backup(&world.store("forged"), &made::path(1), &made::LENGTHS, Some(&world.seal(&["new"])))).unwrap();
     for (name, bytes) in world.files("forged") {
         fs::write(world.path("a").join(name), bytes).unwrap();
     }
@@ -227,7 +226,7 @@ fn a_key_that_nobody_knows_is_not_taken_for_one_that_is_gone() {
 #[test]
 fn the_details_of_a_run_are_not_lost_either() {
     let world = World::new();
-    let run: RunId = block_on(made::run_details(&world.store("a"), 0, &world.seal(&["old"]))).unwrap();
+    let run: RunId = run(made::run_details(&world.store("a"), 0, &world.seal(&["old"]))).unwrap();
     let refused = world.rotate("retire --from old --yes").run().expect(40);
     assert!(refused.stderr.contains(&format!("the details of run {run}")), "{}", refused.stderr);
     world.rotate("rewrap").run().expect(0);

@@ -5,9 +5,9 @@ use std::fs;
 use jiff::Timestamp;
 use lifeboat_core::keys::{DataKey, KeyKind, KeyState, Keyring};
 use lifeboat_core::store::layout;
-use lifeboat_tests::{Fault, Identity, Proxy, Seaweed, When, made};
+use lifeboat_tests::{Fault, Identity, Proxy, Seaweed, When, made, run};
 
-use crate::world::{World, block_on, without_wraps, wraps_under};
+use crate::world::{World, without_wraps, wraps_under};
 
 #[test]
 fn after_a_rewrap_the_new_key_alone_opens_every_backup_and_nothing_else_changed() {
@@ -41,7 +41,7 @@ fn the_same_holds_in_an_object_store() {
     let settings = environment.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
     let store = lifeboat_core::store::open(&bucket.url("prod").parse().unwrap(), &settings).unwrap();
     let seal = world.seal(&["old"]);
-    block_on(async {
+    run(async {
         made::backups(&store, 30, &made::LENGTHS, Some(&seal)).await.unwrap();
         made::run_details(&store, 0, &seal).await.unwrap();
     });
@@ -55,7 +55,7 @@ fn the_same_holds_in_an_object_store() {
     rotate("retire --from old --yes").run().expect(0);
     assert_eq!(bucket.objects().len(), before.len());
     rotate("reencrypt --from new --to old --yes").run().expect(0);
-    assert_eq!(block_on(made::proven(&store, &world.opens(&["old"]))).len(), 30);
+    assert_eq!(run(made::proven(&store, &world.opens(&["old"]))).len(), 30);
     assert_eq!(bucket.open_uploads(), []);
 }
 
@@ -68,7 +68,7 @@ fn a_listing_of_several_pages_that_breaks_off_is_continued() {
     let store = lifeboat_core::store::create(&bucket.url("prod").parse().unwrap(), &settings).unwrap();
     // Three objects each: a page ends within a backup.
     let seal = world.seal(&["old"]);
-    block_on(made::backups(&store, 700, &made::SMALLEST, Some(&seal))).unwrap();
+    run(made::backups(&store, 700, &made::SMALLEST, Some(&seal))).unwrap();
     let proxy = Proxy::before(Seaweed::shared());
     // The first page is of `backups`, and so is the second.
     proxy.on(When::operation("ListObjects").after(1).times(4), Fault::Reset);
@@ -107,7 +107,7 @@ fn a_wrap_that_does_not_hold_the_data_key_is_told_and_never_replaced() {
     fs::write(&cut, &bytes[..bytes.len() / 2]).unwrap();
     fs::copy(wrap(3, "new"), &swapped).unwrap();
     // A wrap of the right backup, under the right key, of another data key.
-    block_on(async {
+    run(async {
         let key = DataKey::generate().unwrap();
         let made = &world.seal(&["new"]).wrap(&key, made::path(2).id.as_str()).await.unwrap()[0];
         fs::write(&forged, made.to_bytes()).unwrap();
@@ -135,7 +135,7 @@ fn a_wrap_that_does_not_hold_the_data_key_is_told_and_never_replaced() {
 #[test]
 fn a_forged_old_wrap_is_not_spread() {
     let world = World::with_backups(2);
-    block_on(async {
+    run(async {
         let key = DataKey::generate().unwrap();
         let made = &world.seal(&["old"]).wrap(&key, made::path(0).id.as_str()).await.unwrap()[0];
         let name = made::path(0).object(&layout::wrap(&"old".parse().unwrap()));
@@ -173,8 +173,8 @@ fn only_backups_under_the_named_key_are_rewrapped_and_a_retired_one_opens_when_i
     let world = World::with_backups(2);
     world.add("third", KeyKind::Aes256, "2026-03-01T00:00:00Z");
     let sealed = world.seal(&["new"]);
-    block_on(made::backup(&world.store("a"), &made::path(9), &made::LENGTHS, Some(&sealed))).unwrap();
-    block_on(made::backup(&world.store("a"), &made::path(10), &made::LENGTHS, None)).unwrap();
+    run(made::backup(&world.store("a"), &made::path(9), &made::LENGTHS, Some(&sealed))).unwrap();
+    run(made::backup(&world.store("a"), &made::path(10), &made::LENGTHS, None)).unwrap();
     let retire = |ring: &mut Keyring| ring.set_state(&"old".parse()?, KeyState::Retired, Timestamp::UNIX_EPOCH);
     Keyring::edit(&world.keyring, retire).unwrap();
     let told = world.rotate("plan").run().expect(3);

@@ -4,9 +4,9 @@ use std::fs;
 
 use lifeboat_core::keys::Wrap;
 use lifeboat_core::store::layout;
-use lifeboat_tests::made;
+use lifeboat_tests::{made, run};
 
-use crate::world::{World, block_on, files};
+use crate::world::{World, whole_files};
 
 /// Every secret there is: the keyring's, and the data keys of all backups.
 fn secrets(world: &World) -> Vec<[u8; 32]> {
@@ -19,7 +19,7 @@ fn secrets(world: &World) -> Vec<[u8; 32]> {
         let Some(id) = layout::wrapped_under(object) else { continue };
         let wrap = Wrap::parse(&bytes, path.id.as_str(), &id).unwrap();
         let key = keys.iter().find(|key| *key.id() == id).unwrap();
-        secrets.push(*block_on(key.unwrap(&wrap)).unwrap().secret().expose());
+        secrets.push(*run(key.unwrap(&wrap)).unwrap().secret().expose());
     }
     secrets
 }
@@ -38,7 +38,7 @@ fn assert_clean(place: &str, bytes: &[u8], secrets: &[[u8; 32]]) {
 #[test]
 fn no_key_gets_out_of_any_command_whether_it_succeeds_or_fails() {
     let world = World::with_backups(3);
-    block_on(made::backup(&world.store("a"), &made::path(20), &made::LENGTHS, None)).unwrap();
+    run(made::backup(&world.store("a"), &made::path(20), &made::LENGTHS, None)).unwrap();
     let lines = [
         ("status", 0),
         ("plan", 0),
@@ -63,7 +63,7 @@ fn no_key_gets_out_of_any_command_whether_it_succeeds_or_fails() {
         assert_clean(&format!("what `{line}` says"), told.text().as_bytes(), &known);
     }
     for folder in ["a", "state"] {
-        for (name, bytes) in files(&world.path(folder)) {
+        for (name, bytes) in whole_files(&world.path(folder)) {
             assert_clean(&format!("{folder}/{name}"), &bytes, &known);
         }
     }

@@ -8,11 +8,8 @@ use jiff::Timestamp;
 use lifeboat_core::keys::{KeyKind, KeyWrap, Keyring, OpenKeys, SealKeys};
 use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::store::{Store, StoreUrl, create};
-use lifeboat_tests::{Lifeboat, made};
+use lifeboat_tests::{Files, Lifeboat, files, made, run};
 use tempfile::TempDir;
-
-/// Names, relative to the store, and bytes.
-pub(crate) type Files = BTreeMap<String, Vec<u8>>;
 
 /// A folder of stores, a state directory and a keyring with the enabled key `old` and the primary key `new`.
 pub(crate) struct World {
@@ -35,7 +32,7 @@ impl World {
     pub(crate) fn with_backups(count: usize) -> World {
         let world = World::new();
         let seal = world.seal(&["old"]);
-        block_on(async {
+        run(async {
             let store = world.store("a");
             made::backups(&store, count, &made::LENGTHS, Some(&seal)).await.unwrap();
             for n in 0..count.div_ceil(10) {
@@ -95,7 +92,7 @@ impl World {
     }
 
     pub(crate) fn files(&self, store: &str) -> Files {
-        files(&self.path(store))
+        whole_files(&self.path(store))
     }
 
     /// How many backups of the store `a` these keys open, each of them; the contents are compared.
@@ -104,26 +101,13 @@ impl World {
     }
 
     pub(crate) fn proven_in(&self, store: &str, ids: &[&str]) -> Vec<BackupPath> {
-        block_on(made::proven(&self.store(store), &self.opens(ids)))
+        run(made::proven(&self.store(store), &self.opens(ids)))
     }
 }
 
 /// Everything below a folder but drafts that a killed process left.
-pub(crate) fn files(root: &Path) -> Files {
-    let mut found = Files::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
-            match path.is_dir() {
-                true => folders.push(path),
-                false if name.contains('#') => {}
-                false => _ = found.insert(name, fs::read(path).unwrap()),
-            }
-        }
-    }
-    found
+pub(crate) fn whole_files(root: &Path) -> Files {
+    files(root).into_iter().filter(|(name, _)| !name.contains('#')).collect()
 }
 
 /// What is no wrap.
@@ -144,8 +128,4 @@ pub(crate) fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
     let done = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap();
     assert!(done.success());
-}
-
-pub(crate) fn block_on<T: Send>(future: impl Future<Output = T> + Send) -> T {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use lifeboat_core::index::Index;
 use lifeboat_core::manifest::{Manifest, StoredManifest};
-use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Outcome, Postgres, Seaweed, scratch};
+use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Outcome, Postgres, Seaweed, unused_name};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -122,7 +122,7 @@ impl Backup {
     /// The only backup of a run.
     #[track_caller]
     pub(crate) fn of(outcome: &Outcome) -> Backup {
-        let result = result(outcome)["backups"][0].clone();
+        let result = outcome.result()["backups"][0].take();
         let id = result["id"].as_str().expect("a backup has an id").to_owned();
         Backup { id, result }
     }
@@ -131,32 +131,4 @@ impl Backup {
     pub(crate) fn object(&self, name: &str) -> String {
         format!("backups/daily/{NAME}/{}/{name}", self.id)
     }
-}
-
-/// The `result` of the last record.
-#[track_caller]
-pub(crate) fn result(outcome: &Outcome) -> Value {
-    outcome.records().last().expect("a run ends with a record")["result"].clone()
-}
-
-/// 24 MB of random bytes: printed in hexadecimal they compress to half, and so need two parts of 16 MiB.
-pub(crate) fn noise() -> Database<'static> {
-    let database = Postgres::shared(Major::V15).database("noise");
-    database.psql(
-        "CREATE EXTENSION pgcrypto;
-         CREATE TABLE noise (id int PRIMARY KEY, bytes bytea);
-         INSERT INTO noise SELECT i, gen_random_bytes(1000) FROM generate_series(1, 24000) i",
-    );
-    database
-}
-
-/// A name no database has.
-pub(crate) fn unused_name(prefix: &str) -> String {
-    format!("{prefix}_{:010x}", scratch::unique() >> 24)
-}
-
-/// Databases whose names begin so: also those under a temporary name.
-pub(crate) fn databases_like(server: &Postgres, prefix: &str) -> String {
-    server
-        .psql("postgres", &format!("SELECT datname FROM pg_database WHERE starts_with(datname, '{prefix}') ORDER BY 1"))
 }

@@ -3,10 +3,8 @@
 use std::process::Command;
 
 use lifeboat_tests::compare::assert_same;
-use lifeboat_tests::{Major, fixtures, lifeboat, scratch};
+use lifeboat_tests::{Major, fixtures, lifeboat, scratch, unused_name};
 use tempfile::TempDir;
-
-use crate::depot::unused_name;
 
 #[test]
 fn the_embedding_example_backs_up_and_restores() {

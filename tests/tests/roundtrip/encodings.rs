@@ -1,9 +1,9 @@
 //! Databases in other encodings than UTF-8, with names, definitions and rows that are not ASCII.
 
 use lifeboat_tests::compare::assert_same;
-use lifeboat_tests::{Database, Major, Postgres};
+use lifeboat_tests::{Database, Major, Postgres, unused_name};
 
-use crate::depot::{Depot, unused_name};
+use crate::depot::Depot;
 
 fn encoded(major: Major, encoding: &str) -> Database<'static> {
     let server = Postgres::shared(major);

@@ -1,10 +1,10 @@
 //! Databases of odd sizes and names.
 
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
-use lifeboat_tests::{Database, Major, Postgres};
+use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped, script_objects};
+use lifeboat_tests::{Database, Major, Postgres, unused_name};
 
-use crate::depot::{Depot, unused_name};
-use crate::stock::{assert_psql_makes_it_of, gunzipped, script_objects};
+use crate::depot::Depot;
 
 fn comes_back(original: &Database<'_>, rows: u64) {
     let depot = Depot::file();

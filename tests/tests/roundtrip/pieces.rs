@@ -10,11 +10,11 @@ use lifeboat_core::index::{Content, Index, Range};
 use lifeboat_core::monitor::{Counter, Event, Monitor};
 use lifeboat_core::store::{self, UploadOptions};
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
+use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped, script_objects};
 use lifeboat_tests::{Database, Major, fixtures};
 use tempfile::TempDir;
 
-use crate::depot::{Depot, NAME, noise};
-use crate::stock::{assert_psql_makes_it_of, gunzipped, script_objects};
+use crate::depot::{Depot, NAME};
 
 /// Where parts, objects and chunks end.
 struct Pieces {
@@ -89,5 +89,5 @@ fn a_backup_in_many_objects_and_chunks_comes_back_from_a_folder() {
 fn a_backup_in_several_objects_and_chunks_comes_back_from_s3() {
     // S3 takes no smaller parts.
     let pieces = Pieces { part_bytes: 5 << 20, parts_max: 3, chunk_bytes: 4 << 20 };
-    comes_back(&Depot::s3(), &noise(), &pieces);
+    comes_back(&Depot::s3(), &fixtures::noise(), &pieces);
 }

@@ -3,9 +3,9 @@
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-use lifeboat_tests::{Database, Major, Postgres};
+use lifeboat_tests::{Database, Major, Postgres, unused_name};
 
-use crate::depot::{Depot, unused_name};
+use crate::depot::Depot;
 
 /// A database that is a template in a tablespace of its own, with a security label and rules of its locale.
 ///

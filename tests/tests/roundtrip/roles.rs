@@ -2,9 +2,9 @@
 
 use lifeboat_tests::compare::{assert_same, assert_same_contents};
 use lifeboat_tests::servers::postgres::{Options, PASSWORD};
-use lifeboat_tests::{Database, Major, Postgres, fixtures};
+use lifeboat_tests::{Database, Major, Postgres, fixtures, unused_name};
 
-use crate::depot::{Depot, databases_like, result, unused_name};
+use crate::depot::Depot;
 
 const LOGS_IN: &str = "logs in; \"daily\"";
 
@@ -41,13 +41,13 @@ fn missing_roles_are_listed_and_nothing_is_created() {
         assert!(outcome.stdout.contains(&told), "{role} in {}", outcome.stdout);
     }
     assert!(outcome.text().contains("--roles create"), "{}", outcome.text());
-    assert_eq!(databases_like(&server, "refused"), "");
+    assert_eq!(server.databases_like("refused"), "");
     assert_eq!(roles_of(&server), "");
 
     let dry =
         depot.restore_command(&server, &name).args(["--create", "--dry-run", "--roles", "create"]).run().expect(0);
     assert!(dry.stdout.contains("hard_owner"), "{}", dry.stdout);
-    assert_eq!((databases_like(&server, "refused"), roles_of(&server)), (String::new(), String::new()));
+    assert_eq!((server.databases_like("refused"), roles_of(&server)), (String::new(), String::new()));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn missing_roles_are_created_as_they_were_without_passwords() {
     let outcome = depot.restore_command(&server, &name).args(["--create", "--roles", "create"]).run().expect(0);
     assert_eq!(roles_of(&server), roles_of(original.server));
     assert_eq!(members_of(&server, "hard_reader"), "hard_tenant");
-    let lines = &result(&outcome)["passwords_to_set"];
+    let lines = &outcome.result()["passwords_to_set"];
     assert_eq!(lines, &serde_json::json!(["ALTER ROLE \"logs in; \"\"daily\"\"\" PASSWORD '…';"]));
     assert_eq!(
         server.psql("postgres", "SELECT count(*) FROM pg_authid WHERE rolname LIKE 'logs%' AND rolpassword IS NULL"),
@@ -78,7 +78,7 @@ fn missing_roles_are_stubs_that_cannot_log_in() {
     depot.backup(&original);
     let name = unused_name("stubs");
     let outcome = depot.restore_command(&server, &name).args(["--create", "--roles", "stub"]).run().expect(0);
-    assert_eq!(result(&outcome)["passwords_to_set"], serde_json::json!([]));
+    assert_eq!(outcome.result()["passwords_to_set"], serde_json::json!([]));
     assert_eq!(
         server.psql("postgres", "SELECT count(*) FROM pg_roles WHERE rolname LIKE 'logs%' AND NOT rolcanlogin"),
         "1"
@@ -128,7 +128,7 @@ fn roles_that_a_failed_restore_created_are_told() {
     let told = outcome.text();
     let told = told.lines().find(|line| line.contains("were created and stay")).expect("the roles are told");
     assert!(told.contains("hard_owner") && told.contains("hard_reader"), "{told}");
-    assert_eq!(databases_like(&server, &name), "");
+    assert_eq!(server.databases_like(&name), "");
 }
 
 #[test]

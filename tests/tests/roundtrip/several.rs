@@ -1,11 +1,11 @@
 //! Several databases in one run, and one run per database at a time.
 
 use lifeboat_tests::compare::assert_same;
-use lifeboat_tests::{Lifeboat, Major, Postgres, fixtures};
+use lifeboat_tests::{Lifeboat, Major, Postgres, fixtures, unused_name};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::depot::{Backup, Depot, result, unused_name};
+use crate::depot::{Backup, Depot};
 use crate::session::{Held, LEADER_WAITS, wait_for};
 
 const CONFIG: &str = "
@@ -49,7 +49,7 @@ fn a_database_that_fails_does_not_stop_the_others() {
         .run()
         .expect(3);
 
-    let result = result(&outcome);
+    let result = outcome.result();
     let done: Vec<_> = result["backups"].as_array().unwrap().iter().map(|backup| backup["database"].clone()).collect();
     assert_eq!(done, [json!("first"), json!("last")]);
     let failed = &result["failed"];
@@ -80,7 +80,7 @@ fn a_secret_that_is_not_there_is_the_failure_of_its_database_alone() {
     let [first, last] = [Major::V15, Major::V15].map(fixtures::small);
     let urls = [("FIRST_URL", first.dsn()), ("LAST_URL", last.dsn())];
     let outcome = configured(&depot, &folder).envs(urls.clone()).run().expect(3);
-    let told = result(&outcome);
+    let told = outcome.result();
     let done: Vec<_> = told["backups"].as_array().unwrap().iter().map(|backup| backup["database"].clone()).collect();
     assert_eq!(done, [json!("first"), json!("last")]);
     assert_eq!((&told["failed"][0]["database"], &told["failed"][0]["exit_code"]), (&json!("missing"), &json!(78)));
@@ -90,7 +90,7 @@ fn a_secret_that_is_not_there_is_the_failure_of_its_database_alone() {
     assert_eq!((&end["exit_code"], &end["results"][1]["error_kind"]), (&json!(3), &json!("config")));
 
     let planned = configured(&depot, &folder).arg("--dry-run").envs(urls).run().expect(3);
-    assert_eq!(result(&planned)["plans"].as_array().unwrap().len(), 2);
+    assert_eq!(planned.result()["plans"].as_array().unwrap().len(), 2);
     assert!(planned.stderr.contains("plan the backup of missing: find out where it is"), "{}", planned.stderr);
     configured(&depot, &folder).arg("missing").run().expect(78);
 }
@@ -101,12 +101,12 @@ fn one_of_several_can_be_named_and_all_that_fail_are_told() {
     let server = Postgres::shared(Major::V15);
     let first = fixtures::small(Major::V15);
     let named = configured(&depot, &folder).arg("first").env("FIRST_URL", first.dsn()).run().expect(0);
-    assert_eq!(result(&named)["backups"].as_array().unwrap().len(), 1);
+    assert_eq!(named.result()["backups"].as_array().unwrap().len(), 1);
 
     let missing = server.dsn("no_such_database");
     let urls = ["FIRST_URL", "MISSING_URL", "LAST_URL"].map(|name| (name, missing.clone()));
     let outcome = configured(&depot, &folder).envs(urls).run().expect(20);
-    assert_eq!(result(&outcome)["failed"].as_array().unwrap().len(), 3);
+    assert_eq!(outcome.result()["failed"].as_array().unwrap().len(), 3);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn a_dry_run_goes_on_after_a_database_that_fails() {
         .env("MISSING_URL", server.dsn("no_such_database"))
         .run()
         .expect(3);
-    let result = result(&outcome);
+    let result = outcome.result();
     let planned: Vec<_> = result["plans"].as_array().unwrap().iter().map(|plan| plan["database"].clone()).collect();
     assert_eq!(planned, [json!("first"), json!("last")]);
     assert_eq!((&result["failed"][0]["database"], &result["failed"][0]["exit_code"]), (&json!("missing"), &json!(20)));

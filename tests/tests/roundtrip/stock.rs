@@ -1,39 +1,9 @@
 //! Stock tools alone give everything back: a stock S3 client, gunzip and psql.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
-
-use lifeboat_tests::compare::assert_same_but_settings;
-use lifeboat_tests::{Database, Major, fixtures};
+use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped, script_objects};
+use lifeboat_tests::{Major, fixtures};
 
 use crate::depot::Depot;
-
-/// What the `gunzip` of the system makes of concatenated objects.
-pub(crate) fn gunzipped(bytes: &[u8]) -> Vec<u8> {
-    let mut child = Command::new("gunzip").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let output = std::thread::scope(|scope| {
-        scope.spawn(move || stdin.write_all(bytes).unwrap());
-        child.wait_with_output().unwrap()
-    });
-    assert!(output.status.success());
-    output.stdout
-}
-
-#[track_caller]
-pub(crate) fn assert_psql_makes_it_of(script: &[u8], original: &Database<'_>) {
-    let copy = original.server.database("by_hand");
-    let output = copy.feed(script);
-    assert!(output.status.success(), "psql: {}", String::from_utf8_lossy(&output.stderr));
-    assert_same_but_settings(original, &copy);
-}
-
-/// The names of the script's objects, read from the manifest as plain JSON.
-pub(crate) fn script_objects(manifest: &[u8]) -> Vec<String> {
-    let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
-    let objects = manifest["script"].as_array().unwrap();
-    objects.iter().map(|object| object["name"].as_str().unwrap().to_owned()).collect()
-}
 
 #[test]
 fn a_stock_client_gunzip_and_psql_give_the_database_back_on_15() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use lifeboat_tests::compare::assert_same;
 use lifeboat_tests::{Database, Fault, Identity, Major, Proxy, Seaweed, When, fixtures};
 
-use crate::depot::{Backup, Depot, noise};
+use crate::depot::{Backup, Depot};
 
 /// Backs up as the identity that may only write, through the recording proxy; gives the operations called.
 fn operations_of_a_backup(depot: &Depot, database: &Database<'_>) -> BTreeSet<&'static str> {
@@ -27,7 +27,7 @@ fn a_small_backup_is_single_puts_of_a_key_that_may_only_write() {
 #[test]
 fn a_large_backup_adds_the_multipart_calls_and_no_others() {
     let depot = Depot::s3();
-    let original = noise();
+    let original = fixtures::noise();
     let expected = BTreeSet::from(["CompleteMultipartUpload", "CreateMultipartUpload", "PutObject", "UploadPart"]);
     assert_eq!(operations_of_a_backup(&depot, &original), expected);
     assert!(depot.bucket().open_uploads().is_empty());
@@ -37,7 +37,7 @@ fn a_large_backup_adds_the_multipart_calls_and_no_others() {
 #[test]
 fn a_failed_backup_aborts_its_upload_and_calls_nothing_else() {
     let depot = Depot::s3();
-    let original = noise();
+    let original = fixtures::noise();
     let proxy = Proxy::before(Seaweed::shared());
     let denied = When::operation("UploadPart").after(1);
     proxy.on(denied, Fault::ACCESS_DENIED);
