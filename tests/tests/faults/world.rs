@@ -147,7 +147,7 @@ pub(crate) async fn objects_of(store: &Store) -> Objects {
 /// Patience for tests.
 pub(crate) fn hasty() -> RetryPolicy {
     let millis = Duration::from_millis;
-    RetryPolicy { first_wait: millis(20), longest_wait: millis(100), give_up_after: millis(300) }
+    RetryPolicy { first_wait: millis(20), longest_wait: millis(100), give_up_after: millis(300), first_contact: false }
 }
 
 /// The bucket at `endpoint`, through a client as the product opens one, but with short waits.

@@ -1,6 +1,6 @@
 //! The states of a backup: available, damaged, expired, in flight, orphan.
 
-use lifeboat_tests::Major;
+use lifeboat_tests::{Lifeboat, Major};
 use serde_json::Value;
 
 use crate::shop::{Shop, Store};
@@ -108,4 +108,19 @@ fn only_the_named_database_is_listed() {
     assert_eq!(store.list("billing").len(), 1);
     assert_eq!(store.list("--name shop").len(), 1);
     assert_eq!(store.list("nobody").len(), 0);
+}
+
+#[test]
+fn a_store_whose_host_name_does_not_resolve_is_told_after_a_second_try() {
+    let credentials = [("AWS_ACCESS_KEY_ID", "key"), ("AWS_SECRET_ACCESS_KEY", "secret"), ("AWS_ALLOW_HTTP", "true")];
+    let nowhere = Lifeboat::new().envs(credentials).env("AWS_ENDPOINT_URL", "http://nowhere.invalid:9000");
+    let told = nowhere.args(["list", "--store", "s3://bucket/x"]).run().expect(75).stderr;
+    let lines: Vec<_> = told.lines().collect();
+    assert!(lines[0].starts_with("warning: attempt 1 to list backups in s3://bucket/x failed"), "{told}");
+    assert!(
+        lines[1].starts_with("error: list backups in s3://bucket/x: http://nowhere.invalid:9000 cannot be"),
+        "{told}"
+    );
+    assert!(lines[2].starts_with("hint: correct the host name of the store's endpoint"), "{told}");
+    assert!(lines.len() == 3 && lines.iter().all(|line| line.len() < 250), "{told}");
 }

@@ -83,6 +83,7 @@ pub enum BackupState {
 /// Those of the store; a manifest that cannot be read is a damaged backup, not an error.
 pub async fn list(store: &Store, options: &ListOptions, monitor: Arc<dyn Monitor>) -> Result<Vec<ListedBackup>> {
     let job = Job::new(monitor, options.cancel.clone());
+    let store = &store.clone().at_first_contact();
     let found = folders(store, &job).await?;
     let wanted =
         found.into_iter().filter(|(path, _)| options.database.as_ref().is_none_or(|name| *name == path.database));

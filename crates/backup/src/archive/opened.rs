@@ -57,13 +57,14 @@ pub(super) async fn open(
     reference: &BackupRef,
     found: Found,
 ) -> Result<Archive> {
-    let path = found.path.clone();
+    let (store, path) = (&store.clone().at_first_contact(), found.path.clone());
     let opened = found.open(store, keys, job).await.map_err(|error| opening(reference, error));
     or_instead(store, job, &path, opened).await
 }
 
 /// Finds the backup that `reference` names, and opens nothing.
 pub(super) async fn locate(store: &Store, job: &Job, reference: &BackupRef) -> Result<Found> {
+    let store = &store.clone().at_first_contact();
     let mut found = folders(store, job).await?;
     found.retain(|path, folder| folder.contains_key(MANIFEST) && matches(reference, path));
     let path = choose(reference, found.keys(), store.address())?.clone();

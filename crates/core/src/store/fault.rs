@@ -67,17 +67,60 @@ fn judge_answer(text: &str) -> Fault {
 pub(super) fn fatal(error: object_store::Error, doing: &str) -> Error {
     let (kind, hint) = match judge(&error) {
         Fault::Fatal(kind, hint) => (kind, hint),
-        Fault::Transient => (Kind::TryAgain, "check that the store's endpoint is right and reachable, then run again"),
+        Fault::Transient if is_unresolved(&error) => (Kind::TryAgain, UNRESOLVED),
+        Fault::Transient => (Kind::TryAgain, UNREACHABLE),
     };
-    let failed = Error::new(kind, doing).hint(hint);
-    match answer(&whole_text(&error)) {
-        Some(answer) => failed.caused_by(answer),
-        None => failed.caused_by(error),
+    Error::new(kind, doing).hint(hint).caused_by(told(&error))
+}
+
+/// What the search for the credentials of a cloud's machine says.
+const CREDENTIALS: &[&str] = &["Error getting credentials", "failed to get IMDS", "169.254.169.254"];
+const UNRESOLVED: &str =
+    "correct the host name of the store's endpoint, or this host's name resolution, then run again";
+const UNREACHABLE: &str = "check that the store's endpoint is right and reachable, then run again";
+
+/// What went wrong, once: `object_store` says it at each of its layers.
+pub(super) fn told(error: &object_store::Error) -> String {
+    let text = whole_text(error);
+    if let Some(answer) = answer(&text) {
+        return answer;
+    }
+    let texts = texts(error);
+    if CREDENTIALS.iter().any(|code| text.contains(code)) {
+        return format!(
+            "no credentials are set, and this machine's own are not to be had: {}",
+            without_repetitions(&texts)
+        );
+    }
+    let innermost = texts.last().map_or("", String::as_str);
+    match endpoint(&text) {
+        Some(endpoint) if text.contains("(Connect)") => format!("{endpoint} cannot be reached: {innermost}"),
+        Some(endpoint) => format!("no answer of {endpoint}: {innermost}"),
+        None => without_repetitions(&texts),
     }
 }
 
+/// Scheme, host and port of the request that failed without an answer.
+fn endpoint(text: &str) -> Option<String> {
+    let (_, request) = text.split_once("error sending request")?.0.rsplit_once("Error performing ")?;
+    let url = url::Url::parse(request.split(' ').nth(1)?).ok()?;
+    Some(url.origin().ascii_serialization())
+}
+
+/// The texts of a chain, without those that hold the next one.
+fn without_repetitions(texts: &[String]) -> String {
+    let holds_next = |at: usize| texts.get(at + 1).is_some_and(|next| texts[at].contains(next.as_str()));
+    let kept = texts.iter().enumerate().filter(|(at, _)| !holds_next(*at)).map(|(_, text)| text.as_str());
+    kept.collect::<Vec<_>>().join(": ")
+}
+
+/// Whether the endpoint's host name has no address.
+pub(super) fn is_unresolved(error: &object_store::Error) -> bool {
+    whole_text(error).contains("dns error")
+}
+
 /// What the server said, without the XML around it.
-pub(super) fn answer(text: &str) -> Option<String> {
+fn answer(text: &str) -> Option<String> {
     let between = |from: &str, to: &str| Some(text.split_once(from)?.1.split_once(to)?.0.trim().to_owned());
     let code = between("<Code>", "</Code>")?;
     let status = between("status code: ", ": ").unwrap_or_default();
@@ -97,20 +140,18 @@ pub(super) fn is_unanswered(error: &object_store::Error) -> bool {
         && !["status code: ", "client error (Connect)"].iter().any(|told| text.contains(told))
 }
 
-pub(super) fn whole_text(error: &object_store::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
+fn whole_text(error: &object_store::Error) -> String {
+    texts(error).join(": ")
+}
+
+fn texts(error: &object_store::Error) -> Vec<String> {
+    let chain = std::iter::successors(Some(error as &dyn StdError), |error| (*error).source());
+    chain.map(ToString::to_string).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, answer, is_unanswered, judge};
+    use super::{Fault, answer, is_unanswered, judge, told};
     use crate::error::Kind;
 
     fn error(text: &str) -> object_store::Error {
@@ -136,6 +177,41 @@ mod tests {
         let text = "Server returned non-2xx status code: 404 Not Found: <?xml version=\"1.0\"?>\n<Error>\
             <Code>NoSuchBucket</Code><Message>The bucket does not exist</Message></Error>";
         assert_eq!(answer(text).unwrap(), "the store answered 404 Not Found (NoSuchBucket): The bucket does not exist");
+    }
+
+    /// A layer that repeats the one below it, as those of `object_store` do.
+    #[derive(Debug)]
+    struct Layer(String, Option<Box<Layer>>);
+
+    impl std::fmt::Display for Layer {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(&self.0)
+        }
+    }
+
+    impl std::error::Error for Layer {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            self.1.as_deref().map(|layer| layer as _)
+        }
+    }
+
+    fn layers(texts: &[&str]) -> object_store::Error {
+        let wrap = |inner: Option<Box<Layer>>, text: &&str| Some(Box::new(Layer((*text).to_owned(), inner)));
+        object_store::Error::Generic { store: "S3", source: texts.iter().rev().fold(None, wrap).unwrap() }
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_told_in_one_line_with_endpoint_and_reason() {
+        let performing = "Error performing GET http://127.0.0.1:1/b?list-type=2 in 4ms, after 2 retries, max_retries: 2, \
+            retry_timeout: 130s  - HTTP error: error sending request";
+        let outer = ["HTTP error: error sending request", "error sending request"];
+        let connecting = ["client error (Connect)", "tcp connect error", "Connection refused (os error 111)"];
+        let refused = layers(&[&[performing][..], &outer, &connecting].concat());
+        assert_eq!(told(&refused), "http://127.0.0.1:1 cannot be reached: Connection refused (os error 111)");
+        let slow = layers(&[&[performing][..], &outer, &["operation timed out"]].concat());
+        assert_eq!(told(&slow), "no answer of http://127.0.0.1:1: operation timed out");
+        let cut = layers(&["HTTP error: request or response body error", "request or response body error", "cut"]);
+        assert_eq!(told(&cut), "request or response body error: cut");
     }
 
     #[test]

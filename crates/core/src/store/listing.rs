@@ -14,15 +14,17 @@ impl Store {
     /// inside it among them. Memory does not grow with the number of objects. What is written or deleted meanwhile may
     /// be told or not.
     ///
-    /// An error is the last item. A listing that breaks off is continued where it stopped.
+    /// An error is the last item. The first answer is waited for as at first contact; a listing that breaks off later is
+    /// continued, with all patience, where it stopped.
     pub fn list_each<'a>(&'a self, job: &'a Job, folder: &'a str) -> impl Stream<Item = Result<Listed>> + Send + 'a {
         let cursor = Cursor { store: self, folder: self.path(folder), page: None, last: None };
         let doing = format!("list {folder} in {}", self.address);
-        stream::unfold(Some((Mutex::new(cursor), doing)), move |state| async move {
-            let (cursor, doing) = state?;
+        let state = (Mutex::new(cursor), doing, self.retry.first_contact());
+        stream::unfold(Some(state), move |state| async move {
+            let (cursor, doing, retry) = state?;
             let next = || async { cursor.lock().await.next().await };
-            match self.retry.run(job, &doing, next).await {
-                Ok(Some(meta)) => Some((Ok(self.listed(&meta)), Some((cursor, doing)))),
+            match retry.run(job, &doing, next).await {
+                Ok(Some(meta)) => Some((Ok(self.listed(&meta)), Some((cursor, doing, self.retry)))),
                 Ok(None) => None,
                 Err(error) => Some((Err(error), None)),
             }

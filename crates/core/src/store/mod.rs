@@ -64,7 +64,7 @@ impl Store {
         self
     }
 
-    /// The same store, impatient: for the first call of a run, whose failure should be told while the operator looks.
+    /// The same store, impatient: for the calls that begin a run, whose failure should be told while the operator looks.
     #[must_use]
     pub fn at_first_contact(self) -> Self {
         let retry = self.retry.first_contact();

@@ -4,11 +4,11 @@
 //! expire. So its loop is kept short, and ours makes the call anew, with a new signature, for as long as the policy says.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
-use super::fault::{Fault, answer, fatal, judge, whole_text};
+use super::fault::{Fault, fatal, is_unresolved, judge, told};
 use crate::error::Result;
 use crate::job::{Job, cancelled};
 use crate::monitor::Event;
@@ -22,6 +22,8 @@ pub struct RetryPolicy {
     pub longest_wait: Duration,
     /// Sum of all waits after which the call fails.
     pub give_up_after: Duration,
+    /// Whether nobody knows yet that the store is there: see [`RetryPolicy::first_contact`].
+    pub first_contact: bool,
 }
 
 impl Default for RetryPolicy {
@@ -30,15 +32,17 @@ impl Default for RetryPolicy {
             first_wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(30),
             give_up_after: Duration::from_secs(600),
+            first_contact: false,
         }
     }
 }
 
 impl RetryPolicy {
-    /// For the first call of a run: a wrong endpoint should be told while the operator still looks.
+    /// For the calls that begin a run: a wrong endpoint should be told while the operator still looks. It is given less
+    /// than half a minute, the time that attempts take counted, and a host name that does not resolve one more try.
     #[must_use]
     pub fn first_contact(self) -> Self {
-        Self { give_up_after: self.give_up_after.min(Duration::from_secs(15)), ..self }
+        Self { give_up_after: self.give_up_after.min(FIRST_CONTACT), first_contact: true, ..self }
     }
 
     pub(super) async fn run<T, F>(&self, job: &Job, doing: &str, attempt: impl FnMut() -> F) -> Result<T>
@@ -61,6 +65,7 @@ impl RetryPolicy {
     {
         let mut waits = self.waits();
         let mut attempts = 0;
+        let began = Instant::now();
         loop {
             attempts += 1;
             job.check()?;
@@ -71,9 +76,12 @@ impl RetryPolicy {
             let (Fault::Transient, Some(wait)) = (judge(&error), waits.next()) else {
                 return Err(fatal(error, doing));
             };
-            let text = whole_text(&error);
-            let error = answer(&text).unwrap_or(text);
-            job.monitor.event(&Event::Retry { doing, attempt: attempts, error: &error });
+            if self.first_contact
+                && (began.elapsed() + wait > self.give_up_after || attempts > 1 && is_unresolved(&error))
+            {
+                return Err(fatal(error, doing));
+            }
+            job.monitor.event(&Event::Retry { doing, attempt: attempts, error: &told(&error) });
             job.run(async {
                 tokio::time::sleep(wait).await;
                 Ok(())
@@ -93,6 +101,8 @@ impl RetryPolicy {
     }
 }
 
+const FIRST_CONTACT: Duration = Duration::from_secs(25);
+
 async fn unless_overdue<T>(job: &Job, deadline: Duration, attempt: impl Future<Output = T>) -> Result<T> {
     let overdue = async {
         job.cancel.cancelled().await;
@@ -109,6 +119,7 @@ async fn unless_overdue<T>(job: &Job, deadline: Duration, attempt: impl Future<O
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, Mutex};
     use std::time::{Duration, Instant};
 
@@ -124,6 +135,7 @@ mod tests {
         first_wait: Duration::from_millis(1),
         longest_wait: Duration::from_millis(30),
         give_up_after: Duration::from_millis(600),
+        first_contact: false,
     };
     const MINUTE: Duration = Duration::from_millis(60);
 
@@ -176,12 +188,39 @@ mod tests {
         assert!(told.len() > 15, "{told:?}");
     }
 
+    #[tokio::test]
+    async fn at_first_contact_slow_attempts_count_and_a_name_that_does_not_resolve_is_tried_twice() {
+        let impatient = RetryPolicy { first_contact: true, give_up_after: Duration::from_millis(100), ..HASTY };
+        let job = Job::new(Arc::new(Retries::default()), CancellationToken::new());
+        let attempts = AtomicU32::new(0);
+        let failing = |error: fn() -> object_store::Error| {
+            let attempts = &attempts;
+            move || async move {
+                attempts.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(60)).await;
+                Err::<(), _>(error())
+            }
+        };
+        assert_eq!(impatient.run(&job, "read x", failing(slow_down)).await.unwrap_err().kind(), Kind::TryAgain);
+        assert!((1..=2).contains(&attempts.swap(0, Ordering::Relaxed)));
+        let patient_about_time = RetryPolicy { give_up_after: Duration::from_secs(10), ..impatient };
+        let error = patient_about_time.run(&job, "read x", failing(unresolved)).await.unwrap_err();
+        assert_eq!(error.kind(), Kind::TryAgain);
+        assert!(error.help().unwrap().contains("host name"), "{error:?}");
+        assert_eq!(attempts.into_inner(), 2);
+    }
+
+    fn unresolved() -> object_store::Error {
+        let text = "client error (Connect): dns error: failed to lookup address information";
+        object_store::Error::Generic { store: "S3", source: text.into() }
+    }
+
     #[test]
-    fn the_default_waits_for_ten_minutes_and_the_first_contact_for_a_quarter_of_one() {
+    fn the_default_waits_for_ten_minutes_and_the_first_contact_for_half_of_one() {
         let seconds = |policy: RetryPolicy| policy.waits().sum::<Duration>().as_secs();
         let patient = RetryPolicy::default();
         assert!((540..=600).contains(&seconds(patient)), "{}", seconds(patient));
-        assert!((5..=15).contains(&seconds(patient.first_contact())), "{}", seconds(patient.first_contact()));
+        assert!((15..=30).contains(&seconds(patient.first_contact())), "{}", seconds(patient.first_contact()));
         assert_eq!(
             HASTY.waits().count() / 10,
             patient.waits().count() / 10,
