@@ -74,7 +74,8 @@ fn plan_text(plan: &RestorePlan) -> String {
         lines.push(("roles", format!("{}, to be created", plan.roles.join(", "))));
     }
     lines.push(("memory", format!("{} at most", units::size(plan.memory_bytes))));
-    let refusals: String = plan.refusals.iter().map(|refusal| format!("would be refused: {refusal}\n")).collect();
+    let refusals = plan.refusals.iter().zip(&plan.hints);
+    let refusals: String = refusals.map(|(why, hint)| format!("would be refused: {why}\n  hint: {hint}\n")).collect();
     format!("{}{refusals}\nNothing was changed: this was a dry run.\n", facts(&lines))
 }
 

@@ -99,16 +99,48 @@ fn missing_roles_are_left_out_with_what_belongs_to_them() {
 }
 
 #[test]
-fn a_role_that_cannot_be_created_leaves_none() {
-    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+fn a_role_that_cannot_be_created_leaves_none_and_who_may_not_create_is_refused_before() {
+    let (depot, original, server) = (Depot::file(), fixtures::small(Major::V15), bare_server());
+    // No session of the source knows plpgsql's parameters; the target's do, and refuse the value.
+    original.psql(
+        "DO $$ BEGIN CREATE ROLE none_a; CREATE ROLE none_b; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$",
+    );
+    original.psql(
+        "ALTER ROLE none_b SET plpgsql.variable_conflict = 'nonsense';
+         ALTER TABLE items OWNER TO none_a; ALTER TABLE orders OWNER TO none_b",
+    );
     depot.backup(&original);
-    // May create roles, and may not say what they are to be: the second statement about the first role fails.
-    server.psql("postgres", &format!("CREATE ROLE clerk LOGIN CREATEDB CREATEROLE PASSWORD '{PASSWORD}'"));
-    let into = server.dsn_as("clerk", PASSWORD, &unused_name("none"));
-    let restore = depot.restore_command(&server, "x").args(["--create", "--roles", "create"]).env("TARGET_URL", into);
-    let outcome = restore.run().expect(20);
-    assert!(outcome.text().contains("create the role"), "{}", outcome.text());
-    assert_eq!(roles_of(&server), "");
+    let none = || server.psql("postgres", "SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'none_')");
+
+    server.psql("postgres", &format!("CREATE ROLE clerk LOGIN PASSWORD '{PASSWORD}'"));
+    let name = unused_name("none");
+    let as_clerk = |options: &[&str]| {
+        let into = server.dsn_as("clerk", PASSWORD, &name);
+        depot
+            .lifeboat("restore")
+            .args(["shop/latest", "--into", "env:TARGET_URL", "--create"])
+            .args(options)
+            .env("TARGET_URL", into)
+    };
+    let dry = as_clerk(&["--dry-run", "--roles", "stub"]).run().expect(40);
+    for word in [
+        "the role clerk may not create databases",
+        "ALTER ROLE \"clerk\" CREATEDB",
+        "the role clerk may not create roles",
+        "ALTER ROLE \"clerk\" CREATEROLE",
+    ] {
+        assert!(dry.stdout.contains(word), "{word} in {}", dry.stdout);
+    }
+    server.psql("postgres", "ALTER ROLE clerk CREATEDB CREATEROLE");
+    as_clerk(&["--dry-run", "--roles", "stub"]).run().expect(0);
+    let refused = as_clerk(&["--roles", "create"]).run().expect(40);
+    assert!(refused.stderr.contains("the role clerk is no superuser"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: connect as a superuser, or use --roles stub"), "{}", refused.stderr);
+
+    server.psql("postgres", "ALTER ROLE clerk SUPERUSER; ALTER ROLE clerk SET session_preload_libraries = 'plpgsql'");
+    let failed = as_clerk(&["--roles", "create"]).run().expect(20);
+    assert!(failed.stderr.contains("create the role none_b"), "{}", failed.stderr);
+    assert_eq!((none(), server.databases_like(&name)), (String::new(), String::new()));
 }
 
 #[test]

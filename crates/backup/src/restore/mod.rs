@@ -95,6 +95,8 @@ pub struct RestorePlan {
     pub memory_bytes: u64,
     /// Why it would be refused; empty when it would run.
     pub refusals: Vec<String>,
+    /// What to do about each.
+    pub hints: Vec<String>,
 }
 
 /// What was restored.
@@ -178,16 +180,13 @@ fn describe(
         roles: preflight.roles_to_create(options.roles),
         memory_bytes: memory_bytes(options),
         refusals: preflight.refusals,
+        hints: preflight.hints,
     }
 }
 
 fn refuse(archive: &Archive, target: &ConnectionSettings, preflight: &Preflight) -> Error {
     let doing = format!("restore {} into {}: {}", archive.path, target.display(), preflight.refusals.join("; "));
-    let error = Error::new(Kind::Policy, doing);
-    match &preflight.hint {
-        Some(hint) => error.hint(hint.clone()),
-        None => error,
-    }
+    Error::new(Kind::Policy, doing).hint(preflight.hints.join("; "))
 }
 
 /// Each connection reads a few blocks ahead; a row passes through twice.

@@ -6,7 +6,9 @@ use serde::Deserialize;
 
 use super::{MissingRoles, RestoreOptions};
 use crate::archive::Archive;
-use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_literal, rows};
+use crate::postgres::{
+    ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal, rows,
+};
 
 /// What the target is, and why it is not fit, if it is not.
 pub(super) struct Preflight {
@@ -15,7 +17,8 @@ pub(super) struct Preflight {
     /// The source's tablespace, where the server has one of that name.
     pub(super) tablespace: Option<String>,
     pub(super) refusals: Vec<String>,
-    pub(super) hint: Option<String>,
+    /// What to do about each.
+    pub(super) hints: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -23,9 +26,21 @@ struct TargetFacts {
     server_version_num: u32,
     recovering: bool,
     exists: bool,
+    user: User,
     roles: Vec<String>,
     extensions: Vec<String>,
+    /// Those that a superuser alone creates.
+    untrusted: Vec<String>,
     tablespaces: Vec<String>,
+}
+
+/// Who restores. Attributes of a role are not inherited: only its own count.
+#[derive(Deserialize)]
+struct User {
+    name: String,
+    superuser: bool,
+    creates_databases: bool,
+    creates_roles: bool,
 }
 
 pub(super) async fn check(
@@ -43,10 +58,12 @@ pub(super) async fn check(
         missing_roles: missing_roles(archive, &facts),
         tablespace: archive.index.database.tablespace.clone().filter(|name| facts.tablespaces.contains(name)),
         refusals: Vec::new(),
-        hint: None,
+        hints: Vec::new(),
     };
     preflight.check_server(archive, &facts);
     preflight.check_roles(options.roles);
+    preflight.check_rights(options, &facts.user);
+    warn_of_untrusted(archive, &facts, job);
     preflight.check_database(archive, &mut session, target, options, &facts).await?;
     session.close().await;
     Ok(preflight)
@@ -95,7 +112,7 @@ impl Preflight {
 
     fn refuse(&mut self, why: impl Into<String>, hint: &str) {
         self.refusals.push(why.into());
-        self.hint.get_or_insert_with(|| hint.to_owned());
+        self.hints.push(hint.to_owned());
     }
 
     fn check_server(&mut self, archive: &Archive, facts: &TargetFacts) {
@@ -119,6 +136,32 @@ impl Preflight {
             let names: Vec<_> = self.missing_roles.iter().map(|role| role.name.as_str()).collect();
             let why = format!("the server lacks the roles {}", names.join(", "));
             self.refuse(why, "create them with --roles create or --roles stub, or leave owners out with --roles skip");
+        }
+    }
+
+    fn check_rights(&mut self, options: &RestoreOptions, user: &User) {
+        if user.superuser {
+            return;
+        }
+        let (name, quoted) = (&user.name, quote_ident(&user.name));
+        if options.create && !user.creates_databases {
+            let hint = format!(
+                "as a superuser: ALTER ROLE {quoted} CREATEDB; or connect as a role that may, or create the database \
+                 and leave --create out"
+            );
+            self.refuse(format!("the role {name} may not create databases"), &hint);
+        }
+        if self.missing_roles.is_empty() {
+            return;
+        }
+        if options.roles == MissingRoles::Create {
+            // Whatever else may be said of a new role: NOSUPERUSER is, and only a superuser may say it.
+            let why = format!("the role {name} is no superuser, and roles are created as they were by one only");
+            self.refuse(why, "connect as a superuser, or use --roles stub or --roles skip");
+        }
+        if options.roles == MissingRoles::Stub && !user.creates_roles {
+            let hint = format!("as a superuser: ALTER ROLE {quoted} CREATEROLE; or use --roles skip");
+            self.refuse(format!("the role {name} may not create roles"), &hint);
         }
     }
 
@@ -161,6 +204,19 @@ impl Preflight {
     }
 }
 
+/// Not refused: providers of Postgres let roles of theirs create some of these.
+fn warn_of_untrusted(archive: &Archive, facts: &TargetFacts, job: &Job) {
+    let extensions = archive.index.extensions.iter().map(|extension| extension.name.as_str());
+    let untrusted = extensions.filter(|name| *name != "plpgsql" && facts.untrusted.iter().any(|it| it == name));
+    let untrusted: Vec<_> = untrusted.collect();
+    if !facts.user.superuser && !untrusted.is_empty() {
+        let (names, user) = (untrusted.join(", "), &facts.user.name);
+        job.warn(&format!(
+            "the role {user} is no superuser: Postgres itself would not let it create the extensions {names}"
+        ));
+    }
+}
+
 /// Why a server of major version `target` cannot take a backup of `source`, and what to do.
 fn version_refusal(source: u32, target: u32) -> Option<(String, String)> {
     if target < OLDEST_MAJOR {
@@ -189,8 +245,16 @@ const TARGET: &str = "
 SELECT current_setting('server_version_num')::int AS server_version_num,
        pg_is_in_recovery() AS recovering,
        EXISTS (SELECT FROM pg_database WHERE datname = %DBNAME%) AS exists,
+       (SELECT json_build_object('name', rolname, 'superuser', rolsuper, 'creates_databases', rolcreatedb,
+                                 'creates_roles', rolcreaterole)
+          FROM pg_roles WHERE rolname = current_user) AS user,
        coalesce((SELECT json_agg(rolname) FROM pg_roles), '[]') AS roles,
        coalesce((SELECT json_agg(name) FROM pg_available_extensions), '[]') AS extensions,
+       coalesce((SELECT json_agg(e.name)
+                   FROM pg_available_extensions e
+                   JOIN pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
+                   -- From 13 on an extension can be trusted.
+                   WHERE v.superuser AND coalesce(to_jsonb(v) ->> 'trusted', 'false') = 'false'), '[]') AS untrusted,
        (SELECT json_agg(spcname) FROM pg_tablespace) AS tablespaces";
 
 /// What pg_dump would find in the database, but for the schema `public` itself. As pg_dump does, it takes an oid below
