@@ -64,13 +64,13 @@ fn judge_answer(text: &str) -> Fault {
 }
 
 /// Our error for a call that will not be tried again.
-pub(super) fn fatal(error: object_store::Error, doing: &str) -> Error {
-    let (kind, hint) = match judge(&error) {
+pub(super) fn fatal(error: &object_store::Error, doing: &str) -> Error {
+    let (kind, hint) = match judge(error) {
         Fault::Fatal(kind, hint) => (kind, hint),
-        Fault::Transient if is_unresolved(&error) => (Kind::TryAgain, UNRESOLVED),
+        Fault::Transient if is_unresolved(error) => (Kind::TryAgain, UNRESOLVED),
         Fault::Transient => (Kind::TryAgain, UNREACHABLE),
     };
-    Error::new(kind, doing).hint(hint).caused_by(told(&error))
+    Error::new(kind, doing).hint(hint).caused_by(told(error))
 }
 
 /// What the search for the credentials of a cloud's machine says.

@@ -74,12 +74,10 @@ impl RetryPolicy {
                 Err(error) => error,
             };
             let (Fault::Transient, Some(wait)) = (judge(&error), waits.next()) else {
-                return Err(fatal(error, doing));
+                return Err(fatal(&error, doing));
             };
-            if self.first_contact
-                && (began.elapsed() + wait > self.give_up_after || attempts > 1 && is_unresolved(&error))
-            {
-                return Err(fatal(error, doing));
+            if self.first_contact && (began.elapsed() + wait > self.give_up_after || gives_up(&error, attempts)) {
+                return Err(fatal(&error, doing));
             }
             job.monitor.event(&Event::Retry { doing, attempt: attempts, error: &told(&error) });
             job.run(async {
@@ -99,6 +97,11 @@ impl RetryPolicy {
             .with_jitter()
             .build()
     }
+}
+
+/// Whether this is the second time that the host name does not resolve.
+fn gives_up(error: &object_store::Error, attempts: u32) -> bool {
+    attempts > 1 && is_unresolved(error)
 }
 
 const FIRST_CONTACT: Duration = Duration::from_secs(25);

@@ -92,7 +92,7 @@ pub(super) async fn complete(
     if let Some(error) = unknown {
         check_lost_answer(store, job, &path, length).await.map_err(|cause| match cause {
             Some(cause) => cause.while_doing(doing.clone()),
-            None => fatal(error, &doing),
+            None => fatal(&error, &doing),
         })?;
     }
     tracing::debug!(name, lost_answer, "completed an upload");
