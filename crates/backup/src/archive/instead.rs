@@ -4,7 +4,7 @@ use lifeboat_core::store::Store;
 use lifeboat_core::store::layout::{BackupPath, MANIFEST};
 use lifeboat_core::{Job, Kind, Result};
 
-use super::list::{Folder, damage, fetch_manifest, folders, parse_manifest};
+use super::list::{Folder, damage, folders, manifest};
 
 /// The result of reading the backup at `path`: damage is told with the name of a backup that could be restored instead.
 pub(crate) async fn or_instead<T>(store: &Store, job: &Job, path: &BackupPath, result: Result<T>) -> Result<T> {
@@ -47,9 +47,6 @@ async fn find(store: &Store, job: &Job, damaged: &BackupPath) -> Result<Option<B
 
 /// Whether its manifest is whole and every object has its length. The other bytes are not read.
 async fn looks_whole(store: &Store, job: &Job, path: &BackupPath, folder: &Folder) -> Result<bool> {
-    match fetch_manifest(store, job, path).await {
-        Ok(bytes) => Ok(parse_manifest(bytes, path).is_ok_and(|stored| damage(&stored.manifest, folder).is_none())),
-        Err(error) if error.kind() == Kind::NotFound => Ok(false),
-        Err(error) => Err(error),
-    }
+    let stored = manifest(store, job, path).await?;
+    Ok(stored.is_ok_and(|stored| damage(&stored.manifest, folder).is_none()))
 }

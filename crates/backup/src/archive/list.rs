@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_core::clock::{Clock, SystemClock};
@@ -12,9 +11,11 @@ use lifeboat_core::manifest::{Manifest, StoredManifest};
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
 use lifeboat_core::store::layout::{self, BACKUPS, BackupPath, MANIFEST};
-use lifeboat_core::{Error, Job, Kind, Name, Result};
+use lifeboat_core::{Job, Kind, Name, Result};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
+
+use super::age::Age;
 
 /// What to list.
 #[derive(Clone)]
@@ -89,8 +90,8 @@ pub async fn list(store: &Store, options: &ListOptions, monitor: Arc<dyn Monitor
         found.into_iter().filter(|(path, _)| options.database.as_ref().is_none_or(|name| *name == path.database));
     let listed = stream::iter(wanted.map(|(path, folder)| describe(store, &job, options, path, folder)));
     let mut listed: Vec<_> = listed.buffer_unordered(MANIFESTS_AT_ONCE).try_collect().await?;
-    listed.sort_by(|a, b| (&b.id, &b.database, &b.class).cmp(&(&a.id, &a.database, &a.class)));
-    Ok(listed)
+    listed.sort_by(|(a, _), (b, _)| b.cmp(a));
+    Ok(listed.into_iter().map(|(_, backup)| backup).collect())
 }
 
 /// Names and lengths of the objects in one backup's folder.
@@ -107,23 +108,13 @@ pub(super) async fn folders(store: &Store, job: &Job) -> Result<BTreeMap<BackupP
     Ok(folders)
 }
 
-/// The bytes of one manifest, unchecked.
-pub(super) async fn fetch_manifest(store: &Store, job: &Job, path: &BackupPath) -> Result<Bytes> {
-    store.get(job, &path.object(MANIFEST)).await
-}
-
-/// The manifest that must lie at `path`.
-pub(super) fn parse_manifest(bytes: Bytes, path: &BackupPath) -> Result<StoredManifest> {
-    let stored = StoredManifest::parse(bytes)?;
-    let manifest = &stored.manifest;
-    if (&manifest.class, &manifest.database, &manifest.id) == (&path.class, &path.database, &path.id) {
-        return Ok(stored);
+/// The manifest at `path`. One that is damaged or another's is the inner error; the outer one is the store's.
+pub(super) async fn manifest(store: &Store, job: &Job, path: &BackupPath) -> Result<Result<StoredManifest>> {
+    match store.get(job, &path.object(MANIFEST)).await {
+        Ok(bytes) => Ok(StoredManifest::parse_at(bytes, path)),
+        Err(error) if error.kind() == Kind::NotFound => Ok(Err(error)),
+        Err(error) => Err(error),
     }
-    let (database, class, id) = (&manifest.database, &manifest.class, &manifest.id);
-    Err(Error::new(
-        Kind::Integrity,
-        format!("trust the manifest: it is of {database}/{id} ({class}), and lies elsewhere"),
-    ))
 }
 
 /// What is wrong with the objects a manifest names, if anything.
@@ -149,13 +140,13 @@ async fn describe(
     options: &ListOptions,
     path: BackupPath,
     folder: Folder,
-) -> Result<ListedBackup> {
+) -> Result<(Age, ListedBackup)> {
     let age = options.clock.now().duration_since(path.id.start());
-    let mut snapshot = None;
-    let mut encrypted = false;
+    let (mut snapshot, mut encrypted, mut order) = (None, false, Age::unknown(&path));
     let state = if folder.contains_key(MANIFEST) {
-        match readable_manifest(store, job, &path).await? {
-            Ok(manifest) => {
+        match manifest(store, job, &path).await? {
+            Ok(StoredManifest { manifest, .. }) => {
+                order = Age::of(&manifest);
                 snapshot = Some(manifest.snapshot);
                 encrypted = manifest.is_encrypted();
                 let expired = options.kept.get(&path.class).is_some_and(|kept| age > *kept);
@@ -175,7 +166,7 @@ async fn describe(
     // Wraps beside a manifest that is not of an encrypted backup open nothing.
     let is_plain = snapshot.is_some() && !encrypted;
     let wraps = folder.keys().filter(|_| !is_plain).filter_map(|name| layout::wrapped_under(name));
-    Ok(ListedBackup {
+    let backup = ListedBackup {
         keys: wraps.collect(),
         started: path.id.start(),
         database: path.database,
@@ -186,17 +177,8 @@ async fn describe(
         encrypted,
         stored_bytes: folder.values().sum(),
         objects: folder.len(),
-    })
-}
-
-/// A manifest that is gone or not ours to read is told in its row: the inner error. A store that does not answer, or
-/// refuses, ends the listing: the outer one.
-async fn readable_manifest(store: &Store, job: &Job, path: &BackupPath) -> Result<Result<Manifest>> {
-    match fetch_manifest(store, job, path).await {
-        Ok(bytes) => Ok(parse_manifest(bytes, path).map(|stored| stored.manifest)),
-        Err(error) if error.kind() == Kind::NotFound => Ok(Err(error)),
-        Err(error) => Err(error),
-    }
+    };
+    Ok((order, backup))
 }
 
 const MANIFESTS_AT_ONCE: usize = 16;

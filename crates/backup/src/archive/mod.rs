@@ -1,7 +1,9 @@
 //! Backups as they lie in a store: listing, naming, opening, proving and reading them. Nothing here talks to Postgres.
 
+mod age;
 pub(crate) mod body;
 mod cat;
+mod choice;
 mod download;
 mod instead;
 mod list;

@@ -8,15 +8,15 @@ use lifeboat_core::index::{Index, Range};
 use lifeboat_core::keys::{DataKey, KeyId, OpenKeys};
 use lifeboat_core::manifest::{Manifest, StoredManifest, StoredObject};
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::{self, BackupPath, INDEX, MANIFEST};
+use lifeboat_core::store::layout::{self, BackupPath, INDEX};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
 use super::body::{Body, GzipRange, gzip_length};
+use super::choice::choose;
 use super::instead::or_instead;
-use super::list::{Folder, damage, fetch_manifest, folders, parse_manifest};
+use super::list::{Folder, damage, folders, manifest};
 use super::proof::RangeProof;
-use super::reference::Which;
 
 /// A backup whose manifest and index are proven; its other bytes are not yet.
 #[derive(Clone, Debug)]
@@ -66,8 +66,7 @@ pub(super) async fn open(
 pub(super) async fn locate(store: &Store, job: &Job, reference: &BackupRef) -> Result<Found> {
     let store = &store.clone().at_first_contact();
     let mut found = folders(store, job).await?;
-    found.retain(|path, folder| folder.contains_key(MANIFEST) && matches(reference, path));
-    let path = choose(reference, found.keys(), store.address())?.clone();
+    let path = choose(store, job, reference, &found).await?;
     let folder = found.remove(&path).unwrap_or_default();
     let found = Found::read(store, job, &path, &folder).await.map_err(|error| opening(reference, error));
     or_instead(store, job, &path, found).await
@@ -79,7 +78,7 @@ fn opening(reference: &BackupRef, error: Error) -> Error {
 
 impl Found {
     async fn read(store: &Store, job: &Job, path: &BackupPath, folder: &Folder) -> Result<Self> {
-        let stored = parse_manifest(fetch_manifest(store, job, path).await?, path)?;
+        let stored = manifest(store, job, path).await??;
         if let Some(damage) = damage(&stored.manifest, folder) {
             return Err(Error::new(Kind::Integrity, format!("open {path}: {damage}")));
         }
@@ -110,41 +109,6 @@ impl Found {
         self.stored.check_mac(&key)?;
         Ok(key)
     }
-}
-
-fn matches(reference: &BackupRef, path: &BackupPath) -> bool {
-    let database = reference.database.as_ref().is_none_or(|name| *name == path.database);
-    let which = match &reference.which {
-        Which::Latest => true,
-        Which::Prefix(prefix) => path.id.as_str().starts_with(prefix),
-    };
-    database && which
-}
-
-fn choose<'a>(
-    reference: &BackupRef,
-    found: impl Iterator<Item = &'a BackupPath>,
-    store: &str,
-) -> Result<&'a BackupPath> {
-    let mut found: Vec<_> = found.collect();
-    found.sort_by(|a, b| b.id.cmp(&a.id));
-    let several_databases = found.iter().any(|path| path.database != found[0].database);
-    match (&reference.which, found.as_slice()) {
-        (_, []) => {
-            Err(Error::new(Kind::NotFound, format!("find the backup {reference} in {store}"))
-                .hint("see `lifeboat list`"))
-        }
-        (_, [only]) => Ok(only),
-        (Which::Latest, [newest, ..]) if !several_databases => Ok(newest),
-        (_, several) => Err(ambiguous(reference, several)),
-    }
-}
-
-fn ambiguous(reference: &BackupRef, several: &[&BackupPath]) -> Error {
-    let names: Vec<_> = several.iter().take(NAMES_SHOWN).map(ToString::to_string).collect();
-    let more = if several.len() > NAMES_SHOWN { ", …" } else { "" };
-    Error::new(Kind::Usage, format!("choose a backup: {reference} may be {}{more}", names.join(", ")))
-        .hint("name the database and more of the id")
 }
 
 impl Archive {
@@ -207,5 +171,3 @@ impl Archive {
 fn gzip_bytes(range: &Range) -> std::ops::Range<u64> {
     range.bytes.offset..range.bytes.offset.saturating_add(range.bytes.length)
 }
-
-const NAMES_SHOWN: usize = 5;

@@ -17,7 +17,7 @@ use crate::codec::sealed::Header;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::id::{BackupId, Name, RunId};
 use crate::keys::{DataKey, Signer};
-use crate::store::layout;
+use crate::store::layout::{self, BackupPath};
 
 /// What a backup consists of. It tells nothing about the data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -105,6 +105,12 @@ impl Manifest {
         }
         tail::push_digest(&mut bytes);
         bytes
+    }
+
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> BackupPath {
+        BackupPath { class: self.class.clone(), database: self.database.clone(), id: self.id.clone() }
     }
 
     /// Whether its objects are sealed. Those of a manifest that was read are so either all or none.

@@ -6,7 +6,7 @@ use super::tail::{self, Tail};
 use super::{Manifest, refuse_other_formats};
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::keys::{DataKey, OpenKeys, Signature};
-use crate::store::layout;
+use crate::store::layout::{self, BackupPath};
 
 /// A manifest that was read. It is whole; who wrote it is proven by [`StoredManifest::check_mac`] and its signature alone.
 #[derive(Clone, Debug)]
@@ -31,6 +31,20 @@ impl StoredManifest {
         let stored = Self { manifest, bytes, tail };
         stored.check_seals()?;
         Ok(stored)
+    }
+
+    /// Reads the document that lies at `path`.
+    ///
+    /// # Errors
+    /// Those of [`StoredManifest::parse`]; [`Kind::Integrity`] when it is another backup's.
+    pub fn parse_at(bytes: Bytes, path: &BackupPath) -> Result<Self> {
+        let stored = Self::parse(bytes)?;
+        let said = stored.manifest.path();
+        if said == *path {
+            return Ok(stored);
+        }
+        let doing = format!("trust the manifest: it is of {said} ({}), and lies elsewhere", said.class);
+        Err(Error::new(Kind::Integrity, doing))
     }
 
     /// The document as it lies in the store.

@@ -4,6 +4,7 @@ use super::{Manifest, StoredManifest, tail};
 use crate::codec::sealed::Header;
 use crate::error::Kind;
 use crate::keys::{DataKey, OpenKeys, Secret, Signer};
+use crate::store::layout::BackupPath;
 
 fn example() -> Manifest {
     let json = r#"{"format":1,"tool":"lifeboat 0.1.0","id":"20261121T021700Z-7f3a9c","run":"20261121T021700Z-01ab23",
@@ -56,6 +57,28 @@ fn a_manifest_cut_continued_or_changed_anywhere_is_refused() {
             assert!(read(&flipped).is_err(), "bit flipped in byte {at}");
         }
         assert!(read(&[&bytes[..], b"\n"].concat()).is_err());
+    }
+}
+
+#[test]
+fn a_manifest_is_believed_at_its_own_place_alone() {
+    let bytes = Bytes::from(example().to_bytes(None, None));
+    let own = example().path();
+    assert_eq!(own.object("x"), "backups/daily/shop/20261121T021700Z-7f3a9c/x");
+    StoredManifest::parse_at(bytes.clone(), &own).unwrap();
+    let other = "20261121T021700Z-7f3a9d".parse().unwrap();
+    let elsewhere = [
+        BackupPath { class: "monthly".parse().unwrap(), ..own.clone() },
+        BackupPath { database: "other".parse().unwrap(), ..own.clone() },
+        BackupPath { id: other, ..own },
+    ];
+    for path in elsewhere {
+        let error = StoredManifest::parse_at(bytes.clone(), &path).unwrap_err();
+        assert_eq!(error.kind(), Kind::Integrity);
+        assert!(
+            error.chain().contains("it is of shop/20261121T021700Z-7f3a9c (daily), and lies elsewhere"),
+            "{error:?}"
+        );
     }
 }
 
