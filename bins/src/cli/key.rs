@@ -32,7 +32,7 @@ pub(crate) struct GenerateArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) out: PathBuf,
     /// What the key is for: aes256 seals and opens, x25519 opens what was sealed to its public half, ed25519 signs
-    #[arg(long, value_name = "KIND", default_value = "aes256")]
+    #[arg(long, value_name = "KIND", default_value = "aes256", value_parser = ["aes256", "x25519", "ed25519"])]
     pub(crate) kind: String,
     /// New backups are sealed or signed with it from now on; the first key of a kind is primary anyway
     #[arg(long)]
@@ -55,7 +55,7 @@ pub(crate) struct StateArgs {
     #[arg(value_name = "ID")]
     pub(crate) id: String,
     /// primary seals or signs, enabled opens, retired opens with --allow-retired only
-    #[arg(value_name = "STATE")]
+    #[arg(value_name = "STATE", value_parser = ["primary", "enabled", "retired"])]
     pub(crate) state: String,
 }
 

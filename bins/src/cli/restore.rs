@@ -20,7 +20,7 @@ pub(crate) struct RestoreArgs {
     #[arg(long)]
     pub(crate) create: bool,
     /// Connections that load rows [default: one per core]
-    #[arg(long, short, value_name = "N")]
+    #[arg(long, short, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// What to do about roles that the target lacks; without this the restore is refused and lists them
     #[arg(long, value_name = "HOW")]
@@ -42,6 +42,10 @@ pub(crate) enum Roles {
     Stub,
     /// Restore without ownership and grants
     Skip,
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "write a whole number from 1".to_owned())
 }
 
 const EXAMPLES: &str = "\

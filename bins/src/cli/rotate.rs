@@ -1,6 +1,7 @@
 //! `lifeboat rotate` and `lifeboat-rotate`.
 
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 
 use super::OpenArgs;
 
@@ -82,8 +83,8 @@ pub(crate) struct ReencryptArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) from: Option<String>,
     /// Backups that were finished before this time, under whichever key: 2026-12-01T00:00:00Z
-    #[arg(long, value_name = "TIME")]
-    pub(crate) before: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) before: Option<Timestamp>,
     /// The key to seal with, beside the configured recipients [default: the primary key]
     #[arg(long, value_name = "ID")]
     pub(crate) to: Option<String>,
@@ -99,6 +100,10 @@ pub(crate) struct ReencryptArgs {
     /// What may be opened.
     #[command(flatten)]
     pub(crate) open: OpenArgs,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    text.parse().map_err(|_| "write a time as 2026-12-01T00:00:00Z".to_owned())
 }
 
 pub(super) const BACKUPS_HELP: &str = "\

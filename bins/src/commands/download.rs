@@ -21,7 +21,8 @@ pub(super) async fn run(args: &DownloadArgs, context: &Context) -> Result<Outcom
 
 fn text(summary: &DownloadSummary) -> String {
     let (size, folder) = (units::size(summary.bytes), summary.folder.display());
-    let copied = format!("{}: {} objects, {size}, in {folder}\n", summary.backup, summary.objects);
+    let copied =
+        format!("{}: {}, {size}, in {folder}\n", summary.backup, units::counted(summary.objects as u64, "object"));
     if summary.sealed {
         let recover = summary.folder.join("recover.py");
         let recover = recover.display();

@@ -64,7 +64,7 @@ fn plan_text(plan: &RestorePlan) -> String {
     let mut lines = vec![
         ("backup", plan.backup.clone()),
         ("target", format!("{}{}", plan.target, if plan.creates { ", to be created" } else { "" })),
-        ("rows", format!("{} in {} tables", units::count(plan.rows), units::count(plan.tables as u64))),
+        ("rows", format!("{} in {}", units::count(plan.rows), units::counted(plan.tables as u64, "table"))),
         ("size", format!("{} to fetch, {} of SQL", units::size(plan.fetched_bytes), units::size(plan.sql_bytes))),
     ];
     lines.extend(
@@ -82,10 +82,10 @@ fn plan_text(plan: &RestorePlan) -> String {
 fn summary_text(summary: &RestoreSummary) -> String {
     let time = units::duration(Duration::try_from_secs_f64(summary.seconds).unwrap_or_default());
     let mut text = format!(
-        "{}: {} rows in {} tables, {} of SQL, restored into {} in {time}\n",
+        "{}: {} in {}, {} of SQL, restored into {} in {time}\n",
         summary.backup,
-        units::count(summary.rows),
-        units::count(summary.tables as u64),
+        units::counted(summary.rows, "row"),
+        units::counted(summary.tables as u64, "table"),
         units::size(summary.sql_bytes),
         summary.target,
     );

@@ -41,7 +41,7 @@ fn head(Shown { manifest, index }: &Shown) -> Option<String> {
     }
     lines.push((
         "rows",
-        format!("{} in {} tables", units::count(index.rows()), units::count(index.relations.len() as u64)),
+        format!("{} in {}", units::count(index.rows()), units::counted(index.relations.len() as u64, "table")),
     ));
     lines.push((
         "size",

@@ -19,13 +19,11 @@ pub(super) async fn run(args: &VerifyArgs, context: &Context) -> Result<Outcome>
 }
 
 fn text(summary: &VerifySummary) -> String {
-    let stored = format!("{} objects, {} stored", summary.objects, units::size(summary.stored_bytes));
+    let stored =
+        format!("{}, {} stored", units::counted(summary.objects as u64, "object"), units::size(summary.stored_bytes));
     if let (Some(sql_bytes), Some(rows)) = (summary.sql_bytes, summary.rows) {
-        let (sql, rows) = (units::size(sql_bytes), units::count(rows));
-        return format!(
-            "{}: whole; {stored}, {sql} of SQL, {rows} rows compared with their fingerprints\n",
-            summary.backup
-        );
+        let (sql, rows) = (units::size(sql_bytes), units::counted(rows, "row"));
+        return format!("{}: whole; {stored}, {sql} of SQL, {rows} compared with their fingerprints\n", summary.backup);
     }
     let unchecked: String = summary.unchecked.iter().map(|what| format!("not checked: {what}\n")).collect();
     format!("{}: stored bytes whole; {stored}\n{unchecked}", summary.backup)

@@ -55,6 +55,11 @@ impl EncryptionConfig {
             recipients: section.read("recipients", problems),
             trusted_signers: section.read("trusted_signers", problems),
         };
+        if section.is_empty() {
+            // Whoever wrote it wants encryption: nothing in it would be stored encrypted.
+            let misfit = Misfit::new("[encryption] says nothing: backups would not be encrypted").help(EMPTY_HELP);
+            problems.add(section.place(), misfit);
+        }
         section.finish(problems);
         found
     }
@@ -240,6 +245,8 @@ fn misfit(error: &Error) -> Misfit {
     Misfit { help: error.help().map(str::to_owned), ..Misfit::new(error.to_string()).secret() }
 }
 
+const EMPTY_HELP: &str =
+    "write keyring = \"file:/path/keyring.toml\" or recipients = [\"x25519:…\"] into it, or take it out";
 const KEYRING_HELP: &str =
     "write file:/path/keyring.toml, credential:NAME, env:NAME or command:[\"program\", \"argument\"]";
 
@@ -369,6 +376,7 @@ mod tests {
             (format!("recipients = \"{RECIPIENT}\""), ":2:14: expected a list of recipients"),
             ("recipients = []".to_owned(), ":2:14: the list is empty"),
             (format!("trusted_signers = [\"ed25519:{secret}0\"]"), ":2:19: read a signer: it has 65 digits"),
+            (String::new(), ":1:1: [encryption] says nothing"),
             ("keyrings = 1".to_owned(), ":2:1: unknown key `keyrings` in [encryption]"),
         ];
         for (line, expected) in cases {

@@ -39,7 +39,11 @@ fn read(path: &str) -> std::io::Result<ConfigFile> {
 }
 
 fn unreadable(path: &str, error: std::io::Error) -> Error {
-    Error::new(Kind::Config, format!("read the configuration file {path}")).caused_by(error)
+    let hint = match error.kind() {
+        ErrorKind::NotFound => "check the path that --config or LIFEBOAT_CONFIG gives",
+        _ => "it must be a file of text that the account that runs this can read",
+    };
+    Error::new(Kind::Config, format!("read the configuration file {path}")).hint(hint).caused_by(error)
 }
 
 const USUAL: &str = "/etc/lifeboat/lifeboat.toml";

@@ -94,7 +94,7 @@ impl Config {
         let (root, errors) = DeTable::parse_recoverable(&text);
         for error in errors {
             let place = error.span().map_or(Place::Nowhere, Place::File);
-            problems.add(place, Misfit::new(error.message()));
+            problems.add(place, not_toml(error.message()));
         }
         let mut root = Section::new("the file", &root, &text);
         let store = StoreConfig::read(&mut root, &mut problems);
@@ -113,5 +113,14 @@ impl Config {
             encryption: encryption.layered(flags.encryption, &mut layers),
         };
         (config, problems)
+    }
+}
+
+/// What the parser says, in words of people where it matters: a forgotten quote is the commonest slip.
+fn not_toml(message: &str) -> Misfit {
+    match message.split_once(" string, expected ") {
+        Some((_, quotes)) => Misfit::new(format!("the string does not end: {quotes} is missing"))
+            .help("a string ends with the quotes it begins with"),
+        None => Misfit::new(message),
     }
 }

@@ -47,6 +47,16 @@ impl<'a, 'i> Section<'a, 'i> {
         self.read(key, problems)
     }
 
+    /// Whether it has no keys at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.table.is_empty()
+    }
+
+    /// Where it stands.
+    pub(crate) fn place(&self) -> Place {
+        Place::File(self.span.clone())
+    }
+
     /// Whether the key is there.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)

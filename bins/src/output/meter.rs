@@ -55,7 +55,7 @@ impl Meter {
         if let Some(counter) = self.main() {
             words.push(units::size(self.done(counter)));
             if self.done(Counter::Rows) > 0 {
-                words.push(format!("{} rows", units::count(self.done(Counter::Rows))));
+                words.push(units::counted(self.done(Counter::Rows), "row"));
             }
             words.extend(self.rate(counter, now).map(|rate| format!("{}/s", units::size(rate as u64))));
         }

@@ -28,6 +28,11 @@ pub(crate) fn count(number: u64) -> String {
     text
 }
 
+/// A count with its noun: `1 table`, `1,234 tables`.
+pub(crate) fn counted(number: u64, noun: &str) -> String {
+    format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// A duration with its two largest units: `1h 05m`, `3m 20s`, `4.2 s`.
 pub(crate) fn duration(duration: Duration) -> String {
     let secs = duration.as_secs();
@@ -48,7 +53,7 @@ pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
         3600..172_800 => (secs / 3600, "hour"),
         _ => (secs / 86_400, "day"),
     };
-    format!("{number} {unit}{}", if number == 1 { "" } else { "s" })
+    counted(number.unsigned_abs(), unit)
 }
 
 #[cfg(test)]
@@ -57,7 +62,7 @@ mod tests {
 
     use jiff::Timestamp;
 
-    use super::{age, count, duration, size};
+    use super::{age, count, counted, duration, size};
 
     #[test]
     fn sizes_have_three_digits() {
@@ -71,6 +76,7 @@ mod tests {
 
     #[test]
     fn counts_have_their_thousands_apart() {
+        assert_eq!([1, 1234].map(|number| counted(number, "row")), ["1 row", "1,234 rows"]);
         assert_eq!([0, 999, 1000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
     }
 

@@ -63,5 +63,5 @@ impl Job {
 /// The error of a cancelled run.
 #[must_use]
 pub fn cancelled() -> Error {
-    Error::new(Kind::Cancelled, "finish before the run was cancelled")
+    Error::new(Kind::Cancelled, "the run was cancelled")
 }

@@ -7,6 +7,7 @@
 pub mod catalog;
 pub mod clock;
 pub mod codec;
+mod counted;
 pub mod error;
 pub mod id;
 pub mod index;
@@ -17,6 +18,7 @@ pub mod monitor;
 pub mod run;
 pub mod store;
 
+pub use counted::counted;
 pub use error::{Error, Kind, Result, ResultExt};
 pub use id::{BackupId, Name, RunId};
 pub use job::Job;

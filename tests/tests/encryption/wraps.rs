@@ -96,7 +96,7 @@ fn with_one_wrap_of_two_whoever_has_its_key_still_opens_it() {
     let scene = Scene::new();
     scene.vault.bucket.delete(&scene.newer.object(WRAP));
     let opens = format!("it opens with {}", public_id(OFFLINE));
-    let words = ["none of our keys does: 2026-11", &opens];
+    let words = ["no key at hand does; at hand are 2026-11", &opens];
     scene.vault.assert_refused(&["--keyring", &scene.vault.keyring(&[NOVEMBER])], 12, &words);
     let keyring = scene.vault.keyring(&[NOVEMBER, OFFLINE]);
     assert_same(&scene.database, &scene.vault.restore(scene.server(), &["--keyring", &keyring]));

@@ -43,7 +43,7 @@ fn another_key_under_the_same_id_is_told_to_be_another() {
 fn keys_of_other_ids_are_named_and_so_is_the_one_that_is_missing() {
     let (vault, _database) = sealed();
     let keyring = vault.keyring(&[DECEMBER, OFFLINE]);
-    let ours = format!("none of our keys does: 2026-12, {}", public_id(OFFLINE));
+    let ours = format!("no key at hand does; at hand are 2026-12, {}", public_id(OFFLINE));
     vault.assert_refused(&["--keyring", &keyring], 12, &[&ours, "it opens with 2026-11; --keyring"]);
 }
 

@@ -1,8 +1,8 @@
 //! `--dry-run` says what would be done, how large it is and how much memory it takes, and changes nothing.
 
-use lifeboat_tests::Major;
+use lifeboat_tests::{Major, Postgres};
 
-use crate::shop::Shop;
+use crate::shop::{Shop, Store};
 
 fn databases(shop: &Shop) -> String {
     shop.database
@@ -49,4 +49,22 @@ fn of_a_restore_that_would_be_refused_ends_as_the_refusal_would() {
     let json = shop.store.restore(&shop.database.dsn()).args(["--dry-run", "--json"]).run().expect(40);
     assert_eq!(json.last_record()["exit_kind"], "policy");
     assert_eq!(shop.database.psql("SELECT count(*) FROM items"), "24000");
+}
+
+#[test]
+fn a_database_without_tables_is_backed_up_with_a_warning_and_one_with_a_table_without() {
+    let database = Postgres::shared(Major::V15).database("empty");
+    let store = Store::new();
+    let warning = "the database has no tables with rows to dump";
+    for arguments in [&["--dry-run"][..], &[]] {
+        let outcome = store.backup(&database.dsn()).args(arguments).run().expect(0);
+        assert!(outcome.stderr.contains(&format!("warning: {warning}")), "{}", outcome.stderr);
+    }
+    let shown = store.lifeboat("show shop/latest").run().expect(0).stdout;
+    assert!(shown.contains("0 in 0 tables") && shown.contains(warning), "{shown}");
+    database.psql("CREATE TABLE one AS SELECT 1 AS x");
+    let outcome = store.backup(&database.dsn()).run().expect(0);
+    assert!(!outcome.stderr.contains("warning"), "{}", outcome.stderr);
+    let shown = store.lifeboat("show shop/latest").run().expect(0).stdout;
+    assert!(shown.contains("1 in 1 table\n"), "{shown}");
 }

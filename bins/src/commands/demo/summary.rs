@@ -44,9 +44,9 @@ impl Findings {
             (
                 "proven",
                 format!(
-                    "{} objects, every byte; {} rows against their fingerprints",
-                    self.verified.objects,
-                    units::count(self.verified.rows.unwrap_or_default())
+                    "{}, every byte; {} against their fingerprints",
+                    units::counted(self.verified.objects as u64, "object"),
+                    units::counted(self.verified.rows.unwrap_or_default(), "row")
                 ),
             ),
         ];

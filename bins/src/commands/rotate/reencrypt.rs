@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use lifeboat_core::keys::{KeyEntry, KeyState, KeyWrap, SealKeys, SignerKey};
 use lifeboat_core::store::UploadOptions;
-use lifeboat_core::{Error, Kind, Result, ResultExt as _};
+use lifeboat_core::{Error, Kind, Result};
 use lifeboat_rotate::backups::{
     Failures, ReencryptKeys, ReencryptOptions, ReencryptPlan, ReencryptSummary, Removal, RemovalSummary,
     apply_reencrypt, plan_reencrypt, remove_replaced,
@@ -28,7 +27,7 @@ pub(super) async fn run(scene: &Scene<'_>, args: &ReencryptArgs) -> Result<Outco
     let keys = Keys::load(scene, args.open.allowed(), args.from.as_deref()).await?;
     let options = ReencryptOptions {
         from: keys.from.clone(),
-        before: args.before.as_deref().map(time).transpose()?,
+        before: args.before,
         state_dir: scene.config.backup.state_dir.value.clone(),
         upload: UploadOptions {
             parts_in_flight: scene.config.backup.parts_in_flight.value.get() as usize,
@@ -68,10 +67,6 @@ pub(super) async fn run(scene: &Scene<'_>, args: &ReencryptArgs) -> Result<Outco
         removed = both(&removed, &second);
     }
     conclude(scene, args, &plan, &written, &removed, text)
-}
-
-fn time(text: &str) -> Result<Timestamp> {
-    text.parse().kind_of(Kind::Usage, || format!("read {text:?} as a time, as in 2026-12-01T00:00:00Z"))
 }
 
 /// What is configured to seal new backups; `to` takes the primary key's place.

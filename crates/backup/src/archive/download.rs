@@ -75,7 +75,7 @@ pub async fn download(
         found.stored.judge(keys, &path.to_string())?;
         fetch.stored(&found, options.sealed).await
     } else {
-        fetch.opened(&open(store, keys, &job, reference, found).await?).await
+        fetch.opened(&open(store, keys, &job, found).await?).await
     };
     or_instead(store, &job, &path, downloaded).await
 }

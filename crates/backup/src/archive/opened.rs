@@ -46,19 +46,13 @@ pub(super) struct Found {
 /// not encrypted or its author not trusted, and `keys` demand that.
 pub async fn find(store: &Store, keys: &OpenKeys, job: &Job, reference: &BackupRef) -> Result<Archive> {
     let found = locate(store, job, reference).await?;
-    open(store, keys, job, reference, found).await
+    open(store, keys, job, found).await
 }
 
 /// Opens what was found.
-pub(super) async fn open(
-    store: &Store,
-    keys: &OpenKeys,
-    job: &Job,
-    reference: &BackupRef,
-    found: Found,
-) -> Result<Archive> {
+pub(super) async fn open(store: &Store, keys: &OpenKeys, job: &Job, found: Found) -> Result<Archive> {
     let (store, path) = (&store.clone().at_first_contact(), found.path.clone());
-    let opened = found.open(store, keys, job).await.map_err(|error| opening(reference, error));
+    let opened = found.open(store, keys, job).await.map_err(|error| opening(&path, error));
     or_instead(store, job, &path, opened).await
 }
 
@@ -68,19 +62,19 @@ pub(super) async fn locate(store: &Store, job: &Job, reference: &BackupRef) -> R
     let mut found = folders(store, job).await?;
     let path = choose(store, job, reference, &found).await?;
     let folder = found.remove(&path).unwrap_or_default();
-    let found = Found::read(store, job, &path, &folder).await.map_err(|error| opening(reference, error));
+    let found = Found::read(store, job, &path, &folder).await.map_err(|error| opening(&path, error));
     or_instead(store, job, &path, found).await
 }
 
-fn opening(reference: &BackupRef, error: Error) -> Error {
-    if error.kind() == Kind::Integrity { error.while_doing(format!("open {reference}")) } else { error }
+fn opening(path: &BackupPath, error: Error) -> Error {
+    if error.kind() == Kind::Integrity { error.while_doing(format!("open {path}")) } else { error }
 }
 
 impl Found {
     async fn read(store: &Store, job: &Job, path: &BackupPath, folder: &Folder) -> Result<Self> {
         let stored = manifest(store, job, path).await??;
         if let Some(damage) = damage(&stored.manifest, folder) {
-            return Err(Error::new(Kind::Integrity, format!("open {path}: {damage}")));
+            return Err(Error::new(Kind::Integrity, damage));
         }
         let wraps = folder.keys().filter_map(|name| layout::wrapped_under(name)).collect();
         Ok(Self { path: path.clone(), stored, wraps })
@@ -95,9 +89,10 @@ impl Found {
         };
         let Self { path, stored, .. } = self;
         let mut archive = Archive { path, manifest: stored.manifest, index: Index::default(), key };
-        let index = archive.manifest.attachment(INDEX).ok_or_else(|| {
-            Error::new(Kind::Integrity, format!("open {}: its manifest names no index", archive.path))
-        })?;
+        let index = archive
+            .manifest
+            .attachment(INDEX)
+            .ok_or_else(|| Error::new(Kind::Integrity, "its manifest names no index"))?;
         archive.index = Index::parse(&archive.read_object(store, job, index).await?)?;
         archive.check_ranges()?;
         Ok(archive)

@@ -63,7 +63,7 @@ pub async fn verify(
         return or_instead(store, &job, &found.path, verified).await;
     }
     let damaged = damaged_wraps(store, &job, &found).await?;
-    let archive = open(store, keys, &job, reference, found).await?;
+    let archive = open(store, keys, &job, found).await?;
     let warnings = told(&job, &damaged);
     let verified = verify_opened(store, &job, &archive).await;
     Ok(VerifySummary { warnings, ..or_instead(store, &job, &archive.path, verified).await? })

@@ -55,6 +55,8 @@ pub struct BackupPlan {
 pub async fn plan(source: &Source, store: &Store, options: &BackupOptions, job: &Job) -> Result<BackupPlan> {
     let Opened { leader, tools, .. } = job.run(open(source, options, job)).await?;
     let leader = leader.as_ref();
+    let tables = leader.map(|leader| leader.relations.iter().filter(|relation| relation.kind == "r").count());
+    tables.and_then(no_tables).inspect(|warning| job.warn(warning));
     Ok(BackupPlan {
         database: source.name.clone(),
         reached: source.reach.display(),
@@ -62,10 +64,16 @@ pub async fn plan(source: &Source, store: &Store, options: &BackupOptions, job: 
         pg_dump: tools.version.clone(),
         server_version_num: leader.map(|leader| leader.facts.server_version_num),
         database_bytes: leader.map(|leader| leader.facts.size_bytes),
-        tables: leader.map(|leader| leader.relations.iter().filter(|relation| relation.kind == "r").count()),
+        tables,
         store: store.address().to_owned(),
         memory_bytes: memory_bytes(&options.upload),
     })
+}
+
+/// A connection string that names no database leads to one that is there and empty.
+fn no_tables(tables: usize) -> Option<String> {
+    (tables == 0)
+        .then(|| "the database has no tables with rows to dump: make sure that it is the one you mean".to_owned())
 }
 
 /// Most memory a run takes beside twice the longest row: parts in flight and the one being filled, for one object is written
@@ -111,6 +119,7 @@ pub(super) async fn back_up(
     let names = job.run(Names::read(&script, leader.as_mut())).await?;
     warnings.extend(names.warning().map(ToOwned::to_owned).inspect(|warning| job.warn(warning)));
     warnings.extend(unread.inspect(|warning| job.warn(warning)));
+    warnings.extend(no_tables(script.relations.len()).inspect(|warning| job.warn(warning)));
     warnings
         .extend(options.seal.as_ref().and_then(|keys| keys.single_wrap_warning()).inspect(|warning| job.warn(warning)));
     let stored = script.objects.iter().map(|(name, object)| destination.stored(destination.stored_name(name), object));

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use lifeboat_core::keys::SealKeys;
 use lifeboat_core::run::{DatabaseResult, RunEnd, RunStart};
 use lifeboat_core::store::{Journal, Store, layout};
-use lifeboat_core::{FORMAT, Job, Kind, Name, Result, ResultExt, RunId, TOOL};
+use lifeboat_core::{FORMAT, Job, Kind, Name, Result, ResultExt, RunId, TOOL, counted};
 use serde::Serialize;
 
 use super::sealing::Sealing;
@@ -47,7 +47,7 @@ async fn begin(start: &RunStart, store: &Store, journal: &Journal, options: &Bac
         put_json(&store.clone().at_first_contact(), &watched, &layout::run_start(&start.run), start).await?;
         let abandoned = store.abort_abandoned(journal).await?;
         if abandoned > 0 {
-            watched.warn(&format!("aborted {abandoned} uploads that an earlier run left open"));
+            watched.warn(&format!("aborted {} that an earlier run left open", counted(abandoned as u64, "upload")));
         }
         Ok(())
     };

@@ -313,6 +313,6 @@ mod tests {
         let error = result.err().unwrap();
         assert_eq!(error.kind(), Kind::Cancelled);
         assert!(error.chain().starts_with("connect to u@127.0.0.1:"), "{error:?}");
-        assert!(error.chain().ends_with("finish before the run was cancelled"), "{error:?}");
+        assert!(error.chain().ends_with("the run was cancelled"), "{error:?}");
     }
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lifeboat_core::index::{Content, Range};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Result};
+use lifeboat_core::{Error, Job, Result, counted};
 
 use super::preflight::Preflight;
 use super::rows::Loader;
@@ -126,7 +126,8 @@ async fn run_script(
     for range in before {
         sql.run(range).await?;
     }
-    job.step(&format!("load {} rows of {} tables", archive.index.rows(), archive.index.relations.len()));
+    let (rows, tables) = (archive.index.rows(), archive.index.relations.len() as u64);
+    job.step(&format!("load {} of {}", counted(rows, "row"), counted(tables, "table")));
     loader.load(jobs).await?;
     job.step("restore indexes, constraints and what else stands on rows");
     for range in after {

@@ -1,7 +1,7 @@
 //! Everything that could make a restore fail or do harm, found before anything is written.
 
 use lifeboat_core::index::Role;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Error, Job, Kind, Result, counted};
 use serde::Deserialize;
 
 use super::{MissingRoles, RestoreOptions};
@@ -186,7 +186,7 @@ impl Preflight {
             if is_source(archive, session, target).await? {
                 self.refuse("the target is the database the backup was taken of", "restore into another database");
             }
-            let why = format!("the database {} is not empty: it has {objects} objects", target.dbname);
+            let why = format!("the database {} is not empty: it has {}", target.dbname, counted(objects, "object"));
             self.refuse(why, "name an empty database, or another one with --create");
         }
         self.check_encoding(archive, session).await

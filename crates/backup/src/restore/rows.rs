@@ -12,7 +12,7 @@ use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::{Content, Range, Relation, Rows};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Error, Job, Kind, Result, counted};
 use tokio_postgres::CopyInSink;
 
 use super::sql::Header;
@@ -66,11 +66,12 @@ impl Loader<'_> {
 
     async fn copy(&self, session: &mut DirectSession, range: &Range, rows: &Rows) -> Result<()> {
         let relation = &self.archive.index.relations[rows.relation];
-        let doing = || format!("load {} rows of {}.{}", rows.fingerprint.rows, relation.schema, relation.name);
+        let doing =
+            || format!("load {} of {}.{}", counted(rows.fingerprint.rows, "row"), relation.schema, relation.name);
         session.execute("BEGIN").await?;
         let copied = self.send(session, range, relation).await.map_err(|error| error.while_doing(doing()))?;
         if copied != rows.fingerprint.rows {
-            let counts = format!("the server took {copied} rows of {}", rows.fingerprint.rows);
+            let counts = format!("the server took {copied} of {}", rows.fingerprint.rows);
             return Err(Error::new(Kind::Integrity, doing()).caused_by(counts));
         }
         self.filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(rows.relation);

@@ -100,7 +100,9 @@ impl OpenKeys {
         }
         let doing = match self.keys.as_slice() {
             [] => format!("open {owner}: it is encrypted, and there is no key to open it with"),
-            keys => format!("open {owner}: none of our keys does: {}", listed(keys.iter().map(|key| key.id()))),
+            keys => {
+                format!("open {owner}: no key at hand does; at hand are {}", listed(keys.iter().map(|key| key.id())))
+            }
         };
         Error::new(Kind::WrongKey, doing).hint(format!("{openers}; --keyring says where keys are"))
     }

@@ -88,7 +88,7 @@ async fn a_stranger_learns_which_keys_would_open_a_backup() {
     assert_eq!(none.help(), Some("it opens with 2026-10, 2026-11; --keyring says where keys are"));
     let other = folder.opened_by(&open_keys(vec![symmetric("2025-01", 1)])).await.unwrap_err();
     assert_eq!((other.kind(), other.help()), (Kind::WrongKey, none.help()));
-    assert_eq!(other.to_string(), format!("open {OWNER}: none of our keys does: 2025-01"));
+    assert_eq!(other.to_string(), format!("open {OWNER}: no key at hand does; at hand are 2025-01"));
 }
 
 #[tokio::test]

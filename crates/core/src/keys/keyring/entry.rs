@@ -190,7 +190,7 @@ macro_rules! words {
                     $($word => Ok($value),)+
                     _ => Err(crate::Error::new(
                         crate::Kind::Config,
-                        concat!("read ", $what, ": it is none of", $(" ", $word),+),
+                        format!("read {}: it is none of {}", $what, [$($word),+].join(", ")),
                     )),
                 }
             }

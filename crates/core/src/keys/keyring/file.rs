@@ -22,7 +22,8 @@ pub(super) fn edit<T>(path: &Path, edit: impl FnOnce(&mut Keyring) -> Result<T>)
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let folder = folder(&path);
     let writing = || format!("write the keyring {}", path.display());
-    let lock = File::open(&folder).kind_of(Kind::Config, writing)?;
+    let lock = File::open(&folder).kind_of(Kind::Config, writing);
+    let lock = lock.map_err(|error| error.hint("its folder must be there, and be yours to write"))?;
     // Released when `lock` is dropped, or when the process ends.
     flock(&lock, FlockOperation::LockExclusive).kind_of(Kind::Config, writing)?;
     let before = if path.exists() { Some(read(&path)?) } else { None };

@@ -140,7 +140,7 @@ fn read_state(table: &Table<'_, '_>, kind: KeyKind, at: Places<'_>) -> Result<Ke
 }
 
 fn encoding(table: &Table<'_, '_>, at: Places<'_>) -> Result<Encoding> {
-    let unknown = || "read an encoding: it is none of hex base64 sha256(utf8)".to_owned();
+    let unknown = || "read an encoding: it is none of hex, base64, sha256(utf8)".to_owned();
     let found = table.parsed("encoding", at, |text| Encoding::named(text).ok_or_else(unknown))?;
     Ok(found.unwrap_or_default())
 }

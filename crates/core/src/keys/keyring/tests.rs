@@ -94,7 +94,7 @@ fn a_misspelt_keyring_is_refused_with_its_place_and_no_value() {
         (key("a", "aes256", &format!("secret = {ONE}")), "keyring.toml:4:10: "),
         (key("a", "aes256", "secret = deadbeef"), "keyring.toml:4:10: this is not TOML"),
         (key("a", "aes256", "secret = \"deadbeef"), "this is not TOML"),
-        (key("a", "aes-256", &good), "keyring.toml:3:8: read a kind of key: it is none of aes256 x25519 ed25519"),
+        (key("a", "aes-256", &good), "keyring.toml:3:8: read a kind of key: it is none of aes256, x25519, ed25519"),
         (key("a", "aes256", &format!("{good}\nstate = \"active\"")), "keyring.toml:5:9: read a key's state"),
         (key("a", "aes256", &format!("{good}\nencoding = \"utf8\"")), "keyring.toml:5:12: read an encoding"),
         (key("a", "aes256", "secret = 1"), "keyring.toml:4:10: secret must be a string in quotes"),
