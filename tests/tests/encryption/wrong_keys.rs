@@ -88,7 +88,7 @@ fn a_keyring_that_is_not_one_says_where_and_repeats_no_secret() {
         (entry(&format!("secrets = \"{secret}\"")), "unknown key"),
         (entry(&format!("secret = \"{secret}")), "this is not TOML"),
         (entry("state = \"primary\""), "has no secret"),
-        (entry(&format!("state = \"first\"\nsecret = \"{secret}\"")), "primary enabled retired"),
+        (entry(&format!("state = \"first\"\nsecret = \"{secret}\"")), "primary, enabled, retired"),
         (format!("[[keys]]\nid = \"a\"\nsecret = \"{secret}\"\n"), "only [[key]] tables"),
         ([NOVEMBER, NOVEMBER].concat(), "the key 2026-11 is already at line 1"),
     ];
