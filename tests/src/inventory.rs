@@ -1,6 +1,7 @@
 //! What lies in a bucket, and ways to damage it.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Command;
 
 use futures_util::TryStreamExt;
@@ -93,6 +94,12 @@ impl Bucket {
     /// The bytes of an object, fetched with the stock client.
     pub fn fetch_with_aws(&self, key: &str) -> Vec<u8> {
         self.aws(&["s3", "cp", "--only-show-errors", &self.url(key), "-"])
+    }
+
+    /// Fetches everything under `prefix`, which ends with a slash, into `folder` with the stock client.
+    pub fn fetch_folder_with_aws(&self, prefix: &str, folder: &Path) {
+        let to = folder.to_str().expect("a temporary path is UTF-8");
+        self.aws(&["s3", "cp", "--only-show-errors", "--recursive", &self.url(prefix), to]);
     }
 
     /// Runs the stock client as [`Identity::Admin`] and returns its output.

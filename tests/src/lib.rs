@@ -13,24 +13,30 @@
 )]
 
 pub mod compare;
+pub mod depot;
 pub mod docker;
 pub mod files;
 pub mod fixtures;
 pub mod guard;
 pub mod inventory;
+pub mod keyring;
 pub mod lifeboat;
 pub mod made;
 pub mod proxy;
+pub mod recover;
 pub mod runtime;
 pub mod scratch;
 pub mod servers;
 pub mod stock;
+pub mod way;
 
+pub use depot::{Backup, Depot};
 pub use files::{Files, files};
 pub use inventory::Bucket;
-pub use lifeboat::{Lifeboat, Outcome, Running};
+pub use lifeboat::{Lifeboat, NAME, Outcome, Running};
 pub use proxy::{Fault, Proxy, When};
 pub use runtime::run;
 pub use scratch::unused_name;
 pub use servers::postgres::{Database, Major, Postgres};
 pub use servers::seaweed::{Identity, Seaweed};
+pub use way::Way;

@@ -11,6 +11,10 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::scratch;
+use crate::servers::postgres::{Database, Postgres};
+
+/// The name of backed-up databases in their stores, unless a test says otherwise.
+pub const NAME: &str = "shop";
 
 /// A command line to be run in an environment that holds nothing but what the test put there.
 #[derive(Debug)]
@@ -80,6 +84,19 @@ impl Lifeboat {
     /// Sets variables, such as [`crate::Seaweed::environment`]'s.
     pub fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(self, variables: impl IntoIterator<Item = (N, V)>) -> Lifeboat {
         variables.into_iter().fold(self, |lifeboat, (name, value)| lifeboat.env(name, value))
+    }
+
+    /// Adds what names the database to back up, as [`NAME`], and the folder of its server's tools.
+    pub fn of(self, database: &Database<'_>) -> Lifeboat {
+        self.args(["--name", NAME, "--database-url", "env:DATABASE_URL"])
+            .env("DATABASE_URL", database.dsn())
+            .env("LIFEBOAT_TOOLS_DIR", &database.server.installation.bin)
+    }
+
+    /// Adds the newest backup of [`NAME`], and what names the database of `server` to restore it into.
+    pub fn latest_into(self, server: &Postgres, database: &str) -> Lifeboat {
+        let latest = format!("{NAME}/latest");
+        self.args([&latest, "--into", "env:TARGET_URL"]).env("TARGET_URL", server.dsn(database))
     }
 
     /// Uses this folder as state directory, so that one run finds what an earlier one left; else each has its own.

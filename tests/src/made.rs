@@ -15,6 +15,8 @@ use lifeboat_core::store::layout::{self, BACKUPS, BackupPath, MANIFEST};
 use lifeboat_core::{BackupId, FORMAT, Job, Result, RunId, TOOL};
 use tokio_util::sync::CancellationToken;
 
+use crate::keyring;
+
 /// How long the objects of a made backup are, in gzip bytes.
 pub const LENGTHS: [(&str, usize); 3] =
     [("dump-0000.sql.gz", 40_000), ("dump-0001.sql.gz", 16_384), ("index.json.gz", 300)];
@@ -124,13 +126,10 @@ async fn prove(store: &Store, path: &BackupPath, wraps: &[lifeboat_core::keys::K
     }
     for object in stored.manifest.objects() {
         let bytes = store.get(job, &path.object(&object.name)).await?;
-        let mut content_found = bytes.to_vec();
-        if let (Some(key), Some(header)) = (&key, &object.seal) {
-            let mut opener = key.opener(path.id.as_str(), &object.name, header)?;
-            content_found.clear();
-            opener.push(&bytes, &mut content_found)?;
-            opener.finish(&mut content_found)?;
-        }
+        let content_found = match &key {
+            Some(key) => keyring::opened(key, path.id.as_str(), object, &bytes)?,
+            None => bytes.to_vec(),
+        };
         assert_eq!(content_found, content(path, &object.name, content_found.len()), "{path} {}", object.name);
         assert!(!content_found.is_empty(), "{path} {} is empty", object.name);
     }

@@ -1,9 +1,15 @@
 //! What stock tools make of a backup: no line of Lifeboat reads it.
 
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use tempfile::TempDir;
+
 use crate::compare::assert_same_but_settings;
+use crate::keyring::{self, NOVEMBER};
+use crate::recover::recover_py;
 use crate::servers::postgres::Database;
 
 /// What the `gunzip` of the system makes of concatenated objects.
@@ -27,9 +33,23 @@ pub fn assert_psql_makes_it_of(script: &[u8], original: &Database<'_>) {
     assert_same_but_settings(original, &copy);
 }
 
-/// The names of the script's objects, read from the manifest as plain JSON.
-pub fn script_objects(manifest: &[u8]) -> Vec<String> {
-    let manifest: serde_json::Value = serde_json::from_slice(manifest).unwrap();
-    let objects = manifest["script"].as_array().unwrap();
-    objects.iter().map(|object| object["name"].as_str().unwrap().to_owned()).collect()
+/// The script of a backup whose objects lie in `folder`: `gunzip` makes it, or `recover.py` where they are sealed.
+pub fn script_in(folder: &Path) -> Vec<u8> {
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
+    let objects = manifest["script"].as_array().unwrap().iter();
+    let names: Vec<_> = objects.map(|object| object["name"].as_str().unwrap()).collect();
+    if names.iter().any(|name| name.ends_with(".sealed")) {
+        return recovered(folder);
+    }
+    gunzipped(&names.iter().flat_map(|name| fs::read(folder.join(name)).unwrap()).collect::<Vec<_>>())
+}
+
+fn recovered(folder: &Path) -> Vec<u8> {
+    let keys = TempDir::new().unwrap();
+    let keyring = keyring::written(keys.path(), &[NOVEMBER]);
+    let mut recover = recover_py();
+    recover.arg("--keyring").arg(keyring.trim_start_matches("file:")).arg(folder);
+    let output = recover.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
 }

@@ -26,8 +26,8 @@ use object_store::{ObjectStoreExt as _, PutPayload};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::keys::{NOVEMBER, ring};
-use crate::vault::{data_key, tiny};
+use crate::vault::tiny;
+use lifeboat_tests::keyring::{NOVEMBER, data_key, ring};
 
 const HEADER_BYTES: usize = 56;
 const CHUNK_BYTES: usize = 16_400;

@@ -17,8 +17,8 @@ use lifeboat_tests::{Database, Identity, Major, Seaweed, fixtures, run, unused_n
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
-use crate::keys::{DECEMBER, NOVEMBER, ring};
 use crate::vault::{Vault, tiny};
+use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, ring};
 
 fn store_at(url: &str) -> Store {
     let environment = Seaweed::shared().environment(Identity::Admin);

@@ -5,10 +5,10 @@ use lifeboat_core::codec::Sha256;
 use lifeboat_core::keys::{DataKey, KeyWrap as _, Recipient};
 use lifeboat_core::manifest::Manifest;
 use lifeboat_tests::compare::assert_same_but_settings;
-use lifeboat_tests::{Database, Major, Postgres, run};
+use lifeboat_tests::{Backup, Database, Major, Postgres, run};
 
-use crate::keys::{NOVEMBER, OFFLINE, SIGNER, STRANGER, public, public_id, ring};
-use crate::vault::{Backup, Vault, tiny};
+use crate::vault::{Vault, tiny};
+use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, SIGNER, STRANGER, public, public_id, ring};
 
 /// What an attacker wants restored.
 fn evil() -> Database<'static> {
@@ -163,7 +163,7 @@ fn objects_that_were_exchanged_are_refused() {
     vault.lifeboat("verify").args(["shop/latest", "--keyring", &keyring]).run().expect(0);
 
     // A whole backup under a newer id, manifest and wrap made to agree.
-    let moved = Backup { id: "20991231T000000Z-000000".to_owned() };
+    let moved = Backup { id: "20991231T000000Z-000000".to_owned(), result: serde_json::Value::Null };
     for (name, bytes) in vault.objects(&older) {
         let bytes = match name.as_str() {
             "manifest.json" => mended(&bytes, |text| text.replace(&older.id, &moved.id)),

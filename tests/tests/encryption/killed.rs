@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use lifeboat_tests::{Lifeboat, Major, Postgres, scratch, unused_name};
 use tempfile::TempDir;
 
-use crate::keys::{NOVEMBER, OFFLINE, public};
 use crate::vault::{Vault, tiny};
+use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, public};
 
 /// Verifies with either key what is listed as available and was not known so far; everything else is in flight.
 fn prove_new_backups(vault: &Vault, known: &mut BTreeSet<String>) {

@@ -5,7 +5,6 @@
 mod damage;
 mod embed;
 mod forgery;
-mod keys;
 mod killed;
 mod ranged;
 mod recipients;

@@ -9,11 +9,11 @@ use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{self, UploadOptions};
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
 use lifeboat_tests::proxy::Call;
-use lifeboat_tests::{Database, Identity, Major, Proxy, Seaweed, fixtures, unused_name};
+use lifeboat_tests::{Database, Identity, NAME, Proxy, Seaweed, fixtures, unused_name};
 use tempfile::TempDir;
 
-use crate::keys::{NOVEMBER, ring};
-use crate::vault::{NAME, Vault};
+use crate::vault::Vault;
+use lifeboat_tests::keyring::{NOVEMBER, ring};
 
 const CHUNK_BYTES: u64 = 16_400;
 
@@ -106,27 +106,4 @@ fn a_sealed_backup_in_several_objects_comes_back_by_ranges_from_s3() {
     let fetched: u64 = proxy.calls().iter().filter(of_objects).map(|call| call.response_bytes).sum();
     let index = summary.manifest.attachment("index.json.gz").unwrap().length;
     assert_eq!(fetched, summary.manifest.stored_bytes() + index);
-}
-
-#[test]
-fn a_sealed_backup_in_many_objects_and_ranges_comes_back_from_a_folder() {
-    let (folder, original) = (TempDir::new().unwrap(), fixtures::hard(Major::V18));
-    let url = format!("file://{}", folder.path().display());
-    let pieces = Pieces { part_bytes: 128 << 10, parts_max: 5, range_bytes: 64 << 10 };
-    in_pieces(&url, &[], &original, &pieces);
-    let vault = Vault::new();
-    let keyring = vault.keyring(&[NOVEMBER]);
-    let lifeboat = |verb: &str| {
-        let command = lifeboat_tests::Lifeboat::new().args([verb, "shop/latest", "--store", &url]);
-        command.args(["--keyring", &keyring])
-    };
-    let restored = original.server.adopt(&unused_name("restored"));
-    let restore = lifeboat("restore").args(["--create", "--jobs", "4", "--into", "env:TARGET"]);
-    restore.env("TARGET", restored.dsn()).run().expect(0);
-    assert_same(&original, &restored);
-    lifeboat("verify").run().expect(0);
-    let output = lifeboat("cat").command().output().unwrap();
-    let copy = original.server.database("by_hand");
-    assert!(output.status.success() && copy.feed(&output.stdout).status.success());
-    assert_same_but_settings(&original, &copy);
 }

@@ -5,11 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
 use lifeboat_tests::proxy::Call;
-use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped};
-use lifeboat_tests::{Database, Fault, Identity, Major, Proxy, Seaweed, When, files, fixtures, unused_name};
+use lifeboat_tests::stock::assert_psql_makes_it_of;
+use lifeboat_tests::{Backup, Database, Fault, Identity, Major, Proxy, Seaweed, When, files, fixtures, unused_name};
 
-use crate::keys::{NOVEMBER, OFFLINE, public, public_id};
-use crate::vault::{Backup, Vault};
+use crate::vault::Vault;
+use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, public, public_id};
 
 /// Backs up with a key that may only write; gives the calls.
 fn calls_of_a_backup(vault: &Vault, database: &Database<'_>, keyring: &str) -> Vec<Call> {
@@ -55,24 +55,6 @@ fn comes_back_after_two_commands(major: Major) {
 #[test]
 fn a_database_comes_back_encrypted_on_15() {
     comes_back_after_two_commands(Major::V15);
-}
-
-#[test]
-fn a_database_comes_back_encrypted_on_18() {
-    comes_back_after_two_commands(Major::V18);
-}
-
-#[test]
-fn a_large_encrypted_backup_adds_the_multipart_calls_and_no_others() {
-    let (vault, original) = (Vault::new(), fixtures::noise());
-    let keyring = vault.keyring(&[NOVEMBER]);
-    let calls = calls_of_a_backup(&vault, &original, &keyring);
-    let expected = BTreeSet::from(["CompleteMultipartUpload", "CreateMultipartUpload", "PutObject", "UploadPart"]);
-    assert_eq!(calls.iter().map(Call::operation).collect::<BTreeSet<_>>(), expected);
-    let puts: Vec<_> = calls.iter().filter(|call| call.key().contains("/keys/")).map(Call::operation).collect();
-    assert_eq!(puts, ["PutObject"]);
-    assert!(vault.bucket.open_uploads().is_empty());
-    assert_same(&original, &vault.restore(original.server, &["--keyring", &keyring]));
 }
 
 #[test]
@@ -125,23 +107,6 @@ fn what_cat_prints_is_what_an_unencrypted_backup_prints_and_psql_restores() {
     let stock = [b"SET lc_monetary = 'C';\n".to_vec(), dump_of_stock(&original)].concat();
     assert!(lines(&script) == lines(&stock), "the script is not what pg_dump prints");
     assert_psql_makes_it_of(&script, &original);
-}
-
-#[test]
-fn a_download_needs_no_lifeboat_and_is_open() {
-    let (vault, original) = (Vault::new(), fixtures::hard(Major::V15));
-    vault.backup(&original, &[NOVEMBER]);
-    let (keyring, to) = (vault.keyring(&[NOVEMBER]), vault.path("opened"));
-    let download = vault.lifeboat("download").args(["shop/latest", "--json", "--keyring", &keyring, "--to"]).arg(&to);
-    let outcome = download.run().expect(0);
-    let found = files(&to);
-    let names: Vec<_> = found.keys().map(String::as_str).collect();
-    let expected =
-        ["catalog.json.gz", "database.sql.gz", "dump-0000.sql.gz", "globals.sql.gz", "index.json.gz", "schema.dump.gz"];
-    assert_eq!(names, expected);
-    let script = outcome.result()["script"].clone();
-    let objects: Vec<_> = script.as_array().unwrap().iter().map(|name| &found[name.as_str().unwrap()][..]).collect();
-    assert_psql_makes_it_of(&gunzipped(&objects.concat()), &original);
 }
 
 #[test]

@@ -7,11 +7,11 @@ use std::path::Path;
 
 use base64::Engine as _;
 use lifeboat_core::keys::DataKey;
-use lifeboat_tests::{Database, Lifeboat, Outcome, files};
+use lifeboat_tests::{Backup, Database, Lifeboat, Outcome, files};
 use tempfile::TempDir;
 
-use crate::keys::{DECEMBER, NOVEMBER, OFFLINE, OTHER_NOVEMBER, SIGNER, public};
-use crate::vault::{Backup, Vault, data_key, tiny};
+use crate::vault::{Vault, tiny};
+use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, OFFLINE, OTHER_NOVEMBER, SIGNER, data_key, public};
 
 /// A database, a store, and folders of our own to search afterwards.
 struct Scene {

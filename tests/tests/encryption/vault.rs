@@ -1,32 +1,18 @@
 //! A store of one test, the commands that use it, and what a refusal must be.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use lifeboat_core::keys::{DataKey, KeyId};
+use lifeboat_core::keys::DataKey;
 use lifeboat_core::manifest::{Manifest, StoredManifest};
-use lifeboat_tests::{
-    Bucket, Database, Identity, Lifeboat, Major, Outcome, Postgres, Seaweed, run, scratch, unused_name,
-};
+use lifeboat_tests::{Backup, Bucket, Database, Identity, Lifeboat, Major, Postgres, Seaweed, keyring, unused_name};
 use serde_json::Value;
 use tempfile::TempDir;
-
-use crate::keys::ring;
-
-/// The name of every backed-up database in the store.
-pub(crate) const NAME: &str = "shop";
 
 /// A prefix of a bucket, and a folder for keyrings and downloads.
 pub(crate) struct Vault {
     pub(crate) bucket: Bucket,
     folder: TempDir,
-}
-
-/// A committed backup.
-pub(crate) struct Backup {
-    pub(crate) id: String,
 }
 
 impl Vault {
@@ -37,11 +23,7 @@ impl Vault {
 
     /// A keyring of these entries, and the reference that names it.
     pub(crate) fn keyring(&self, entries: &[&str]) -> String {
-        let text = entries.concat();
-        let path = self.path(&format!("keyring-{:08x}.toml", scratch::fnv1a(text.as_bytes())));
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        format!("file:{}", path.display())
+        keyring::written(self.folder.path(), entries)
     }
 
     /// A file or folder of this test.
@@ -57,10 +39,7 @@ impl Vault {
 
     /// `lifeboat backup` of `database` as [`NAME`], with no keys yet.
     pub(crate) fn backup_command(&self, database: &Database<'_>) -> Lifeboat {
-        self.lifeboat("backup")
-            .args(["--name", NAME, "--database-url", "env:DATABASE_URL", "--json"])
-            .env("DATABASE_URL", database.dsn())
-            .env("LIFEBOAT_TOOLS_DIR", &database.server.installation.bin)
+        self.lifeboat("backup").of(database).arg("--json")
     }
 
     /// Backs `database` up, sealed by a keyring of these entries.
@@ -72,7 +51,7 @@ impl Vault {
 
     /// `lifeboat restore shop/latest` into a database of `server`, with no keys yet.
     pub(crate) fn restore_command(&self, server: &Postgres, into: &str) -> Lifeboat {
-        self.lifeboat("restore").args(["shop/latest", "--into", "env:TARGET_URL"]).env("TARGET_URL", server.dsn(into))
+        self.lifeboat("restore").latest_into(server, into)
     }
 
     /// Restores the latest backup into a new database of `server`.
@@ -103,7 +82,7 @@ impl Vault {
 
     /// The data key of a backup, as whoever holds these entries gets it.
     pub(crate) fn data_key(&self, backup: &Backup, entries: &[&str]) -> DataKey {
-        data_key(&backup.id, entries, |id| self.bucket.read(&backup.object(&id.object_name())))
+        keyring::data_key(&backup.id, entries, |id| self.bucket.read(&backup.object(&id.object_name())))
     }
 
     /// Runs every command that opens a backup, with these arguments: each ends with this code and says these words,
@@ -136,28 +115,6 @@ impl Vault {
         let relations = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
         assert_eq!(empty.psql(relations), "0");
     }
-}
-
-impl Backup {
-    /// The only backup of a run.
-    #[track_caller]
-    pub(crate) fn of(outcome: &Outcome) -> Backup {
-        let id = outcome.result()["backups"][0]["id"].as_str().expect("a backup has an id").to_owned();
-        Backup { id }
-    }
-
-    /// The key of one of its objects in the bucket.
-    pub(crate) fn object(&self, name: &str) -> String {
-        format!("prod/backups/daily/{NAME}/{}/{name}", self.id)
-    }
-}
-
-/// What whoever holds these entries gets from wraps: the data key of `owner`, a backup or a run.
-pub(crate) fn data_key(owner: &str, entries: &[&str], read: impl Fn(&KeyId) -> Vec<u8> + Sync) -> DataKey {
-    let keys = ring(entries).open_keys(true);
-    let ids: Vec<_> = keys.keys.iter().map(|key| key.id().clone()).collect();
-    let read = &read;
-    run(keys.open(owner, &ids, |id| async move { Ok(read(&id)) })).unwrap().0
 }
 
 /// A database of three small tables.

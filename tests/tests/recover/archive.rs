@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -11,8 +11,7 @@ use futures_util::FutureExt as _;
 use lifeboat_core::codec::{ObjectWriter, PART_BYTES, PartSink, Sha256, StoredWriter};
 use lifeboat_core::keys::{DataKey, Keyring};
 use lifeboat_core::manifest::{Manifest, StoredObject};
-use lifeboat_tests::scratch;
-use lifeboat_tests::servers::installation::in_venv;
+use lifeboat_tests::recover::recover_py;
 use tempfile::TempDir;
 
 /// What a dump begins with, so that psql fails unless it ends with [`END`].
@@ -213,18 +212,6 @@ impl Recovered {
         );
         assert!(!self.stderr.contains("Traceback"), "{}", self.stderr);
     }
-}
-
-/// `recover.py` of the repository, in [`python`].
-pub(crate) fn recover_py() -> Command {
-    python(&scratch::workspace().join("crates/backup/recover.py"))
-}
-
-/// A program in the tests' own Python, which has `cryptography`.
-pub(crate) fn python(program: &Path) -> Command {
-    let mut command = Command::new(in_venv("bin/python"));
-    command.env_clear().env("PYTHONDONTWRITEBYTECODE", "1").arg(program);
-    command
 }
 
 /// Gzip bytes of SQL, one range: members of 4 MiB.

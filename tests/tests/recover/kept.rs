@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use lifeboat_core::codec::Sha256;
 use lifeboat_core::keys::Keyring;
 use lifeboat_tests::compare::assert_same_but_settings;
-use lifeboat_tests::{Database, Lifeboat, Major, Postgres, scratch};
+use lifeboat_tests::recover::python;
+use lifeboat_tests::{Database, Lifeboat, Major, Postgres, scratch, unused_name};
 use tempfile::TempDir;
 
-use crate::archive::{END, HEAD, python};
+use crate::archive::{END, HEAD};
 use crate::sealed::{recovered_into, secret};
 
 const ARCHIVE: &str = "v1-draft";
@@ -39,9 +40,9 @@ fn the_kept_archive_is_restored_and_recovered_as_what_it_was_made_of() {
         let original = source(server);
         let recovered = recovered_into(server, &recover_py(), &kept.recovery, &kept.backup());
         assert_same_but_settings(&original, &recovered);
-        let restored = server.adopt(&format!("restored_{:010x}", scratch::unique() >> 24));
-        let restore = kept.lifeboat("restore", &kept.keyring).args(["shop/latest", "--into", "env:TARGET_URL"]);
-        restore.arg("--create").env("TARGET_URL", server.dsn(&restored.name)).run().expect(0);
+        let restored = server.adopt(&unused_name("restored"));
+        let restore = kept.lifeboat("restore", &kept.keyring).latest_into(server, &restored.name);
+        restore.arg("--create").run().expect(0);
         assert_same_but_settings(&original, &restored);
     }
 }
@@ -62,12 +63,7 @@ fn make_the_archive() {
     let kept = Kept::open();
     let recovery = Keyring::load(&kept.recovery).unwrap();
     let recipient = recovery.keys()[0].recipient().unwrap().to_string();
-    kept.lifeboat("backup", &kept.keyring)
-        .args(["--name", "shop", "--database-url", "env:DATABASE_URL", "--recipient", &recipient])
-        .env("DATABASE_URL", original.dsn())
-        .env("LIFEBOAT_TOOLS_DIR", &original.server.installation.bin)
-        .run()
-        .expect(0);
+    kept.lifeboat("backup", &kept.keyring).of(&original).args(["--recipient", &recipient]).run().expect(0);
     fs::remove_dir_all(store.join("runs")).unwrap();
     let cat = kept.lifeboat("cat", &kept.keyring).arg("shop/latest").command().output().unwrap();
     fs::write(store.with_file_name("script.sha256"), format!("{}\n", Sha256::of(&cat.stdout))).unwrap();

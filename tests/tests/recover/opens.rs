@@ -2,7 +2,9 @@
 
 use std::process::{Command, Stdio};
 
-use crate::archive::{Archive, END, GLOBALS, HEAD, KEYRING, gzip, gzip_of_length, keyring, recover_py};
+use lifeboat_tests::recover::recover_py;
+
+use crate::archive::{Archive, END, GLOBALS, HEAD, KEYRING, gzip, gzip_of_length, keyring};
 
 const SCRIPT: [&str; 3] = ["SET lc_monetary = 'C';\nCREATE TABLE t (a text);\n", "COPY t FROM stdin;\nÄ\n", "\\.\n"];
 

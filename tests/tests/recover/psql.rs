@@ -3,9 +3,10 @@
 use std::io::{Seek as _, Write as _};
 use std::process::Stdio;
 
+use lifeboat_tests::recover::recover_py;
 use lifeboat_tests::{Major, Postgres};
 
-use crate::archive::{Archive, END, HEAD, KEYRING, recover_py};
+use crate::archive::{Archive, END, HEAD, KEYRING};
 
 const TABLE: &str = "SET lc_monetary = 'C';\nCREATE TABLE t (a text);\n";
 const ROWS: &str = "COPY t FROM stdin;\n1\n22\n333\n";

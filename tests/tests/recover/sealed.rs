@@ -7,7 +7,7 @@ use lifeboat_tests::compare::assert_same_but_settings;
 use lifeboat_tests::{Database, Identity, Lifeboat, Major, Postgres, Seaweed, fixtures};
 use tempfile::TempDir;
 
-use crate::archive::python;
+use lifeboat_tests::recover::python;
 
 #[test]
 fn a_sealed_download_gives_the_database_back_on_15() {
@@ -31,10 +31,8 @@ fn comes_back(major: Major) {
     };
     let original = fixtures::hard(major);
     lifeboat("backup")
-        .args(["--name", "shop", "--database-url", "env:DATABASE_URL"])
+        .of(&original)
         .args(["--keyring", &secret(&keyring), "--recipient", recipient.trim()])
-        .env("DATABASE_URL", original.dsn())
-        .env("LIFEBOAT_TOOLS_DIR", &original.server.installation.bin)
         .run()
         .expect(0);
     let to = folder.path().join("downloaded");

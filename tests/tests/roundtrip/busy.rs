@@ -1,8 +1,7 @@
 //! A backup is the state of one moment, whatever others do meanwhile.
 
-use lifeboat_tests::{Major, Postgres};
+use lifeboat_tests::{Backup, Depot, Major, Postgres, Way, every_method, every_way};
 
-use crate::depot::{Backup, Depot};
 use crate::session::{Busy, Held, LEADER_WAITS, wait_for};
 
 /// Each transaction moves money from one table to the other and notes its number in two others. `bulk` takes pg_dump
@@ -36,9 +35,16 @@ BEGIN
     END LOOP;
 END $$;";
 
-#[test]
-fn a_backup_beside_writers_is_the_state_of_one_moment() {
-    let depot = Depot::s3();
+every_way!(a_backup_beside_writers_is_the_state_of_one_moment);
+every_method!(
+    a_table_truncated_between_snapshot_and_lock_gets_a_fresh_snapshot,
+    a_table_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot,
+    a_table_replaced_between_snapshot_and_lock_gets_a_fresh_snapshot,
+    a_schema_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot,
+);
+
+fn a_backup_beside_writers_is_the_state_of_one_moment(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = Postgres::shared(Major::V15).database("bank");
     original.psql(BANK);
     let writers: Vec<_> = (1..=3).map(|writer| Busy::new(&original, &format!("CALL write({writer})"))).collect();
@@ -69,9 +75,8 @@ fn a_backup_beside_writers_is_the_state_of_one_moment() {
 }
 
 /// pg_dump reads a table that was truncated after the snapshot as empty, and says nothing.
-#[test]
-fn a_table_truncated_between_snapshot_and_lock_gets_a_fresh_snapshot() {
-    let depot = Depot::s3();
+fn a_table_truncated_between_snapshot_and_lock_gets_a_fresh_snapshot(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = Postgres::shared(Major::V15).database("truncated");
     original.psql(
         "CREATE TABLE a_locked (id int); CREATE TABLE emptied (id int); CREATE TABLE rows_in (name text, rows int);
@@ -90,9 +95,8 @@ fn a_table_truncated_between_snapshot_and_lock_gets_a_fresh_snapshot() {
     assert_eq!(restored.psql("SELECT (SELECT count(*) FROM emptied), rows FROM rows_in"), "2|2");
 }
 
-#[test]
-fn a_table_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot() {
-    let depot = Depot::s3();
+fn a_table_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = Postgres::shared(Major::V18).database("dropped");
     original.psql("CREATE TABLE a_locked (id int); CREATE TABLE dropped (id int); CREATE TABLE kept AS SELECT 1 AS id");
     let held = Held::new(&original, "BEGIN; LOCK TABLE a_locked");
@@ -105,9 +109,8 @@ fn a_table_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot() {
     assert_eq!(names, ["a_locked", "kept"]);
 }
 
-#[test]
-fn a_table_replaced_between_snapshot_and_lock_gets_a_fresh_snapshot() {
-    let depot = Depot::s3();
+fn a_table_replaced_between_snapshot_and_lock_gets_a_fresh_snapshot(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = Postgres::shared(Major::V18).database("replaced");
     original.psql("CREATE TABLE a_locked (id int); CREATE TABLE replaced AS SELECT 1 AS id");
     let held = Held::new(&original, "BEGIN; LOCK TABLE a_locked");
@@ -124,9 +127,8 @@ fn a_table_replaced_between_snapshot_and_lock_gets_a_fresh_snapshot() {
     assert_eq!(restored.psql("SELECT count(*) FROM replaced"), "3");
 }
 
-#[test]
-fn a_schema_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot() {
-    let depot = Depot::s3();
+fn a_schema_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = Postgres::shared(Major::V18).database("schema_dropped");
     original.psql("CREATE TABLE a_locked (id int); CREATE SCHEMA zz_gone; CREATE TABLE zz_gone.t (id int)");
     let held = Held::new(&original, "BEGIN; LOCK TABLE a_locked");

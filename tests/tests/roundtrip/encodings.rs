@@ -1,9 +1,7 @@
 //! Databases in other encodings than UTF-8, with names, definitions and rows that are not ASCII.
 
-use lifeboat_tests::compare::assert_same;
-use lifeboat_tests::{Database, Major, Postgres, unused_name};
-
-use crate::depot::Depot;
+use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
+use lifeboat_tests::{Database, Depot, Major, Postgres, Way, every_way, unused_name};
 
 fn encoded(major: Major, encoding: &str) -> Database<'static> {
     let server = Postgres::shared(major);
@@ -30,8 +28,8 @@ CREATE INDEX "schlüssel" ON "schön"."Ã©" (("£" || 'ß'));
 SELECT lo_from_bytea(0, '\xe9');
 "#;
 
-fn comes_back(original: &Database<'_>) {
-    let depot = Depot::file();
+fn comes_back(way: Way, original: &Database<'_>) {
+    let depot = Depot::file().by(way);
     let backup = depot.backup(original);
     let restored = depot.restore(original.server, &[]);
     assert_same(original, &restored);
@@ -41,28 +39,32 @@ fn comes_back(original: &Database<'_>) {
     depot.lifeboat("verify").arg("shop/latest").run().expect(0);
 }
 
-#[test]
-fn latin1_comes_back_on_15() {
+every_way!(
+    latin1_comes_back_on_15,
+    latin1_comes_back_on_18,
+    sql_ascii_comes_back_with_rows_in_no_encoding_at_all,
+    a_latin1_script_goes_by_hand_and_through_cat_into_stock_psql,
+);
+
+fn latin1_comes_back_on_15(way: Way) {
     let original = encoded(Major::V15, "LATIN1");
     original.psql(NAMES);
-    comes_back(&original);
+    comes_back(way, &original);
 }
 
-#[test]
-fn latin1_comes_back_on_18() {
+fn latin1_comes_back_on_18(way: Way) {
     let original = encoded(Major::V18, "LATIN1");
     original.psql(NAMES);
-    comes_back(&original);
+    comes_back(way, &original);
 }
 
-#[test]
-fn sql_ascii_comes_back_with_rows_in_no_encoding_at_all() {
+fn sql_ascii_comes_back_with_rows_in_no_encoding_at_all(way: Way) {
     let original = encoded(Major::V15, "SQL_ASCII");
     original.psql(NAMES);
     let raw = b"SET client_encoding = 'SQL_ASCII'; INSERT INTO plain VALUES ('\xff\xfe\xc3'), ('\xe9t\xe9')";
     let output = original.feed(raw);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    comes_back(&original);
+    comes_back(way, &original);
 }
 
 #[test]
@@ -82,16 +84,15 @@ fn a_database_in_another_encoding_is_refused_as_target() {
     );
 }
 
-#[test]
-fn a_latin1_script_goes_through_cat_into_stock_psql() {
+fn a_latin1_script_goes_by_hand_and_through_cat_into_stock_psql(way: Way) {
     let original = encoded(Major::V15, "LATIN1");
     original.psql(NAMES);
-    let depot = Depot::file();
-    depot.backup(&original);
-    let output = depot.lifeboat("cat").arg("shop/latest").command().output().unwrap();
-
-    let copy = encoded(Major::V15, "LATIN1");
-    let fed = copy.feed(&output.stdout);
-    assert!(fed.status.success(), "{}", String::from_utf8_lossy(&fed.stderr));
-    lifeboat_tests::compare::assert_same_but_settings(&original, &copy);
+    let depot = Depot::file().by(way);
+    let backup = depot.backup(&original);
+    for script in [depot.script_by_hand(&backup), depot.printed()] {
+        let copy = encoded(Major::V15, "LATIN1");
+        let fed = copy.feed(&script);
+        assert!(fed.status.success(), "{}", String::from_utf8_lossy(&fed.stderr));
+        assert_same_but_settings(&original, &copy);
+    }
 }

@@ -1,28 +1,31 @@
 //! The hard database comes back whole: on 15, on 18, and from 15 on 18.
 
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
-use lifeboat_tests::{Major, Postgres, fixtures};
+use lifeboat_tests::{Depot, Major, Postgres, Way, every_method, every_way, fixtures};
 
-use crate::depot::Depot;
+every_way!(
+    everything_comes_back_on_15,
+    everything_comes_back_on_18,
+    everything_of_15_comes_back_on_18,
+    everything_comes_back_from_a_folder,
+);
+every_method!(a_restored_database_is_analyzed_and_can_be_backed_up_again);
 
-#[test]
-fn everything_comes_back_on_15() {
-    comes_back_whole(Major::V15, Major::V15);
+fn everything_comes_back_on_15(way: Way) {
+    comes_back_whole(way, Major::V15, Major::V15);
 }
 
-#[test]
-fn everything_comes_back_on_18() {
-    comes_back_whole(Major::V18, Major::V18);
+fn everything_comes_back_on_18(way: Way) {
+    comes_back_whole(way, Major::V18, Major::V18);
 }
 
-#[test]
-fn everything_of_15_comes_back_on_18() {
-    comes_back_whole(Major::V15, Major::V18);
+fn everything_of_15_comes_back_on_18(way: Way) {
+    comes_back_whole(way, Major::V15, Major::V18);
 }
 
 /// Into a database that the restore creates, and into an empty one that was there.
-fn comes_back_whole(from: Major, to: Major) {
-    let depot = Depot::s3();
+fn comes_back_whole(way: Way, from: Major, to: Major) {
+    let depot = Depot::s3().by(way);
     let original = fixtures::hard(from);
     let server = Postgres::shared(to);
     let backup = depot.backup(&original);
@@ -34,27 +37,26 @@ fn comes_back_whole(from: Major, to: Major) {
     let empty = server.database("empty");
     depot.restore_command(server, &empty.name).args(["--jobs", "1"]).run().expect(0);
     assert_same_but_settings(&original, &empty);
-    depot.lifeboat("verify").arg("shop/latest").run().expect(0);
+    let verified = depot.lifeboat("verify").args(["shop/latest", "--json"]).run().expect(0).result();
+    assert_eq!((&verified["rows"], &verified["unchecked"]), (&backup.result["rows"], &serde_json::json!([])));
 }
 
-#[test]
-fn everything_comes_back_from_a_folder() {
-    let depot = Depot::file();
+fn everything_comes_back_from_a_folder(way: Way) {
+    let depot = Depot::file().by(way);
     let original = fixtures::hard(Major::V15);
     depot.backup(&original);
     let restored = depot.restore(original.server, &[]);
     assert_same(&original, &restored);
 }
 
-#[test]
-fn a_restored_database_is_analyzed_and_can_be_backed_up_again() {
-    let depot = Depot::file();
+fn a_restored_database_is_analyzed_and_can_be_backed_up_again(way: Way) {
+    let depot = Depot::file().by(way);
     let original = fixtures::small(Major::V18);
     depot.backup(&original);
     let restored = depot.restore(original.server, &[]);
     assert_eq!(restored.psql("SELECT count(*) > 0 FROM pg_stats WHERE schemaname = 'public'"), "t");
 
-    let second = Depot::file();
+    let second = Depot::file().by(way);
     second.backup(&restored);
     assert_same(&original, &second.restore(original.server, &[]));
 }

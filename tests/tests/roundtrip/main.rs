@@ -4,7 +4,6 @@
 
 mod address;
 mod busy;
-mod depot;
 mod embed;
 mod encodings;
 mod hard;

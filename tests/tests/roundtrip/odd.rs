@@ -1,13 +1,11 @@
 //! Databases of odd sizes and names.
 
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
-use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped, script_objects};
-use lifeboat_tests::{Database, Major, Postgres, unused_name};
+use lifeboat_tests::stock::assert_psql_makes_it_of;
+use lifeboat_tests::{Database, Depot, Major, Postgres, Way, every_method, every_way, unused_name};
 
-use crate::depot::Depot;
-
-fn comes_back(original: &Database<'_>, rows: u64) {
-    let depot = Depot::file();
+fn comes_back(way: Way, original: &Database<'_>, rows: u64) {
+    let depot = Depot::file().by(way);
     let backup = depot.backup(original);
     assert_eq!(backup.result["rows"], rows);
     assert_same(original, &depot.restore(original.server, &[]));
@@ -15,46 +13,48 @@ fn comes_back(original: &Database<'_>, rows: u64) {
     depot.restore_command(original.server, &empty.name).run().expect(0);
     assert_same_but_settings(original, &empty);
     depot.lifeboat("verify").arg("shop/latest").run().expect(0);
-    let objects = script_objects(&depot.read(&backup.object("manifest.json")));
-    let objects: Vec<u8> = objects.iter().flat_map(|name| depot.read(&backup.object(name))).collect();
-    assert_psql_makes_it_of(&gunzipped(&objects), original);
+    assert_psql_makes_it_of(&depot.script_by_hand(&backup), original);
 }
 
-#[test]
-fn an_empty_database_comes_back_empty() {
+every_way!(
+    an_empty_database_comes_back_empty,
+    a_database_without_tables_comes_back,
+    a_database_without_its_public_schema_comes_back,
+    three_hundred_tables_with_references_come_back,
+);
+every_method!(a_database_with_quotes_spaces_and_signs_in_its_name_comes_back_under_such_a_name);
+
+fn an_empty_database_comes_back_empty(way: Way) {
     for major in Major::ALL {
-        comes_back(&Postgres::shared(major).database("nothing"), 0);
+        comes_back(way, &Postgres::shared(major).database("nothing"), 0);
     }
 }
 
-#[test]
-fn a_database_without_tables_comes_back() {
+fn a_database_without_tables_comes_back(way: Way) {
     let original = Postgres::shared(Major::V15).database("no_tables");
     original.psql(
         "CREATE TYPE t AS ENUM ('a'); CREATE SEQUENCE s; SELECT nextval('s'); SELECT nextval('s');
          CREATE VIEW v AS SELECT 1 AS one; CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';
          COMMENT ON SCHEMA public IS 'changed'; SELECT lo_from_bytea(0, 'alone')",
     );
-    comes_back(&original, 0);
+    comes_back(way, &original, 0);
 }
 
-#[test]
-fn a_database_without_its_public_schema_comes_back() {
+fn a_database_without_its_public_schema_comes_back(way: Way) {
     let original = Postgres::shared(Major::V15).database("no_public");
     original.psql("CREATE SCHEMA app; CREATE TABLE app.t AS SELECT generate_series(1, 3) AS i; DROP SCHEMA public");
-    let depot = Depot::file();
+    let depot = Depot::file().by(way);
     depot.backup(&original);
     assert_same(&original, &depot.restore(original.server, &[]));
 }
 
-#[test]
-fn a_database_with_quotes_spaces_and_signs_in_its_name_comes_back_under_such_a_name() {
+fn a_database_with_quotes_spaces_and_signs_in_its_name_comes_back_under_such_a_name(way: Way) {
     let server = Postgres::shared(Major::V15);
     let original = server.database("it's an \"odd\" näme; dbname=x host=/ %20 \\ $a$");
     original.psql("CREATE TABLE t AS SELECT generate_series(1, 10) AS i");
     let settings = "ALTER DATABASE %I SET work_mem = '8MB'";
     original.psql(&format!("DO $do$ BEGIN EXECUTE format($f${settings}$f$, current_database()); END $do$"));
-    let depot = Depot::s3();
+    let depot = Depot::s3().by(way);
     depot.backup(&original);
     let restored = server.adopt(&unused_name("it's \"back\"; postgresql://x \\ %25"));
     depot.restore_command(server, &restored.name).arg("--create").run().expect(0);
@@ -73,8 +73,7 @@ fn a_long_name_is_not_cut_into_another_databases() {
     assert_same(&original, &server.adopt(&long));
 }
 
-#[test]
-fn three_hundred_tables_with_references_come_back() {
+fn three_hundred_tables_with_references_come_back(way: Way) {
     let original = Postgres::shared(Major::V18).database("many");
     original.psql(
         "DO $$ BEGIN FOR i IN 1..300 LOOP
@@ -83,5 +82,5 @@ fn three_hundred_tables_with_references_come_back() {
             EXECUTE format('INSERT INTO %I SELECT n, md5(n::text), n FROM generate_series(1, 20) AS n', 'table ' || i);
          END LOOP; END $$",
     );
-    comes_back(&original, 6000);
+    comes_back(way, &original, 6000);
 }

@@ -6,10 +6,8 @@ use std::path::PathBuf;
 
 use lifeboat_tests::compare::assert_same;
 use lifeboat_tests::docker::Docker;
-use lifeboat_tests::{Database, Lifeboat, Major, fixtures};
+use lifeboat_tests::{Backup, Database, Depot, Lifeboat, Major, NAME, Way, every_way, fixtures};
 use tempfile::TempDir;
-
-use crate::depot::{Backup, Depot, NAME};
 
 /// A program in front of the stand-in for docker.
 struct Front {
@@ -58,8 +56,8 @@ const LACKS_PSQL: &str = "for word; do
     fi
 done";
 
-fn comes_back_through_docker(major: Major) {
-    let depot = Depot::s3();
+fn comes_back_through_docker(way: Way, major: Major) {
+    let depot = Depot::s3().by(way);
     let original = fixtures::hard(major);
     let front = Front::new(&original, KEEPS_ITS_ENVIRONMENT);
     let outcome = front.backup(&depot, &original).env("PGPASSWORD", "canary-prefix").run().expect(0);
@@ -82,14 +80,14 @@ fn comes_back_through_docker(major: Major) {
     assert!(seen.contains("PATH=") && !seen.contains("canary"), "{seen}");
 }
 
-#[test]
-fn everything_comes_back_through_docker_on_15() {
-    comes_back_through_docker(Major::V15);
+every_way!(everything_comes_back_through_docker_on_15, everything_comes_back_through_docker_on_18);
+
+fn everything_comes_back_through_docker_on_15(way: Way) {
+    comes_back_through_docker(way, Major::V15);
 }
 
-#[test]
-fn everything_comes_back_through_docker_on_18() {
-    comes_back_through_docker(Major::V18);
+fn everything_comes_back_through_docker_on_18(way: Way) {
+    comes_back_through_docker(way, Major::V18);
 }
 
 #[test]

@@ -3,9 +3,7 @@
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-use lifeboat_tests::{Database, Major, Postgres, unused_name};
-
-use crate::depot::Depot;
+use lifeboat_tests::{Database, Depot, Major, Postgres, Way, every_way, unused_name};
 
 /// A database that is a template in a tablespace of its own, with a security label and rules of its locale.
 ///
@@ -40,15 +38,16 @@ fn no_template(database: &Database<'_>) {
     database.server.psql("postgres", &format!("ALTER DATABASE {} IS_TEMPLATE false", database.name));
 }
 
-#[test]
-fn tablespace_template_rules_and_labels_are_those_of_the_source() {
-    let (depot, server) = (Depot::file(), Postgres::shared(Major::V18));
+every_way!(tablespace_template_rules_and_labels_are_those_of_the_source);
+
+fn tablespace_template_rules_and_labels_are_those_of_the_source(way: Way) {
+    let (depot, server) = (Depot::file().by(way), Postgres::shared(Major::V18));
     let tablespace = unused_name("space");
     let original = furnished(server, &tablespace);
     let backup = depot.backup(&original);
     assert_eq!(depot.index(&backup).source.unwrap().icu_rules.as_deref(), Some("&V << w <<< W"));
     let mut script = String::new();
-    MultiGzDecoder::new(&depot.read(&backup.object("database.sql.gz"))[..]).read_to_string(&mut script).unwrap();
+    MultiGzDecoder::new(&depot.gzip_bytes(&backup, "database.sql.gz")[..]).read_to_string(&mut script).unwrap();
     assert!(script.contains("SECURITY LABEL FOR \"nobody\" ON DATABASE"), "{script}");
 
     let restored = server.adopt(&unused_name("restored"));

@@ -2,9 +2,7 @@
 
 use lifeboat_tests::compare::{assert_same, assert_same_contents};
 use lifeboat_tests::servers::postgres::{Options, PASSWORD};
-use lifeboat_tests::{Database, Major, Postgres, fixtures, unused_name};
-
-use crate::depot::Depot;
+use lifeboat_tests::{Database, Depot, Major, Postgres, Way, every_method, every_way, fixtures, unused_name};
 
 const LOGS_IN: &str = "logs in; \"daily\"";
 
@@ -30,9 +28,19 @@ fn roles_of(server: &Postgres) -> String {
     server.psql("postgres", roles)
 }
 
-#[test]
-fn missing_roles_are_listed_and_nothing_is_created() {
-    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+every_way!(
+    missing_roles_are_created_as_they_were_without_passwords,
+    missing_roles_are_left_out_with_what_belongs_to_them,
+);
+every_method!(
+    missing_roles_are_listed_and_nothing_is_created,
+    missing_roles_are_stubs_that_cannot_log_in,
+    roles_that_a_failed_restore_created_are_told,
+    a_role_with_a_name_that_is_not_ascii_comes_back,
+);
+
+fn missing_roles_are_listed_and_nothing_is_created(way: Way) {
+    let (depot, original, server) = (Depot::file().by(way), with_roles(), bare_server());
     depot.backup(&original);
     let name = unused_name("refused");
     let outcome = depot.restore_command(&server, &name).arg("--create").run().expect(40);
@@ -50,9 +58,8 @@ fn missing_roles_are_listed_and_nothing_is_created() {
     assert_eq!((server.databases_like("refused"), roles_of(&server)), (String::new(), String::new()));
 }
 
-#[test]
-fn missing_roles_are_created_as_they_were_without_passwords() {
-    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+fn missing_roles_are_created_as_they_were_without_passwords(way: Way) {
+    let (depot, original, server) = (Depot::file().by(way), with_roles(), bare_server());
     depot.backup(&original);
     let name = unused_name("created");
     let outcome = depot.restore_command(&server, &name).args(["--create", "--roles", "create"]).run().expect(0);
@@ -72,9 +79,8 @@ fn members_of(server: &Postgres, group: &str) -> String {
     server.psql("postgres", &members)
 }
 
-#[test]
-fn missing_roles_are_stubs_that_cannot_log_in() {
-    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+fn missing_roles_are_stubs_that_cannot_log_in(way: Way) {
+    let (depot, original, server) = (Depot::file().by(way), with_roles(), bare_server());
     depot.backup(&original);
     let name = unused_name("stubs");
     let outcome = depot.restore_command(&server, &name).args(["--create", "--roles", "stub"]).run().expect(0);
@@ -86,9 +92,8 @@ fn missing_roles_are_stubs_that_cannot_log_in() {
     assert_same(&original, &server.adopt(&name));
 }
 
-#[test]
-fn missing_roles_are_left_out_with_what_belongs_to_them() {
-    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+fn missing_roles_are_left_out_with_what_belongs_to_them(way: Way) {
+    let (depot, original, server) = (Depot::file().by(way), with_roles(), bare_server());
     depot.backup(&original);
     let name = unused_name("skipped");
     depot.restore_command(&server, &name).args(["--create", "--roles", "skip"]).run().expect(0);
@@ -143,9 +148,8 @@ fn a_role_that_cannot_be_created_leaves_none_and_who_may_not_create_is_refused_b
     assert_eq!((none(), server.databases_like(&name)), (String::new(), String::new()));
 }
 
-#[test]
-fn roles_that_a_failed_restore_created_are_told() {
-    let (depot, original, server) = (Depot::file(), with_roles(), bare_server());
+fn roles_that_a_failed_restore_created_are_told(way: Way) {
+    let (depot, original, server) = (Depot::file().by(way), with_roles(), bare_server());
     original.psql(&format!(
         "CREATE TABLE public.picky (x int); INSERT INTO public.picky VALUES (1);
          CREATE FUNCTION public.at_home(x int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN
@@ -163,9 +167,8 @@ fn roles_that_a_failed_restore_created_are_told() {
     assert_eq!(server.databases_like(&name), "");
 }
 
-#[test]
-fn a_role_with_a_name_that_is_not_ascii_comes_back() {
-    let (depot, server) = (Depot::file(), bare_server());
+fn a_role_with_a_name_that_is_not_ascii_comes_back(way: Way) {
+    let (depot, server) = (Depot::file().by(way), bare_server());
     let source = bare_server();
     source.psql("postgres", "CREATE ROLE \"J\u{fc}rgen \u{141}\" LOGIN CONNECTION LIMIT 7");
     let original = source.database("umlaut");

@@ -1,11 +1,10 @@
 //! Several databases in one run, and one run per database at a time.
 
 use lifeboat_tests::compare::assert_same;
-use lifeboat_tests::{Lifeboat, Major, Postgres, fixtures, unused_name};
+use lifeboat_tests::{Backup, Depot, Lifeboat, Major, Postgres, Way, every_method, fixtures, unused_name};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::depot::{Backup, Depot};
 use crate::session::{Held, LEADER_WAITS, wait_for};
 
 const CONFIG: &str = "
@@ -36,9 +35,13 @@ fn configured(depot: &Depot, folder: &TempDir) -> Lifeboat {
     depot.lifeboat("backup").arg("--json").arg("--config").arg(config)
 }
 
-#[test]
-fn a_database_that_fails_does_not_stop_the_others() {
-    let (depot, folder) = (Depot::s3(), TempDir::new().unwrap());
+every_method!(
+    a_database_that_fails_does_not_stop_the_others,
+    a_second_run_on_the_same_database_ends_with_11_and_harms_nothing,
+);
+
+fn a_database_that_fails_does_not_stop_the_others(way: Way) {
+    let (depot, folder) = (Depot::s3().by(way), TempDir::new().unwrap());
     let server = Postgres::shared(Major::V15);
     let [first, last] = [Major::V15, Major::V15].map(fixtures::small);
     last.psql("DELETE FROM items WHERE order_id IN (SELECT id FROM orders ORDER BY id LIMIT 10)");
@@ -127,9 +130,8 @@ fn a_dry_run_goes_on_after_a_database_that_fails() {
     assert!(depot.bucket().objects().is_empty());
 }
 
-#[test]
-fn a_second_run_on_the_same_database_ends_with_11_and_harms_nothing() {
-    let depot = Depot::s3();
+fn a_second_run_on_the_same_database_ends_with_11_and_harms_nothing(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = fixtures::small(Major::V15);
     // A table that somebody else has locked holds the first run where it has its own lock already.
     let held = Held::new(&original, "BEGIN; LOCK TABLE orders");

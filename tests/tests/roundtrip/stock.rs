@@ -1,47 +1,52 @@
-//! Stock tools alone give everything back: a stock S3 client, gunzip and psql.
+//! Stock tools alone give everything back: a stock S3 client, gunzip, or `recover.py` where it is sealed, and psql.
 
-use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped, script_objects};
-use lifeboat_tests::{Major, fixtures};
+use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped, script_in};
+use lifeboat_tests::{Depot, Major, Way, every_way, files, fixtures};
 
-use crate::depot::Depot;
+every_way!(
+    a_stock_client_and_psql_give_the_database_back_on_15,
+    a_stock_client_and_psql_give_the_database_back_on_18,
+    what_cat_prints_psql_restores,
+    what_download_fetches_needs_no_lifeboat,
+);
 
-#[test]
-fn a_stock_client_gunzip_and_psql_give_the_database_back_on_15() {
-    gives_it_back_with_stock_tools(Major::V15);
+fn a_stock_client_and_psql_give_the_database_back_on_15(way: Way) {
+    gives_it_back_with_stock_tools(way, Major::V15);
 }
 
-#[test]
-fn a_stock_client_gunzip_and_psql_give_the_database_back_on_18() {
-    gives_it_back_with_stock_tools(Major::V18);
+fn a_stock_client_and_psql_give_the_database_back_on_18(way: Way) {
+    gives_it_back_with_stock_tools(way, Major::V18);
 }
 
-fn gives_it_back_with_stock_tools(major: Major) {
-    let depot = Depot::s3();
+fn gives_it_back_with_stock_tools(way: Way, major: Major) {
+    let depot = Depot::s3().by(way);
     let original = fixtures::hard(major);
     let backup = depot.backup(&original);
-    let fetch = |name: &str| depot.bucket().fetch_with_aws(&format!("prod/{}", backup.object(name)));
-    let objects: Vec<u8> = script_objects(&fetch("manifest.json")).iter().flat_map(|name| fetch(name)).collect();
-    assert_psql_makes_it_of(&gunzipped(&objects), &original);
+    assert_psql_makes_it_of(&depot.script_by_hand(&backup), &original);
 }
 
-#[test]
-fn what_cat_prints_psql_restores() {
-    let depot = Depot::file();
+fn what_cat_prints_psql_restores(way: Way) {
+    let depot = Depot::file().by(way);
     let original = fixtures::hard(Major::V18);
     depot.backup(&original);
-    let output = depot.lifeboat("cat").arg("shop/latest").command().output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_psql_makes_it_of(&output.stdout, &original);
+    assert_psql_makes_it_of(&depot.printed(), &original);
 }
 
-#[test]
-fn what_download_fetches_needs_no_lifeboat() {
-    let depot = Depot::s3();
+/// Opened by the download, and as it is stored.
+fn what_download_fetches_needs_no_lifeboat(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = fixtures::hard(Major::V15);
     depot.backup(&original);
-    let (_keep, to) = Depot::scratch_folder();
-    depot.lifeboat("download").args(["shop/latest", "--to"]).arg(&to).run().expect(0);
-    let read = |name: &str| std::fs::read(to.join(name)).unwrap();
-    let objects: Vec<u8> = script_objects(&read("manifest.json")).iter().flat_map(|name| read(name)).collect();
-    assert_psql_makes_it_of(&gunzipped(&objects), &original);
+    let (opened, stored) = (depot.path("opened"), depot.path("stored"));
+    let download = || depot.lifeboat("download").args(["shop/latest", "--json", "--to"]);
+    let told = download().arg(&opened).run().expect(0).result();
+    download().arg(&stored).arg("--sealed").run().expect(0);
+    let found = files(&opened);
+    assert!(found.keys().all(|name| !name.ends_with(".sealed")), "{:?}", found.keys());
+    let names = told["script"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
+    let objects: Vec<_> = names.map(|name| &found[name][..]).collect();
+    let script = gunzipped(&objects.concat());
+    assert_psql_makes_it_of(&script, &original);
+    let by_hand = script_in(&stored);
+    assert!(by_hand.windows(script.len()).any(|window| window == script), "recover.py prints another script");
 }

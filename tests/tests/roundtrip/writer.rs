@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use lifeboat_tests::compare::assert_same;
-use lifeboat_tests::{Database, Fault, Identity, Major, Proxy, Seaweed, When, fixtures};
-
-use crate::depot::{Backup, Depot};
+use lifeboat_tests::{
+    Backup, Database, Depot, Fault, Identity, Major, Proxy, Seaweed, Way, When, every_method, every_way, fixtures,
+};
 
 /// Backs up as the identity that may only write, through the recording proxy; gives the operations called.
 fn operations_of_a_backup(depot: &Depot, database: &Database<'_>) -> BTreeSet<&'static str> {
@@ -16,17 +16,21 @@ fn operations_of_a_backup(depot: &Depot, database: &Database<'_>) -> BTreeSet<&'
     proxy.operations().into_iter().collect()
 }
 
-#[test]
-fn a_small_backup_is_single_puts_of_a_key_that_may_only_write() {
-    let depot = Depot::s3();
+every_way!(
+    a_small_backup_is_single_puts_of_a_key_that_may_only_write,
+    a_large_backup_adds_the_multipart_calls_and_no_others,
+);
+every_method!(a_failed_backup_aborts_its_upload_and_calls_nothing_else);
+
+fn a_small_backup_is_single_puts_of_a_key_that_may_only_write(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = fixtures::small(Major::V15);
     assert_eq!(operations_of_a_backup(&depot, &original), BTreeSet::from(["PutObject"]));
     assert_same(&original, &depot.restore(original.server, &[]));
 }
 
-#[test]
-fn a_large_backup_adds_the_multipart_calls_and_no_others() {
-    let depot = Depot::s3();
+fn a_large_backup_adds_the_multipart_calls_and_no_others(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = fixtures::noise();
     let expected = BTreeSet::from(["CompleteMultipartUpload", "CreateMultipartUpload", "PutObject", "UploadPart"]);
     assert_eq!(operations_of_a_backup(&depot, &original), expected);
@@ -34,9 +38,8 @@ fn a_large_backup_adds_the_multipart_calls_and_no_others() {
     assert_same(&original, &depot.restore(original.server, &[]));
 }
 
-#[test]
-fn a_failed_backup_aborts_its_upload_and_calls_nothing_else() {
-    let depot = Depot::s3();
+fn a_failed_backup_aborts_its_upload_and_calls_nothing_else(way: Way) {
+    let depot = Depot::s3().by(way);
     let original = fixtures::noise();
     let proxy = Proxy::before(Seaweed::shared());
     let denied = When::operation("UploadPart").after(1);
