@@ -13,12 +13,15 @@ pub(crate) struct OpenArgs {
     /// Open with retired keys too
     #[arg(long)]
     pub(crate) allow_retired: bool,
+    /// Read backups that nobody signed although trusted signers are configured
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
 }
 
 impl OpenArgs {
     /// The same for the configuration.
     pub(crate) fn allowed(self) -> Allowed {
-        Allowed { unencrypted: self.allow_unencrypted, retired: self.allow_retired }
+        Allowed { unencrypted: self.allow_unencrypted, retired: self.allow_retired, unsigned: self.allow_unsigned }
     }
 }
 

@@ -45,6 +45,9 @@ pub(crate) struct FromTo {
     /// Open with retired keys too; the one that --from names is used anyway
     #[arg(long)]
     pub(crate) allow_retired: bool,
+    /// Take backups that nobody signed although trusted signers are configured
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
 }
 
 /// The key that is to be proven.
@@ -53,6 +56,9 @@ pub(crate) struct ToArgs {
     /// The key: one of the keyring [default: the primary key]
     #[arg(long, value_name = "ID")]
     pub(crate) to: Option<String>,
+    /// Take backups that nobody signed although trusted signers are configured
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
 }
 
 /// The key that goes.
@@ -74,6 +80,9 @@ pub(crate) struct RetireArgs {
     /// Count wraps under retired keys too
     #[arg(long)]
     pub(crate) allow_retired: bool,
+    /// Take backups that nobody signed although trusted signers are configured
+    #[arg(long)]
+    pub(crate) allow_unsigned: bool,
 }
 
 /// The backups to seal anew.

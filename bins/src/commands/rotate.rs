@@ -100,7 +100,8 @@ impl<'a> Scene<'a> {
 
     async fn verify(&self, args: &ToArgs) -> Result<Outcome> {
         // A key that is named may be used, whatever its state.
-        let keys = Keys::load(self, Allowed { retired: true, ..Allowed::default() }, None).await?;
+        let keys = Keys::load(self, Allowed { unencrypted: false, retired: true, unsigned: args.allow_unsigned }, None)
+            .await?;
         let to = keys.to(args.to.as_deref())?;
         let monitor = self.context.monitor.clone();
         let report = verify(&self.stores, to.clone(), &keys.open, &self.options(), monitor).await?;
@@ -137,7 +138,7 @@ impl<'a> Scene<'a> {
 
 impl FromTo {
     fn allowed(&self) -> Allowed {
-        Allowed { unencrypted: false, retired: self.allow_retired }
+        Allowed { unencrypted: false, retired: self.allow_retired, unsigned: self.allow_unsigned }
     }
 }
 

@@ -44,6 +44,8 @@ pub(crate) struct Allowed {
     pub(crate) unencrypted: bool,
     /// `--allow-retired`.
     pub(crate) retired: bool,
+    /// `--allow-unsigned`.
+    pub(crate) unsigned: bool,
 }
 
 impl EncryptionConfig {
@@ -118,6 +120,7 @@ impl EncryptionConfig {
             trusted_signers: values(self.trusted_signers.as_ref()).to_vec(),
             required: self.keyring.is_some() || self.recipients.is_some() || self.trusted_signers.is_some(),
             allow_unencrypted: allowed.unencrypted,
+            allow_unsigned: allowed.unsigned,
             ..keys
         })
     }
@@ -297,7 +300,10 @@ mod tests {
         let environment = Environment::from([("LIFEBOAT_TRUSTED_SIGNERS", SIGNER)]);
         let config = of(&environment);
         assert!(config.seal_keys(&environment).await.unwrap().is_none());
-        let open = config.open_keys(Allowed { unencrypted: true, retired: false }, &environment).await.unwrap();
+        let open = config
+            .open_keys(Allowed { unencrypted: true, retired: false, unsigned: false }, &environment)
+            .await
+            .unwrap();
         assert_eq!(open.trusted_signers[0].to_string(), SIGNER);
         assert!(open.required && open.allow_unencrypted);
     }

@@ -168,6 +168,13 @@ fn a_recipient_is_not_dropped_in_silence() {
     assert!(!told.stderr.contains("only the key"), "{}", told.stderr);
     assert_eq!(world.proven(&["recovery"]).len(), 2);
     assert_eq!(world.proven(&["new"]).len(), 2);
+
+    let line = format!("reencrypt --from {recipient} --yes");
+    let again = world.rotate(&line).env("LIFEBOAT_RECIPIENTS", &recipient).run().expect(40);
+    assert!(again.stderr.contains("hint: take it out of `recipients`"), "{}", again.stderr);
+    let nobody = world.rotate("rewrap --to nobody").env("LIFEBOAT_RECIPIENTS", &recipient).run().expect(12);
+    let configured = format!("configured recipients: {}", recovery.public_id());
+    assert!(nobody.stderr.contains(&configured), "{}", nobody.stderr);
 }
 
 #[test]
@@ -186,6 +193,10 @@ fn what_a_retired_or_untrusted_signer_signed_is_not_signed_anew() {
     Keyring::edit(&world.keyring, retire).unwrap();
     let refused = world.rotate(line).run().expect(40);
     assert!(refused.stderr.contains("is not a trusted one"), "{}", refused.stderr);
+    let plan = world.rotate("reencrypt --from old").run().expect(3);
+    assert!(plan.stdout.contains("0 backups to seal anew"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("2 backups would be refused, and stay as they are"), "{}", plan.stdout);
+    assert!(plan.stdout.contains("is not a trusted one"), "{}", plan.stdout);
     assert_eq!(world.files("a"), before);
     let both = format!("{} {}", signer("sign"), signer("leaked"));
     world.rotate(line).env("LIFEBOAT_TRUSTED_SIGNERS", both).run().expect(0);

@@ -29,7 +29,12 @@ fn a_retired_key_opens_nothing_any_more_and_nothing_but_its_wraps_is_gone() {
     assert_eq!(without_wraps(&after), without_wraps(&before));
     assert_eq!((wraps_under(&after, "old"), wraps_under(&after, "new")), (0, 14));
     assert_eq!(world.proven(&["new"]).len(), 12);
-    world.rotate("retire --from old --yes").run().expect(0);
+    // Again it is done already, and asked for a plan it says where anything lies.
+    let again = world.rotate("retire --from old --yes").run().expect(0);
+    assert!(again.stdout.contains("no wrap is, in"), "{}", again.stdout);
+    let nothing = world.rotate("retire --from old").run().expect(10);
+    assert!(nothing.stderr.contains("find what is under old: no wrap is, in"), "{}", nothing.stderr);
+    assert!(nothing.stderr.contains("hint: there are wraps under: new"), "{}", nothing.stderr);
     assert_eq!(world.files("a"), after);
 }
 
@@ -81,6 +86,7 @@ fn a_key_in_use_is_not_retired() {
     world.add("third", KeyKind::Aes256, &now);
     let refused = world.rotate("retire --from new --yes").run().expect(40);
     assert!(refused.stderr.contains("it was primary until"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("hint: wait until 20"), "{}", refused.stderr);
     assert_eq!(wraps_under(&world.files("a"), "new"), 2);
     world.rotate("retire --from new --yes --force").run().expect(0);
     assert_eq!(world.proven(&["old"]).len(), 1);
@@ -96,6 +102,7 @@ fn what_is_still_under_way_keeps_its_wrap() {
     fs::remove_file(world.path("a").join(running.object(layout::MANIFEST))).unwrap();
     let refused = world.rotate("retire --from old --yes").run().expect(40);
     assert!(refused.stderr.contains("it may still be under way"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("wait for that run to end, at the latest until 20"), "{}", refused.stderr);
     world.rotate("retire --from old --yes --force").run().expect(3);
     assert_eq!(wraps_under(&world.files("a"), "old"), 1);
 }
@@ -210,7 +217,7 @@ fn a_backup_of_an_author_who_is_not_trusted_is_no_proof() {
 fn a_key_that_nobody_knows_is_not_taken_for_one_that_is_gone() {
     let world = World::with_backups(1);
     for command in ["retire", "rewrap", "plan", "reencrypt"] {
-        let refused = world.rotate(&format!("{command} --from nosuch")).run().expect(12);
+        let refused = world.rotate(&format!("{command} --from nosuch")).run().expect(10);
         assert!(refused.stderr.contains("no key and no wrap is called nosuch"), "{}", refused.stderr);
         assert!(refused.stderr.contains("hint: keys: old, new; wraps: old"), "{}", refused.stderr);
     }

@@ -61,7 +61,15 @@ impl Keys {
             // The configured recipients are among what new backups are sealed with.
             Err(error) => {
                 let sealing = self.seal.iter().flat_map(|seal| &seal.wraps);
-                Some(sealing.clone().find(|key| key.id().as_str() == id).cloned().ok_or(error)?)
+                let found = sealing.clone().find(|key| key.id().as_str() == id).cloned();
+                let recipients = sealing.map(|key| key.id()).filter(|id| id.is_of_public_key());
+                Some(found.ok_or_else(|| {
+                    error.hint(format!(
+                        "name a key of the keyring, a recipient as it is written in `recipients` (x25519:…), or its id; \
+                         configured recipients: {}",
+                        listed(recipients)
+                    ))
+                })?)
             }
         };
         known.ok_or_else(|| Error::new(Kind::Usage, format!("wrap under {id}: it is a key to sign with")))
@@ -78,16 +86,30 @@ async fn refuse_unknown(scene: &Scene<'_>, keyring: &Keyring, id: &KeyId) -> Res
     if keyring.key(id.as_str()).is_ok() {
         return Ok(());
     }
-    let wraps = status(&scene.stores, &scene.options(), scene.context.monitor.clone()).await?.keys;
-    if wraps.contains_key(id) {
+    let wraps = ids_of_wraps(scene).await?;
+    if wraps.contains(id) {
         return Ok(());
     }
     let keys = keyring.keys().iter().filter(|key| key.kind() != KeyKind::Ed25519).map(KeyEntry::id);
-    let known = |ids: Vec<&str>| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
-    let keys = known(keys.map(KeyId::as_str).collect());
-    let wraps = known(wraps.keys().map(KeyId::as_str).collect());
-    Err(Error::new(Kind::WrongKey, format!("find what is under {id}: no key and no wrap is called {id}"))
-        .hint(format!("keys: {keys}; wraps: {wraps}")))
+    Err(Error::new(Kind::NotFound, format!("find what is under {id}: no key and no wrap is called {id}"))
+        .hint(format!("keys: {}; wraps: {}", listed(keys), listed(&wraps))))
+}
+
+/// Says that no wrap is under a key, and under which ones there are some.
+pub(super) async fn nothing_under(scene: &Scene<'_>, id: &KeyId) -> Result<Error> {
+    let wraps = ids_of_wraps(scene).await?;
+    let doing = format!("find what is under {id}: no wrap is, in {}", scene.addresses().join(", "));
+    Ok(Error::new(Kind::NotFound, doing).hint(format!("there are wraps under: {}", listed(&wraps))))
+}
+
+async fn ids_of_wraps(scene: &Scene<'_>) -> Result<Vec<KeyId>> {
+    let report = status(&scene.stores, &scene.options(), scene.context.monitor.clone()).await?;
+    Ok(report.keys.into_keys().collect())
+}
+
+fn listed<'k>(ids: impl IntoIterator<Item = &'k KeyId>) -> String {
+    let ids: Vec<_> = ids.into_iter().map(KeyId::as_str).collect();
+    if ids.is_empty() { "none".to_owned() } else { ids.join(", ") }
 }
 
 /// The id that a key's wraps bear; one that the keyring does not hold is taken as it is.

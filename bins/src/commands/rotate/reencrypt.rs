@@ -6,8 +6,8 @@ use lifeboat_core::keys::{KeyEntry, KeyState, KeyWrap, SealKeys, SignerKey};
 use lifeboat_core::store::UploadOptions;
 use lifeboat_core::{Error, Kind, Result};
 use lifeboat_rotate::backups::{
-    Failures, ReencryptKeys, ReencryptOptions, ReencryptPlan, ReencryptSummary, Removal, RemovalSummary,
-    apply_reencrypt, plan_reencrypt, remove_replaced,
+    ReencryptKeys, ReencryptOptions, ReencryptPlan, ReencryptSummary, Removal, RemovalSummary, apply_reencrypt,
+    plan_reencrypt, remove_replaced,
 };
 use serde_json::json;
 
@@ -48,7 +48,12 @@ pub(super) async fn run(scene: &Scene<'_>, args: &ReencryptArgs) -> Result<Outco
     let text = plan_text(&plan, args.keep, &scene.addresses());
     if !args.yes {
         let json = json!({"applied": false, "plan": plan});
-        return Ok(scene.ended(text + "Nothing was changed: --yes does it.\n", json, true, &plan.failed));
+        return Ok(scene.ended(
+            text + "Nothing was changed: --yes does it.\n",
+            json,
+            true,
+            &plan.failed.and(&plan.refused),
+        ));
     }
     let mut removed = RemovalSummary::default();
     if !args.keep {
@@ -94,13 +99,8 @@ fn both(first: &RemovalSummary, second: &RemovalSummary) -> RemovalSummary {
     RemovalSummary {
         removed: first.removed + second.removed,
         freed_bytes: first.freed_bytes + second.freed_bytes,
-        failed: joined(&first.failed, &second.failed),
+        failed: first.failed.and(&second.failed),
     }
-}
-
-fn joined(first: &Failures, second: &Failures) -> Failures {
-    let all = first.first.iter().chain(&second.first).cloned().collect();
-    Failures { count: first.count + second.count, first: all }
 }
 
 fn conclude(
@@ -111,7 +111,7 @@ fn conclude(
     removed: &RemovalSummary,
     told: String,
 ) -> Result<Outcome> {
-    let failed = joined(&written.failed, &removed.failed);
+    let failed = written.failed.and(&removed.failed);
     let mut text = told;
     text += &format!(
         "sealed {} anew, {} stored; read back, each holds what the old one held\n",
@@ -142,6 +142,12 @@ fn plan_text(plan: &ReencryptPlan, keep: bool, stores: &[&str]) -> String {
     }
     if plan.rewrite.len() > NAMED {
         text += &format!("    and {} more\n", plan.rewrite.len() - NAMED);
+    }
+    if plan.refused.count > 0 {
+        text += &format!("  {} would be refused, and stay as they are:\n", backups(plan.refused.count));
+        for refused in plan.refused.first.iter().take(NAMED) {
+            text += &format!("    {}\n", refused.error);
+        }
     }
     if !plan.remove.is_empty() && !keep {
         text += &format!("  {} to remove, which an earlier run sealed anew\n", count(plan.remove.len()));

@@ -6,7 +6,7 @@ use lifeboat_rotate::backups::{RetireOptions, RetirePlan, apply_retire, plan_ret
 use serde_json::json;
 
 use super::Scene;
-use super::keys::Keys;
+use super::keys::{self, Keys};
 use super::text::{NO_REMEDY, backups};
 use crate::cli::RetireArgs;
 use crate::config::Allowed;
@@ -17,7 +17,7 @@ use crate::output::Outcome;
 /// # Errors
 /// [`Policy`](lifeboat_core::Kind::Policy) when a backup would not open any more, or the key is or was lately in use.
 pub(super) async fn run(scene: &Scene<'_>, args: &RetireArgs) -> Result<Outcome> {
-    let allowed = Allowed { unencrypted: false, retired: args.allow_retired };
+    let allowed = Allowed { unencrypted: false, retired: args.allow_retired, unsigned: args.allow_unsigned };
     let keys = Keys::load(scene, allowed, Some(&args.from)).await?;
     let from = keys.from.clone().ok_or_else(|| Error::new(Kind::Usage, "find out which key goes"))?;
     let to = args.to.as_deref().map(|to| keys.to(Some(to))).transpose()?.map(|to| to.id().clone());
@@ -37,7 +37,15 @@ pub(super) async fn run(scene: &Scene<'_>, args: &RetireArgs) -> Result<Outcome>
         tell_refusals(scene, &plan);
         return Err(refused);
     }
-    let told = plan_text(&plan, &from);
+    let mut told = plan_text(&plan, &from);
+    if plan.is_empty() {
+        let nothing = keys::nothing_under(scene, &from).await?;
+        // What was asked for is so already, as after a retire that was interrupted at its very end.
+        if !args.yes {
+            return Err(nothing);
+        }
+        told += &format!("{nothing}: {}\n", nothing.help().unwrap_or_default());
+    }
     if !args.yes {
         let json = json!({"applied": false, "from": from, "plan": plan});
         return Ok(scene.ended(told + "Nothing was changed: --yes deletes them.\n", json, true, &plan.refused));

@@ -25,6 +25,8 @@ pub struct OpenKeys {
     pub required: bool,
     /// Read unencrypted backups nevertheless.
     pub allow_unencrypted: bool,
+    /// Read what nobody signed although `trusted_signers` are named; what others signed stays refused.
+    pub allow_unsigned: bool,
 }
 
 impl OpenKeys {
@@ -62,8 +64,8 @@ impl OpenKeys {
         ))
     }
 
-    /// Refuses a manifest whose author is not one of `trusted_signers`, where there are any. `signed` are the bytes that
-    /// the signature covers.
+    /// Refuses a manifest whose author is not one of `trusted_signers`, where there are any; one that nobody signed is read
+    /// where that is allowed. `signed` are the bytes that the signature covers.
     ///
     /// # Errors
     /// [`Kind::Policy`] when it is unsigned or of another author; [`Kind::Integrity`] when it names a trusted signer who did
@@ -76,8 +78,10 @@ impl OpenKeys {
             Error::new(Kind::Policy, format!("read {backup}: {why}"))
                 .hint("trusted_signers in [encryption] says whose backups are read")
         };
-        let signature =
-            signature.ok_or_else(|| refused("it is not signed, and only signed backups are trusted".into()))?;
+        let Some(signature) = signature else {
+            let unsigned = refused("it is not signed, and only signed backups are trusted".into()).hint(UNSIGNED);
+            return if self.allow_unsigned { Ok(()) } else { Err(unsigned) };
+        };
         let known = self.trusted_signers.iter().find(|signer| *signer.id() == signature.signer);
         let signer = known.ok_or_else(|| refused(format!("its signer {} is not a trusted one", signature.signer)))?;
         if signer.verifies(signed, signature) {
@@ -107,6 +111,9 @@ impl OpenKeys {
         Error::new(Kind::WrongKey, doing).hint(format!("{openers}; --keyring says where keys are"))
     }
 }
+
+const UNSIGNED: &str = "trusted_signers in [encryption] says whose backups are read; --allow-unsigned reads this one too, though \
+    anybody who can write to the store may have put it there";
 
 async fn opened<B: AsRef<[u8]>, F: Future<Output = Result<B>>>(
     key: &dyn KeyWrap,

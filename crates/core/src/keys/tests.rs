@@ -311,6 +311,11 @@ fn only_trusted_authors_are_read_where_any_are_named() {
     let unsigned = judged(None).unwrap_err();
     assert_eq!(unsigned.kind(), Kind::Policy);
     assert!(unsigned.help().unwrap().contains("trusted_signers"));
+    assert!(unsigned.help().unwrap().contains("--allow-unsigned"));
+    let lenient = OpenKeys { allow_unsigned: true, ..keys.clone() };
+    assert!(lenient.judge_author("shop/x", b"manifest", None).is_ok());
+    let foreign = lenient.judge_author("shop/x", b"manifest", Some(&other.sign(b"manifest")));
+    assert_eq!(foreign.unwrap_err().kind(), Kind::Policy, "what a stranger signed is not unsigned");
     let foreign = judged(Some(other.sign(b"manifest"))).unwrap_err();
     assert_eq!(foreign.kind(), Kind::Policy);
     assert!(foreign.to_string().contains(other.public().id().as_str()));

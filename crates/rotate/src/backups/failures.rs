@@ -40,6 +40,13 @@ impl Failures {
         }
     }
 
+    /// These and others.
+    #[must_use]
+    pub fn and(&self, others: &Self) -> Self {
+        let all = self.first.iter().chain(&others.first).take(KEPT).cloned().collect();
+        Self { count: self.count + others.count, first: all }
+    }
+
     /// The kind of the first.
     #[must_use]
     pub fn kind(&self) -> Option<Kind> {

@@ -5,6 +5,7 @@
 //! with its manifest, the first thing that is removed of it.
 
 mod contents;
+mod refusal;
 mod removal;
 mod rewriting;
 
@@ -71,6 +72,8 @@ pub struct ReencryptPlan {
     pub duplicates: Vec<Duplicate>,
     /// Backups that are not encrypted, and stay so: reading them is not allowed.
     pub unencrypted: u64,
+    /// Backups that would be sealed anew, were they not refused: an author who is not trusted, or for whom nobody signs.
+    pub refused: Failures,
     /// Those whose manifest cannot be read.
     pub failed: Failures,
 }
@@ -166,8 +169,12 @@ impl ReencryptOptions {
             }
             Some(from) if keys.seal.wraps.iter().any(|key| key.id() == from) => {
                 let doing = format!("seal anew what is under {from}: the new backups would be under {from} again");
-                Err(Error::new(Kind::Policy, doing)
-                    .hint("make another key primary first: `lifeboat key generate --primary`"))
+                let first = if from.is_of_public_key() {
+                    "take it out of `recipients` in [encryption] first, or put another one in its place"
+                } else {
+                    "make another key primary first: `lifeboat key generate --primary`"
+                };
+                Err(Error::new(Kind::Policy, doing).hint(first))
             }
             _ => Ok(()),
         }
@@ -197,6 +204,7 @@ pub async fn plan_reencrypt(
         let duplicate = |(backup, other)| Duplicate { store: position, backup, other };
         plan.duplicates.extend(twice.into_iter().map(duplicate));
         plan.add(position, &found, &replaced, keys.open.allow_unencrypted);
+        plan.refuse(position, store, keys, &found, &job).await?;
     }
     Ok(plan)
 }

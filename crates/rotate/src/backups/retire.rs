@@ -92,20 +92,27 @@ impl RetireOptions {
 
     /// Refuses a key that is in use, or was when backups began that may still be under way.
     fn judge(&self) -> Result<()> {
-        let refuse = |why: String| {
-            Err(Error::new(Kind::Policy, format!("retire the key {}: {why}", self.key))
-                .hint("--force retires it nevertheless; backups that are under way keep its wrap"))
+        let refuse = |why: String, first: String| {
+            Err(Error::new(Kind::Policy, format!("retire the key {}: {why}", self.key)).hint(format!(
+                "{first}; --force retires it nevertheless, and backups that are under way keep its wrap"
+            )))
         };
         if self.force {
             return Ok(());
         }
         if self.sealing.contains(&self.key) {
-            return refuse("new backups are sealed with it".to_owned());
+            return refuse(
+                "new backups are sealed with it".to_owned(),
+                "first seal them with another: `lifeboat key generate --primary`, or take it out of `recipients`, and wait \
+                 48 hours"
+                    .to_owned(),
+            );
         }
         match self.primary_until {
-            Some(until) if self.rotate.clock.now().duration_since(until) < IN_FLIGHT => {
-                refuse(format!("it was primary until {until}, and backups that began before may still be under way"))
-            }
+            Some(until) if self.rotate.clock.now().duration_since(until) < IN_FLIGHT => refuse(
+                format!("it was primary until {until}, and backups that began before may still be under way"),
+                format!("wait until {}", until + IN_FLIGHT),
+            ),
             _ => Ok(()),
         }
     }
@@ -160,6 +167,12 @@ async fn judging<'s>(
 }
 
 impl RetirePlan {
+    /// Whether nothing lies under the key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.delete.is_empty() && self.refused.count == 0 && self.orphans == 0
+    }
+
     /// Refuses a plan that something stands against.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ pub async fn apply_reencrypt(
     plan.check(options)?;
     let job = options.rotate.job(monitor);
     let journal = Journal::open(&options.state_dir.join("uploads"))?;
-    let mut summary = ReencryptSummary { failed: plan.failed.clone(), ..ReencryptSummary::default() };
+    let mut summary = ReencryptSummary { failed: plan.failed.and(&plan.refused), ..ReencryptSummary::default() };
     job.expect(Counter::FetchedBytes, plan.rewrite.iter().map(|rewrite| 2 * rewrite.stored_bytes).sum());
     for store in stores {
         store.abort_abandoned(&journal).await?;

@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use lifeboat_core::keys::{DataKey, KeyId, KeyWrap, OpenKeys};
 use lifeboat_core::{Error, Job, Kind, Result};
 
-use super::super::ends_all;
 use super::super::folder::{Folder, State};
 use super::super::opening::opens_to;
+use super::super::{IN_FLIGHT, ends_all};
 use super::RetireOptions;
 
 /// What retiring means for one folder.
@@ -151,6 +151,9 @@ fn unproven(folder: &Folder<'_>, remaining: &[KeyId]) -> Error {
 
 fn in_flight(folder: &Folder<'_>, options: &RetireOptions) -> Error {
     let doing = format!("delete the wrap of {}: it may still be under way, sealed under {}", folder.owner, options.key);
-    Error::new(Kind::Policy, doing)
-        .hint("wait for that run to end, then rewrap and retire; --force leaves this one alone and retires the rest")
+    Error::new(Kind::Policy, doing).hint(format!(
+        "wait for that run to end, at the latest until {}, then rewrap and retire; --force leaves this one alone and \
+             retires the rest",
+        folder.owner.id().start() + IN_FLIGHT
+    ))
 }
