@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let settings = |dsn: &str| ConnectionSettings::parse(dsn, &|name: &str| env::var(name).ok());
     let (store, cancel) = (store::create(&url.parse()?, &BTreeMap::new())?, tokio_util::sync::CancellationToken::new());
     let reach = Reach::Direct { settings: Box::new(settings(&from)?), tools_dir: None };
-    let source = Source { name: "shop".parse()?, reach };
+    let source = Source::new("shop".parse()?, reach);
     let options = BackupOptions { cancel: cancel.clone(), ..BackupOptions::new("/tmp/lifeboat-state") };
     let done = backup(&source, &store, &options, Arc::new(Log)).await?;
     let options = RestoreOptions { create: true, cancel, ..RestoreOptions::default() };

@@ -16,9 +16,12 @@ pub(crate) struct BackupArgs {
     /// password [env: LIFEBOAT_DATABASE_URL]
     #[arg(long, value_name = "REF")]
     pub(crate) database_url: Option<String>,
-    /// The dump method: stream [env: LIFEBOAT_METHOD] [default: stream]
+    /// The dump method: auto, parallel or stream [env: LIFEBOAT_METHOD] [default: auto]
     #[arg(long, value_name = "METHOD")]
     pub(crate) method: Option<String>,
+    /// Connections that dump rows, by the method parallel [env: LIFEBOAT_JOBS] [default: one per core, at most 4]
+    #[arg(long, short, value_name = "N")]
+    pub(crate) jobs: Option<String>,
     /// The class, which lifecycle rules of the bucket can tell apart [env: LIFEBOAT_CLASS] [default: daily]
     #[arg(long, value_name = "CLASS")]
     pub(crate) class: Option<String>,
@@ -46,6 +49,7 @@ impl BackupArgs {
             database: SingleDatabase { name: global.name.as_deref(), url: self.database_url.as_deref() },
             backup: BackupFlags {
                 method: self.method.as_deref(),
+                jobs: self.jobs.as_deref(),
                 class: self.class.as_deref(),
                 parts_in_flight: self.parts_in_flight.as_deref(),
                 stall_timeout: self.stall_timeout.as_deref(),

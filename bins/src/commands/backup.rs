@@ -1,10 +1,12 @@
 //! `lifeboat backup`.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use lifeboat_backup::backup::{BackupPlan, plan};
 use lifeboat_backup::postgres::Retry;
-use lifeboat_backup::{BackupOptions, BackupSummary, Reach, Source, backup_all};
+use lifeboat_backup::{BackupOptions, BackupSummary, Source, backup_all};
+use lifeboat_core::manifest::Method;
 use lifeboat_core::store::{Store, UploadOptions};
 use lifeboat_core::{Error, Kind, Name, Result};
 use serde_json::json;
@@ -29,20 +31,22 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
         context.job().warn(warning);
     }
     let options = BackupOptions { seal, ..options(&config.backup, context) };
-    let mut reached = Vec::new();
+    let mut sources = Vec::new();
     for database in databases {
-        reached.push((database.name.value.clone(), source::reach(database, &context.environment).await));
+        sources.push((database.name.value.clone(), source::source(database, &context.environment).await));
     }
     if args.dry_run {
-        return dry_run(reached, &store, &options, context).await;
+        return dry_run(sources, &store, &options, context).await;
     }
-    let summary = Box::pin(backup_all(reached, &store, &options, context.monitor.clone())).await?;
+    let summary = Box::pin(backup_all(sources, &store, &options, context.monitor.clone())).await?;
     conclude(summary.results, context)
 }
 
 fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
     BackupOptions {
         class: config.class.value.clone(),
+        method: config.method.value,
+        jobs: config.jobs.as_ref().and_then(|jobs| NonZeroUsize::try_from(jobs.value).ok()),
         upload: UploadOptions {
             parts_in_flight: config.parts_in_flight.value.get() as usize,
             ..UploadOptions::default()
@@ -57,15 +61,15 @@ fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
 }
 
 async fn dry_run(
-    databases: Vec<(Name, Result<Reach>)>,
+    databases: Vec<(Name, Result<Source>)>,
     store: &Store,
     options: &BackupOptions,
     context: &Context,
 ) -> Result<Outcome> {
     let mut results = Vec::new();
-    for (name, reach) in databases {
-        let planned = match reach {
-            Ok(reach) => plan(&Source { name: name.clone(), reach }, store, options, &context.job()).await,
+    for (name, source) in databases {
+        let planned = match source {
+            Ok(source) => plan(&source, store, options, &context.job()).await,
             Err(error) => Err(error),
         };
         let planned = planned.map_err(|error| error.while_doing(format!("plan the backup of {name}")));
@@ -83,6 +87,7 @@ fn plan_text(plan: &BackupPlan) -> String {
     facts(&[
         ("database", format!("{} ({})", plan.database, plan.reached)),
         ("store", plan.store.clone()),
+        ("method", method_text(plan)),
         ("tool", plan.pg_dump.clone()),
         ("tables", plan.tables.map_or_else(unknown, |tables| units::count(tables as u64))),
         (
@@ -92,6 +97,15 @@ fn plan_text(plan: &BackupPlan) -> String {
         ),
         ("memory", format!("{} at most", units::size(plan.memory_bytes))),
     ])
+}
+
+fn method_text(plan: &BackupPlan) -> String {
+    match (plan.method, &plan.method_reason) {
+        (Method::Parallel, _) if plan.workers == 1 => "parallel, over 1 connection".to_owned(),
+        (Method::Parallel, _) => format!("parallel, over {} connections", plan.workers),
+        (Method::Stream, None) => "stream".to_owned(),
+        (Method::Stream, Some(reason)) => format!("stream: {reason}"),
+    }
 }
 
 fn conclude(results: Vec<(Name, Result<BackupSummary>)>, context: &Context) -> Result<Outcome> {

@@ -1,7 +1,7 @@
 //! From configured databases to what the library reaches them by: references are resolved here, as late as possible.
 
-use lifeboat_backup::Reach;
 use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_backup::{Reach, Source};
 use lifeboat_core::{Error, Kind, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -40,6 +40,15 @@ pub(super) async fn reach(database: &Database, environment: &Environment) -> Res
         Some(prefix) => Ok(prefixed(database, prefix.value.clone(), environment)),
         None => direct(database, environment).await,
     }
+}
+
+/// The source that a configured database is.
+///
+/// # Errors
+/// Those of [`reach`].
+pub(super) async fn source(database: &Database, environment: &Environment) -> Result<Source> {
+    let method = database.method.as_ref().map(|method| method.value);
+    Ok(Source { method, ..Source::new(database.name.value.clone(), reach(database, environment).await?) })
 }
 
 fn prefixed(database: &Database, prefix: Vec<String>, environment: &Environment) -> Reach {

@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use lifeboat_backup::MethodChoice;
 use lifeboat_core::Name;
 
 use super::env_vars;
@@ -12,13 +13,14 @@ use super::layers::Layers;
 use super::origin::{Origin, Sourced};
 use super::problems::Problems;
 use super::section::Section;
-use lifeboat_core::manifest::Method;
 
 /// How backups are taken, where a database says nothing of its own.
 #[derive(Clone, Debug)]
 pub(crate) struct BackupConfig {
     /// The dump method.
-    pub(crate) method: Sourced<Method>,
+    pub(crate) method: Sourced<MethodChoice>,
+    /// Connections that dump rows; as many as suit host and server without it.
+    pub(crate) jobs: Option<Sourced<NonZeroU32>>,
     /// The class of new backups.
     pub(crate) class: Sourced<Name>,
     /// How many parts of 16 MiB may be in flight.
@@ -36,7 +38,8 @@ pub(crate) struct BackupConfig {
 /// What the file says; nothing is filled in yet.
 #[derive(Debug, Default)]
 pub(crate) struct BackupFile {
-    method: Option<Sourced<Method>>,
+    method: Option<Sourced<MethodChoice>>,
+    jobs: Option<Sourced<NonZeroU32>>,
     class: Option<Sourced<Name>>,
     parts_in_flight: Option<Sourced<NonZeroU32>>,
     stall_timeout: Option<Sourced<Duration>>,
@@ -50,6 +53,8 @@ pub(crate) struct BackupFile {
 pub(crate) struct BackupFlags<'a> {
     /// `--method`.
     pub(crate) method: Option<&'a str>,
+    /// `--jobs`.
+    pub(crate) jobs: Option<&'a str>,
     /// `--class`.
     pub(crate) class: Option<&'a str>,
     /// `--parts-in-flight`.
@@ -68,6 +73,7 @@ impl BackupFile {
         let found = Self {
             class,
             method: section.read("method", problems),
+            jobs: section.read("jobs", problems),
             parts_in_flight: section.read("parts_in_flight", problems),
             stall_timeout: section.read("stall_timeout", problems),
             lock_timeout: section.read("lock_timeout", problems),
@@ -86,9 +92,11 @@ impl BackupFile {
         let stall = layers.pick(("--stall-timeout", flags.stall_timeout), env_vars::STALL_TIMEOUT, self.stall_timeout);
         let lock = layers.pick(("--lock-timeout", flags.lock_timeout), env_vars::LOCK_TIMEOUT, self.lock_timeout);
         let method = layers.pick(("--method", flags.method), env_vars::METHOD, self.method);
+        let jobs = layers.pick(("--jobs", flags.jobs), env_vars::JOBS, self.jobs);
         let environment = layers.environment;
         BackupConfig {
-            method: method.unwrap_or_else(|| Sourced::default_of(Method::default())),
+            jobs,
+            method: method.unwrap_or_else(|| Sourced::default_of(MethodChoice::default())),
             class: class.unwrap_or_else(|| Sourced::default_of("daily".parse().expect("a valid name"))),
             parts_in_flight: parts.unwrap_or_else(|| Sourced::default_of(PARTS_IN_FLIGHT)),
             stall_timeout: stall.unwrap_or_else(|| Sourced::default_of(STALL_TIMEOUT)),

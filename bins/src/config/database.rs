@@ -12,7 +12,7 @@ use super::origin::{Origin, Sourced};
 use super::problems::{Place, Problems};
 use super::section::Section;
 use super::setting::Misfit;
-use lifeboat_core::manifest::Method;
+use lifeboat_backup::MethodChoice;
 
 /// A database, its name in the store, and how to reach it.
 #[derive(Clone, Debug)]
@@ -30,7 +30,7 @@ pub(crate) struct Database {
     /// The database's name on the server, for use with `tools_prefix`.
     pub(crate) dbname: Option<Sourced<String>>,
     /// The dump method, where it differs from the common one.
-    pub(crate) method: Option<Sourced<Method>>,
+    pub(crate) method: Option<Sourced<MethodChoice>>,
 }
 
 impl Database {

@@ -16,6 +16,8 @@ pub(crate) const TOOLS_PREFIX: &str = "LIFEBOAT_TOOLS_PREFIX";
 pub(crate) const CLASS: &str = "LIFEBOAT_CLASS";
 /// The dump method.
 pub(crate) const METHOD: &str = "LIFEBOAT_METHOD";
+/// How many connections dump rows.
+pub(crate) const JOBS: &str = "LIFEBOAT_JOBS";
 /// How many parts of 16 MiB may be in flight.
 pub(crate) const PARTS_IN_FLIGHT: &str = "LIFEBOAT_PARTS_IN_FLIGHT";
 /// How long a backup may stand still.

@@ -1,17 +1,18 @@
 //! The dump method.
 
-use lifeboat_core::manifest::Method;
+use lifeboat_backup::MethodChoice;
 
 use super::setting::{Misfit, Setting, quoted};
 
-impl Setting for Method {
+impl Setting for MethodChoice {
     const EXPECTED: &'static str = "a dump method";
 
     fn from_text(text: &str) -> Result<Self, Misfit> {
-        match text {
-            "stream" => Ok(Self::Stream),
-            _ => Err(Misfit::new(format!("{text:?} is no dump method")).help("this release knows \"stream\"")),
-        }
+        let known = [Self::Auto, Self::Stream, Self::Parallel];
+        known.into_iter().find(|method| name(*method) == text).ok_or_else(|| {
+            Misfit::new(format!("{text:?} is no dump method"))
+                .help("this release knows \"auto\", \"parallel\" and \"stream\"")
+        })
     }
 
     fn show(&self) -> String {
@@ -19,10 +20,11 @@ impl Setting for Method {
     }
 }
 
-/// The name in the configuration and in the manifest.
-fn name(method: Method) -> &'static str {
+/// The name in the configuration.
+fn name(method: MethodChoice) -> &'static str {
     match method {
-        Method::Stream => "stream",
-        Method::Parallel => "parallel",
+        MethodChoice::Auto => "auto",
+        MethodChoice::Stream => "stream",
+        MethodChoice::Parallel => "parallel",
     }
 }

@@ -59,16 +59,18 @@ impl Config {
         lines
     }
 
-    fn backup_lines(&self) -> [Line; 6] {
+    fn backup_lines(&self) -> Vec<Line> {
         let backup = &self.backup;
-        [
-            line("[backup]", "method", &backup.method),
+        let mut lines = vec![line("[backup]", "method", &backup.method)];
+        lines.extend(backup.jobs.as_ref().map(|jobs| line("[backup]", "jobs", jobs)));
+        lines.extend([
             line("[backup]", "parts_in_flight", &backup.parts_in_flight),
             line("[backup]", "stall_timeout", &backup.stall_timeout),
             line("[backup]", "lock_timeout", &backup.lock_timeout),
             line("[backup]", "state_dir", &backup.state_dir),
             line("[backup]", "runtime_dir", &backup.runtime_dir),
-        ]
+        ]);
+        lines
     }
 
     fn retention_lines(&self) -> Vec<Line> {

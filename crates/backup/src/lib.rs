@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod backup;
 mod leader;
+mod parallel;
 pub mod postgres;
 pub mod restore;
 pub mod script;
@@ -18,4 +19,4 @@ pub use archive::{BackupRef, cat, download, list, show, verify};
 pub use backup::{BackupOptions, BackupSummary, backup, backup_all};
 pub use lifeboat_core as core;
 pub use restore::{MissingRoles, RestoreOptions, RestoreSummary, restore};
-pub use source::{Reach, Source};
+pub use source::{MethodChoice, Reach, Source};

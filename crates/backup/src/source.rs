@@ -14,6 +14,28 @@ pub struct Source {
     pub name: Name,
     /// How it is reached.
     pub reach: Reach,
+    /// How it is dumped, where that differs from the run's other databases.
+    pub method: Option<MethodChoice>,
+}
+
+impl Source {
+    /// A database that is dumped as the run's options say.
+    #[must_use]
+    pub fn new(name: Name, reach: Reach) -> Self {
+        Self { name, reach, method: None }
+    }
+}
+
+/// Which method dumps a database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MethodChoice {
+    /// `parallel` where the server allows it, else `stream`; the run says why.
+    #[default]
+    Auto,
+    /// One `pg_dump`.
+    Stream,
+    /// Several connections; refused where the server does not allow it.
+    Parallel,
 }
 
 /// How a database and its client tools are reached.

@@ -230,7 +230,7 @@ fn settings(dsn: &str) -> ConnectionSettings {
 async fn back_up(database: &Database<'_>, store: &Store) -> String {
     let state = TempDir::new().unwrap();
     let reach = Reach::Direct { settings: Box::new(settings(&database.socket_dsn())), tools_dir: None };
-    let source = Source { name: "shop".parse().unwrap(), reach };
+    let source = Source::new("shop".parse().unwrap(), reach);
     let seal = Some(Arc::new(ring(&[NOVEMBER]).seal_keys(&[]).unwrap()));
     let options = BackupOptions { seal, ..BackupOptions::new(state.path()) };
     backup(&source, store, &options, Arc::new(Silent)).await.unwrap().id.to_string()

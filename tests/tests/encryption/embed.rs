@@ -35,7 +35,7 @@ async fn backed_up(database: &Database<'_>, name: &str, store: &Store, seal: Sea
     let state = TempDir::new().unwrap();
     let tools_dir = Some(database.server.installation.bin.clone());
     let reach = Reach::Direct { settings: Box::new(settings(&database.dsn())), tools_dir };
-    let source = Source { name: name.parse().unwrap(), reach };
+    let source = Source::new(name.parse().unwrap(), reach);
     let options = BackupOptions { seal: Some(Arc::new(seal)), ..BackupOptions::new(state.path()) };
     Ok(format!("{name}/{}", backup(&source, store, &options, Arc::new(Silent)).await?.id))
 }

@@ -32,8 +32,7 @@ fn in_pieces(url: &str, environment: &[(&str, String)], database: &Database<'_>,
     let store = store::open(&url.parse().unwrap(), &environment).unwrap();
     let settings = ConnectionSettings::parse(&database.dsn(), &|_: &str| None).unwrap();
     let tools_dir = Some(database.server.installation.bin.clone());
-    let source =
-        Source { name: NAME.parse().unwrap(), reach: Reach::Direct { settings: Box::new(settings), tools_dir } };
+    let source = Source::new(NAME.parse().unwrap(), Reach::Direct { settings: Box::new(settings), tools_dir });
     let Pieces { part_bytes, parts_max, range_bytes } = *pieces;
     let upload = UploadOptions { part_bytes, parts_max, ..UploadOptions::default() };
     let seal = Some(Arc::new(ring(&[NOVEMBER]).seal_keys(&[]).unwrap()));

@@ -68,7 +68,7 @@ pub(crate) fn source(database: &Database<'_>) -> Source {
 pub(crate) fn source_with_tools(database: &Database<'_>, tools_dir: Option<&Path>) -> Source {
     let settings = Box::new(settings(&database.socket_dsn()));
     let reach = Reach::Direct { settings, tools_dir: tools_dir.map(Path::to_owned) };
-    Source { name: "shop".parse().unwrap(), reach }
+    Source::new("shop".parse().unwrap(), reach)
 }
 
 /// Connection settings from a string alone.

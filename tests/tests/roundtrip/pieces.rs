@@ -42,7 +42,7 @@ fn in_pieces(way: Way, depot: &Depot, database: &Database<'_>, pieces: &Pieces) 
     let settings = ConnectionSettings::parse(&database.dsn(), &|_: &str| None).unwrap();
     let tools_dir = Some(database.server.installation.bin.clone());
     let reach = Reach::Direct { settings: Box::new(settings), tools_dir };
-    let source = Source { name: NAME.parse().unwrap(), reach };
+    let source = Source::new(NAME.parse().unwrap(), reach);
     let Pieces { part_bytes, parts_max, chunk_bytes } = *pieces;
     let upload = UploadOptions { part_bytes, parts_max, ..UploadOptions::default() };
     let options = BackupOptions { upload, chunk_bytes, seal: way.seal(), ..BackupOptions::new(state.path()) };

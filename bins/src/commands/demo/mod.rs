@@ -95,7 +95,7 @@ async fn back_up(server: &Throwaway, store: &Store, context: &Context) -> Result
     let reach = Reach::Direct { settings: Box::new(settings), tools_dir: Some(server.bin().to_owned()) };
     let state = tempfile::tempdir().kind_of(Kind::Failure, || "make a folder for the demo's state".to_owned())?;
     let options = BackupOptions { cancel: context.cancel.clone(), ..BackupOptions::new(state.path()) };
-    Box::pin(backup(&Source { name: "demo".parse()?, reach }, store, &options, context.monitor.clone())).await
+    Box::pin(backup(&Source::new("demo".parse()?, reach), store, &options, context.monitor.clone())).await
 }
 
 async fn restore_copy(

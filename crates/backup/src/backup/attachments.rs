@@ -1,6 +1,7 @@
 //! What lies beside the script: the schema archive, globals, index, catalog.
 
-use std::io::{PipeReader, Read as _};
+use std::fs::File;
+use std::io::{PipeReader, Read as _, Write as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,7 +28,7 @@ pub(super) struct Destination {
 }
 
 impl Destination {
-    /// Stores what a tool prints, as it is printed.
+    /// Stores what a tool prints, as it is printed; and into the file `kept`, for tools that read it.
     pub(super) async fn tool_output(
         &self,
         job: &Job,
@@ -35,10 +36,11 @@ impl Destination {
         tool: &str,
         name: &str,
         writers: &Writers,
+        kept: Option<File>,
     ) -> Result<StoredObject> {
         let (objects, listening, name) = (self.objects(writers.clone()), job.clone(), name.to_owned());
         let stored = self.stored_name(&name);
-        let compress = move |output, gate| compress(&listening, output, gate, objects.open(&name)?);
+        let compress = move |output, gate| compress(&listening, output, gate, objects.open(&name)?, kept);
         let object = run(job, command, tool, compress).await?;
         Ok(self.stored(stored, &object))
     }
@@ -111,6 +113,12 @@ impl Objects {
         };
         Ok(ObjectWriter::new(self.writers.object(self.backup.object(&name)), self.part_bytes, sealer))
     }
+
+    /// Gives up the object called `name`, whose writer was dropped unfinished.
+    pub(crate) fn give_up(&self, name: &str) {
+        let name = if self.sealing.is_some() { layout::sealed(name) } else { name.to_owned() };
+        self.writers.give_up(self.backup.object(&name));
+    }
 }
 
 /// The one part of a small object.
@@ -129,6 +137,7 @@ fn compress<S: PartSink>(
     mut output: PipeReader,
     gate: ExitGate,
     mut writer: ObjectWriter<S>,
+    mut kept: Option<File>,
 ) -> Result<WrittenObject> {
     let mut slice = vec![0; SLICE_BYTES];
     loop {
@@ -137,6 +146,10 @@ fn compress<S: PartSink>(
             break;
         }
         writer.write(&slice[..read])?;
+        if let Some(kept) = &mut kept {
+            kept.write_all(&slice[..read])
+                .kind_of(Kind::Failure, || "keep the schema archive for pg_restore".into())?;
+        }
         // No byte of the script, but progress: a large schema is not a stall.
         job.count(Counter::SqlBytes, 0);
     }

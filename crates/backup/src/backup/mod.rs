@@ -4,15 +4,19 @@
 //! source is accounted for. A run that fails leaves nothing that looks like a backup.
 
 mod attachments;
+mod dump;
 mod names;
 mod one;
 mod open;
+mod plan;
 mod run;
 mod run_lock;
 mod sealing;
 mod stall;
+mod told;
 mod warned;
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +25,7 @@ use jiff::Timestamp;
 use lifeboat_core::clock::{Clock, SystemClock};
 use lifeboat_core::error::Kind;
 use lifeboat_core::keys::SealKeys;
-use lifeboat_core::manifest::Manifest;
+use lifeboat_core::manifest::{Manifest, Method};
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::{Store, UploadOptions};
 use lifeboat_core::{BackupId, Error, Job, Name, Result, RunId};
@@ -29,10 +33,12 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use attachments::Objects;
-pub use one::{BackupPlan, plan};
+pub(crate) use dump::PG_DUMP_OPTIONS;
+pub use plan::{BackupPlan, plan};
+pub(crate) use told::Told;
 
 use crate::postgres::Retry;
-use crate::source::{Reach, Source};
+use crate::source::{MethodChoice, Source};
 
 /// How backups are taken.
 #[derive(Clone)]
@@ -41,6 +47,10 @@ pub struct BackupOptions {
     pub class: Name,
     /// Sizes and numbers of parts.
     pub upload: UploadOptions,
+    /// Which method dumps a database that says nothing of its own.
+    pub method: MethodChoice,
+    /// Connections that dump rows, by the method `parallel`; as many as suit this host and the server without it.
+    pub jobs: Option<NonZeroUsize>,
     /// SQL bytes of one table's rows after which a range ends, for restores to load the next one beside it.
     pub chunk_bytes: u64,
     /// How long to wait for a table's lock, three times over.
@@ -68,6 +78,8 @@ impl BackupOptions {
         Self {
             class: "daily".parse().expect("a valid name"),
             upload: UploadOptions::default(),
+            method: MethodChoice::default(),
+            jobs: None,
             chunk_bytes: CHUNK_BYTES,
             lock_timeout: Duration::from_secs(10),
             stall_timeout: Duration::from_secs(30 * 60),
@@ -92,6 +104,8 @@ pub struct BackupSummary {
     pub id: BackupId,
     /// Its class.
     pub class: Name,
+    /// How it was dumped.
+    pub method: Method,
     /// The moment whose state it holds.
     pub snapshot: Timestamp,
     /// Tables whose rows it holds.
@@ -154,19 +168,19 @@ pub async fn backup(
     options: &BackupOptions,
     monitor: Arc<dyn Monitor>,
 ) -> Result<BackupSummary> {
-    let summary = backup_all(vec![(source.name.clone(), Ok(source.reach.clone()))], store, options, monitor).await?;
+    let summary = backup_all(vec![(source.name.clone(), Ok(source.clone()))], store, options, monitor).await?;
     let mut backups = summary.outcome()?;
     backups.pop().ok_or_else(|| Error::new(Kind::Failure, "back up one database"))
 }
 
 /// Backs up several databases, one after another; one that fails does not stop the others, nor does one that cannot be
-/// reached because its secret is not there: its error stands in place of its [`Reach`] and becomes its result. The run's
+/// reached because its secret is not there: its error stands in place of its [`Source`] and becomes its result. The run's
 /// record is written before the first and after the last.
 ///
 /// # Errors
 /// When the run cannot begin: the store refuses the record of its start.
 pub async fn backup_all(
-    databases: Vec<(Name, Result<Reach>)>,
+    databases: Vec<(Name, Result<Source>)>,
     store: &Store,
     options: &BackupOptions,
     monitor: Arc<dyn Monitor>,

@@ -7,15 +7,20 @@ use lifeboat_core::{Job, Kind, Result};
 use super::BackupOptions;
 use super::run_lock::RunLock;
 use crate::leader::Leader;
+use crate::parallel::{Choice, LeaderView, choose};
 use crate::postgres::{
     ConnectOptions, ConnectionSettings, PsqlOptions, PsqlSession, Session as _, connect, connect_through,
 };
-use crate::source::{Reach, Source};
+use crate::source::{MethodChoice, Reach, Source};
 use crate::tools::Toolbox;
 
 pub(super) struct Opened {
     pub(super) leader: Option<Leader>,
     pub(super) tools: Toolbox,
+    /// How to dump.
+    pub(super) choice: Choice,
+    /// What the workers of the method `parallel` need.
+    pub(super) view: Option<Box<LeaderView>>,
     /// Held in place of the leader's advisory lock.
     pub(super) _lock: Option<RunLock>,
 }
@@ -23,13 +28,25 @@ pub(super) struct Opened {
 pub(super) async fn open(source: &Source, options: &BackupOptions, job: &Job) -> Result<Opened> {
     match &source.reach {
         Reach::Direct { settings, tools_dir } => {
-            let (leader, settings) = lead(settings, options, job).await?;
+            let (mut leader, settings) = lead(settings, options, job).await?;
             let major = leader.facts.major();
             let tools = Toolbox::local(&settings, major, tools_dir.as_deref(), &options.runtime_dir).await?;
-            Ok(Opened { leader: Some(leader), tools, _lock: None })
+            let choice = choose(method(source, options), options.jobs, &source.name, Some(&mut leader)).await?;
+            let view = LeaderView {
+                settings,
+                connect: connect_options(options, job),
+                snapshot: leader.snapshot.clone(),
+                encoding: leader.facts.encoding.clone(),
+                major,
+            };
+            Ok(Opened { leader: Some(leader), tools, choice, view: Some(Box::new(view)), _lock: None })
         }
         Reach::Prefixed { .. } => open_through(source, options, job).await,
     }
+}
+
+fn method(source: &Source, options: &BackupOptions) -> MethodChoice {
+    source.method.unwrap_or(options.method)
 }
 
 /// How psql is run through the source's prefix, if it has one.
@@ -76,7 +93,8 @@ async fn open_through(source: &Source, options: &BackupOptions, job: &Job) -> Re
         };
     let major = leader.as_ref().map(|leader| leader.facts.major());
     let tools = Toolbox::prefixed(&psql, major).await?;
-    Ok(Opened { leader, tools, _lock: lock })
+    let choice = choose(method(source, options), options.jobs, &source.name, None).await?;
+    Ok(Opened { leader, tools, choice, view: None, _lock: lock })
 }
 
 /// Ends what a killed `docker exec` leaves behind: its pg_dump goes on inside the container. Only this run can own

@@ -11,10 +11,10 @@ use serde::Serialize;
 
 use super::sealing::Sealing;
 use super::{BackupOptions, BackupSummary, RunSummary, one, stall};
-use crate::source::{Reach, Source};
+use crate::source::Source;
 
 pub(super) async fn run(
-    databases: Vec<(Name, Result<Reach>)>,
+    databases: Vec<(Name, Result<Source>)>,
     store: &Store,
     options: &BackupOptions,
     job: &Job,
@@ -31,8 +31,8 @@ pub(super) async fn run(
     };
     begin(&start, store, &journal, options, job).await?;
     let mut results = Vec::new();
-    for (name, reach) in databases {
-        let result = Box::pin(back_up(&name, reach, &run, store, &journal, options, job)).await;
+    for (name, source) in databases {
+        let result = Box::pin(back_up(source, &run, store, &journal, options, job)).await;
         let result = result.map_err(|error| error.while_doing(format!("back up {name}")));
         results.push((name, result));
     }
@@ -55,8 +55,7 @@ async fn begin(start: &RunStart, store: &Store, journal: &Journal, options: &Bac
 }
 
 async fn back_up(
-    name: &Name,
-    reach: Result<Reach>,
+    source: Result<Source>,
     run: &RunId,
     store: &Store,
     journal: &Journal,
@@ -64,7 +63,7 @@ async fn back_up(
     job: &Job,
 ) -> Result<BackupSummary> {
     job.check()?;
-    let source = Source { name: name.clone(), reach: reach? };
+    let source = source?;
     let (watched, stalled) = stall::watch(job, options.stall_timeout);
     let work = Box::pin(one::back_up(&source, run, store, journal, options, &watched));
     stall::end_when_stalled(work, stalled, &watched).await

@@ -9,15 +9,19 @@ mod facts;
 mod locks;
 mod properties;
 mod relations;
+mod sequences;
+mod tables;
 
 use std::time::Duration;
 
 use lifeboat_core::catalog::Catalog;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
 
 pub(crate) use facts::Facts;
 pub(crate) use properties::{database_sql, statements as property_statements, template_statement};
 pub(crate) use relations::{SourceRelation, account_for};
+pub(crate) use sequences::SequenceValue;
+pub(crate) use tables::{LoadedInto, SourceTable};
 
 use serde::Deserialize;
 
@@ -99,6 +103,44 @@ impl Leader {
         Ok((catalog, (!unread.is_empty()).then_some(warning)))
     }
 
+    /// The tables whose rows are dumped.
+    pub(crate) async fn tables(&mut self) -> Result<Vec<SourceTable>> {
+        tables::read(&mut *self.session, &self.relations).await
+    }
+
+    /// The values of sequences, as they are now: to be read after the last row.
+    pub(crate) async fn sequence_values(&mut self) -> Result<Vec<SequenceValue>> {
+        sequences::read(&mut *self.session, &self.relations).await
+    }
+
+    /// The extension that keeps rows of its tables where COPY of those tables does not find them, if there is one.
+    pub(crate) fn extension_that_forbids_copy(&self) -> Option<&str> {
+        let mut names = self.properties.extensions.iter().map(|extension| extension.name.as_str());
+        names.find(|name| FORBID_COPY.contains(name))
+    }
+
+    /// How many more connections the server, the database and the role allow.
+    pub(crate) async fn free_connections(&mut self) -> Result<i64> {
+        let free = value(&mut *self.session, FREE_CONNECTIONS).await?;
+        free.parse().kind_of(Kind::Failure, || format!("read the number of free connections: {free}"))
+    }
+
+    /// Texts in the database's encoding, as its script has them.
+    pub(crate) async fn encode(&mut self, texts: &[String]) -> Result<Vec<Vec<u8>>> {
+        if matches!(self.facts.encoding.as_str(), "UTF8" | "SQL_ASCII") || texts.iter().all(|text| text.is_ascii()) {
+            return Ok(texts.iter().map(|text| text.clone().into_bytes()).collect());
+        }
+        let list: Vec<_> = texts.iter().map(|text| quote_literal(text)).collect();
+        let query = format!(
+            "SELECT encode(convert_to(t, {}), 'hex') AS text FROM unnest(ARRAY[{}]::text[]) WITH ORDINALITY AS a (t, n) ORDER BY n",
+            quote_literal(&self.facts.encoding),
+            list.join(", ")
+        );
+        let encoded: Vec<Decoded> = rows(&mut *self.session, &query).await?;
+        let bytes = |row: Decoded| hex::decode(row.text).kind_of(Kind::Failure, || "read encoded names".into());
+        encoded.into_iter().map(bytes).collect()
+    }
+
     /// Texts that are in the database's encoding, converted by the server: it knows every encoding it stores.
     pub(crate) async fn decode(&mut self, texts: &[&[u8]]) -> Result<Vec<String>> {
         let list: Vec<_> = texts.iter().map(|text| format!("'\\x{}'", hex::encode(text))).collect();
@@ -136,6 +178,21 @@ async fn take_run_lock(session: &mut dyn Session) -> Result<()> {
         .hint("wait for the other run, or end it"))
 }
 
+/// Their tables are made of others: rows by chunks, shards and columns.
+const FORBID_COPY: &[&str] = &["timescaledb", "citus"];
+/// A limit of -1 is none. Superusers have neither the database's nor the role's limit, and need none of what is theirs alone.
+const FREE_CONNECTIONS: &str = "
+SELECT least(
+    current_setting('max_connections')::int
+        - (SELECT coalesce(sum(setting::int), 0) FROM pg_settings
+           WHERE name IN ('superuser_reserved_connections', 'reserved_connections'))
+        - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+    (SELECT CASE WHEN datconnlimit < 0 OR r.rolsuper THEN 1000000 ELSE datconnlimit END
+        - (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid AND a.backend_type = 'client backend')
+     FROM pg_database d WHERE datname = current_database()),
+    CASE WHEN r.rolconnlimit < 0 OR r.rolsuper THEN 1000000 ELSE r.rolconnlimit END
+        - (SELECT count(*) FROM pg_stat_activity a WHERE a.usesysid = r.oid AND a.backend_type = 'client backend'))::text
+FROM pg_roles r WHERE rolname = session_user";
 const SNAPSHOT_TRIES: u32 = 3;
 const OLDEST_MAJOR: u32 = 12;
 /// An advisory lock of the database; the number is "lifeboat" in ASCII.

@@ -31,7 +31,21 @@ pub(crate) struct SourceRelation {
 impl SourceRelation {
     /// Whether pg_dump reads rows of it, so that it must be locked.
     pub(super) fn is_locked(&self) -> bool {
-        matches!(self.kind.as_str(), "r" | "p") && (self.extension.is_none() || self.configuration)
+        matches!(self.kind.as_str(), "r" | "p") && self.is_dumped()
+    }
+
+    /// Whether a dump has rows that lie in it.
+    pub(super) fn has_dumped_rows(&self) -> bool {
+        self.kind == "r" && self.is_dumped() && !self.unreadable
+    }
+
+    /// Whether a dump sets its value.
+    pub(super) fn has_dumped_value(&self) -> bool {
+        self.kind == "S" && self.is_dumped() && !self.unreadable
+    }
+
+    fn is_dumped(&self) -> bool {
+        self.extension.is_none() || self.configuration
     }
 }
 

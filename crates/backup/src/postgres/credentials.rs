@@ -74,6 +74,11 @@ impl ClientFiles {
         Ok(files)
     }
 
+    /// The private directory.
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     /// Gives a child an environment of its own, in which libpq finds these files and nothing of ours.
     pub fn apply(&self, command: &mut Command, call: &ToolCall<'_>) {
         command

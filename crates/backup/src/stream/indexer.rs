@@ -20,6 +20,8 @@ pub(super) struct Cuts {
     pub(super) parts_max: u64,
     pub(super) chunk_bytes: u64,
     pub(super) sql_range_bytes: u64,
+    /// Which piece of the backup's script this is.
+    pub(super) piece: Piece,
 }
 
 /// What the script held, in order; where it lies is known to whoever wrote it.
@@ -98,6 +100,7 @@ const PREAMBLE: &[u8] = b"SET lc_monetary = 'C';\n";
 impl<O: Output> Indexer<O> {
     /// Begins the script, in the object that `output` has begun.
     pub(super) fn new(output: O, cuts: Cuts) -> Result<Self> {
+        let section = first_section(cuts.piece);
         let mut state = State {
             output,
             cuts,
@@ -108,12 +111,14 @@ impl<O: Output> Indexer<O> {
             outline: Outline::default(),
             positions: HashMap::new(),
             statement: Vec::new(),
-            section: Section::PreData,
-            range_section: Section::PreData,
+            section,
+            range_section: section,
             range_has_statements: true,
             block: None,
         };
-        state.write(PREAMBLE)?;
+        if begins_script(cuts.piece) {
+            state.write(PREAMBLE)?;
+        }
         state.end_sql_range()?;
         Ok(Self { lexer: Lexer::new(), state })
     }
@@ -317,10 +322,22 @@ impl<O: Output> State<O> {
     }
 
     fn roll_over(&mut self) -> Result<()> {
-        let next = Piece::Dump.object(self.objects);
+        let next = self.cuts.piece.object(self.objects);
         self.objects += 1;
         self.object_bytes = 0;
         self.output.next_object(next)
+    }
+}
+
+fn begins_script(piece: Piece) -> bool {
+    matches!(piece, Piece::Dump | Piece::PreData)
+}
+
+fn first_section(piece: Piece) -> Section {
+    match piece {
+        Piece::Dump | Piece::PreData => Section::PreData,
+        Piece::Data | Piece::LargeObjects | Piece::Sequences => Section::Data,
+        Piece::PostData => Section::PostData,
     }
 }
 

@@ -1,4 +1,5 @@
-//! The method `stream`: one plain `pg_dump`, indexed and fingerprinted from its own output.
+//! The method `stream`: one plain `pg_dump`, indexed and fingerprinted from its own output. The other method has the pieces of
+//! its script that tools print indexed here too.
 
 mod handoff;
 mod indexer;
@@ -22,13 +23,15 @@ use output::{Objects, ScriptWriter, Written};
 use crate::backup::Objects as UploadedObjects;
 use crate::tools::{ExitGate, run};
 
-/// Runs `pg_dump`, already told its snapshot, and writes its script as objects of the backup.
+/// Runs `tool`, which prints a `piece` of the script, and writes that as objects of the backup.
 ///
 /// # Errors
-/// [`Kind::Integrity`] when its output is not a complete dump; those of the tool and of the store.
+/// [`Kind::Integrity`] when its output is not complete; those of the tool and of the store.
 pub(crate) async fn dump(
     job: &Job,
-    pg_dump: Command,
+    command: Command,
+    tool: &str,
+    piece: Piece,
     objects: UploadedObjects,
     upload: &UploadOptions,
     chunk_bytes: u64,
@@ -38,16 +41,17 @@ pub(crate) async fn dump(
         parts_max: upload.parts_max,
         chunk_bytes,
         sql_range_bytes: SQL_RANGE_BYTES,
+        piece,
     };
     let counting = job.clone();
-    run(job, pg_dump, "pg_dump", move |output, gate| index(&counting, output, gate, objects, cuts)).await
+    run(job, command, tool, move |output, gate| index(&counting, output, gate, objects, cuts)).await
 }
 
 /// Reads on this thread and compresses on another.
 fn index(job: &Job, output: PipeReader, gate: ExitGate, objects: UploadedObjects, cuts: Cuts) -> Result<Script> {
     let (giver, taker) = handoff();
     std::thread::scope(|scope| {
-        let writing = scope.spawn(|| write(taker, objects));
+        let writing = scope.spawn(|| write(taker, objects, cuts.piece));
         let outline = read(job, output, gate, Indexer::new(giver, cuts));
         let written = writing.join().map_err(|_| Error::new(Kind::Failure, "compress: the thread panicked"))?;
         // What ended the writer ended the reader.
@@ -63,7 +67,7 @@ fn read(job: &Job, mut output: PipeReader, gate: ExitGate, indexer: Result<Index
     let mut indexer = indexer?;
     let mut slice = vec![0; SLICE_BYTES];
     loop {
-        let read = output.read(&mut slice).kind_of(Kind::Failure, || "read the output of pg_dump".into())?;
+        let read = output.read(&mut slice).kind_of(Kind::Failure, || "read the script that a tool prints".into())?;
         if read == 0 {
             break;
         }
@@ -81,8 +85,8 @@ fn read(job: &Job, mut output: PipeReader, gate: ExitGate, indexer: Result<Index
 }
 
 /// `None` when the script was given up: its last object is then never completed.
-fn write(taker: Taker, objects: UploadedObjects) -> Result<Option<Written>> {
-    let mut writer = ScriptWriter::new(objects, Piece::Dump.object(0))?;
+fn write(taker: Taker, objects: UploadedObjects, piece: Piece) -> Result<Option<Written>> {
+    let mut writer = ScriptWriter::new(objects, piece.object(0))?;
     if taker.apply(&mut writer)? { writer.finish().map(Some) } else { Ok(None) }
 }
 

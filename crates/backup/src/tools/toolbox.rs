@@ -96,6 +96,24 @@ impl Toolbox {
         command
     }
 
+    /// A call of `tool` that needs no server.
+    pub(crate) fn offline(&self, tool: &str) -> Command {
+        let mut command = self.bare(tool);
+        if let How::Local { .. } = &self.how {
+            command.env_clear().env("LANG", "C").env("LC_MESSAGES", "C");
+        }
+        command
+    }
+
+    /// A new file that only we and the tools of this host can read, gone with the toolbox.
+    pub(crate) fn private_file(&self) -> Result<tempfile::NamedTempFile> {
+        let made = match &self.how {
+            How::Local { files, .. } => tempfile::NamedTempFile::new_in(files.directory()),
+            How::Prefixed(_) => tempfile::NamedTempFile::new(),
+        };
+        made.kind_of(Kind::Failure, || "make a file for the schema archive".into())
+    }
+
     fn bare(&self, tool: &str) -> Command {
         match &self.how {
             How::Local { folder, .. } => Command::new(folder.join(tool)),

@@ -55,17 +55,24 @@ pub struct UploadedObject {
 pub struct Uploader {
     store: Store,
     journal: Journal,
-    parts: mpsc::UnboundedReceiver<Part>,
-    sender: mpsc::UnboundedSender<Part>,
+    orders: mpsc::UnboundedReceiver<Order>,
+    sender: mpsc::UnboundedSender<Order>,
     permits: Arc<Semaphore>,
 }
 
 /// A writer's end: the parts of one object.
 pub struct Parts {
     name: String,
-    sender: mpsc::UnboundedSender<Part>,
+    sender: mpsc::UnboundedSender<Order>,
     permits: Arc<Semaphore>,
     runtime: Handle,
+}
+
+/// What a writer wants done.
+enum Order {
+    Store(Part),
+    /// The object of this name will not be completed.
+    GiveUp(String),
 }
 
 struct Part {
@@ -78,7 +85,7 @@ struct Part {
 /// Makes writers' ends; dropped when no further object will come.
 #[derive(Clone)]
 pub struct Writers {
-    sender: mpsc::UnboundedSender<Part>,
+    sender: mpsc::UnboundedSender<Order>,
     permits: Arc<Semaphore>,
     runtime: Handle,
 }
@@ -87,10 +94,10 @@ impl Uploader {
     /// An uploader, and what makes its writers' ends. To be called within a Tokio runtime.
     #[must_use]
     pub fn new(store: &Store, journal: &Journal, options: &UploadOptions) -> (Self, Writers) {
-        let (sender, parts) = mpsc::unbounded_channel();
+        let (sender, orders) = mpsc::unbounded_channel();
         let permits = Arc::new(Semaphore::new(options.parts_in_flight.max(1)));
         let writers = Writers { sender: sender.clone(), permits: Arc::clone(&permits), runtime: Handle::current() };
-        (Self { store: store.clone(), journal: journal.clone(), parts, sender, permits }, writers)
+        (Self { store: store.clone(), journal: journal.clone(), orders, sender, permits }, writers)
     }
 
     /// Sends parts until every writer's end is dropped; gives the objects in the order they were completed.
@@ -99,16 +106,16 @@ impl Uploader {
     /// [`Kind::Cancelled`](crate::Kind::Cancelled) after a cancellation or when a writer gave an object up; the store's own errors. Whatever
     /// was open is aborted before this returns; what cannot be aborted stays in the journal for the next run.
     pub async fn run(self, job: &Job) -> Result<Vec<UploadedObject>> {
-        let Self { store, journal, mut parts, sender, permits } = self;
+        let Self { store, journal, mut orders, sender, permits } = self;
         drop(sender);
         // A child of the caller's: after an error it ends the calls that are still under way.
         let job = Job::new(Arc::clone(&job.monitor), job.cancel.child_token());
         let mut sending = Sending::new(&store, &journal, &job);
-        let result = sending.all(&mut parts).await;
+        let result = sending.all(&mut orders).await;
         if result.is_err() {
             // Writers that wait for a permit or hand over a part are told to stop.
             permits.close();
-            drop(parts);
+            drop(orders);
             job.cancel.cancel();
             sending.abort().await;
         }
@@ -122,12 +129,18 @@ impl Writers {
     pub fn object(&self, name: String) -> Parts {
         Parts { name, sender: self.sender.clone(), permits: Arc::clone(&self.permits), runtime: self.runtime.clone() }
     }
+
+    /// Gives up the object called `name`, whose last part was not handed over: its upload is aborted, the run goes on.
+    pub fn give_up(&self, name: String) {
+        // An uploader that is gone has aborted it.
+        let _ = self.sender.send(Order::GiveUp(name));
+    }
 }
 
 impl PartSink for Parts {
     fn part(&mut self, bytes: Bytes, last: bool) -> Result<()> {
         let permit = self.runtime.block_on(Arc::clone(&self.permits).acquire_owned()).map_err(|_| cancelled())?;
         let part = Part { name: self.name.clone(), bytes, last, _permit: permit };
-        self.sender.send(part).map_err(|_| cancelled())
+        self.sender.send(Order::Store(part)).map_err(|_| cancelled())
     }
 }

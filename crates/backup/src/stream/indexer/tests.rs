@@ -4,6 +4,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use lifeboat_core::codec::{Fingerprint, ObjectWriter, PartSink, Sha256, gunzip};
 use lifeboat_core::index::{Content, Section};
+use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Kind, Result};
 
 use super::super::output::{Objects, ScriptWriter};
@@ -36,7 +37,8 @@ impl PartSink for KeptObject {
     }
 }
 
-const WIDE: Cuts = Cuts { part_bytes: 1 << 20, parts_max: 10_000, chunk_bytes: 1 << 30, sql_range_bytes: 1 << 20 };
+const WIDE: Cuts =
+    Cuts { part_bytes: 1 << 20, parts_max: 10_000, chunk_bytes: 1 << 30, sql_range_bytes: 1 << 20, piece: Piece::Dump };
 
 const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET statement_timeout = 0;\n
 --\n-- Name: a; Type: TABLE; Schema: public; Owner: o\n--\n\nCREATE TABLE public.a (x integer, y text);\n\n
@@ -83,7 +85,7 @@ fn fingerprint(lines: &[&str]) -> Fingerprint {
 fn the_objects_are_the_preamble_and_the_dump_in_slices_and_parts_of_any_size() {
     for slice in [1, 7, 64, 4096] {
         for part_bytes in [50, 1 << 20] {
-            let cuts = Cuts { part_bytes, parts_max: 5, chunk_bytes: 8, sql_range_bytes: 30 };
+            let cuts = Cuts { part_bytes, parts_max: 5, chunk_bytes: 8, sql_range_bytes: 30, piece: Piece::Dump };
             let (script, objects) = index(DUMP, slice, cuts).unwrap();
             let sql: Vec<u8> = (0..script.ranges.len()).flat_map(|at| read(&script, &objects, at)).collect();
             assert_eq!(String::from_utf8(sql).unwrap(), String::from_utf8(PREAMBLE.to_vec()).unwrap() + DUMP);
@@ -162,6 +164,7 @@ fn a_dump_cut_anywhere_is_refused() {
 mod against_a_model {
     use lifeboat_core::codec::Fingerprint;
     use lifeboat_core::index::{Content, Range};
+    use lifeboat_core::store::layout::Piece;
     use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 
     use super::{Cuts, PREAMBLE, index, read};
@@ -179,6 +182,7 @@ mod against_a_model {
                 parts_max,
                 chunk_bytes,
                 sql_range_bytes,
+                piece: Piece::Dump,
             },
         )
     }

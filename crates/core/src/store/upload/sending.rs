@@ -11,9 +11,9 @@ use tokio::sync::mpsc;
 
 use super::super::Store;
 use super::super::journal::{Entry, Journal};
-use super::abort::abort_all;
+use super::abort::{abort, abort_all};
 use super::calls::{complete, create, put_part, put_whole};
-use super::{Part, UploadedObject};
+use super::{Order, Part, UploadedObject};
 use crate::error::Result;
 use crate::job::{Job, cancelled};
 use crate::monitor::Counter;
@@ -23,7 +23,7 @@ pub(super) struct Sending<'a> {
     store: &'a Store,
     journal: &'a Journal,
     job: &'a Job,
-    calls: FuturesUnordered<Pin<Box<dyn Future<Output = Result<Done>> + Send + 'a>>>,
+    calls: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send + 'a>>>,
     objects: HashMap<String, Object>,
 }
 
@@ -36,12 +36,14 @@ struct Object {
     last_taken: bool,
     stored: Vec<(usize, PartId)>,
     length: u64,
+    calls: usize,
+    given_up: bool,
 }
 
-/// A call that worked.
+/// A call that ended.
 struct Done {
     name: String,
-    what: What,
+    what: Result<What>,
 }
 
 enum What {
@@ -49,6 +51,7 @@ enum What {
     Part { position: usize, id: PartId, length: u64 },
     Whole { length: u64 },
     Completed,
+    Aborted,
 }
 
 impl<'a> Sending<'a> {
@@ -57,18 +60,20 @@ impl<'a> Sending<'a> {
     }
 
     /// Sends what comes until no more can come; gives the objects in the order they were completed.
-    pub(super) async fn all(&mut self, parts: &mut mpsc::UnboundedReceiver<Part>) -> Result<Vec<UploadedObject>> {
+    pub(super) async fn all(&mut self, orders: &mut mpsc::UnboundedReceiver<Order>) -> Result<Vec<UploadedObject>> {
         let mut completed = Vec::new();
         loop {
-            let more_may_come = !parts.is_closed() || !parts.is_empty();
+            let more_may_come = !orders.is_closed() || !orders.is_empty();
             if !more_may_come && self.calls.is_empty() {
                 break;
             }
             tokio::select! {
-                part = parts.recv(), if more_may_come => if let Some(part) = part {
-                    self.take(part);
+                order = orders.recv(), if more_may_come => match order {
+                    Some(Order::Store(part)) => self.take(part),
+                    Some(Order::GiveUp(name)) => self.give_up(name),
+                    None => {}
                 },
-                Some(done) = self.calls.next() => completed.extend(self.settle(done?)),
+                Some(done) = self.calls.next() => completed.extend(self.settle(done)?),
                 () = self.job.cancel.cancelled() => return Err(cancelled()),
             }
         }
@@ -79,7 +84,7 @@ impl<'a> Sending<'a> {
     pub(super) async fn abort(mut self) {
         let mut open: Vec<_> = self.objects.into_values().filter_map(|object| object.upload).collect();
         while let Some(ended) = self.calls.next().await {
-            if let Ok(Done { what: What::Begun(entry), .. }) = ended {
+            if let Ok(What::Begun(entry)) = ended.what {
                 open.push(entry);
             }
         }
@@ -99,60 +104,98 @@ impl<'a> Sending<'a> {
         if position == 0 { self.create(name) } else { self.put_waiting(&name) }
     }
 
+    /// Lets go of an object's parts. Its upload is aborted when no call for it is under way any more.
+    fn give_up(&mut self, name: String) {
+        let Some(object) = self.objects.get_mut(&name) else { return };
+        object.given_up = true;
+        object.waiting.clear();
+        self.abort_given_up(name);
+    }
+
+    fn abort_given_up(&mut self, name: String) {
+        let Some(object) = self.objects.get_mut(&name).filter(|object| object.calls == 0) else { return };
+        let Some(entry) = object.upload.take() else {
+            self.objects.remove(&name);
+            return;
+        };
+        let store = self.store;
+        self.call(name, async move {
+            // One that stays is the next run's, by the journal.
+            if abort(store, &entry.upload).await {
+                entry.close();
+            }
+            Ok(What::Aborted)
+        });
+    }
+
     /// Notes what was done, and begins what had to wait for it.
-    fn settle(&mut self, done: Done) -> Option<UploadedObject> {
+    fn settle(&mut self, done: Done) -> Result<Option<UploadedObject>> {
         let Done { name, what } = done;
         let object = self.objects.get_mut(&name).expect("an object stays until it is completed");
-        match what {
+        object.calls -= 1;
+        if object.given_up {
+            if let Ok(What::Begun(entry)) = what {
+                object.upload = Some(entry);
+            }
+            self.abort_given_up(name);
+            return Ok(None);
+        }
+        match what? {
             What::Begun(entry) => {
                 object.upload = Some(entry);
                 self.put_waiting(&name);
-                None
+                Ok(None)
             }
             What::Part { position, id, length } => {
                 self.job.count(Counter::StoredBytes, length);
                 object.length += length;
                 object.stored.push((position, id));
                 self.complete_when_whole(name);
-                None
+                Ok(None)
             }
             What::Whole { length } => {
                 self.job.count(Counter::StoredBytes, length);
                 object.length = length;
-                self.finish(name)
+                Ok(self.finish(name))
             }
-            What::Completed => self.finish(name),
+            What::Completed | What::Aborted => Ok(self.finish(name)),
         }
     }
 
-    fn put_whole(&self, part: Part) {
-        let (store, job) = (self.store, self.job);
-        self.calls.push(Box::pin(async move {
-            put_whole(store, job, &part).await?;
-            Ok(Done { what: What::Whole { length: part.bytes.len() as u64 }, name: part.name })
-        }));
+    /// Begins a call for an object.
+    fn call(&mut self, name: String, call: impl Future<Output = Result<What>> + Send + 'a) {
+        if let Some(object) = self.objects.get_mut(&name) {
+            object.calls += 1;
+        }
+        self.calls.push(Box::pin(async move { Done { what: call.await, name } }));
     }
 
-    fn create(&self, name: String) {
+    fn put_whole(&mut self, part: Part) {
+        let (store, job) = (self.store, self.job);
+        self.call(part.name.clone(), async move {
+            put_whole(store, job, &part).await?;
+            Ok(What::Whole { length: part.bytes.len() as u64 })
+        });
+    }
+
+    fn create(&mut self, name: String) {
         let (store, journal, job) = (self.store, self.journal, self.job);
-        self.calls.push(Box::pin(async move {
-            let entry = create(store, journal, job, &name).await?;
-            Ok(Done { name, what: What::Begun(entry) })
-        }));
+        let object = name.clone();
+        self.call(object, async move { create(store, journal, job, &name).await.map(What::Begun) });
     }
 
     fn put_waiting(&mut self, name: &str) {
         let (store, job) = (self.store, self.job);
         let Some(object) = self.objects.get_mut(name) else { return };
         let Some(entry) = &object.upload else { return };
-        for (position, part) in object.waiting.drain(..) {
-            let upload = entry.upload.id.clone();
+        let upload = entry.upload.id.clone();
+        for (position, part) in std::mem::take(&mut object.waiting) {
+            let upload = upload.clone();
             // The future holds the part and with it its permit.
-            self.calls.push(Box::pin(async move {
+            self.call(name.to_owned(), async move {
                 let id = put_part(store, job, &upload, position, &part).await?;
-                let length = part.bytes.len() as u64;
-                Ok(Done { name: part.name, what: What::Part { position, id, length } })
-            }));
+                Ok(What::Part { position, id, length: part.bytes.len() as u64 })
+            });
         }
     }
 
@@ -166,10 +209,11 @@ impl<'a> Sending<'a> {
         object.stored.sort_by_key(|(position, _)| *position);
         let parts = object.stored.drain(..).map(|(_, id)| id).collect();
         let (upload, length) = (entry.upload.id.clone(), object.length);
-        self.calls.push(Box::pin(async move {
+        let object = name.clone();
+        self.call(object, async move {
             complete(store, job, &name, &upload, parts, length).await?;
-            Ok(Done { name, what: What::Completed })
-        }));
+            Ok(What::Completed)
+        });
     }
 
     fn finish(&mut self, name: String) -> Option<UploadedObject> {

@@ -168,6 +168,29 @@ async fn no_object_waits_for_another_to_begin_or_to_complete() {
 }
 
 #[tokio::test]
+async fn an_object_that_is_given_up_is_aborted_and_the_others_are_stored() {
+    let world = World::new();
+    let watched = &world.watched;
+    let (uploader, writers) = Uploader::new(&world.store, &world.journal, &UploadOptions::default());
+    let write = async move {
+        let mut parts = writers.object("slow".to_owned());
+        let first = tokio::task::spawn_blocking(move || parts.part("first".into(), false));
+        watched.begun.notified().await;
+        first.await.unwrap().unwrap();
+        // While the store has not told the upload's id yet, and an object nobody has heard of.
+        writers.give_up("slow".to_owned());
+        writers.give_up("never begun".to_owned());
+        watched.let_begin.notify_one();
+        write(&writers, "fast");
+    };
+    let (objects, ()) = tokio::join!(uploader.run(&world.job), write);
+    let names: Vec<_> = objects.unwrap().into_iter().map(|object| object.name).collect();
+    assert_eq!(names, ["fast"]);
+    assert_eq!(world.made_and_aborted(), (2, 1));
+    assert!(world.journal_is_empty());
+}
+
+#[tokio::test]
 async fn what_a_dead_run_left_open_is_aborted_by_the_path_it_was_made_under() {
     let world = World::new();
     let path = world.store.path("left");

@@ -1,0 +1,267 @@
+//! One connection that dumps chunks under the leader's snapshot.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use lifeboat_core::monitor::Counter;
+use lifeboat_core::{Error, Job, Kind, Result};
+
+use super::blocks::DataObject;
+use super::lane::Lane;
+use super::plan::Chunk;
+use super::queue::Queue;
+use super::{DumpedTable, Limits};
+use crate::leader::ROW_SETTINGS;
+use crate::postgres::{DirectSession, Session as _, quote_ident, quote_literal, sqlstate_of};
+
+/// What all workers of a dump share.
+pub(super) struct Shared {
+    pub(super) job: Job,
+    pub(super) queue: Queue,
+    pub(super) tables: Vec<DumpedTable>,
+    pub(super) snapshot: String,
+    pub(super) encoding: String,
+    pub(super) limits: Limits,
+}
+
+/// A session under the snapshot, and the objects it fills.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    session: DirectSession,
+    lane: Lane,
+    /// Chunks whose objects are not finished.
+    unfinished: Vec<Chunk>,
+    objects: Vec<DataObject>,
+}
+
+/// How a chunk ended.
+enum Ended {
+    Done,
+    /// Others hold the table; nothing of it was written.
+    Locked(Error),
+    /// The connection is gone.
+    Lost(Error),
+}
+
+impl Worker {
+    /// Joins the snapshot. To be done by all workers before the first row: who joins later may find it gone.
+    pub(super) async fn join(shared: Arc<Shared>, session: DirectSession, lane: Lane) -> Result<Self> {
+        let mut worker = Self { shared, session, lane, unfinished: Vec::new(), objects: Vec::new() };
+        worker.session.execute(&set_up(&worker.shared.limits)).await?;
+        worker.begin().await?;
+        Ok(worker)
+    }
+
+    /// Dumps chunks until all are safe; gives the objects it filled.
+    ///
+    /// # Errors
+    /// [`Kind::TryAgain`] when a table stays locked by others; what the server says to a COPY; a lost connection, when this was
+    /// the last worker.
+    pub(super) async fn work(mut self) -> Result<Vec<DataObject>> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            let Some(chunk) = shared.queue.take() else {
+                self.settle().await?;
+                if shared.queue.wait().await {
+                    continue;
+                }
+                break;
+            };
+            match self.dump(chunk.clone()).await? {
+                Ended::Done if self.lane.object_bytes() >= shared.limits.object_bytes => self.settle().await?,
+                Ended::Done => {}
+                Ended::Locked(error) => self.put_off(chunk, error).await?,
+                Ended::Lost(error) => return self.lost(error).await,
+            }
+        }
+        self.last_word().await?;
+        Ok(self.objects)
+    }
+
+    async fn begin(&mut self) -> Result<()> {
+        let snapshot = quote_literal(&self.shared.snapshot);
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {snapshot}");
+        self.session.execute(&begin).await.map_err(|error| error.while_doing("join the snapshot"))
+    }
+
+    /// Objects so far are finished; their chunks are safe.
+    async fn settle(&mut self) -> Result<()> {
+        if !self.unfinished.is_empty() {
+            self.objects.extend(self.lane.finish().await?);
+            self.shared.queue.settle(std::mem::take(&mut self.unfinished).len());
+        }
+        Ok(())
+    }
+
+    async fn dump(&mut self, chunk: Chunk) -> Result<Ended> {
+        let shared = Arc::clone(&self.shared);
+        let table = &shared.tables[chunk.table];
+        self.unfinished.push(chunk.clone());
+        match shared.job.run(self.copy(table, &chunk)).await {
+            Ok(()) => Ok(Ended::Done),
+            Err(error) if sqlstate_of(&error) == Some(LOCK_NOT_AVAILABLE) => {
+                self.unfinished.pop();
+                Ok(Ended::Locked(error))
+            }
+            Err(error) if self.is_lost(&error) => Ok(Ended::Lost(error)),
+            Err(error) => {
+                Err(explain(error).while_doing(format!("dump {}.{}", table.source.schema, table.source.name)))
+            }
+        }
+    }
+
+    async fn copy(&mut self, table: &DumpedTable, chunk: &Chunk) -> Result<()> {
+        let statement = copy_statement(table, chunk, &self.shared.encoding);
+        let stream = self.session.client().copy_out(&statement).await;
+        let mut stream = pin!(stream.map_err(|error| self.session.failed("begin COPY", error))?);
+        self.lane.begin(table.relation, table.copy_line.clone()).await?;
+        let mut counted = Counted::new(&self.shared.job);
+        while let Some(row) = stream.next().await {
+            let row = row.map_err(|error| self.session.failed("read rows", error))?;
+            counted.row(&row);
+            if !self.lane.try_rows(&row) {
+                self.lane.rows(&row).await?;
+            }
+        }
+        self.lane.end().await
+    }
+
+    /// Puts a chunk back whose table is locked. The failed COPY ended the transaction, and with it our part of the snapshot.
+    async fn put_off(&mut self, chunk: Chunk, error: Error) -> Result<()> {
+        let table = &self.shared.tables[chunk.table].source;
+        let tries = chunk.tries + 1;
+        if tries >= LOCK_TRIES {
+            let doing =
+                format!("dump {}.{}: others wait for it or hold it, {tries} times over", table.schema, table.name);
+            return Err(Error::new(Kind::TryAgain, doing)
+                .hint("run again apart from jobs that change tables, or raise --lock-timeout")
+                .caused_by(error));
+        }
+        self.shared.job.warn(&format!("{}.{} is locked by others; trying again later", table.schema, table.name));
+        self.shared.queue.give_back(vec![Chunk { tries, ..chunk }]);
+        self.session.execute("ROLLBACK").await?;
+        self.begin().await
+    }
+
+    /// Everything in objects that are not finished goes back to the others.
+    async fn lost(mut self, error: Error) -> Result<Vec<DataObject>> {
+        self.lane.give_up().await?;
+        let chunks = std::mem::take(&mut self.unfinished);
+        let count = chunks.len();
+        let others_are_left = self.shared.queue.leave();
+        self.shared.queue.give_back(chunks);
+        if !others_are_left {
+            return Err(error.while_doing("dump rows: the last connection was lost"));
+        }
+        let chain = error.chain();
+        self.shared.job.warn(&format!("a connection was lost, others dump its {count} chunks again: {chain}"));
+        Ok(self.objects)
+    }
+
+    fn is_lost(&self, error: &Error) -> bool {
+        error.kind() == Kind::Database
+            && (self.session.client().is_closed() || sqlstate_of(error).is_some_and(|state| state.starts_with("57P0")))
+    }
+
+    /// An error that came after the last row of a COPY shows in the next statement of its transaction only.
+    async fn last_word(&mut self) -> Result<()> {
+        self.session.execute("SELECT 1").await.map_err(|error| error.while_doing("end the dump of rows"))
+    }
+}
+
+/// Rows on their way to the monitor, some at a time.
+struct Counted<'a> {
+    job: &'a Job,
+    rows: u64,
+    bytes: u64,
+}
+
+impl<'a> Counted<'a> {
+    fn new(job: &'a Job) -> Self {
+        Self { job, rows: 0, bytes: 0 }
+    }
+
+    fn row(&mut self, row: &[u8]) {
+        self.rows += 1;
+        self.bytes += row.len() as u64;
+        if self.bytes >= COUNTED_BYTES {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        self.job.count(Counter::SqlBytes, std::mem::take(&mut self.bytes));
+        self.job.count(Counter::Rows, std::mem::take(&mut self.rows));
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
+/// A range of pages is read as such, and by this process: the others are busy.
+fn set_up(limits: &Limits) -> String {
+    let mut settings: Vec<_> =
+        ROW_SETTINGS.iter().map(|(name, value)| format!("SET {name} = {}", quote_literal(value))).collect();
+    settings.push(format!("SET lock_timeout = {}", limits.lock_timeout.as_millis()));
+    settings.extend(WORKER_SETTINGS.iter().map(|(name, value)| format!("SET {name} = {value}")));
+    // Servers before the minor versions of August 2024 do not have it.
+    settings.push(
+        "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings \
+         WHERE name = 'restrict_nonsystem_relation_kind'"
+            .to_owned(),
+    );
+    settings.join("; ")
+}
+
+const WORKER_SETTINGS: &[(&str, &str)] = &[
+    ("row_security", "off"),
+    ("synchronize_seqscans", "off"),
+    ("enable_tidscan", "on"),
+    ("enable_seqscan", "off"),
+    ("max_parallel_workers_per_gather", "0"),
+];
+
+fn copy_statement(table: &DumpedTable, chunk: &Chunk, encoding: &str) -> String {
+    let source = &table.source;
+    let name = format!("{}.{}", quote_ident(&source.schema), quote_ident(&source.name));
+    let columns: Vec<_> = source.columns.iter().map(|column| quote_ident(column)).collect();
+    let columns = columns.join(", ");
+    let encoding = quote_literal(encoding);
+    let what = match (&source.condition, &chunk.pages) {
+        (None, None) if columns.is_empty() => name,
+        (None, None) => format!("{name} ({columns})"),
+        (Some(condition), _) => format!("(SELECT {columns} FROM ONLY {name} {condition})"),
+        (None, Some(pages)) => format!("(SELECT {columns} FROM ONLY {name} WHERE {})", page_condition(pages)),
+    };
+    format!("COPY {what} TO STDOUT (ENCODING {encoding})")
+}
+
+fn page_condition(pages: &std::ops::Range<u64>) -> String {
+    let from = format!("ctid >= '({},0)'::pg_catalog.tid", pages.start);
+    match pages.end {
+        u64::MAX => from,
+        end => format!("{from} AND ctid < '({end},0)'::pg_catalog.tid"),
+    }
+}
+
+/// Errors whose cause the server's own words do not name.
+fn explain(error: Error) -> Error {
+    match sqlstate_of(&error).map(ToOwned::to_owned).as_deref() {
+        Some(SERIALIZATION_FAILURE) => Error::new(Kind::TryAgain, "read rows under the snapshot")
+            .hint(
+                "a standby gives up queries that hold up replay: dump from the primary, turn hot_standby_feedback on, or raise \
+                 max_standby_streaming_delay",
+            )
+            .caused_by(error),
+        _ => error,
+    }
+}
+
+const LOCK_TRIES: u32 = 3;
+const COUNTED_BYTES: u64 = 1 << 20;
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const SERIALIZATION_FAILURE: &str = "40001";
