@@ -12,6 +12,7 @@
     reason = "this library serves tests only: whatever fails here is a failed test"
 )]
 
+pub mod canary;
 pub mod compare;
 pub mod depot;
 pub mod docker;
@@ -20,6 +21,7 @@ pub mod fixtures;
 pub mod guard;
 pub mod inventory;
 pub mod keyring;
+pub mod kills;
 pub mod lifeboat;
 pub mod made;
 pub mod proxy;
@@ -28,6 +30,8 @@ pub mod runtime;
 pub mod scratch;
 pub mod servers;
 pub mod stock;
+pub mod sweep;
+pub mod watched;
 pub mod way;
 
 pub use depot::{Backup, Depot};

@@ -19,6 +19,7 @@ use lifeboat_core::manifest::{Manifest, StoredManifest, StoredObject};
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind};
+use lifeboat_tests::keyring::{NOVEMBER, data_key, ring};
 use lifeboat_tests::{Database, Major, Postgres, run, unused_name};
 use object_store::memory::InMemory;
 use object_store::path::Path as Key;
@@ -27,7 +28,6 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::vault::tiny;
-use lifeboat_tests::keyring::{NOVEMBER, data_key, ring};
 
 const HEADER_BYTES: usize = 56;
 const CHUNK_BYTES: usize = 16_400;

@@ -13,12 +13,12 @@ use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{self, Store};
 use lifeboat_core::{Error, Kind, Result};
 use lifeboat_tests::compare::assert_same;
+use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, ring};
 use lifeboat_tests::{Database, Identity, Major, Seaweed, fixtures, run, unused_name};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use crate::vault::{Vault, tiny};
-use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, ring};
 
 fn store_at(url: &str) -> Store {
     let environment = Seaweed::shared().environment(Identity::Admin);

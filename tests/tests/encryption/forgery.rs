@@ -5,10 +5,10 @@ use lifeboat_core::codec::Sha256;
 use lifeboat_core::keys::{DataKey, KeyWrap as _, Recipient};
 use lifeboat_core::manifest::Manifest;
 use lifeboat_tests::compare::assert_same_but_settings;
+use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, SIGNER, STRANGER, public, public_id, ring};
 use lifeboat_tests::{Backup, Database, Major, Postgres, run};
 
 use crate::vault::{Vault, tiny};
-use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, SIGNER, STRANGER, public, public_id, ring};
 
 /// What an attacker wants restored.
 fn evil() -> Database<'static> {

@@ -1,13 +1,15 @@
 //! `kill -9` at moments all over an encrypted backup: whatever then claims to be a backup opens with the key.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use lifeboat_tests::{Lifeboat, Major, Postgres, scratch, unused_name};
+use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, public};
+use lifeboat_tests::kills::{kill_at_random_moments, length_of};
+use lifeboat_tests::sweep::long;
+use lifeboat_tests::{Lifeboat, Major, Postgres, unused_name};
 use tempfile::TempDir;
 
 use crate::vault::{Vault, tiny};
-use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, public};
 
 /// Verifies with either key what is listed as available and was not known so far; everything else is in flight.
 fn prove_new_backups(vault: &Vault, known: &mut BTreeSet<String>) {
@@ -35,23 +37,14 @@ fn a_killed_encrypted_backup_is_no_backup_or_a_whole_one() {
         let command = vault.backup_command(&database).args(["--keyring", &keyring, "--recipient", &public(OFFLINE)]);
         command.state_dir(state.path())
     };
-    // The first warms servers and caches.
-    backup().run().expect(0);
-    let began = Instant::now();
-    backup().run().expect(0);
-    let span = began.elapsed();
-
-    let moments: u32 = if std::env::var_os("LIFEBOAT_TEST_LONG").is_some() { 60 } else { 10 };
-    let (mut known, mut cut_short) = (BTreeSet::new(), 0);
-    for slice in 0..moments {
-        let within = Duration::from_micros(scratch::unique() % u64::try_from((span / moments).as_micros()).unwrap());
-        cut_short += u32::from(backup().spawn().kill_after(span * slice / moments + within));
+    let (mut known, moments) = (BTreeSet::new(), if long() { 60 } else { 10 });
+    let cut_short = kill_at_random_moments("a_killed_encrypted_backup", moments, length_of(backup), |moment| {
+        let cut_short = backup().spawn().kill_after(moment);
         database.wait_until_let_go();
         prove_new_backups(&vault, &mut known);
-    }
-    eprintln!("{cut_short} of {moments} kills within {span:?} cut a run short; {} backups", known.len());
-    assert!(cut_short * 2 > moments, "most kills came too late: only {cut_short} cut a run short");
-    assert!((2..=2 + moments as usize - cut_short as usize + 2).contains(&known.len()), "{} backups", known.len());
+        cut_short
+    });
+    assert!((2..=2 + (moments - cut_short) as usize + 2).contains(&known.len()), "{} backups", known.len());
     backup().run().expect(0);
     prove_new_backups(&vault, &mut known);
 }

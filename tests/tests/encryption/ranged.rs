@@ -8,12 +8,12 @@ use lifeboat_backup::{BackupOptions, BackupSummary, Reach, Source, backup};
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{self, UploadOptions};
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
+use lifeboat_tests::keyring::{NOVEMBER, ring};
 use lifeboat_tests::proxy::Call;
 use lifeboat_tests::{Database, Identity, NAME, Proxy, Seaweed, fixtures, unused_name};
 use tempfile::TempDir;
 
 use crate::vault::Vault;
-use lifeboat_tests::keyring::{NOVEMBER, ring};
 
 const CHUNK_BYTES: u64 = 16_400;
 

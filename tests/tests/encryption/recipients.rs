@@ -1,11 +1,11 @@
 //! A host that has only recipients: it backs up, it proves what is stored, and it cannot read.
 
 use lifeboat_tests::compare::assert_same;
+use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, public, public_id};
 use lifeboat_tests::{Backup, Lifeboat, Major, fixtures};
 use serde_json::Value;
 
 use crate::vault::{Vault, tiny};
-use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, public, public_id};
 
 /// A command of a host whose environment names a recipient, and no keyring.
 fn on_host(command: Lifeboat) -> Lifeboat {

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
+use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, public, public_id};
 use lifeboat_tests::proxy::Call;
 use lifeboat_tests::stock::assert_psql_makes_it_of;
 use lifeboat_tests::{Backup, Database, Fault, Identity, Major, Proxy, Seaweed, When, files, fixtures, unused_name};
 
 use crate::vault::Vault;
-use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, public, public_id};
 
 /// Backs up with a key that may only write; gives the calls.
 fn calls_of_a_backup(vault: &Vault, database: &Database<'_>, keyring: &str) -> Vec<Call> {

@@ -1,138 +1,48 @@
 //! The canary for keys: no byte of one is in an argument, a child, a log, an error, a stored object or a file of ours.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use base64::Engine as _;
-use lifeboat_core::keys::DataKey;
-use lifeboat_tests::{Backup, Database, Lifeboat, Outcome, files};
+use lifeboat_tests::canary::Canary;
+use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, OFFLINE, OTHER_NOVEMBER, SIGNER, data_key, public};
+use lifeboat_tests::watched::{Folders, Watched};
+use lifeboat_tests::{Backup, Database, Lifeboat, files};
 use tempfile::TempDir;
 
 use crate::vault::{Vault, tiny};
-use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, OFFLINE, OTHER_NOVEMBER, SIGNER, data_key, public};
 
 /// A database, a store, and folders of our own to search afterwards.
 struct Scene {
     vault: Vault,
     database: Database<'static>,
-    state: TempDir,
-    runtime: TempDir,
-    temporary: TempDir,
-}
-
-/// What was seen of one run.
-struct Seen {
-    outcome: Outcome,
-    children: String,
-    arguments: String,
-}
-
-/// One key, in every form in which it could get out.
-struct Canary {
-    bytes: [u8; 32],
-    texts: Vec<String>,
-}
-
-impl Canary {
-    fn new(bytes: &[u8; 32]) -> Canary {
-        use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-        let lower = hex::encode(bytes);
-        let listed = format!("{bytes:?}");
-        let texts = vec![
-            lower.to_uppercase()[..32].to_owned(),
-            lower[32..].to_owned(),
-            lower[..32].to_owned(),
-            // The last group depends on what follows.
-            STANDARD_NO_PAD.encode(bytes)[..40].to_owned(),
-            URL_SAFE_NO_PAD.encode(bytes)[..40].to_owned(),
-            listed[1..40].to_owned(),
-        ];
-        Canary { bytes: *bytes, texts }
-    }
-
-    fn of_entry(entry: &str) -> Canary {
-        let digits = entry.split("secret = \"").nth(1).unwrap();
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(&digits[..64], &mut bytes).unwrap();
-        Canary::new(&bytes)
-    }
-
-    fn of_data_key(key: &DataKey) -> Canary {
-        Canary::new(key.secret().expose())
-    }
-
-    /// Whether any part of it is in these bytes.
-    fn is_in(&self, bytes: &[u8]) -> bool {
-        let raw = [&self.bytes[..12], &self.bytes[16..]];
-        let mut parts = raw.into_iter().chain(self.texts.iter().map(String::as_bytes));
-        parts.any(|part| contains(bytes, part))
-    }
-}
-
-/// Whether `part` is in `bytes`; looks closer only where the first byte fits.
-fn contains(bytes: &[u8], part: &[u8]) -> bool {
-    let mut rest = bytes;
-    while let Some(at) = rest.iter().position(|byte| *byte == part[0]) {
-        if rest[at..].starts_with(part) {
-            return true;
-        }
-        rest = &rest[at + 1..];
-    }
-    false
+    folders: Folders,
 }
 
 impl Scene {
     fn new() -> Scene {
-        let [state, runtime, temporary] = [(); 3].map(|()| TempDir::new().unwrap());
-        Scene { vault: Vault::new(), database: tiny(), state, runtime, temporary }
+        Scene { vault: Vault::new(), database: tiny(), folders: Folders::new() }
     }
 
     /// The command with all it can log.
     fn loud(&self, command: Lifeboat) -> Lifeboat {
-        command
-            .arg("-vvv")
-            .env("RUST_LOG", "trace")
-            .env("LIFEBOAT_LOG", "trace")
-            .env("RUST_BACKTRACE", "full")
-            .env("STATE_DIRECTORY", self.state.path())
-            .env("RUNTIME_DIRECTORY", self.runtime.path())
-            .env("TMPDIR", self.temporary.path())
+        let command =
+            command.arg("-vvv").env("RUST_LOG", "trace").env("LIFEBOAT_LOG", "trace").env("RUST_BACKTRACE", "full");
+        self.folders.of(command)
     }
 
     fn backup(&self) -> Lifeboat {
         self.loud(self.vault.backup_command(&self.database))
     }
 
-    /// Runs, watching every process below as closely as it can.
-    fn watch(&self, command: Lifeboat) -> Seen {
-        let running = command.spawn();
-        let (mut children, mut arguments) = (BTreeSet::new(), BTreeSet::new());
-        while running.is_running() {
-            children.insert(running.exposed_by_descendants());
-            arguments.insert(fs::read_to_string(format!("/proc/{}/cmdline", running.id())).unwrap_or_default());
-        }
-        let all = |seen: BTreeSet<String>| seen.into_iter().collect::<String>();
-        Seen { outcome: running.wait(), children: all(children), arguments: all(arguments) }
-    }
-
     /// Fails the test when any of these keys, or a data key of a backup here, is where it may not be.
     #[track_caller]
-    fn assert_clean(&self, seen: &Seen, canaries: &[Canary]) {
-        let stored = self.vault.bucket.objects().into_keys().map(|key| (key.clone(), self.vault.bucket.read(&key)));
-        let mut places: Vec<(String, Vec<u8>)> = stored.collect();
-        for folder in [&self.state, &self.temporary, &self.runtime] {
-            places.extend(files(folder.path()));
-        }
-        places.push(("output".to_owned(), seen.outcome.text().into_bytes()));
-        places.push(("children".to_owned(), seen.children.clone().into_bytes()));
-        places.push(("arguments".to_owned(), seen.arguments.clone().into_bytes()));
-        for (place, bytes) in &places {
+    fn assert_clean(&self, seen: &Watched, canaries: &[Canary]) {
+        for (place, bytes) in &seen.places(&self.vault.bucket, &self.folders) {
             let found = canaries.iter().position(|canary| canary.is_in(bytes));
             assert_eq!(found, None, "a key is in {place}:\n{}", String::from_utf8_lossy(bytes));
         }
-        assert_eq!(files(self.runtime.path()).len(), 0, "credential files are removed");
     }
 }
 
@@ -186,7 +96,7 @@ fn no_key_gets_out_of_a_backup_by_whichever_way_the_keyring_came() {
         scene.backup().env("LIFEBOAT_KEYRING", &keyring).env("LIFEBOAT_RECIPIENTS", public(OFFLINE)),
     ];
     for way in ways {
-        let seen = scene.watch(way);
+        let seen = Watched::run(way);
         assert!(seen.children.contains("pg_dump"), "the children were seen at all");
         assert!(seen.outcome.stderr.contains("DEBUG") || seen.outcome.stderr.contains("TRACE"), "the log is loud");
         let mut canaries: Vec<_> = entries.map(Canary::of_entry).into();
@@ -234,8 +144,8 @@ fn no_key_gets_out_of_what_reads() {
         let lifeboat = scene.loud(lifeboat);
         let seen = match command.starts_with("cat") {
             // It has no children, and stops while nobody reads what it prints.
-            true => Seen { outcome: lifeboat.run(), children: String::new(), arguments: String::new() },
-            false => scene.watch(lifeboat),
+            true => Watched { outcome: lifeboat.run(), children: String::new(), arguments: String::new() },
+            false => Watched::run(lifeboat),
         };
         scene.assert_clean(&seen, &canaries);
         let told = format!("{command}: {}", seen.outcome.text());
@@ -259,7 +169,7 @@ fn no_key_gets_out_of_what_fails() {
         canaries
     };
     let fails = |command: Lifeboat, code: i32| {
-        let seen = scene.watch(scene.loud(command));
+        let seen = Watched::run(scene.loud(command));
         scene.assert_clean(&seen, &all());
         seen.outcome.expect(code);
     };
@@ -286,13 +196,11 @@ fn no_key_gets_out_of_what_fails() {
     }
     // A secret where a reference, a recipient or a signer is expected.
     let secret = hex::encode(Canary::of_entry(NOVEMBER).bytes);
-    let config = private_file(scene.state.path(), "misplaced.toml", "");
     for line in ["keyring = \"SECRET\"", "recipients = [\"x25519:SECRET0\"]", "trusted_signers = [\"SECRET\"]"] {
         let text = format!("[encryption]\n{}\n", line.replace("SECRET", &secret));
         let elsewhere = private_file(scene.vault.path("").as_path(), "misplaced.toml", &text);
         fails(scene.vault.lifeboat("config").args(["check", "--config", &elsewhere]), 78);
     }
-    fs::remove_file(config).unwrap();
     // Damage, and a database that is not there.
     scene.vault.bucket.damage(&backup.object("keys/2026-11.json"), |wrap| wrap[150] ^= 1);
     let damaged = read(&[NOVEMBER]).run();
@@ -312,7 +220,7 @@ fn key_generate_writes_a_private_file_and_tells_no_secret() {
     for (id, kind) in [("2026-11", "aes256"), ("offline", "x25519"), ("host", "ed25519")] {
         let command =
             Lifeboat::new().args(["key", "generate", "--id", id, "--kind", kind, "--json", "--out"]).arg(&path);
-        let seen = scene.watch(scene.loud(command));
+        let seen = Watched::run(scene.loud(command));
         let text = fs::read_to_string(&path).unwrap();
         let secrets = text.split("secret = \"").skip(1).map(|rest| rest[..64].to_owned());
         let canaries: Vec<_> = secrets.map(|secret| Canary::of_entry(&format!("secret = \"{secret}\""))).collect();

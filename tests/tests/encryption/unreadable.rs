@@ -8,11 +8,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use flate2::read::MultiGzDecoder;
 use lifeboat_core::codec::sealed::Header;
 use lifeboat_core::keys::DataKey;
+use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, data_key, public, public_id};
 use lifeboat_tests::{Backup, Database, Lifeboat, Major, fixtures};
 use serde_json::{Value, json};
 
 use crate::vault::{Vault, tiny};
-use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, data_key, public, public_id};
 
 const TABLE: &str = "zq_ledger_table";
 const COLUMN: &str = "zq_iban_column";

@@ -1,10 +1,10 @@
 //! Wraps that are missing, cut, damaged, or of another backup: refused, each by its own name.
 
 use lifeboat_tests::compare::assert_same;
+use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, OFFLINE, public, public_id};
 use lifeboat_tests::{Backup, Database, Postgres};
 
 use crate::vault::{Vault, tiny};
-use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, OFFLINE, public, public_id};
 
 const WRAP: &str = "keys/2026-11.json";
 

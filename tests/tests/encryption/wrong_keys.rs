@@ -4,10 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use lifeboat_tests::compare::assert_same;
+use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, NOVEMBER_RETIRED, OFFLINE, OTHER_NOVEMBER, public_id};
 use lifeboat_tests::{Database, Lifeboat};
 
 use crate::vault::{Vault, tiny};
-use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, NOVEMBER_RETIRED, OFFLINE, OTHER_NOVEMBER, public_id};
 
 /// A backup sealed with [`NOVEMBER`].
 fn sealed() -> (Vault, Database<'static>) {

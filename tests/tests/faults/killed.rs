@@ -2,41 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lifeboat_backup::archive::BackupState;
 use lifeboat_core::store::Store;
+use lifeboat_tests::kills::{kill_at_random_moments, length_of};
+use lifeboat_tests::sweep::long;
 use lifeboat_tests::{
     Bucket, Database, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, When, run, unused_name,
 };
 use tempfile::TempDir;
 
 use crate::signals::uploading;
-use crate::world::{Dice, add_blobs, backup_command, hasty_store, lifeboat, list, long, several_tables, verify};
+use crate::world::{add_blobs, backup_command, hasty_store, lifeboat, list, several_tables, verify};
 
-/// Calls `kill` with moments all over `span`, the length of an undisturbed run; it says whether the kill cut a run short.
-/// One that came too late shows that runs have become faster since. Fails unless most came in time.
-fn kill_at_random_moments(test: &str, mut span: Duration, mut kill: impl FnMut(Duration) -> bool) {
-    let fractions = Dice::new(test).fractions(if long() { 100 } else { 30 });
-    let (kills, mut cut_short) = (fractions.len(), 0);
-    for fraction in fractions {
-        let moment = span.mul_f64(fraction);
-        if kill(moment) { cut_short += 1 } else { span = moment }
-    }
-    eprintln!("{test}: {cut_short} of {kills} kills within {span:?} cut a run short");
-    assert!(cut_short * 2 > kills, "most kills came too late: only {cut_short} of {kills} cut a run short");
+/// Kills of one test.
+fn kills() -> u32 {
+    if long() { 100 } else { 30 }
 }
 
 fn backup_in(state: &Path, database: &Database<'_>, bucket: &Bucket) -> Lifeboat {
     backup_command(database, bucket, "x").state_dir(state)
-}
-
-/// How long a run takes that nobody kills; `run` makes another each time, and the first warms servers and caches.
-fn length_of(run: impl Fn() -> Lifeboat) -> Duration {
-    run().run().expect(0);
-    let began = Instant::now();
-    run().run().expect(0);
-    began.elapsed()
 }
 
 /// The uploads that the runs before have written down as open.
@@ -76,7 +62,7 @@ fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload() {
     let store = hasty_store(&Seaweed::shared().endpoint(), &bucket, "x", Identity::Admin);
 
     let (mut proven, mut uploads, mut ended) = (BTreeSet::new(), BTreeSet::new(), 2);
-    kill_at_random_moments("a_killed_backup_is_no_backup", length_of(backup), |moment| {
+    kill_at_random_moments("a_killed_backup_is_no_backup", kills(), length_of(backup), |moment| {
         let cut_short = backup().spawn().kill_after(moment);
         database.wait_until_let_go();
         ended += usize::from(!cut_short);
@@ -141,7 +127,7 @@ fn a_killed_restore_leaves_no_database_of_the_final_name() {
         names.borrow().last().cloned().unwrap()
     };
     let span = length_of(|| restore(&new_name()));
-    kill_at_random_moments("a_killed_restore_leaves_no_database", span, |moment| {
+    kill_at_random_moments("a_killed_restore_leaves_no_database", kills(), span, |moment| {
         // A name of its own: the server may go on creating a database whose creator is dead.
         let name = new_name();
         let cut_short = restore(&name).spawn().kill_after(moment);

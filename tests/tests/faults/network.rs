@@ -5,11 +5,12 @@ use std::time::Duration;
 use lifeboat_core::store::{RetryPolicy, Store};
 use lifeboat_core::{Error, Kind};
 use lifeboat_tests::proxy::Call;
+use lifeboat_tests::sweep::{Dice, long};
 use lifeboat_tests::{Bucket, Database, Fault, Identity, Major, Postgres, Proxy, Seaweed, When, run, unused_name};
 use tempfile::TempDir;
 
 use crate::world::{
-    Dice, add_blobs, back_up, backup_command, hasty, hasty_store, long, proven_backups, restore, several_tables, verify,
+    add_blobs, back_up, backup_command, hasty, hasty_store, proven_backups, restore, several_tables, verify,
 };
 
 /// What may happen to one call of a backup.

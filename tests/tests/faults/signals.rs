@@ -4,11 +4,12 @@ use std::iter::zip;
 use std::time::{Duration, Instant};
 
 use lifeboat_tests::lifeboat::descendants;
+use lifeboat_tests::sweep::{Dice, long};
 use lifeboat_tests::{Bucket, Database, Fault, Identity, Proxy, Running, Seaweed, When, run, unused_name};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::world::{Dice, add_blobs, backup_command, hasty_store, lifeboat, long, of, proven_backups, several_tables};
+use crate::world::{add_blobs, backup_command, hasty_store, lifeboat, of, proven_backups, several_tables};
 
 fn alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))

@@ -12,7 +12,7 @@ use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{RetryPolicy, Store, UploadOptions};
 use lifeboat_core::{Job, Result};
-use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Postgres, Seaweed, scratch};
+use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Postgres, Seaweed};
 use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
 use object_store::memory::InMemory;
 use object_store::path::Path as Key;
@@ -21,11 +21,6 @@ use tokio_util::sync::CancellationToken;
 
 /// Objects by name.
 pub(crate) type Objects = BTreeMap<String, Vec<u8>>;
-
-/// Whether sweeps run whole.
-pub(crate) fn long() -> bool {
-    std::env::var_os("LIFEBOAT_TEST_LONG").is_some()
-}
 
 /// A job nobody listens to.
 pub(crate) fn job() -> Job {
@@ -184,37 +179,4 @@ pub(crate) fn backup_command(database: &Database<'_>, bucket: &Bucket, prefix: &
 /// The arguments that name a database.
 pub(crate) fn of(command: Lifeboat, database: &Database<'_>) -> Lifeboat {
     command.args(["--name", "shop", "--database-url", "env:DSN"]).env("DSN", database.socket_dsn())
-}
-
-/// Random numbers that can be had again: the seed is printed.
-pub(crate) struct Dice(u64);
-
-impl Dice {
-    /// New ones, or those of `LIFEBOAT_TEST_SEED`.
-    pub(crate) fn new(test: &str) -> Dice {
-        let given = std::env::var("LIFEBOAT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-        let seed = given.unwrap_or_else(scratch::unique);
-        eprintln!("{test}: LIFEBOAT_TEST_SEED={seed}");
-        Dice(seed | 1)
-    }
-
-    /// A number below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        // xorshift64*
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 16) % end
-    }
-
-    /// So many numbers from 0 to 1: one in each of as many equal slices, in random order.
-    pub(crate) fn fractions(&mut self, count: u32) -> Vec<f64> {
-        let mut slices: Vec<u32> = (0..count).collect();
-        let mut fractions = Vec::new();
-        while !slices.is_empty() {
-            let slice = slices.swap_remove(self.below(slices.len() as u64) as usize);
-            fractions.push((f64::from(slice) + self.below(1000) as f64 / 1000.0) / f64::from(count));
-        }
-        fractions
-    }
 }

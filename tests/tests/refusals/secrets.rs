@@ -7,82 +7,42 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 use lifeboat_tests::servers::postgres::{PASSWORD, SUPERUSER};
-use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Outcome, Seaweed, files, fixtures};
+use lifeboat_tests::watched::{Folders, Watched};
+use lifeboat_tests::{Bucket, Database, Identity, Lifeboat, Major, Seaweed, fixtures};
 use tempfile::TempDir;
 
 /// A database with passwords in it, a bucket, and folders of our own to search afterwards.
 struct Scene {
     database: Database<'static>,
     bucket: Bucket,
-    state: TempDir,
-    runtime: TempDir,
-    temporary: TempDir,
-}
-
-/// What was seen of one run.
-struct Seen {
-    outcome: Outcome,
-    children: String,
-    arguments: String,
+    folders: Folders,
 }
 
 impl Scene {
     fn new() -> Scene {
-        let [state, runtime, temporary] = [(); 3].map(|()| TempDir::new().unwrap());
         let bucket = Seaweed::shared().bucket("canary");
-        Scene { database: fixtures::small(Major::V15), bucket, state, runtime, temporary }
+        Scene { database: fixtures::small(Major::V15), bucket, folders: Folders::new() }
     }
 
     fn lifeboat(&self, command: &str) -> Lifeboat {
-        Lifeboat::new()
-            .args(command.split(' '))
-            .args(["--store", &self.bucket.url("prod"), "-vvv"])
-            .envs(Seaweed::shared().environment(Identity::Admin))
-            .env("STATE_DIRECTORY", self.state.path())
-            .env("RUNTIME_DIRECTORY", self.runtime.path())
-            .env("TMPDIR", self.temporary.path())
+        let command = Lifeboat::new().args(command.split(' ')).args(["--store", &self.bucket.url("prod"), "-vvv"]);
+        self.folders.of(command.envs(Seaweed::shared().environment(Identity::Admin)))
     }
 
     fn backup(&self) -> Lifeboat {
         self.lifeboat("backup --name shop --database-url env:DATABASE_URL")
     }
 
-    /// Runs, watching every process below as closely as it can.
-    fn watch(&self, lifeboat: Lifeboat) -> Seen {
-        let running = lifeboat.spawn();
-        let (mut children, mut arguments) = (String::new(), String::new());
-        while running.is_running() {
-            children.push_str(&running.exposed_by_descendants());
-            arguments.push_str(&fs::read_to_string(format!("/proc/{}/cmdline", running.id())).unwrap_or_default());
-        }
-        Seen { outcome: running.wait(), children, arguments }
-    }
-
     /// Fails the test when a secret is anywhere it may not be.
     #[track_caller]
-    fn assert_clean(&self, seen: &Seen, more: &[&str]) {
+    fn assert_clean(&self, seen: &Watched, more: &[&str]) {
         let secrets = [PASSWORD, Identity::Admin.secret_key()];
-        let stored: Vec<(String, Vec<u8>)> =
-            self.bucket.objects().into_keys().map(|key| (key.clone(), plain(&self.bucket.read(&key)))).collect();
-        for secret in secrets.iter().chain(more) {
-            let texts = [
-                ("output", seen.outcome.text()),
-                ("children", seen.children.clone()),
-                ("argv", seen.arguments.clone()),
-            ];
-            for (place, text) in texts {
-                assert!(!text.contains(secret), "{secret} in {place}:\n{text}");
-            }
-            for (key, bytes) in &stored {
-                assert!(!contains(bytes, secret), "{secret} in the object {key}");
-            }
-            for folder in [&self.state, &self.temporary] {
-                for (name, bytes) in files(folder.path()) {
-                    assert!(!contains(&plain(&bytes), secret), "{secret} in the file {name}");
-                }
+        for (place, bytes) in seen.places(&self.bucket, &self.folders) {
+            let bytes = plain(&bytes);
+            for secret in secrets.iter().chain(more) {
+                assert!(!contains(&bytes, secret), "{secret} in {place}:\n{}", String::from_utf8_lossy(&bytes));
             }
         }
-        assert_eq!(files(self.runtime.path()).len(), 0, "credential files are removed");
     }
 }
 
@@ -117,7 +77,7 @@ fn no_secret_gets_out_of_a_backup_by_whichever_way_the_password_came() {
         scene.backup().env("DATABASE_URL", &without).env("PGPASSFILE", password_file(&scene, home.path())),
     ];
     for way in ways {
-        let seen = scene.watch(way);
+        let seen = Watched::run(way);
         assert!(seen.children.contains("pg_dump"), "the children were seen at all");
         scene.assert_clean(&seen, &[]);
         seen.outcome.expect(0);
@@ -132,7 +92,7 @@ fn no_secret_gets_out_of_restore_list_show_verify_and_config() {
     for command in
         ["list", "list --json", "show shop/latest", "verify shop/latest", "config show", "config show --json"]
     {
-        let seen = scene.watch(
+        let seen = Watched::run(
             scene
                 .lifeboat(command)
                 .env("LIFEBOAT_DATABASE_URL", "env:DATABASE_URL")
@@ -144,7 +104,7 @@ fn no_secret_gets_out_of_restore_list_show_verify_and_config() {
     }
     let restore =
         scene.lifeboat("restore shop/latest --create --roles skip --into env:TARGET").env("TARGET", copy.dsn());
-    let seen = scene.watch(restore);
+    let seen = Watched::run(restore);
     scene.assert_clean(&seen, &[]);
     seen.outcome.expect(0);
 }
@@ -164,16 +124,16 @@ fn no_secret_gets_out_of_runs_that_fail() {
     ];
     for (dsn, code) in &cases {
         for arguments in [&[][..], &["--json"], &["--dry-run"]] {
-            let seen = scene.watch(scene.backup().args(arguments).env("DATABASE_URL", dsn));
+            let seen = Watched::run(scene.backup().args(arguments).env("DATABASE_URL", dsn));
             scene.assert_clean(&seen, &[wrong]);
             seen.outcome.expect(*code);
         }
         let restore = scene.lifeboat("restore shop/latest --into env:TARGET --create").env("TARGET", dsn);
-        scene.assert_clean(&scene.watch(restore), &[wrong]);
+        scene.assert_clean(&Watched::run(restore), &[wrong]);
     }
     let key = "canary-other-key-77e0";
     let backup = scene.backup().env("DATABASE_URL", scene.database.dsn()).env("AWS_SECRET_ACCESS_KEY", key);
-    let seen = scene.watch(backup);
+    let seen = Watched::run(backup);
     scene.assert_clean(&seen, &[key]);
     assert_ne!(seen.outcome.code(), 0);
 }

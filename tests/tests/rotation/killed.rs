@@ -3,50 +3,28 @@
 use std::time::{Duration, Instant};
 
 use lifeboat_core::store::layout::BackupPath;
-use lifeboat_tests::{Files, scratch};
+use lifeboat_tests::Files;
+use lifeboat_tests::kills::kill_at_random_moments;
+use lifeboat_tests::sweep::long;
 use rustix::process::Signal;
 
 use crate::world::{World, copy, without_wraps};
 
-/// Kills of one test: a hundred in all when sweeps run whole.
-fn kills() -> u32 {
-    if std::env::var_os("LIFEBOAT_TEST_LONG").is_some() { 34 } else { 10 }
-}
-
-/// So many fractions of one, evenly spread, from a seed that is printed.
-fn fractions(test: &str) -> Vec<f64> {
-    let given = std::env::var("LIFEBOAT_TEST_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(scratch::unique);
-    eprintln!("{test}: LIFEBOAT_TEST_SEED={seed}");
-    let mut state = seed | 1;
-    let mut random = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (state >> 33) as f64 / f64::from(1_u32 << 31)
-    };
-    (0..kills()).map(|n| (f64::from(n) + random()) / f64::from(kills())).collect()
-}
-
-/// Runs `line` on a copy of the store `pristine`, kills it, judges what is left, and lets the next run finish.
+/// Runs `line` on a copy of the store `pristine`, kills it, judges what is left, and lets the next run finish: a hundred
+/// times in all tests when sweeps run whole.
 fn kill(test: &str, world: &World, line: &str, left: impl Fn(&World), finished: impl Fn(&World)) {
     let (pristine, store) = (world.path("pristine"), world.path("a"));
     copy(&store, &pristine);
-    let mut span = length(world, line);
+    let span = length(world, line);
     finished(world);
-    let mut cut_short = 0;
-    for fraction in fractions(test) {
+    kill_at_random_moments(test, if long() { 34 } else { 10 }, span, |moment| {
         copy(&pristine, &store);
-        let moment = span.mul_f64(fraction);
-        match world.rotate(line).spawn().kill_after(moment) {
-            true => cut_short += 1,
-            // It had ended by then: runs are faster now than the ones that were timed.
-            false => span = moment,
-        }
+        let cut_short = world.rotate(line).spawn().kill_after(moment);
         left(world);
         world.rotate(line).run().expect(0);
         finished(world);
-    }
-    eprintln!("{test}: {cut_short} of {} kills within {span:?} cut a run short", kills());
-    assert!(cut_short * 2 > kills(), "most kills came too late");
+        cut_short
+    });
 }
 
 /// How long a run takes that nobody kills: the shortest of three, for the tests beside this one slow it down.
