@@ -12,6 +12,7 @@ mod pieces;
 mod prefix;
 mod properties;
 mod roles;
+mod schedule;
 mod session;
 mod several;
 mod stock;

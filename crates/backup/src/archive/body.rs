@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt as _, TryStreamExt as _};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use lifeboat_core::codec::sealed::{Opener, RangeOpener, message_length};
 use lifeboat_core::keys::DataKey;
 use lifeboat_core::manifest::StoredObject;
@@ -77,6 +77,12 @@ impl<'a> GzipRange<'a> {
             None => (None, gzip_bytes),
         };
         Ok(Self { blocks: store.read(job, name.clone(), stored).boxed(), name, opener })
+    }
+
+    /// Gzip bytes that were fetched before, of whatever place.
+    pub(crate) fn held(gzip_bytes: Bytes) -> Self {
+        let blocks = stream::once(std::future::ready(Ok(gzip_bytes))).boxed();
+        Self { name: String::new(), blocks, opener: None }
     }
 
     /// The next block; `None` after the last.

@@ -11,6 +11,7 @@ mod opened;
 pub(crate) mod proof;
 mod reference;
 mod show;
+pub(crate) mod span;
 mod verify;
 
 pub use cat::cat;

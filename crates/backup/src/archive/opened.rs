@@ -163,6 +163,6 @@ impl Archive {
     }
 }
 
-fn gzip_bytes(range: &Range) -> std::ops::Range<u64> {
+pub(super) fn gzip_bytes(range: &Range) -> std::ops::Range<u64> {
     range.bytes.offset..range.bytes.offset.saturating_add(range.bytes.length)
 }

@@ -1,19 +1,18 @@
 //! Carries a restore out: definitions, rows, what stands on rows, the database's own properties, its name.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use lifeboat_core::index::{Content, Range};
+use futures_util::future::join_all;
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Result, counted};
+use lifeboat_core::{Error, Job, Result};
 
 use super::preflight::Preflight;
 use super::rows::Loader;
-use super::sql::{Header, SqlRunner};
+use super::sql::{Header, Sql};
 use super::target::{Target, or_discard};
-use super::{MissingRoles, RestoreOptions, RestoreSummary, roles};
+use super::worker::Worker;
+use super::{MissingRoles, RestoreOptions, RestoreSummary, roles, script};
 use crate::archive::Archive;
 use crate::leader::property_statements;
 use crate::postgres::{ConnectionSettings, DirectSession, Session, sqlstate_of};
@@ -54,11 +53,11 @@ async fn fill(
     header: &Header,
     job: &Job,
 ) -> Result<Vec<String>> {
-    let mut session = target.connect("restore", job).await?;
+    let mut worker = Worker::open(target, "restore", job).await?;
     let missing = &preflight.missing_roles;
-    let creating = roles::create(store, archive, missing, options.roles, &mut session, job);
+    let creating = roles::create(store, archive, missing, options.roles, &mut worker.session, job);
     let created = job.run(Box::pin(creating)).await?;
-    let filled = fill_with(session, store, archive, target, options, header, job).await;
+    let filled = fill_with(worker, store, archive, target, options, header, job).await;
     if filled.is_err() {
         created.tell_what_stays(job);
     }
@@ -66,7 +65,7 @@ async fn fill(
 }
 
 async fn fill_with(
-    session: DirectSession,
+    worker: Worker,
     store: &Store,
     archive: &Archive,
     target: &Target,
@@ -76,32 +75,22 @@ async fn fill_with(
 ) -> Result<()> {
     let encoding = header.encoding.clone().unwrap_or_else(|| "UTF8".to_owned());
     let skip_owners = options.roles == MissingRoles::Skip;
-    let loader =
-        Loader { store, archive, target, header, encoding: &encoding, job, filled: Mutex::new(BTreeSet::new()) };
-    let mut sql = SqlRunner { store, archive, job, session, encoding: encoding.clone(), skip_owners };
-    let filled = run_script(archive, &loader, &mut sql, options.jobs, job).await;
-    if let Err(error) = filled {
-        end(sql.session, job).await;
+    let mut loader = Loader::new(store, archive, target, &encoding, job);
+    let sql = Sql { store, archive, job, encoding: encoding.clone(), skip_owners };
+    let mut workers = vec![worker];
+    // Dropped where it stands when the job is cancelled: what the sessions are at is ended then, by name.
+    let running = script::run(header, &mut loader, &sql, &mut workers, options.jobs.max(1), job);
+    if let Err(error) = job.run(Box::pin(running)).await {
+        join_all(workers.into_iter().map(|worker| worker.abandon(job))).await;
         return Err(if target.is_created() { error } else { empty(&loader, error).await });
     }
-    if target.is_created() {
-        job.run(Box::pin(set_properties(&mut sql.session, target, archive, skip_owners, job))).await?;
+    if target.is_created()
+        && let Some(worker) = workers.first_mut()
+    {
+        job.run(Box::pin(set_properties(&mut worker.session, target, archive, skip_owners, job))).await?;
     }
-    sql.session.close().await;
+    join_all(workers.into_iter().map(|worker| worker.session.close())).await;
     target.publish(job).await
-}
-
-/// Ends the session, and the statement that a cancelled run left at work in it: it would hold its locks to its end.
-async fn end(session: DirectSession, job: &Job) {
-    if job.cancel.is_cancelled() {
-        match tokio::time::timeout(CANCEL_WITHIN, session.cancel()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => job.warn(&format!("could not cancel the last statement: {}", error.chain())),
-            Err(_) => job.warn("could not cancel the last statement: the server does not answer"),
-        }
-    }
-    // A statement that the server does not give up keeps the session; dropping it is enough for us.
-    let _ = tokio::time::timeout(CANCEL_WITHIN, session.close()).await;
 }
 
 /// Empties what was filled in a database that was there before; `error` then says how to go on.
@@ -112,39 +101,6 @@ async fn empty(loader: &Loader<'_>, error: Error) -> Error {
     }
     let hint = error.help().map_or_else(|| DEFINITIONS_STAY.to_owned(), |help| format!("{help}; {DEFINITIONS_STAY}"));
     error.hint(hint)
-}
-
-async fn run_script(
-    archive: &Archive,
-    loader: &Loader<'_>,
-    sql: &mut SqlRunner<'_>,
-    jobs: usize,
-    job: &Job,
-) -> Result<()> {
-    let (before, after) = split_at_rows(archive);
-    job.step("restore definitions");
-    for range in before {
-        sql.run(range).await?;
-    }
-    let (rows, tables) = (archive.index.rows(), archive.index.relations.len() as u64);
-    job.step(&format!("load {} of {}", counted(rows, "row"), counted(tables, "table")));
-    loader.load(jobs).await?;
-    job.step("restore indexes, constraints and what else stands on rows");
-    for range in after {
-        sql.run(range).await?;
-    }
-    job.step("analyze");
-    job.run(sql.session.execute("ANALYZE")).await
-}
-
-/// The ranges of SQL before the first rows, and those after. What stands between rows (values of sequences, large
-/// objects, comments) needs definitions only, so it may come after all of them.
-fn split_at_rows(archive: &Archive) -> (Vec<&Range>, Vec<&Range>) {
-    let ranges = &archive.index.ranges;
-    let first_rows = ranges.iter().position(|range| matches!(range.content, Content::Rows(_))).unwrap_or(ranges.len());
-    let (before, after) = ranges.split_at(first_rows);
-    let after = after.iter().filter(|range| matches!(range.content, Content::Sql { .. }));
-    (before.iter().collect(), after.collect())
 }
 
 async fn set_properties(
@@ -177,6 +133,5 @@ async fn set_property(session: &mut DirectSession, statement: &str, job: &Job) -
 
 /// `invalid_parameter_value`.
 const NO_SUCH_PROVIDER: &str = "22023";
-const CANCEL_WITHIN: Duration = Duration::from_secs(5);
 const DEFINITIONS_STAY: &str = "definitions stay in the database: before the next try drop it and create it again, or \
                                 restore with --create";

@@ -4,12 +4,21 @@
 //! count of its rows and the server's agree with the index; a statement runs only after its whole range was proven; a
 //! database that this run creates bears its final name only when everything is in it.
 
+mod analyze;
 mod apply;
+mod crew;
+mod jobs;
 mod preflight;
 mod roles;
 mod rows;
+mod schedule;
+mod script;
+mod sections;
+mod settings;
 mod sql;
+mod standing;
 mod target;
+mod worker;
 
 use std::sync::Arc;
 
@@ -29,7 +38,7 @@ use preflight::Preflight;
 pub struct RestoreOptions {
     /// Create the database; without it the database must be there and be empty.
     pub create: bool,
-    /// Connections that load rows.
+    /// Sessions that load rows and build indexes at once.
     pub jobs: usize,
     /// What to do about roles that the target does not have.
     pub roles: MissingRoles,
@@ -178,7 +187,7 @@ fn describe(
         sql_bytes: index.script_bytes,
         database_bytes: index.source.as_ref().map(|source| source.size_bytes),
         roles: preflight.roles_to_create(options.roles),
-        memory_bytes: memory_bytes(options),
+        memory_bytes: memory_bytes(archive, options),
         refusals: preflight.refusals,
         hints: preflight.hints,
     }
@@ -189,9 +198,10 @@ fn refuse(archive: &Archive, target: &ConnectionSettings, preflight: &Preflight)
     Error::new(Kind::Policy, doing).hint(preflight.hints.join("; "))
 }
 
-/// Each connection reads a few blocks ahead; a row passes through twice.
-fn memory_bytes(options: &RestoreOptions) -> u64 {
-    (options.jobs as u64 + 1) * 4 * BLOCK_BYTES + PROGRAM_BYTES
+/// Each session reads a few blocks ahead; a row passes through twice. Statements that stand on rows wait in memory.
+fn memory_bytes(archive: &Archive, options: &RestoreOptions) -> u64 {
+    let waiting = sections::Sections::of(&archive.index).on_rows.iter().map(|range| range.bytes.sql_bytes).sum::<u64>();
+    (options.jobs as u64 + 1) * 4 * BLOCK_BYTES + waiting + PROGRAM_BYTES
 }
 
 const PROGRAM_BYTES: u64 = 32 << 20;

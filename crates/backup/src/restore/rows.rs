@@ -1,10 +1,10 @@
-//! Loads rows: ranges, the largest first, over several connections.
+//! Loads rows: a long range, or several short ones, in one transaction.
 //!
 //! The server commits what it was sent when COPY ends, however short it is. So COPY runs in a transaction and ends only
 //! after the last byte was proven; dropping it before that makes the server forget the rows.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
@@ -13,79 +13,119 @@ use lifeboat_core::index::{Content, Range, Relation, Rows};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result, counted};
+use serde::Deserialize;
 use tokio_postgres::CopyInSink;
 
-use super::sql::Header;
 use super::target::Target;
 use crate::archive::Archive;
+use crate::archive::body::GzipRange;
 use crate::archive::proof::RangeProof;
-use crate::postgres::{DirectSession, Session, quote_ident, quote_literal};
+use crate::archive::span::Span;
+use crate::postgres::{DirectSession, Session, quote_ident, quote_literal, rows};
 
-/// Loads every range of rows.
+/// Loads rows of an archive.
 pub(super) struct Loader<'a> {
     pub(super) store: &'a Store,
     pub(super) archive: &'a Archive,
     pub(super) target: &'a Target,
-    pub(super) header: &'a Header,
     pub(super) encoding: &'a str,
     pub(super) job: &'a Job,
+    /// Relations whose rows come in one range, long enough that loading them frozen is worth while.
+    frozen: BTreeSet<usize>,
     /// Relations some of whose rows are committed.
-    pub(super) filled: Mutex<BTreeSet<usize>>,
+    filled: Mutex<BTreeSet<usize>>,
 }
 
-impl Loader<'_> {
-    /// Loads all rows over `jobs` connections.
-    pub(super) async fn load(&self, jobs: usize) -> Result<()> {
-        let mut waiting: Vec<_> = self.ranges().collect();
-        waiting.sort_by_key(|(range, _)| range.bytes.sql_bytes);
-        let jobs = jobs.clamp(1, waiting.len().max(1));
-        let waiting = Mutex::new(waiting);
-        let workers = (0..jobs).map(|_| self.work(&waiting));
-        futures_util::future::try_join_all(workers).await?;
+impl<'a> Loader<'a> {
+    pub(super) fn new(
+        store: &'a Store,
+        archive: &'a Archive,
+        target: &'a Target,
+        encoding: &'a str,
+        job: &'a Job,
+    ) -> Self {
+        Self { store, archive, target, encoding, job, frozen: BTreeSet::new(), filled: Mutex::default() }
+    }
+
+    /// Finds the tables whose rows can be loaded frozen, with nothing left for a vacuum to do. That is up to whoever may
+    /// empty the table first: this run has created it, and no extension.
+    pub(super) async fn find_frozen(&mut self, session: &mut DirectSession) -> Result<()> {
+        let worth_while: Vec<_> = self.in_one_range().collect();
+        if worth_while.is_empty() {
+            return Ok(());
+        }
+        let found: Vec<Created> = rows(session, CREATED_TABLES)
+            .await
+            .map_err(|error| error.while_doing("find the tables that this restore created"))?;
+        let created: BTreeSet<_> = found.iter().map(|table| (table.schema.as_str(), table.name.as_str())).collect();
+        let relations = &self.archive.index.relations;
+        let is_created = |relation: &Relation| created.contains(&(relation.schema.as_str(), relation.name.as_str()));
+        self.frozen = worth_while.into_iter().filter(|position| is_created(&relations[*position])).collect();
         Ok(())
     }
 
-    fn ranges(&self) -> impl Iterator<Item = (&Range, &Rows)> {
+    fn in_one_range(&self) -> impl Iterator<Item = usize> {
+        let relations = &self.archive.index.relations;
         self.archive.index.ranges.iter().filter_map(|range| match &range.content {
-            Content::Rows(rows) => Some((range, rows)),
-            Content::Sql { .. } => None,
+            Content::Rows(rows) if range.bytes.sql_bytes >= FROZEN_SQL_BYTES => {
+                (relations[rows.relation].fingerprint == rows.fingerprint).then_some(rows.relation)
+            }
+            _ => None,
         })
     }
 
-    async fn work(&self, waiting: &Mutex<Vec<(&Range, &Rows)>>) -> Result<()> {
-        let mut session = self.target.connect("rows", self.job).await?;
-        self.job.run(Box::pin(self.header.tell(&mut session))).await?;
-        loop {
-            let next = waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop();
-            let Some((range, rows)) = next else { break };
-            self.job.run(Box::pin(self.copy(&mut session, range, rows))).await?;
-        }
-        session.close().await;
-        Ok(())
-    }
-
-    async fn copy(&self, session: &mut DirectSession, range: &Range, rows: &Rows) -> Result<()> {
-        let relation = &self.archive.index.relations[rows.relation];
-        let doing =
-            || format!("load {} of {}.{}", counted(rows.fingerprint.rows, "row"), relation.schema, relation.name);
+    /// Loads the rows of a span in one transaction.
+    pub(super) async fn load(&self, session: &mut DirectSession, span: &Span<'_>) -> Result<()> {
         session.execute("BEGIN").await?;
-        let copied = self.send(session, range, relation).await.map_err(|error| error.while_doing(doing()))?;
-        if copied != rows.fingerprint.rows {
-            let counts = format!("the server took {copied} of {}", rows.fingerprint.rows);
-            return Err(Error::new(Kind::Integrity, doing()).caused_by(counts));
+        let mut copied = 0;
+        if let [range] = span.ranges[..] {
+            copied += self.copy(session, range, self.archive.read_range(self.store, self.job, range)?).await?;
+        } else {
+            let fetched = self.archive.read_span(self.store, self.job, span).await?;
+            for (range, bytes) in span.cut(&fetched) {
+                copied += self.copy(session, range, GzipRange::held(bytes)).await?;
+            }
         }
-        self.filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(rows.relation);
-        session.execute("COMMIT").await.map_err(|error| error.while_doing(doing()))?;
+        self.note_filled(span);
+        session.execute("COMMIT").await.map_err(|error| error.while_doing("commit rows"))?;
         self.job.count(Counter::Rows, copied);
         Ok(())
     }
 
+    fn note_filled(&self, span: &Span<'_>) {
+        let relations = span.ranges.iter().filter_map(|range| super::jobs::relation_of(range));
+        self.filled.lock().unwrap_or_else(PoisonError::into_inner).extend(relations);
+    }
+
+    async fn copy(&self, session: &mut DirectSession, range: &Range, blocks: GzipRange<'_>) -> Result<u64> {
+        let Content::Rows(rows) = &range.content else { return Ok(0) };
+        let relation = &self.archive.index.relations[rows.relation];
+        let doing =
+            || format!("load {} of {}.{}", counted(rows.fingerprint.rows, "row"), relation.schema, relation.name);
+        let copied = self.send(session, range, rows, blocks).await.map_err(|error| error.while_doing(doing()))?;
+        if copied == rows.fingerprint.rows {
+            return Ok(copied);
+        }
+        let counts = format!("the server took {copied} of {}", rows.fingerprint.rows);
+        Err(Error::new(Kind::Integrity, doing()).caused_by(counts))
+    }
+
     /// Sends a range; ends COPY only when every byte of it is proven.
-    async fn send(&self, session: &DirectSession, range: &Range, relation: &Relation) -> Result<u64> {
-        let statement = copy_statement(relation, self.encoding);
+    async fn send(
+        &self,
+        session: &mut DirectSession,
+        range: &Range,
+        rows: &Rows,
+        mut blocks: GzipRange<'_>,
+    ) -> Result<u64> {
+        let relation = &self.archive.index.relations[rows.relation];
+        let frozen = self.frozen.contains(&rows.relation);
+        if frozen {
+            session.execute(&format!("TRUNCATE ONLY {}", qualified(relation))).await?;
+        }
+        let statement = copy_statement(relation, self.encoding, frozen);
         let sink = session.client().copy_in(&statement).await.map_err(|error| session.failed("begin COPY", error))?;
         let mut sink = std::pin::pin!(sink);
-        let mut blocks = self.archive.read_range(self.store, self.job, range)?;
         let mut proof = RangeProof::new(self.archive, range);
         while let Some(block) = blocks.next().await? {
             for step in block.chunks(STEP_BYTES) {
@@ -113,7 +153,7 @@ impl Loader<'_> {
 
     /// Empties the tables that this run filled, in a database that was there before.
     pub(super) async fn empty_filled(&self) -> Result<()> {
-        let filled = std::mem::take(&mut *self.filled.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let filled = std::mem::take(&mut *self.filled.lock().unwrap_or_else(PoisonError::into_inner));
         let tables = filled.into_iter().map(|position| qualified(&self.archive.index.relations[position]));
         let tables: Vec<_> = tables.collect();
         if tables.is_empty() {
@@ -131,8 +171,27 @@ fn qualified(relation: &Relation) -> String {
 }
 
 /// A table without columns has no list of them.
-fn copy_statement(relation: &Relation, encoding: &str) -> String {
+fn copy_statement(relation: &Relation, encoding: &str, frozen: bool) -> String {
     let columns: Vec<_> = relation.columns.iter().map(|column| quote_ident(column)).collect();
     let columns = if columns.is_empty() { String::new() } else { format!("({}) ", columns.join(", ")) };
-    format!("COPY {} {columns}FROM STDIN (ENCODING {})", qualified(relation), quote_literal(encoding))
+    let freeze = if frozen { "FREEZE true, " } else { "" };
+    format!("COPY {} {columns}FROM STDIN ({freeze}ENCODING {})", qualified(relation), quote_literal(encoding))
 }
+
+/// A table as the server names it.
+#[derive(Deserialize)]
+struct Created {
+    schema: String,
+    name: String,
+}
+
+/// The preflight has found no table in the database but those of extensions.
+const CREATED_TABLES: &str = "
+SELECT n.nspname AS schema, c.relname AS name
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r' AND c.oid >= 16384 AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_depend d
+    WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')";
+
+/// To empty a table costs new files for it; what is shorter gains less by being frozen.
+const FROZEN_SQL_BYTES: u64 = 1 << 20;

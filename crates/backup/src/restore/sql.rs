@@ -1,13 +1,17 @@
-//! Runs ranges of SQL, each proven before its first statement, statement by statement.
+//! Runs SQL, each range proven before its first statement, statement by statement.
+
+use std::sync::Arc;
 
 use lifeboat_core::index::Range;
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result};
 
+use super::settings::Settings;
 use super::target::not_convertible;
+use super::worker::Worker;
 use crate::archive::Archive;
-use crate::postgres::{DirectSession, Session, sqlstate_of};
+use crate::postgres::{Session, sqlstate_of};
 use crate::script::{
     Statement, StatementKind, Statements, changes_owner_or_privileges, comment_header, is_session_setting,
     may_name_roles,
@@ -16,8 +20,8 @@ use crate::script::{
 /// What every restoring session is told first, as the script's own first statements say it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Header {
-    /// Settings, in order; the client encoding is not among them.
-    pub(super) settings: Vec<String>,
+    /// Settings; the client encoding is not among them, for our sessions speak UTF-8 whatever the script's encoding is.
+    pub(super) settings: Arc<Settings>,
     /// Encoding of the script.
     pub(super) encoding: Option<String>,
 }
@@ -44,14 +48,11 @@ impl Header {
         let text = std::str::from_utf8(setting).map_err(|_| not_convertible("unknown"))?;
         match client_encoding(text) {
             Some(encoding) => self.encoding = Some(encoding.to_owned()),
-            None => self.settings.push(text.to_owned()),
+            None => {
+                Arc::make_mut(&mut self.settings).make(text);
+            }
         }
         Ok(())
-    }
-
-    /// Tells a session. Our sessions speak UTF-8 whatever the script's encoding: rows carry theirs in the COPY statement.
-    pub(super) async fn tell(&self, session: &mut DirectSession) -> Result<()> {
-        session.execute(&self.settings.join("\n")).await.map_err(|error| error.while_doing("set up a session"))
     }
 }
 
@@ -61,44 +62,62 @@ fn client_encoding(setting: &str) -> Option<&str> {
     value.split_once('\'').map(|(encoding, _)| encoding)
 }
 
-/// Runs ranges on one session.
-pub(super) struct SqlRunner<'a> {
+/// Runs statements of the script, whichever session does.
+pub(super) struct Sql<'a> {
     pub(super) store: &'a Store,
     pub(super) archive: &'a Archive,
     pub(super) job: &'a Job,
-    pub(super) session: DirectSession,
     pub(super) encoding: String,
     /// Leave owners and privileges as they come.
     pub(super) skip_owners: bool,
 }
 
-impl SqlRunner<'_> {
-    pub(super) async fn run(&mut self, range: &Range) -> Result<()> {
-        let sql = self.archive.read_whole(self.store, self.job, range).await?;
-        for statement in Statements::new(&sql) {
-            let statement = statement?;
-            self.job.check()?;
-            self.statement(&statement).await?;
-            self.job.count(Counter::SqlBytes, statement.text.len() as u64);
+impl Sql<'_> {
+    /// Runs ranges, statement by statement, and notes the settings that they make.
+    pub(super) async fn run(&self, worker: &mut Worker, ranges: &[&Range], settings: &mut Arc<Settings>) -> Result<()> {
+        let mut proven = self.archive.proven(self.store, self.job, ranges);
+        while let Some(sql) = proven.next().await? {
+            for statement in Statements::new(&sql) {
+                let statement = statement?;
+                if !self.note_setting(&statement, settings)? {
+                    worker.tell(settings).await?;
+                    self.statement(worker, &statement).await?;
+                }
+                self.job.count(Counter::SqlBytes, statement.text.len() as u64);
+            }
         }
         Ok(())
     }
 
-    async fn statement(&mut self, statement: &Statement<'_>) -> Result<()> {
+    /// Whether the statement makes a setting, which is then noted and not run.
+    pub(super) fn note_setting(&self, statement: &Statement<'_>, settings: &mut Arc<Settings>) -> Result<bool> {
+        if statement.kind != StatementKind::Sql || !is_session_setting(statement.body()) {
+            return Ok(false);
+        }
+        let text = std::str::from_utf8(statement.body()).map_err(|_| not_convertible(&self.encoding))?;
+        let mut changed = Settings::clone(settings);
+        if client_encoding(text).is_none() && changed.make(text) {
+            *settings = Arc::new(changed);
+        }
+        Ok(true)
+    }
+
+    /// Runs a statement under the settings that its session was told.
+    pub(super) async fn statement(&self, worker: &mut Worker, statement: &Statement<'_>) -> Result<()> {
         match statement.kind {
             StatementKind::Blank | StatementKind::CopyBegin | StatementKind::CopyEnd => Ok(()),
             StatementKind::MetaCommand => refuse_other_commands(statement),
             StatementKind::Sql if self.skip_owners && changes_owner_or_privileges(statement.body()) => Ok(()),
             StatementKind::Sql if self.skip_owners && may_name_roles(statement.body()) => {
-                self.execute_unless_role_is_missing(statement).await
+                self.execute_unless_role_is_missing(worker, statement).await
             }
-            StatementKind::Sql => self.execute(statement).await,
+            StatementKind::Sql => self.execute(worker, statement).await,
         }
     }
 
     /// What is for a role that is not there has no use; what depends on it, such as its comment, follows it.
-    async fn execute_unless_role_is_missing(&mut self, statement: &Statement<'_>) -> Result<()> {
-        match self.execute(statement).await {
+    async fn execute_unless_role_is_missing(&self, worker: &mut Worker, statement: &Statement<'_>) -> Result<()> {
+        match self.execute(worker, statement).await {
             Err(error) if sqlstate_of(&error) == Some(UNDEFINED_OBJECT) => {
                 self.job.warn(&format!("left out with the role it is for: {}", error.chain()));
                 Ok(())
@@ -107,29 +126,20 @@ impl SqlRunner<'_> {
         }
     }
 
-    async fn execute(&mut self, statement: &Statement<'_>) -> Result<()> {
-        let job = self.job.clone();
-        let text = job.run(Box::pin(self.utf8(statement.body()))).await?;
-        if client_encoding(&text).is_some() {
-            return Ok(());
-        }
-        job.run(self.session.execute(&text)).await.map_err(|error| {
-            if error.kind() == Kind::Cancelled {
-                error
-            } else {
-                error.while_doing(format!("restore {}", name(statement)))
-            }
-        })
+    async fn execute(&self, worker: &mut Worker, statement: &Statement<'_>) -> Result<()> {
+        let text = self.utf8(worker, statement.body()).await?;
+        let executed = worker.session.execute(&text).await;
+        executed.map_err(|error| error.while_doing(format!("restore {}", name(statement))))
     }
 
     /// The server converts what is not UTF-8: it knows every encoding it has ever stored.
-    async fn utf8(&mut self, text: &[u8]) -> Result<String> {
+    async fn utf8(&self, worker: &mut Worker, text: &[u8]) -> Result<String> {
         if self.encoding == "UTF8" || text.is_ascii() {
             return String::from_utf8(text.to_vec()).map_err(|_| not_convertible(&self.encoding));
         }
         let encoding = crate::postgres::quote_literal(&self.encoding);
         let query = format!("SELECT pg_catalog.convert_from('\\x{}'::pg_catalog.bytea, {encoding})", hex(text));
-        let converted = self.session.text(&query).await?;
+        let converted = worker.session.text(&query).await?;
         converted.ok_or_else(|| not_convertible(&self.encoding))
     }
 }
@@ -143,7 +153,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// `\restrict` and `\unrestrict` guard psql; every other command would run something on this host.
-fn refuse_other_commands(statement: &Statement<'_>) -> Result<()> {
+pub(super) fn refuse_other_commands(statement: &Statement<'_>) -> Result<()> {
     match statement.meta_command() {
         Some(b"restrict" | b"unrestrict") => Ok(()),
         other => {

@@ -69,6 +69,8 @@ impl Target {
         let Some(name) = &self.final_name else { return Ok(()) };
         job.step(&format!("name the database {name}"));
         let mut session = maintenance(&self.settings, &self.how, job).await?;
+        // Everything that was committed before is safe when this is, even where the sessions did not wait for the disk.
+        session.execute(WAIT_FOR_DISK).await?;
         let rename = format!("ALTER DATABASE {} RENAME TO {}", quote_ident(&self.settings.dbname), quote_ident(name));
         let renamed =
             session.execute(&rename).await.map_err(|error| error.while_doing(format!("name the database {name}")));
@@ -187,6 +189,8 @@ pub(super) fn not_convertible(encoding: &str) -> Error {
 }
 
 const NAME_BYTES_MAX: usize = 63;
+const WAIT_FOR_DISK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'local', false) \
+                             WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
 const DUPLICATE_DATABASE: &str = "42P04";
 const DROPS_BY_FORCE: u32 = 130_000;
 

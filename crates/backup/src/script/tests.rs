@@ -1,5 +1,6 @@
 mod copy;
 mod model;
+mod on_rows;
 mod recognised;
 mod statements;
 

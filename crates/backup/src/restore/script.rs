@@ -1,0 +1,152 @@
+//! Runs a whole script: definitions, rows with what is built on them, and the rest in its order.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lifeboat_core::{Error, Job, Result, counted};
+
+use super::analyze::analyze;
+use super::crew::{Does, work_off};
+use super::jobs::{Tables, Work};
+use super::rows::Loader;
+use super::sections::Sections;
+use super::settings::Settings;
+use super::sql::{Header, Sql};
+use super::standing::{self, Standing};
+use super::worker::Worker;
+use crate::postgres::sqlstate_of;
+use crate::script::{Built, OnRows};
+
+/// Runs the script. `workers` begins with one session; further ones are added when there are rows to load.
+pub(super) async fn run(
+    header: &Header,
+    loader: &mut Loader<'_>,
+    sql: &Sql<'_>,
+    workers: &mut Vec<Worker>,
+    sessions: usize,
+    job: &Job,
+) -> Result<()> {
+    let index = &sql.archive.index;
+    let sections = Sections::of(index);
+    job.step("restore definitions");
+    job.count(lifeboat_core::monitor::Counter::SqlBytes, sections.unneeded_bytes);
+    let mut settings = Arc::clone(&header.settings);
+    let Some(first) = workers.first_mut() else { return Ok(()) };
+    first.tell(&settings).await?;
+    sql.run(first, &sections.definitions, &mut settings).await?;
+    let standing = standing::read(sql, &sections.on_rows, Arc::clone(&settings)).await?;
+    loader.find_frozen(&mut first.session).await?;
+
+    let (rows, relations) = (index.rows(), index.relations.len() as u64);
+    job.step(&format!("load {} of {} and build indexes", counted(rows, "row"), counted(relations, "table")));
+    let mut tables = Tables::of(index);
+    let (jobs, rest) = tables.first_phase(&sections, &standing);
+    while workers.len() < sessions.min(jobs.len()) {
+        workers.push(Worker::open(loader.target, "rows", job).await?);
+    }
+    let filling = Filling { loader, sql, sections: &sections, standing: &standing, settings, later: Later::default() };
+    work_off(workers, jobs, &filling).await?;
+
+    job.step("restore what else stands on rows");
+    let mut rest: BTreeSet<_> = rest.into_iter().collect();
+    rest.extend(filling.later.take());
+    for run in runs(&rest, &standing) {
+        let keys = Keys { sql, standing: &standing, later: Later::default() };
+        let jobs = run.iter().filter_map(|place| Some(tables.foreign_key_job(*place, foreign_key(&standing[*place])?)));
+        let jobs: Vec<_> = jobs.collect();
+        let in_order = if jobs.len() > 1 {
+            work_off(workers, jobs, &keys).await?;
+            keys.later.take()
+        } else {
+            run
+        };
+        for place in in_order {
+            standing[place].run(sql, &mut workers[0]).await?;
+        }
+    }
+    analyze(workers, job).await
+}
+
+/// Places cut into runs: foreign keys that follow each other are one, every other statement is one by itself.
+fn runs(places: &BTreeSet<usize>, standing: &[Standing]) -> Vec<Vec<usize>> {
+    let mut runs: Vec<Vec<usize>> = Vec::new();
+    for place in places {
+        let is_key = |place: usize| foreign_key(&standing[place]).is_some();
+        match runs.last_mut() {
+            Some(run) if is_key(run[0]) && is_key(*place) => run.push(*place),
+            _ => runs.push(vec![*place]),
+        }
+    }
+    runs
+}
+
+fn foreign_key(standing: &Standing) -> Option<&OnRows> {
+    standing.on_rows.as_ref().filter(|on_rows| matches!(on_rows.what, Built::ForeignKey(_)))
+}
+
+/// Loads rows and builds on them.
+struct Filling<'a> {
+    loader: &'a Loader<'a>,
+    sql: &'a Sql<'a>,
+    sections: &'a Sections<'a>,
+    standing: &'a [Standing],
+    settings: Arc<Settings>,
+    later: Later,
+}
+
+impl<'a> Does<Work<'a>> for Filling<'_> {
+    async fn work(&self, worker: &mut Worker, what: Work<'a>) -> Result<()> {
+        match what {
+            Work::Rows(span) => {
+                worker.tell(&self.settings).await?;
+                self.loader.load(&mut worker.session, &span).await
+            }
+            Work::Values => self.sql.run(worker, &self.sections.values, &mut Arc::clone(&self.settings)).await,
+            Work::Build(place) => self.later.unless_done(place, self.standing[place].run(self.sql, worker).await),
+        }
+    }
+}
+
+/// Adds foreign keys.
+struct Keys<'a> {
+    sql: &'a Sql<'a>,
+    standing: &'a [Standing],
+    later: Later,
+}
+
+impl Does<usize> for Keys<'_> {
+    async fn work(&self, worker: &mut Worker, place: usize) -> Result<()> {
+        self.later.unless_done(place, self.standing[place].run(self.sql, worker).await)
+    }
+}
+
+/// Statements that ran before their place in the script and were too early there: they run again at their place.
+#[derive(Default)]
+struct Later(Mutex<Vec<usize>>);
+
+impl Later {
+    /// An error only when the statement would fail at its place too.
+    fn unless_done(&self, place: usize, done: Result<()>) -> Result<()> {
+        match done {
+            Err(error) if is_too_early(&error) => {
+                self.0.lock().unwrap_or_else(PoisonError::into_inner).push(place);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    fn take(&self) -> Vec<usize> {
+        let mut places = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        places.sort_unstable();
+        places
+    }
+}
+
+/// Whether it failed for want of something that may come before it in the script, or because of what ran beside it.
+fn is_too_early(error: &Error) -> bool {
+    sqlstate_of(error).is_some_and(|sqlstate| TOO_EARLY.contains(&sqlstate))
+}
+
+/// An undefined function, table, object or column; a deadlock.
+const TOO_EARLY: &[&str] = &["42883", "42P01", "42704", "42703", "40P01"];

@@ -1,0 +1,65 @@
+//! A session that restores, and what it was told.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifeboat_core::{Job, Result};
+
+use super::settings::Settings;
+use super::target::Target;
+use crate::postgres::{DirectSession, Session};
+
+/// A session with the database under restore.
+pub(super) struct Worker {
+    pub(super) session: DirectSession,
+    told: Arc<Settings>,
+}
+
+impl Worker {
+    /// A session of its own for `purpose`, set up for loading and for building indexes.
+    pub(super) async fn open(target: &Target, purpose: &str, job: &Job) -> Result<Self> {
+        let mut session = target.connect(purpose, job).await?;
+        session.execute(MEMORY).await.map_err(|error| error.while_doing(SET_UP))?;
+        if target.is_created() {
+            // What a crash of the server would take away is a database that does not bear its name yet.
+            session.execute("SET synchronous_commit = off").await.map_err(|error| error.while_doing(SET_UP))?;
+        }
+        Ok(Self { session, told: Arc::default() })
+    }
+
+    /// Makes these settings the session's.
+    pub(super) async fn tell(&mut self, settings: &Arc<Settings>) -> Result<()> {
+        if Arc::ptr_eq(settings, &self.told) {
+            return Ok(());
+        }
+        let statements = settings.since(&self.told);
+        if !statements.is_empty() {
+            self.session.execute(&statements).await.map_err(|error| error.while_doing(SET_UP))?;
+        }
+        self.told = Arc::clone(settings);
+        Ok(())
+    }
+
+    /// Ends the session, and the statement that was left at work in it: it would hold its locks to its end.
+    pub(super) async fn abandon(self, job: &Job) {
+        let cancelled = tokio::time::timeout(CANCEL_WITHIN, self.session.cancel()).await;
+        // Where the restore has failed, the server may be gone: that is told already.
+        if job.cancel.is_cancelled() {
+            match cancelled {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => job.warn(&format!("could not cancel the last statement: {}", error.chain())),
+                Err(_) => job.warn("could not cancel the last statement: the server does not answer"),
+            }
+        }
+        // A statement that the server does not give up keeps the session; dropping it is enough for us.
+        let _ = tokio::time::timeout(CANCEL_WITHIN, self.session.close()).await;
+    }
+}
+
+/// Sorting for an index takes twice the server's buffers, up to 256 MiB, unless its own setting is more: kB.
+const MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', GREATEST(m.setting::pg_catalog.int8, LEAST(262144, \
+                      2 * b.setting::pg_catalog.int8 * pg_catalog.current_setting('block_size')::pg_catalog.int8 / 1024))::pg_catalog.text, \
+                      false) FROM pg_catalog.pg_settings m, pg_catalog.pg_settings b \
+                      WHERE m.name = 'maintenance_work_mem' AND b.name = 'shared_buffers'";
+const SET_UP: &str = "set up a session";
+const CANCEL_WITHIN: Duration = Duration::from_secs(5);
