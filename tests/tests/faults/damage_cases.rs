@@ -59,6 +59,26 @@ impl Victim {
         cases
     }
 
+    /// Whether a restore can see the damage: in a length, or in bytes that it reads. Those that only open and close COPY
+    /// blocks it does not.
+    pub(crate) fn restore_sees(&self, case: &Case) -> bool {
+        let Some(bytes) = case.bytes.as_ref().filter(|_| case.same_length) else { return true };
+        let original = self.bytes(&case.object);
+        let differs = |range: &lifeboat_core::index::Range| {
+            let start = range.bytes.offset as usize;
+            let place = start..start + range.bytes.length as usize;
+            bytes[place.clone()] != original[place]
+        };
+        match case.object.as_str() {
+            "index.json.gz" | "manifest.json" => true,
+            "dump-0000.sql.gz" => {
+                let read = |content: &Content| !matches!(content, Content::Sql { only_copy: true, .. });
+                self.index.ranges.iter().any(|range| read(&range.content) && differs(range))
+            }
+            _ => false,
+        }
+    }
+
     fn cases_of(&self, name: &str) -> Vec<Case> {
         let bytes = self.bytes(name);
         let length = bytes.len();
