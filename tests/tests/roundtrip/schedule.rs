@@ -3,14 +3,17 @@
 use std::time::{Duration, Instant};
 
 use lifeboat_tests::compare::{assert_same, assert_same_contents};
-use lifeboat_tests::{Database, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, unused_name};
+use lifeboat_tests::{
+    Database, Depot, Identity, Major, Postgres, Proxy, Seaweed, Way, every_method, every_way, unused_name,
+};
 use rustix::process::Signal;
 
-use crate::depot::Depot;
 use crate::session::wait_for;
 
-#[test]
-fn five_hundred_small_tables_take_few_requests() {
+every_way!(five_hundred_small_tables_take_few_requests);
+every_method!(what_needs_a_key_or_rows_of_another_table_comes_back, one_session_is_enough);
+
+fn five_hundred_small_tables_take_few_requests(way: Way) {
     let original = Postgres::shared(Major::V15).database("small");
     original.psql(
         "DO $$ BEGIN FOR i IN 1..500 LOOP
@@ -18,7 +21,7 @@ fn five_hundred_small_tables_take_few_requests() {
             EXECUTE format('INSERT INTO %I SELECT n, md5(n::text) FROM generate_series(1, %s) AS n', 'table ' || i, i % 7);
          END LOOP; END $$",
     );
-    let depot = Depot::s3();
+    let depot = Depot::s3().by(way);
     depot.backup(&original);
     let (proxy, restored) = (Proxy::before(Seaweed::shared()), original.server.adopt(&unused_name("small")));
     let restore = depot.restore_command(original.server, &restored.name).args(["--create", "--jobs", "2"]);
@@ -55,9 +58,8 @@ ALTER TABLE person CLUSTER ON person_pkey;
 COMMENT ON CONSTRAINT person_pkey ON person IS 'a comment on what comes early';
 CREATE TABLE long AS SELECT n AS id, repeat(md5(n::text), 8) AS text FROM generate_series(1, 8000) AS n";
 
-#[test]
-fn what_needs_a_key_or_rows_of_another_table_comes_back() {
-    let depot = Depot::s3();
+fn what_needs_a_key_or_rows_of_another_table_comes_back(way: Way) {
+    let depot = Depot::s3().by(way);
     for major in Major::ALL {
         let original = Postgres::shared(major).database("tangled");
         original.psql(TANGLED);
@@ -141,14 +143,12 @@ fn long_rows_of_an_extensions_table_leave_those_it_brings() {
     assert_same_contents(&original, &depot.restore(original.server, &[]));
 }
 
-#[test]
-fn one_session_is_enough() {
+fn one_session_is_enough(way: Way) {
     let original = Postgres::shared(Major::V18).database("tangled");
     original.psql(TANGLED);
-    let depot = Depot::file();
+    let depot = Depot::file().by(way);
     depot.backup(&original);
     let restored = original.server.adopt(&unused_name("one"));
-    let restore: Lifeboat = depot.restore_command(original.server, &restored.name);
-    restore.args(["--create", "--jobs", "1"]).run().expect(0);
+    depot.restore_command(original.server, &restored.name).args(["--create", "--jobs", "1"]).run().expect(0);
     assert_same(&original, &restored);
 }
