@@ -28,8 +28,8 @@ pub(crate) struct GenerateArgs {
     /// The new key's id, such as the month: it names the files that the key opens
     #[arg(long, value_name = "ID")]
     pub(crate) id: String,
-    /// The keyring
-    #[arg(long, value_name = "FILE")]
+    /// The keyring: keyring.toml or file:keyring.toml
+    #[arg(long, value_name = "FILE", value_parser = keyring_file)]
     pub(crate) out: PathBuf,
     /// What the key is for: aes256 seals and opens, x25519 opens what was sealed to its public half, ed25519 signs
     #[arg(long, value_name = "KIND", default_value = "aes256", value_parser = ["aes256", "x25519", "ed25519"])]
@@ -59,6 +59,18 @@ pub(crate) struct StateArgs {
     pub(crate) state: String,
 }
 
+/// Elsewhere a keyring is named by a reference: here too it may be.
+fn keyring_file(text: &str) -> Result<PathBuf, String> {
+    match text.strip_prefix("file:") {
+        Some("") => Err("write the path behind file:".to_owned()),
+        Some(path) => Ok(path.into()),
+        None if ["env:", "credential:", "command:"].iter().any(|scheme| text.starts_with(scheme)) => {
+            Err("a key is written to a file: give its path".to_owned())
+        }
+        None => Ok(text.into()),
+    }
+}
+
 pub(super) const EXAMPLES: &str = "\
 Examples:
   The first key, and a backup that is sealed with it:
@@ -78,3 +90,20 @@ const GENERATE_HELP: &str = "\
 The file is made readable by its owner only, and replaced whole. Keys in it are never overwritten, comments stay.";
 const STATE_HELP: &str = "\
 A key that ceases to be primary stays enabled. The primary key is not retired before it has a successor.";
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::keyring_file;
+
+    #[test]
+    fn a_keyrings_file_may_be_written_as_a_reference() {
+        for text in ["keyring.toml", "file:keyring.toml"] {
+            assert_eq!(keyring_file(text).unwrap(), Path::new("keyring.toml"));
+        }
+        for text in ["file:", "env:KEYS", "credential:keys", "command:[]"] {
+            assert!(keyring_file(text).is_err(), "{text}");
+        }
+    }
+}

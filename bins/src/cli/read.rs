@@ -92,7 +92,10 @@ pub(crate) struct DownloadArgs {
 
 const LIST_HELP: &str = "\
 States: available (every object is there with its length), damaged, expired (older than the configured retention and no
-longer whole), in flight (begun less than 48 hours ago, not finished), orphan (begun earlier, never finished).";
+longer whole), in flight (begun less than 48 hours ago, not finished), orphan (begun earlier, never finished).
+
+KEYS names what opens a backup, each alone: an id of the keyring, or 16 hexadecimal digits, the fingerprint of a recipient
+(`lifeboat key fingerprint` prints it for an x25519 key). A dash: the backup is not encrypted.";
 const VERIFY_HELP: &str = "\
 Reads every object, checks its length and digest, and unpacks it. Exit code 30 names the first object that is not what
 the manifest says.";
@@ -105,4 +108,7 @@ Examples:
 Watch this command's exit code (set -o pipefail).";
 const DOWNLOAD_HELP: &str = "\
 The folder then holds a backup that needs no Lifeboat: gunzip the objects of manifest.json's script in their order, and
-pipe them into psql.";
+pipe them into psql.
+
+An encrypted backup is opened on the way: the folder holds dump-*.sql.gz and the other objects in the clear, for whoever
+can read the folder, and no manifest.json, which proves the sealed ones. With --sealed it holds what the store holds.";

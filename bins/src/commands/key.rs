@@ -1,7 +1,7 @@
 //! `lifeboat key`.
 
 use jiff::Timestamp;
-use lifeboat_core::keys::{KeyEntry, KeyId, KeyKind, Keyring};
+use lifeboat_core::keys::{KeyEntry, KeyId, KeyKind, KeyState, Keyring};
 use lifeboat_core::{Error, Kind, Result};
 use serde_json::{Value, json};
 
@@ -41,10 +41,13 @@ pub(super) fn no_keyring() -> Error {
 fn generate(args: &GenerateArgs) -> Result<Outcome> {
     let kind: KeyKind = args.kind.parse().map_err(|error| misused(&error))?;
     let id = KeyId::symmetric(&args.id).map_err(|error| misused(&error))?;
+    let is_new = !args.out.exists();
     let (text, json) = Keyring::edit(&args.out, |keyring| {
+        let former = keyring.primary(kind).map(|key| key.id().clone());
         keyring.add(&id, kind, args.primary, Timestamp::now())?;
         let key = keyring.key(id.as_str())?;
-        Ok((added(key, keyring.keys().len() == 1, &args.out.display().to_string()), described(key)))
+        let succeeded = former.filter(|_| key.state() == KeyState::Primary);
+        Ok((added(key, is_new, succeeded.as_ref(), &args.out.display().to_string()), described(key)))
     })?;
     Ok(Outcome::success(text, json!({"keyring": args.out, "key": json})))
 }
@@ -56,16 +59,24 @@ fn misused(error: &Error) -> Error {
     hint.into_iter().fold(misused, Error::hint)
 }
 
-fn added(key: &KeyEntry, first: bool, file: &str) -> String {
+/// What was done, to the file and to the key that was primary so far.
+fn added(key: &KeyEntry, is_new: bool, succeeded: Option<&KeyId>, file: &str) -> String {
     let (id, kind, state) = (key.id(), key.kind(), key.state());
-    let mut text = format!("added the {kind} key {id} to {file}: {state}, fingerprint {}\n", key.fingerprint());
+    let mut text = format!("made the {kind} key {id}: {state}, fingerprint {}\n", key.fingerprint());
+    text += &match is_new {
+        true => format!("made {file} and put the key into it\n"),
+        false => format!("added the key to {file}\n"),
+    };
+    if let Some(former) = succeeded {
+        text += &format!("the {kind} key {former} was primary so far; it is enabled now, and opens what it opened\n");
+    }
     if let Some(recipient) = key.recipient() {
         text += &format!("for recipients in [encryption]: {recipient}\n");
     }
     if let Some(signer) = key.signer_key() {
         text += &format!("for trusted_signers in [encryption]: {signer}\n");
     }
-    if first {
+    if is_new {
         text += &format!("Keep a copy of {file} in another place: without it, what it opens is lost.\n");
     }
     text
@@ -166,6 +177,7 @@ mod tests {
             let args = GenerateArgs { id: id.to_owned(), out: out.clone(), kind: kind.to_owned(), primary: false };
             let made = generate(&args).unwrap();
             assert_eq!(made.text.contains("Keep a copy"), kind == "aes256", "{}", made.text);
+            assert_eq!(made.text.contains("added the key to"), kind != "aes256", "{}", made.text);
             shown += &format!("{}{}", made.text, made.json);
         }
         let keyring = Keyring::load(&out).unwrap();
@@ -181,6 +193,19 @@ mod tests {
         let secrets: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("secret = ")).collect();
         assert_eq!(secrets.len(), 3);
         assert!(secrets.iter().all(|secret| !shown.contains(&secret.trim_matches('"')[..16])), "{shown}");
+    }
+
+    #[test]
+    fn a_successor_says_whom_it_succeeds() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("keyring.toml");
+        let generate = |id: &str, primary: bool| {
+            let args = GenerateArgs { id: id.to_owned(), out: out.clone(), kind: "aes256".to_owned(), primary };
+            generate(&args).unwrap().text
+        };
+        assert!(generate("a", false).contains("keyring.toml and put the key into it"));
+        assert!(!generate("b", false).contains("so far"));
+        assert!(generate("c", true).contains("the aes256 key a was primary so far; it is enabled now"));
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! `lifeboat list`.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
-use lifeboat_backup::archive::{BackupState, ListOptions, ListedBackup, list};
+use lifeboat_backup::archive::{BackupState, ListOptions, ListedBackup, databases, list};
 use lifeboat_core::{Name, Result};
 use serde_json::json;
 
@@ -25,12 +27,25 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Outcome> {
     };
     let mut found = list(&store, &options, context.monitor.clone()).await?;
     found.retain(|backup| (backup.state == BackupState::Orphan) == args.orphans);
-    let text = if found.is_empty() { empty(args.orphans, store.address()) } else { table(&found, Timestamp::now()) };
+    let text = match (found.is_empty(), args.orphans) {
+        (true, true) => format!("no orphans in {}\n", store.address()),
+        (true, false) => {
+            let databases = databases(&store, &context.job()).await?;
+            no_backups(options.database.as_ref(), &databases, store.address())
+        }
+        (false, _) => table(&found, Timestamp::now()),
+    };
     Ok(Outcome::success(text, json!({"store": store.address(), "backups": found})))
 }
 
-fn empty(orphans: bool, store: &str) -> String {
-    format!("no {} in {store}\n", if orphans { "orphans" } else { "backups" })
+fn no_backups(wanted: Option<&Name>, databases: &BTreeSet<Name>, store: &str) -> String {
+    let others: Vec<_> = databases.iter().filter(|name| Some(*name) != wanted).map(Name::as_str).collect();
+    match wanted {
+        Some(wanted) if !others.is_empty() => {
+            format!("no backups of {wanted} in {store}; it has some of {}\n", others.join(", "))
+        }
+        _ => format!("no backups in {store}: is its address right, its prefix too?\n"),
+    }
 }
 
 fn table(backups: &[ListedBackup], now: Timestamp) -> String {

@@ -143,6 +143,9 @@ impl FromTo {
 }
 
 fn status_text(report: &StatusReport, stores: &[&str]) -> String {
+    if report.keys.is_empty() && report.encrypted + report.unencrypted + report.unfinished == 0 {
+        return format!("no backups in {}: is the address right, its prefix too?\n", stores.join(", "));
+    }
     let head = [
         ("KEY", Align::Left),
         ("BACKUPS", Align::Right),

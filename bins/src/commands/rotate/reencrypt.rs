@@ -113,12 +113,18 @@ fn conclude(
 ) -> Result<Outcome> {
     let failed = written.failed.and(&removed.failed);
     let mut text = told;
-    text += &format!(
-        "sealed {} anew, {} stored; read back, each holds what the old one held\n",
-        backups(written.rewritten),
-        units::size(written.stored_bytes)
-    );
-    if args.keep {
+    if written.rewritten > 0 {
+        text += &format!(
+            "sealed {} anew, {} stored; read back, each holds what the old one held\n",
+            backups(written.rewritten),
+            units::size(written.stored_bytes)
+        );
+    } else {
+        text += "sealed no backup anew\n";
+    }
+    if written.rewritten + removed.removed == 0 {
+        // Nothing more can be said of old ones.
+    } else if args.keep {
         text += "the old ones were kept\n";
     } else {
         text += &format!("removed {}, {} freed\n", backups(removed.removed), units::size(removed.freed_bytes));
@@ -126,7 +132,9 @@ fn conclude(
     if failed.count > 0 {
         text += &failed_text(failed.count);
     }
-    text += "Old versions that the bucket keeps are still there: delete them, or the leak is not undone.\n";
+    if written.rewritten + removed.removed > 0 {
+        text += "Old versions that the bucket keeps are still there: delete them, or the leak is not undone.\n";
+    }
     let json = json!({"applied": true, "plan": plan, "summary": written, "removed": removed});
     Ok(scene.ended(text, json, written.rewritten + removed.removed > 0, &failed))
 }

@@ -48,7 +48,16 @@ pub(super) async fn run(scene: &Scene<'_>, args: &RetireArgs) -> Result<Outcome>
     }
     if !args.yes {
         let json = json!({"applied": false, "from": from, "plan": plan});
-        return Ok(scene.ended(told + "Nothing was changed: --yes deletes them.\n", json, true, &plan.refused));
+        return Ok(scene.ended(
+            told + if plan.delete.is_empty() {
+                "Nothing was changed.\n"
+            } else {
+                "Nothing was changed: --yes deletes them.\n"
+            },
+            json,
+            true,
+            &plan.refused,
+        ));
     }
     let summary = apply_retire(&scene.stores, &plan, &options, monitor).await?;
     let mut text = told + &format!("deleted {} of {}\n", wraps(summary.deleted), from);
@@ -57,7 +66,8 @@ pub(super) async fn run(scene: &Scene<'_>, args: &RetireArgs) -> Result<Outcome>
         text += &format!("{} {keep}\n", backups(count));
     }
     let json = json!({"applied": true, "from": from, "plan": plan, "summary": summary});
-    Ok(scene.ended(text + NO_REMEDY, json, summary.deleted + summary.gone > 0, &summary.failed))
+    let footer = if summary.deleted > 0 { NO_REMEDY } else { "" };
+    Ok(scene.ended(text + footer, json, summary.deleted + summary.gone > 0, &summary.failed))
 }
 
 fn tell_refusals(scene: &Scene<'_>, plan: &RetirePlan) {
@@ -70,7 +80,8 @@ fn plan_text(plan: &RetirePlan, from: &KeyId) -> String {
     let mut text = format!("retire {from} in {}\n", plan.stores.join(", "));
     let unproven = plan.delete.iter().filter(|retirement| !retirement.proven).count() as u64;
     let proven = plan.delete.len() as u64 - unproven;
-    text += &format!("  {} to delete; another wrap was proven to open each backup\n", wraps(proven));
+    let each = if proven == 0 { "" } else { "; another wrap was proven to open each backup" };
+    text += &format!("  {} to delete{each}\n", wraps(proven));
     if unproven > 0 {
         text += &format!("  {} to delete, trusting another wrap that no key at hand opens\n", wraps(unproven));
     }

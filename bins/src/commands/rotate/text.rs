@@ -36,12 +36,15 @@ pub(super) fn rewrap(summary: &RewrapSummary, to: &KeyId, stores: &[&str]) -> St
     if summary.failed.count > 0 {
         text += &failed(summary.failed.count);
     }
-    text + NO_REMEDY
+    if summary.rewrapped + summary.already + summary.already_not_compared > 0 { text + NO_REMEDY } else { text }
 }
 
 pub(super) fn verify(report: &VerifyReport, to: &KeyId, stores: &[&str]) -> String {
-    let mut text =
-        format!("{to} alone opens {} in {}, proven by their manifests\n", backups(report.proven), stores.join(", "));
+    let stores = stores.join(", ");
+    let mut text = match report.proven {
+        0 => format!("no backup in {stores} was proven to open with {to} alone\n"),
+        proven => format!("{to} alone opens {} in {stores}, proven by their manifests\n", backups(proven)),
+    };
     text += &rest(0, report.unencrypted, report.unfinished);
     if report.failed.count > 0 {
         let (count, does) = (report.failed.count, if report.failed.count == 1 { "does" } else { "do" });

@@ -1,6 +1,6 @@
 //! Which of the backups in a store a name means.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_core::store::Store;
 use lifeboat_core::store::layout::{BackupPath, MANIFEST};
@@ -27,10 +27,21 @@ pub(super) async fn choose(
     let several_databases = fitting.iter().any(|path| path.database != fitting[0].database);
     match (&reference.which, fitting.as_slice()) {
         (_, []) => Err(Error::new(Kind::NotFound, format!("find the backup {reference} in {}", store.address()))
-            .hint("see `lifeboat list`")),
+            .hint(what_is_there(reference, folders))),
         (_, [only]) => Ok((*only).clone()),
         (Which::Latest, several) if !several_databases => latest(store, job, several).await,
         (_, several) => Err(ambiguous(reference, several)),
+    }
+}
+
+/// What somebody who named no backup may have meant.
+fn what_is_there(reference: &BackupRef, folders: &BTreeMap<BackupPath, Folder>) -> String {
+    let whole = folders.iter().filter(|(_, folder)| folder.contains_key(MANIFEST));
+    let databases: BTreeSet<&str> = whole.map(|(path, _)| path.database.as_str()).collect();
+    match &reference.database {
+        _ if databases.is_empty() => "no backups are there: check the address of the store, its prefix too".to_owned(),
+        Some(name) if databases.contains(name.as_str()) => format!("see `lifeboat list {name}`"),
+        _ => format!("backups are there of {}", databases.into_iter().collect::<Vec<_>>().join(", ")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Lists what is in a store, and says of each backup whether it could be restored.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -92,6 +92,15 @@ pub async fn list(store: &Store, options: &ListOptions, monitor: Arc<dyn Monitor
     let mut listed: Vec<_> = listed.buffer_unordered(MANIFESTS_AT_ONCE).try_collect().await?;
     listed.sort_by(|(a, _), (b, _)| b.cmp(a));
     Ok(listed.into_iter().map(|(_, backup)| backup).collect())
+}
+
+/// The databases that have backups in the store, finished or not. Nothing is read but names.
+///
+/// # Errors
+/// Those of the store.
+pub async fn databases(store: &Store, job: &Job) -> Result<BTreeSet<Name>> {
+    let found = folders(&store.clone().at_first_contact(), job).await?;
+    Ok(found.into_keys().map(|path| path.database).collect())
 }
 
 /// Names and lengths of the objects in one backup's folder.

@@ -17,7 +17,7 @@ mod verify;
 pub use cat::cat;
 pub use download::{DownloadOptions, DownloadSummary, download};
 pub(crate) use instead::or_instead;
-pub use list::{BackupState, ListOptions, ListedBackup, list};
+pub use list::{BackupState, ListOptions, ListedBackup, databases, list};
 pub use opened::{Archive, find};
 pub use reference::BackupRef;
 pub use show::{Shown, show};

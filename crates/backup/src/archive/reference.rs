@@ -27,8 +27,11 @@ impl FromStr for BackupRef {
 
     fn from_str(text: &str) -> Result<Self> {
         let refused = || {
-            Error::new(Kind::Usage, format!("read {text:?} as the name of a backup"))
-                .hint("name it by shop/latest, shop/20261121T021700Z-7f3a9c, or the beginning of its id")
+            let hint = match text.parse::<Name>() {
+                Ok(database) => format!("the newest backup of {database} is {database}/latest"),
+                Err(_) => "name it by shop/latest, shop/20261121T021700Z-7f3a9c, or the beginning of its id".to_owned(),
+            };
+            Error::new(Kind::Usage, format!("read {text:?} as the name of a backup")).hint(hint)
         };
         let (database, which) = match text.split_once('/') {
             Some((database, which)) => (Some(database.parse().map_err(|_| refused())?), which),
@@ -76,5 +79,7 @@ mod tests {
         for text in ["", "shop/", "shop", "Shop/latest", "shop/latest/x", "../latest", "shop/newest"] {
             assert_eq!(text.parse::<BackupRef>().unwrap_err().kind(), Kind::Usage, "{text}");
         }
+        let error = "shop".parse::<BackupRef>().unwrap_err();
+        assert_eq!(error.help(), Some("the newest backup of shop is shop/latest"));
     }
 }
