@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use lifeboat_backup::MethodChoice;
 use lifeboat_core::keys::SealKeys;
 
 use crate::keyring::{self, NOVEMBER, OFFLINE};
@@ -29,6 +30,11 @@ impl Way {
         environment
     }
 
+    /// The method of a backup taken by the library.
+    pub fn choice(self) -> MethodChoice {
+        if self.method == "parallel" { MethodChoice::Parallel } else { MethodChoice::Stream }
+    }
+
     /// What a backup taken by the library is sealed with.
     pub fn seal(self) -> Option<Arc<SealKeys>> {
         let recipient = || keyring::public(OFFLINE).parse().unwrap();
@@ -42,6 +48,16 @@ macro_rules! every_way {
     ($($test:ident),+ $(,)?) => { $(
         mod $test {
             $crate::every_method_of!($test: open, sealed);
+        }
+    )+ };
+}
+
+/// Makes tests of functions `fn(Way)`, sealed and not, by the method that works through a prefix.
+#[macro_export]
+macro_rules! every_seal {
+    ($($test:ident),+ $(,)?) => { $(
+        mod $test {
+            $crate::method_of!(stream, $test: open, sealed);
         }
     )+ };
 }
@@ -62,6 +78,7 @@ macro_rules! every_method {
 macro_rules! every_method_of {
     ($test:ident: $($seal:ident),+) => {
         $crate::method_of!(stream, $test: $($seal),+);
+        $crate::method_of!(parallel, $test: $($seal),+);
     };
 }
 

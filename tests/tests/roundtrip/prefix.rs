@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use lifeboat_tests::compare::assert_same;
 use lifeboat_tests::docker::Docker;
-use lifeboat_tests::{Backup, Database, Depot, Lifeboat, Major, NAME, Way, every_way, fixtures};
+use lifeboat_tests::{Backup, Database, Depot, Lifeboat, Major, NAME, Way, every_seal, fixtures};
 use tempfile::TempDir;
 
 /// A program in front of the stand-in for docker.
@@ -80,7 +80,7 @@ fn comes_back_through_docker(way: Way, major: Major) {
     assert!(seen.contains("PATH=") && !seen.contains("canary"), "{seen}");
 }
 
-every_way!(everything_comes_back_through_docker_on_15, everything_comes_back_through_docker_on_18);
+every_seal!(everything_comes_back_through_docker_on_15, everything_comes_back_through_docker_on_18);
 
 fn everything_comes_back_through_docker_on_15(way: Way) {
     comes_back_through_docker(way, Major::V15);

@@ -80,14 +80,17 @@ impl<O: Objects> Blocks<O> {
     }
 
     /// Takes rows of the block; the last of them may be continued by the next call.
-    pub(super) fn rows(&mut self, rows: &[u8]) -> Result<()> {
-        let whole = memchr::memrchr(b'\n', rows).map_or(0, |at| at + 1);
-        let (whole, rest) = rows.split_at(whole);
-        self.write_rows(whole)?;
-        if !whole.is_empty() {
-            self.may_end_range()?;
+    pub(super) fn rows(&mut self, mut rows: &[u8]) -> Result<()> {
+        // A range and an object end with the first row that fills them.
+        while let Some(at) = self.room().checked_sub(1).filter(|at| *at < rows.len())
+            && let Some(end) = memchr::memchr(b'\n', &rows[at..])
+        {
+            let (now, later) = rows.split_at(at + end + 1);
+            self.write_rows(now)?;
+            self.end_range_between_rows()?;
+            rows = later;
         }
-        self.write_rows(rest)
+        self.write_rows(rows)
     }
 
     /// Ends the block.
@@ -128,14 +131,17 @@ impl<O: Objects> Blocks<O> {
         self.opened()?.write(rows)
     }
 
-    /// Between rows. An object that is full ends, and the block goes on in the next.
-    fn may_end_range(&mut self) -> Result<()> {
-        let is_full = self.open.as_ref().is_some_and(|open| open.sql_bytes >= self.cuts.object_bytes);
-        let block = self.block.as_ref().expect("rows come between the beginning and the end of a block");
-        if block.range_bytes < self.cuts.range_bytes && !is_full {
-            return Ok(());
-        }
+    /// SQL bytes until the range or the object is full; one, when it is.
+    fn room(&self) -> usize {
+        let range = self.cuts.range_bytes.saturating_sub(self.block.as_ref().map_or(0, |block| block.range_bytes));
+        let object = self.cuts.object_bytes.saturating_sub(self.open.as_ref().map_or(0, |open| open.sql_bytes));
+        usize::try_from(range.min(object).max(1)).unwrap_or(usize::MAX)
+    }
+
+    /// An object that is full ends, and the block goes on in the next.
+    fn end_range_between_rows(&mut self) -> Result<()> {
         self.end_rows_range(false)?;
+        let is_full = self.open.as_ref().is_some_and(|open| open.sql_bytes >= self.cuts.object_bytes);
         if is_full { self.finish_object() } else { Ok(()) }
     }
 

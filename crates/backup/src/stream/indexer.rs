@@ -141,7 +141,8 @@ impl<O: Output> Indexer<O> {
         }
         let mut state = self.state;
         state.flush_statement()?;
-        state.end_sql_range()?;
+        // No object is begun after the last range: it would be empty.
+        state.end_sql_range_here()?;
         Ok((state.outline, state.output))
     }
 }
@@ -294,10 +295,15 @@ impl<O: Output> State<O> {
     }
 
     fn end_sql_range(&mut self) -> Result<()> {
+        self.end_sql_range_here()?;
+        if self.object_is_nearly_full() { self.roll_over() } else { Ok(()) }
+    }
+
+    fn end_sql_range_here(&mut self) -> Result<()> {
         let only_copy = !std::mem::take(&mut self.range_has_statements);
         self.end_range(Content::Sql { section: self.range_section, only_copy })?;
         self.range_section = self.section;
-        if self.object_is_nearly_full() { self.roll_over() } else { Ok(()) }
+        Ok(())
     }
 
     fn write(&mut self, sql: &[u8]) -> Result<()> {
