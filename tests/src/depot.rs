@@ -112,7 +112,7 @@ impl Depot {
         if object.seal.is_none() {
             return stored;
         }
-        let key = keyring::data_key(&backup.id, &[NOVEMBER], |id| self.read(&backup.object(&id.object_name())));
+        let key = keyring::data_key(&backup.id, &[NOVEMBER], |id| self.read(&backup.object(&layout::wrap(id))));
         keyring::opened(&key, &backup.id, object, &stored).unwrap()
     }
 

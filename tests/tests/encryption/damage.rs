@@ -18,6 +18,7 @@ use lifeboat_core::keys::{DataKey, KeyId, OpenKeys};
 use lifeboat_core::manifest::{Manifest, StoredManifest, StoredObject};
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::Store;
+use lifeboat_core::store::layout;
 use lifeboat_core::{Error, Job, Kind};
 use lifeboat_tests::keyring::{NOVEMBER, data_key, ring};
 use lifeboat_tests::{Database, Major, Postgres, run, unused_name};
@@ -66,7 +67,7 @@ impl Victim {
 
     fn of(objects: BTreeMap<String, Vec<u8>>, first: &str, second: &str) -> Victim {
         let folder = |id: &str| format!("backups/daily/shop/{id}");
-        let wrap = |id: &KeyId| objects[&format!("{}/{}", folder(first), id.object_name())].clone();
+        let wrap = |id: &KeyId| objects[&format!("{}/{}", folder(first), layout::wrap(id))].clone();
         let key = data_key(first, &[NOVEMBER], wrap);
         Victim { folder: folder(first), other: folder(second), objects, key }
     }

@@ -4,6 +4,7 @@
 use lifeboat_core::codec::Sha256;
 use lifeboat_core::keys::{DataKey, KeyWrap as _, Recipient};
 use lifeboat_core::manifest::Manifest;
+use lifeboat_core::store::layout;
 use lifeboat_tests::compare::assert_same_but_settings;
 use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, SIGNER, STRANGER, public, public_id, ring};
 use lifeboat_tests::{Backup, Database, Major, Postgres, run};
@@ -185,7 +186,7 @@ fn a_wrap_of_another_data_key_opens_nothing() {
     let backup = vault.backup_command(&database).args(["--keyring", &keyring, "--recipient", &recipient.to_string()]);
     let backup = Backup::of(&backup.run().expect(0));
     let forged = run(recipient.wrap(&DataKey::generate().unwrap(), &backup.id)).unwrap();
-    vault.bucket.write(&backup.object(&recipient.id().object_name()), forged.to_bytes());
+    vault.bucket.write(&backup.object(&layout::wrap(recipient.id())), forged.to_bytes());
     let offline = vault.keyring(&[OFFLINE]);
     let words = ["its MAC is not one of the key that opens the backup"];
     vault.assert_refused(&["--keyring", &offline], 30, &words);

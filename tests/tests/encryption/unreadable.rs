@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use flate2::read::MultiGzDecoder;
 use lifeboat_core::codec::sealed::Header;
 use lifeboat_core::keys::DataKey;
+use lifeboat_core::store::layout;
 use lifeboat_tests::keyring::{NOVEMBER, OFFLINE, data_key, public, public_id};
 use lifeboat_tests::{Backup, Database, Lifeboat, Major, fixtures};
 use serde_json::{Value, json};
@@ -92,7 +93,7 @@ fn details(objects: &BTreeMap<String, Vec<u8>>, run: &str, entries: &[&str]) -> 
         let suffix = format!("/{run}/{name}");
         objects.iter().find(|(key, _)| key.ends_with(&suffix)).unwrap_or_else(|| panic!("{suffix} is stored")).1.clone()
     };
-    let key: DataKey = data_key(run, entries, |id| read(&id.object_name()));
+    let key: DataKey = data_key(run, entries, |id| read(&layout::wrap(id)));
     let sealed = read("details.json.sealed");
     let (salt, commitment) = sealed[..56].split_at(24);
     let header = Header { salt: salt.try_into().unwrap(), commitment: commitment.try_into().unwrap() };

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use lifeboat_core::keys::DataKey;
 use lifeboat_core::manifest::{Manifest, StoredManifest};
+use lifeboat_core::store::layout;
 use lifeboat_tests::{Backup, Bucket, Database, Identity, Lifeboat, Major, Postgres, Seaweed, keyring, unused_name};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -82,7 +83,7 @@ impl Vault {
 
     /// The data key of a backup, as whoever holds these entries gets it.
     pub(crate) fn data_key(&self, backup: &Backup, entries: &[&str]) -> DataKey {
-        keyring::data_key(&backup.id, entries, |id| self.bucket.read(&backup.object(&id.object_name())))
+        keyring::data_key(&backup.id, entries, |id| self.bucket.read(&backup.object(&layout::wrap(id))))
     }
 
     /// Runs every command that opens a backup, with these arguments: each ends with this code and says these words,

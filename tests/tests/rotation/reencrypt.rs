@@ -3,6 +3,7 @@
 use std::fs;
 
 use jiff::Timestamp;
+use lifeboat_core::codec::Sha256;
 use lifeboat_core::keys::{KeyKind, KeyState, Keyring};
 use lifeboat_core::manifest::StoredManifest;
 use lifeboat_core::store::UploadOptions;
@@ -217,6 +218,16 @@ fn backups_that_are_not_encrypted_are_sealed_when_that_is_allowed() {
     run(made::backups(&world.store("a"), 3, &made::LENGTHS, None)).unwrap();
     let refused = world.rotate("reencrypt --yes").run().expect(2);
     assert!(refused.stderr.contains("--allow-unencrypted"), "{}", refused.stderr);
+    // One is of a later release: what its manifest says is not to be lost.
+    let manifest = world.path("a").join(made::path(0).object(MANIFEST));
+    let (ours, before) = (fs::read_to_string(&manifest).unwrap(), world.files("a").len());
+    let body = ours.rsplit_once(",\n  \"sha256\"").unwrap().0.to_owned() + ",\n  \"later\": true";
+    fs::write(&manifest, format!("{body},\n  \"sha256\": \"{}\"\n}}\n", Sha256::of(body.as_bytes()))).unwrap();
+    let told = world.rotate("reencrypt --allow-unencrypted --yes --keep").run().expect(3);
+    let unknown = "does not know all that its manifest says in later";
+    assert!(told.stdout.contains(unknown) && told.stderr.contains(unknown), "{}{}", told.stdout, told.stderr);
+    assert!(world.files("a").len() > before, "the others are sealed anew");
+    fs::write(&manifest, ours).unwrap();
     world.rotate("reencrypt --allow-unencrypted --yes").run().expect(0);
     assert_eq!(world.proven(&["new"]).len(), 3);
     assert!(world.files("a").keys().all(|name| !name.ends_with(".gz")), "something unsealed is left");

@@ -45,18 +45,6 @@ impl KeyId {
         text.len() == PUBLIC_DIGITS && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
     }
 
-    /// The name of its wrap, relative to the backup's folder: `keys/<id>.json`.
-    #[must_use]
-    pub fn object_name(&self) -> String {
-        format!("keys/{self}.json")
-    }
-
-    /// The id in the name of a wrap, relative to the backup's folder; `None` for the name of anything else.
-    #[must_use]
-    pub fn from_object_name(name: &str) -> Option<Self> {
-        name.strip_prefix("keys/")?.strip_suffix(".json")?.parse().ok()
-    }
-
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -109,14 +97,5 @@ mod tests {
         let id = KeyId::of_public_key(&[0; 32]);
         assert_eq!(id.as_str(), "66687aadf862bd77");
         assert!(id.is_of_public_key());
-    }
-
-    #[test]
-    fn a_wraps_name_carries_its_keys_id() {
-        let id: KeyId = "2026-11".parse().unwrap();
-        assert_eq!(KeyId::from_object_name(&id.object_name()), Some(id));
-        for name in ["keys/.json", "keys/../x.json", "manifest.json", "keys/a", "keys/a/b.json"] {
-            assert_eq!(KeyId::from_object_name(name), None, "{name}");
-        }
     }
 }

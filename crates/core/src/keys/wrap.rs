@@ -9,6 +9,7 @@ use super::key_id::KeyId;
 use super::lp::lp;
 use crate::error::{Error, Kind, Result, ResultExt};
 use crate::manifest::refuse_other_formats;
+use crate::store::layout;
 
 /// A data key under one key-encryption key, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl Wrap {
     /// newer than this release reads.
     pub fn parse(bytes: &[u8], owner: &str, key: &KeyId) -> Result<Self> {
         Self::read(bytes, owner, key).map_err(|error| {
-            let (name, damaged) = (key.object_name(), error.kind() == Kind::Integrity);
+            let (name, damaged) = (layout::wrap(key), error.kind() == Kind::Integrity);
             let error = error.while_doing(format!("read {name} of {owner}"));
             if !damaged {
                 return error;

@@ -89,6 +89,18 @@ impl StoredManifest {
         self.tail.signature.as_ref().map(|(_, signature)| signature)
     }
 
+    /// The fields that this release does not know, or knows less of: another document made of
+    /// [`manifest`](Self::manifest) would lack them.
+    #[must_use]
+    pub fn unknown_fields(&self) -> Vec<String> {
+        let fields = |bytes: &[u8]| serde_json::from_slice::<serde_json::Map<_, serde_json::Value>>(bytes);
+        // Both were read before; the second is the one that this release would write.
+        let said = fields(&self.bytes).unwrap_or_default();
+        let known = fields(&self.manifest.to_bytes(None, None)).unwrap_or_default();
+        let unknown = said.into_iter().filter(|(name, value)| !tail::is_field(name) && known.get(name) != Some(value));
+        unknown.map(|(name, _)| name).collect()
+    }
+
     /// Either every object is sealed and named so, and there is a MAC, or nothing of it.
     fn check_seals(&self) -> Result<()> {
         let encrypted = self.manifest.is_encrypted();

@@ -23,6 +23,11 @@ pub(super) fn push_signature(bytes: &mut Vec<u8>, signature: &Signature) {
     push(bytes, SIGNATURE, &signature.to_string());
 }
 
+/// Whether a field is one of these.
+pub(super) fn is_field(name: &str) -> bool {
+    [MAC, SIGNATURE, DIGEST].contains(&name)
+}
+
 /// The digest, and the end of the document.
 pub(super) fn push_digest(bytes: &mut Vec<u8>) {
     let digest = Sha256::of(bytes);

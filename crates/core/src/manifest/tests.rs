@@ -44,6 +44,7 @@ fn what_was_written_is_read() {
         let stored = read(&bytes).unwrap();
         assert_eq!(stored.manifest, manifest);
         assert_eq!(stored.bytes(), &bytes);
+        assert_eq!(stored.unknown_fields(), Vec::<String>::new());
     }
 }
 
@@ -93,10 +94,13 @@ fn a_newer_format_is_refused_by_name() {
 #[test]
 fn a_reader_ignores_fields_it_does_not_know() {
     let text = String::from_utf8(example().to_bytes(None, None)).unwrap();
+    let text = text.replace("\"length\": 3,", "\"length\": 3, \"later\": 4,");
     let mut bytes = text.rsplit_once(",\n  \"sha256\"").unwrap().0.as_bytes().to_vec();
     bytes.extend_from_slice(b",\n  \"later\": {\"x\": 1}");
     tail::push_digest(&mut bytes);
-    assert_eq!(read(&bytes).unwrap().manifest, example());
+    let stored = read(&bytes).unwrap();
+    assert_eq!(stored.manifest, example());
+    assert_eq!(stored.unknown_fields(), ["later", "script"]);
 }
 
 #[test]

@@ -165,7 +165,8 @@ fn month(time: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BackupPath, parse_run_object, run_object, run_start};
+    use super::{BackupPath, parse_run_object, run_object, run_start, wrap, wrapped_under};
+    use crate::keys::KeyId;
 
     #[test]
     fn names_are_read_back_and_foreign_names_are_not() {
@@ -175,6 +176,15 @@ mod tests {
         assert_eq!(path.to_string(), "shop/20261121T021700Z-7f3a9c");
         for foreign in ["backups/daily/shop/latest/x", "backups/Daily/shop/20261121T021700Z-7f3a9c/x", "runs/x", "x"] {
             assert_eq!(BackupPath::parse(foreign), None);
+        }
+    }
+
+    #[test]
+    fn a_wraps_name_carries_its_keys_id() {
+        let id: KeyId = "2026-11".parse().unwrap();
+        assert_eq!(wrapped_under(&wrap(&id)), Some(id));
+        for name in ["keys/.json", "keys/../x.json", "manifest.json", "keys/a", "keys/a/b.json"] {
+            assert_eq!(wrapped_under(name), None, "{name}");
         }
     }
 

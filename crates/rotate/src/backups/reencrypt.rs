@@ -19,7 +19,7 @@ use lifeboat_core::manifest::StoredManifest;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::store::{Store, UploadOptions};
-use lifeboat_core::{BackupId, Error, Job, Kind, Result};
+use lifeboat_core::{BackupId, Error, Job, Kind, Result, TOOL};
 use serde::Serialize;
 
 pub use removal::{RemovalSummary, remove_replaced};
@@ -72,7 +72,8 @@ pub struct ReencryptPlan {
     pub duplicates: Vec<Duplicate>,
     /// Backups that are not encrypted, and stay so: reading them is not allowed.
     pub unencrypted: u64,
-    /// Backups that would be sealed anew, were they not refused: an author who is not trusted, or for whom nobody signs.
+    /// Backups that would be sealed anew, were they not refused: an author who is not trusted,
+    /// or for whom nobody signs; a manifest that says what this release does not know.
     pub refused: Failures,
     /// Those whose manifest cannot be read.
     pub failed: Failures,
@@ -126,6 +127,18 @@ fn shown<S: serde::Serializer>(path: &BackupPath, serializer: S) -> Result<S::Ok
 }
 
 impl ReencryptKeys {
+    /// Refuses a manifest of which the new one would not say everything; gives who signs the new one, as
+    /// [`signer_for`](Self::signer_for) does.
+    fn judge(&self, stored: &StoredManifest, name: &str) -> Result<Option<&Signer>> {
+        let unknown = stored.unknown_fields();
+        if unknown.is_empty() {
+            return self.signer_for(stored, name);
+        }
+        let doing =
+            format!("seal {name} anew: {TOOL} does not know all that its manifest says in {}", unknown.join(", "));
+        Err(Error::new(Kind::Config, doing).hint("use the release of lifeboat that wrote the backup, or a later one"))
+    }
+
     /// Who signs the new backup of `stored`, which must be of an author who is trusted; nobody, when nobody signed it.
     fn signer_for(&self, stored: &StoredManifest, name: &str) -> Result<Option<&Signer>> {
         if stored.signature().is_none() {

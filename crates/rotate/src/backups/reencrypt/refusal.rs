@@ -11,7 +11,7 @@ use super::super::folder::{Folder, Owner};
 use super::{Found, ReencryptKeys, ReencryptPlan};
 
 impl ReencryptPlan {
-    /// Takes out what would be refused for its author, as the manifests tell: who is to apply the plan should know before.
+    /// Takes out what would be refused as the manifests tell: who is to apply the plan should know before.
     pub(super) async fn refuse(
         &mut self,
         position: usize,
@@ -25,7 +25,7 @@ impl ReencryptPlan {
             let folder = Folder { store, owner: Owner::Backup(rewrite.backup.clone()), objects: BTreeMap::new() };
             match Box::pin(folder.manifest(job)).await {
                 Ok(stored) => {
-                    let Err(error) = keys.signer_for(&stored, &rewrite.backup.to_string()) else { continue };
+                    let Err(error) = keys.judge(&stored, &rewrite.backup.to_string()) else { continue };
                     self.refused.add(Failed::of(&folder, &error));
                     refused.insert(rewrite.backup.clone());
                 }

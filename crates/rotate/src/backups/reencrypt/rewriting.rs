@@ -98,7 +98,7 @@ impl Rewriting<'_> {
     async fn one(&self, rewrite: &Rewrite) -> Result<(BackupPath, u64)> {
         let old = Folder::read(self.store, Owner::Backup(rewrite.backup.clone()), self.job).await?;
         let (stored, key) = open(&old, self.keys, self.job).await?;
-        let signer = self.keys.signer_for(&stored, &rewrite.backup.to_string())?;
+        let signer = self.keys.judge(&stored, &rewrite.backup.to_string())?;
         let source = Source { store: self.store, path: &rewrite.backup, stored: &stored, key: key.as_ref() };
         let id = BackupId::generate(rewrite.backup.id.start())?;
         let path = BackupPath { id, ..rewrite.backup.clone() };
