@@ -168,7 +168,7 @@ async fn join(shared: &Arc<Shared>, leader: &LeaderView, objects: DataObjects) -
     Worker::join(Arc::clone(shared), session, lane).await
 }
 
-/// The first error ends all; the objects come in the order of their names.
+/// The first error ends all. One worker's objects stay together: a block may begin in one and go on in the next.
 async fn run_all(workers: Vec<Worker>, stop: &Job) -> Result<Vec<DataObject>> {
     let mut tasks: tokio::task::JoinSet<_> = workers.into_iter().map(Worker::work).collect();
     let (mut objects, mut failed) = (Vec::new(), None);
@@ -184,7 +184,6 @@ async fn run_all(workers: Vec<Worker>, stop: &Job) -> Result<Vec<DataObject>> {
             }
         }
     }
-    objects.sort_by(|a: &DataObject, b| a.name.cmp(&b.name));
     failed.map_or(Ok(objects), Err)
 }
 
