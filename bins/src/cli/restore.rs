@@ -19,7 +19,7 @@ pub(crate) struct RestoreArgs {
     /// Create the target database; it gets its name when everything is in it
     #[arg(long)]
     pub(crate) create: bool,
-    /// Connections that load rows [default: one per core]
+    /// Sessions that load rows and build indexes [default: one per core]
     #[arg(long, short, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// What to do about roles that the target lacks; without this the restore is refused and lists them

@@ -155,12 +155,17 @@ impl Archive {
         Ok(())
     }
 
-    pub(crate) fn unproven(&self, range: &Range) -> Error {
-        let name = self.path.object(&self.manifest.script[range.object].name);
-        let bytes = gzip_bytes(range);
-        let doing = format!("prove {name}, bytes {} to {}: they are not what was stored", bytes.start, bytes.end);
-        Error::new(Kind::Integrity, doing).hint("the backup is damaged: see `lifeboat list` for another one")
+    /// The name of a range's object in the store.
+    pub(super) fn name_of(&self, range: &Range) -> String {
+        self.path.object(&self.manifest.script[range.object].name)
     }
+}
+
+/// The error of a range that is not what was stored, in the object of this name.
+pub(super) fn unproven(name: &str, range: &Range) -> Error {
+    let bytes = gzip_bytes(range);
+    let doing = format!("prove {name}, bytes {} to {}: they are not what was stored", bytes.start, bytes.end);
+    Error::new(Kind::Integrity, doing).hint("the backup is damaged: see `lifeboat list` for another one")
 }
 
 pub(super) fn gzip_bytes(range: &Range) -> std::ops::Range<u64> {

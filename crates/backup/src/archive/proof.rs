@@ -5,11 +5,15 @@ use lifeboat_core::codec::{Digester, Gunzip, RowLines};
 use lifeboat_core::index::{Content, Range};
 
 use super::Archive;
+use super::opened::unproven;
 
 /// Takes a range's gzip bytes in order and gives its SQL bytes, unproven until [`RangeProof::finish`] says otherwise.
-pub(crate) struct RangeProof<'a> {
-    archive: &'a Archive,
-    range: &'a Range,
+///
+/// It holds nothing of the archive, so that it can be handed to another thread.
+pub(crate) struct RangeProof {
+    /// The object's name in the store.
+    name: String,
+    range: Range,
     digester: Digester,
     gunzip: Gunzip,
     lines: RowLines,
@@ -17,11 +21,11 @@ pub(crate) struct RangeProof<'a> {
     sql_bytes: u64,
 }
 
-impl<'a> RangeProof<'a> {
-    pub(crate) fn new(archive: &'a Archive, range: &'a Range) -> Self {
+impl RangeProof {
+    pub(crate) fn new(archive: &Archive, range: &Range) -> Self {
         Self {
-            archive,
-            range,
+            name: archive.name_of(range),
+            range: range.clone(),
             digester: Digester::default(),
             gunzip: Gunzip::new(),
             lines: RowLines::default(),
@@ -42,7 +46,7 @@ impl<'a> RangeProof<'a> {
     pub(crate) fn push(&mut self, gzip_bytes: &[u8]) -> Result<Vec<u8>> {
         self.digester.update(gzip_bytes);
         self.missing -= gzip_bytes.len() as u64;
-        let sql = self.gunzip.push(gzip_bytes).map_err(|error| self.archive.unproven(self.range).caused_by(error))?;
+        let sql = self.gunzip.push(gzip_bytes).map_err(|error| unproven(&self.name, &self.range).caused_by(error))?;
         self.note(&sql)?;
         Ok(sql)
     }
@@ -52,8 +56,8 @@ impl<'a> RangeProof<'a> {
     /// # Errors
     /// [`Integrity`](lifeboat_core::Kind::Integrity) naming the bytes that are not what was stored.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
-        let unproven = || self.archive.unproven(self.range);
-        let sql = std::mem::take(&mut self.gunzip).finish().map_err(|error| unproven().caused_by(error))?;
+        let gunzip = std::mem::take(&mut self.gunzip);
+        let sql = gunzip.finish().map_err(|error| unproven(&self.name, &self.range).caused_by(error))?;
         self.note(&sql)?;
         let fingerprint = self.lines.take()?;
         let rows_agree = match &self.range.content {
@@ -62,7 +66,7 @@ impl<'a> RangeProof<'a> {
         };
         let bytes_agree =
             self.digester.take() == self.range.bytes.sha256 && self.sql_bytes == self.range.bytes.sql_bytes;
-        if rows_agree && bytes_agree { Ok(sql) } else { Err(self.archive.unproven(self.range)) }
+        if rows_agree && bytes_agree { Ok(sql) } else { Err(unproven(&self.name, &self.range)) }
     }
 
     fn note(&mut self, sql: &[u8]) -> Result<()> {

@@ -11,7 +11,7 @@ use lifeboat_core::{Job, Result};
 
 use super::Archive;
 use super::body::GzipRange;
-use super::opened::gzip_bytes;
+use super::opened::{gzip_bytes, unproven};
 use super::proof::RangeProof;
 
 /// Ranges of one object in the order in which they lie there; never none.
@@ -73,7 +73,8 @@ impl Archive {
         while let Some(block) = blocks.next().await? {
             fetched.extend_from_slice(&block);
         }
-        if fetched.len() == length { Ok(fetched.freeze()) } else { Err(self.unproven(span.ranges[0])) }
+        let first = span.ranges[0];
+        if fetched.len() == length { Ok(fetched.freeze()) } else { Err(unproven(&self.name_of(first), first)) }
     }
 
     /// Reads ranges of SQL and gives each when it is proven.

@@ -147,7 +147,7 @@ struct Proofs<'a, R> {
     job: &'a Job,
     archive: &'a Archive,
     ranges: R,
-    current: Option<RangeProof<'a>>,
+    current: Option<RangeProof>,
 }
 
 impl<'a> Proofs<'a, ()> {

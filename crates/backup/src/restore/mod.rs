@@ -9,6 +9,7 @@ mod apply;
 mod crew;
 mod jobs;
 mod preflight;
+mod proving;
 mod roles;
 mod rows;
 mod schedule;

@@ -8,14 +8,14 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
-use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::{Content, Range, Relation, Rows};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Kind, Result, counted};
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _, counted};
 use serde::Deserialize;
 use tokio_postgres::CopyInSink;
 
+use super::proving::Proving;
 use super::target::Target;
 use crate::archive::Archive;
 use crate::archive::body::GzipRange;
@@ -110,7 +110,7 @@ impl<'a> Loader<'a> {
         Err(Error::new(Kind::Integrity, doing()).caused_by(counts))
     }
 
-    /// Sends a range; ends COPY only when every byte of it is proven.
+    /// Sends a range, read, proven and sent at the same time; ends COPY only when every byte of it is proven.
     async fn send(
         &self,
         session: &mut DirectSession,
@@ -126,13 +126,23 @@ impl<'a> Loader<'a> {
         let statement = copy_statement(relation, self.encoding, frozen);
         let sink = session.client().copy_in(&statement).await.map_err(|error| session.failed("begin COPY", error))?;
         let mut sink = std::pin::pin!(sink);
-        let mut proof = RangeProof::new(self.archive, range);
-        while let Some(block) = blocks.next().await? {
-            for step in block.chunks(STEP_BYTES) {
-                self.feed(session, sink.as_mut(), proof.push(step)?).await?;
+        let proving = Proving::start(RangeProof::new(self.archive, range));
+        let (gzip_bytes, mut proven) = (proving.gzip_bytes, proving.sql);
+        let reading = async {
+            // Who proves may have found damage and gone.
+            while let Some(block) = blocks.next().await?
+                && gzip_bytes.send(block).await.is_ok()
+            {}
+            drop(gzip_bytes);
+            Ok(())
+        };
+        let sending = async {
+            while let Some(sql) = proven.recv().await {
+                self.feed(session, sink.as_mut(), sql).await?;
             }
-        }
-        self.feed(session, sink.as_mut(), proof.finish()?).await?;
+            proving.ended.await.kind_of(Kind::Failure, || "prove rows".into())?
+        };
+        tokio::try_join!(reading, sending)?;
         sink.finish().await.map_err(|error| session.failed("end COPY", error))
     }
 
