@@ -4,6 +4,8 @@ use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
 
+use lifeboat_backup::restore::{SchemaName, TableName};
+
 use super::OpenArgs;
 
 /// What to restore, and where to.
@@ -16,6 +18,15 @@ pub(crate) struct RestoreArgs {
     /// The target: env:NAME, file:/path, credential:NAME, command:[…], or a connection string without password
     #[arg(long, value_name = "DSN")]
     pub(crate) into: String,
+    /// Restore this schema only, with what its tables need; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub(crate) schema: Vec<SchemaName>,
+    /// Restore this table only, with what it needs; may be given several times [S.T, quoted as in SQL]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) table: Vec<TableName>,
+    /// Restore rows only, into tables that are there and empty: all of them or none
+    #[arg(long, conflicts_with = "create")]
+    pub(crate) data_only: bool,
     /// Create the target database; it gets its name when everything is in it
     #[arg(long)]
     pub(crate) create: bool,
@@ -56,6 +67,12 @@ Examples:
     lifeboat restore shop/latest --into env:ADMIN_URL --create --roles create
   One backup, by the beginning of its id, into an empty database:
     lifeboat restore shop/20261121T0217 --into env:TARGET_URL --jobs 4
+  One table that was lost, back into the database that lost it:
+    lifeboat restore shop/latest --into env:LIVE_URL --table sales.orders
+  Rows alone, into tables that a migration made:
+    lifeboat restore shop/latest --into env:TARGET_URL --data-only --schema sales
 
-A database that is not empty is refused. No row is committed before its bytes are proven; a restore that fails leaves
-nothing under the target's name when it was to be created.";
+A database that is not empty is refused; but of --schema and --table it is only asked that nothing
+of them exists yet. What lies across the border of a part, such as foreign keys to other tables, is
+left out and listed. No row is committed before its bytes are proven; a restore that fails leaves
+nothing under the target's name when it was to be created, and nothing at all of a part.";

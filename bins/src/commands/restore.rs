@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_backup::restore::{RestorePlan, plan};
+use lifeboat_backup::restore::{LeftOut, RestorePlan, Selection, plan};
 use lifeboat_backup::{MissingRoles, RestoreOptions, RestoreSummary, restore};
 use lifeboat_core::{Error, Kind, Result};
 use serde_json::json;
@@ -42,6 +42,7 @@ fn options(args: &RestoreArgs, context: &Context) -> RestoreOptions {
     let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get);
     RestoreOptions {
         create: args.create,
+        select: Selection { schemas: args.schema.clone(), tables: args.table.clone(), data_only: args.data_only },
         jobs: args.jobs.map_or_else(cores, std::num::NonZeroUsize::get),
         roles: match args.roles {
             None => MissingRoles::Refuse,
@@ -76,7 +77,8 @@ fn plan_text(plan: &RestorePlan) -> String {
     lines.push(("memory", format!("{} at most", units::size(plan.memory_bytes))));
     let refusals = plan.refusals.iter().zip(&plan.hints);
     let refusals: String = refusals.map(|(why, hint)| format!("would be refused: {why}\n  hint: {hint}\n")).collect();
-    format!("{}{refusals}\nNothing was changed: this was a dry run.\n", facts(&lines))
+    let left_out = list(WOULD_BE_LEFT_OUT, plan.left_out.iter().map(left_out));
+    format!("{}{left_out}{refusals}\nNothing was changed: this was a dry run.\n", facts(&lines))
 }
 
 fn summary_text(summary: &RestoreSummary) -> String {
@@ -89,12 +91,29 @@ fn summary_text(summary: &RestoreSummary) -> String {
         units::size(summary.sql_bytes),
         summary.target,
     );
-    if !summary.passwords_to_set.is_empty() {
-        text.push_str("These roles can log in and have no password yet; set one for each:\n");
-        text.extend(summary.passwords_to_set.iter().map(|line| format!("  {line}\n")));
-    }
+    text += &list(WAS_LEFT_OUT, summary.left_out.iter().map(left_out));
+    text += &list("What was needed and there already was used as it is:", summary.used.iter().cloned());
+    text +=
+        &list("These were made without rows, for what was selected needs them:", summary.without_rows.iter().cloned());
+    text += &list(
+        "These roles can log in and have no password yet; set one for each:",
+        summary.passwords_to_set.iter().cloned(),
+    );
     text
 }
+
+/// A line for each under a title, and nothing for nothing.
+fn list(title: &str, lines: impl Iterator<Item = String>) -> String {
+    let lines: String = lines.map(|line| format!("  {line}\n")).collect();
+    if lines.is_empty() { lines } else { format!("{title}\n{lines}") }
+}
+
+fn left_out(left_out: &LeftOut) -> String {
+    format!("{}: {}", left_out.what, left_out.why)
+}
+
+const WAS_LEFT_OUT: &str = "This was left out (--json prints the statements that make it):";
+const WOULD_BE_LEFT_OUT: &str = "This would be left out (--json prints the statements that make it):";
 
 fn refused(misfit: Misfit) -> Error {
     let error = Error::new(Kind::Usage, format!("use --into as the target: {}", misfit.message));

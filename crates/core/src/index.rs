@@ -268,6 +268,16 @@ pub struct Rows {
     pub fingerprint: Fingerprint,
 }
 
+impl DatabaseProperties {
+    /// Whether the database belongs to the role, or has privileges or settings for it.
+    #[must_use]
+    pub fn refers_to(&self, role: &str) -> bool {
+        self.owner.as_deref() == Some(role)
+            || self.settings.iter().any(|setting| setting.role.as_deref() == Some(role))
+            || self.privileges.iter().any(|statement| statement.contains(role))
+    }
+}
+
 impl Index {
     /// Reads `index.json.gz`.
     ///

@@ -13,6 +13,7 @@ mod prefix;
 mod properties;
 mod roles;
 mod schedule;
+mod selected;
 mod session;
 mod several;
 mod stock;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use lifeboat_core::catalog::Catalog;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
+use serde::Deserialize;
 
 pub(crate) use facts::Facts;
 pub(crate) use properties::{database_sql, statements as property_statements, template_statement};
@@ -23,9 +24,7 @@ pub(crate) use relations::{SourceRelation, account_for};
 pub(crate) use sequences::SequenceValue;
 pub(crate) use tables::{LoadedInto, SourceTable};
 
-use serde::Deserialize;
-
-use crate::postgres::{Session, quote_literal, rows};
+use crate::postgres::{Session, decode, quote_literal, rows};
 use properties::Properties;
 
 /// Settings of every session that prints rows, which pg_dump does not set itself. With those it sets (`DateStyle`,
@@ -136,21 +135,14 @@ impl Leader {
             quote_literal(&self.facts.encoding),
             list.join(", ")
         );
-        let encoded: Vec<Decoded> = rows(&mut *self.session, &query).await?;
-        let bytes = |row: Decoded| hex::decode(row.text).kind_of(Kind::Failure, || "read encoded names".into());
+        let encoded: Vec<Encoded> = rows(&mut *self.session, &query).await?;
+        let bytes = |row: Encoded| hex::decode(row.text).kind_of(Kind::Failure, || "read encoded names".into());
         encoded.into_iter().map(bytes).collect()
     }
 
     /// Texts that are in the database's encoding, converted by the server: it knows every encoding it stores.
     pub(crate) async fn decode(&mut self, texts: &[&[u8]]) -> Result<Vec<String>> {
-        let list: Vec<_> = texts.iter().map(|text| format!("'\\x{}'", hex::encode(text))).collect();
-        let query = format!(
-            "SELECT pg_catalog.convert_from(t, {}) AS text FROM unnest(ARRAY[{}]::pg_catalog.bytea[]) WITH ORDINALITY AS a (t, n) ORDER BY n",
-            quote_literal(&self.facts.encoding),
-            list.join(", ")
-        );
-        let decoded: Vec<Decoded> = rows(&mut *self.session, &query).await?;
-        Ok(decoded.into_iter().map(|row| row.text).collect())
+        decode(&mut *self.session, &self.facts.encoding, texts).await
     }
 
     /// Uses the session, so that nobody between here and the server takes it for a dead one.
@@ -160,7 +152,7 @@ impl Leader {
 }
 
 #[derive(Deserialize)]
-struct Decoded {
+struct Encoded {
     text: String,
 }
 

@@ -26,6 +26,7 @@ pub use credentials::{ClientFiles, ToolCall};
 pub use environment::Environment;
 pub use psql::{PsqlOptions, PsqlSession, connect_through};
 pub use quote::{quote_ident, quote_literal};
+pub(crate) use session::decode;
 pub use session::{DirectSession, ServerState, Session, rows};
 pub use settings::{ConnectionSettings, Endpoint, Host, Keepalives, TargetSession};
 pub use sqlstate::{ServerError, sqlstate_of};

@@ -44,6 +44,23 @@ pub async fn rows<T: DeserializeOwned>(session: &mut dyn Session, sql: &str) -> 
     serde_json::from_str(&json).kind_of(Kind::Failure, || format!("read the rows of a query on {}", session.via()))
 }
 
+/// Texts in an encoding of the server's as UTF-8: it knows every encoding it has ever stored.
+pub(crate) async fn decode(session: &mut dyn Session, encoding: &str, texts: &[&[u8]]) -> Result<Vec<String>> {
+    let list: Vec<_> = texts.iter().map(|text| format!("'\\x{}'", hex::encode(text))).collect();
+    let query = format!(
+        "SELECT pg_catalog.convert_from(t, {}) AS text FROM unnest(ARRAY[{}]::pg_catalog.bytea[]) WITH ORDINALITY AS a (t, n) ORDER BY n",
+        quote_literal(encoding),
+        list.join(", ")
+    );
+    let decoded: Vec<Decoded> = rows(session, &query).await?;
+    Ok(decoded.into_iter().map(|row| row.text).collect())
+}
+
+#[derive(Deserialize)]
+struct Decoded {
+    text: String,
+}
+
 /// What is known of the server process at the other end.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct ServerState {

@@ -40,6 +40,9 @@ pub(super) async fn apply(
         sql_bytes: archive.index.script_bytes,
         seconds: clock.elapsed().as_secs_f64(),
         passwords_to_set,
+        left_out: Vec::new(),
+        used: Vec::new(),
+        without_rows: Vec::new(),
         warnings: archive.index.warnings.clone(),
     })
 }
@@ -103,7 +106,7 @@ async fn empty(loader: &Loader<'_>, error: Error) -> Error {
     error.hint(hint)
 }
 
-async fn set_properties(
+pub(super) async fn set_properties(
     session: &mut DirectSession,
     target: &Target,
     archive: &Archive,

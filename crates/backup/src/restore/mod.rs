@@ -15,6 +15,7 @@ mod rows;
 mod schedule;
 mod script;
 mod sections;
+mod select;
 mod settings;
 mod sql;
 mod standing;
@@ -33,6 +34,8 @@ use tokio_util::sync::CancellationToken;
 use crate::archive::{Archive, BackupRef, find, or_instead};
 use crate::postgres::{ConnectionSettings, Retry};
 use preflight::Preflight;
+use select::Part;
+pub use select::{LeftOut, SchemaName, Selection, TableName};
 
 /// How a backup is restored.
 #[derive(Clone, Debug)]
@@ -43,6 +46,8 @@ pub struct RestoreOptions {
     pub jobs: usize,
     /// What to do about roles that the target does not have.
     pub roles: MissingRoles,
+    /// Which part of the backup is restored; by default all of it.
+    pub select: Selection,
     /// When a failed connection is tried again.
     pub connect_retry: Retry,
     /// What opens encrypted backups, and what is demanded of any.
@@ -57,6 +62,7 @@ impl Default for RestoreOptions {
             create: false,
             jobs: 2,
             roles: MissingRoles::default(),
+            select: Selection::default(),
             connect_retry: Retry::default(),
             keys: OpenKeys::default(),
             cancel: CancellationToken::new(),
@@ -103,6 +109,8 @@ pub struct RestorePlan {
     pub roles: Vec<String>,
     /// Most memory the restore will take.
     pub memory_bytes: u64,
+    /// What of the selected tables would be left out.
+    pub left_out: Vec<LeftOut>,
     /// Why it would be refused; empty when it would run.
     pub refusals: Vec<String>,
     /// What to do about each.
@@ -126,6 +134,12 @@ pub struct RestoreSummary {
     pub seconds: f64,
     /// Roles that can log in and came back without a password: an ALTER ROLE line for each.
     pub passwords_to_set: Vec<String>,
+    /// What of the selected tables was left out.
+    pub left_out: Vec<LeftOut>,
+    /// What the selected tables need and was there already; it was taken as it is.
+    pub used: Vec<String>,
+    /// Tables and views that were made, without rows, because what was selected needs them.
+    pub without_rows: Vec<String>,
     /// What the operator should know.
     pub warnings: Vec<String>,
 }
@@ -143,8 +157,9 @@ pub async fn plan(
 ) -> Result<RestorePlan> {
     let job = Job::new(monitor, options.cancel.clone());
     let archive = find(store, &options.keys, &job, reference).await?;
-    let preflight = job.run(preflight::check(&archive, target, options, &job)).await?;
-    Ok(describe(&archive, target, options, preflight))
+    let part = job.run(Box::pin(selected(store, &archive, target, options, &job))).await?;
+    let preflight = job.run(preflight::check(&archive, target, options, part.as_ref(), &job)).await?;
+    Ok(describe(&archive, target, options, part.as_ref(), preflight))
 }
 
 /// Restores the backup that `reference` names into `target`.
@@ -162,33 +177,62 @@ pub async fn restore(
     let job = Job::new(monitor, options.cancel.clone());
     let archive = find(store, &options.keys, &job, reference).await?;
     job.step(&format!("check {}", target.display()));
-    let preflight = job.run(preflight::check(&archive, target, options, &job)).await?;
+    let part = job.run(Box::pin(selected(store, &archive, target, options, &job))).await?;
+    let preflight = job.run(preflight::check(&archive, target, options, part.as_ref(), &job)).await?;
     if !preflight.refusals.is_empty() {
         return Err(refuse(&archive, target, &preflight));
     }
-    let applied = apply::apply(store, &archive, target, options, &preflight, &job).await;
+    let applied = match part {
+        Some(part) => Box::pin(select::apply(store, &archive, target, options, &preflight, &part, &job)).await,
+        None => apply::apply(store, &archive, target, options, &preflight, &job).await,
+    };
     or_instead(store, &job, &archive.path, applied).await
+}
+
+/// What the options select; `None` for all of it.
+async fn selected(
+    store: &Store,
+    archive: &Archive,
+    target: &ConnectionSettings,
+    options: &RestoreOptions,
+    job: &Job,
+) -> Result<Option<Part>> {
+    let selection = &options.select;
+    if *selection == Selection::default() {
+        return Ok(None);
+    }
+    if selection.data_only && options.create {
+        return Err(Error::new(Kind::Usage, "load rows alone into a database that is to be created"));
+    }
+    // Names in another encoding than UTF-8 are converted by the server.
+    let mut session = preflight::connect_to(target, options, job).await?;
+    let part = Part::of(store, archive, selection, &mut session, job).await?;
+    session.close().await;
+    Ok(Some(part))
 }
 
 fn describe(
     archive: &Archive,
     target: &ConnectionSettings,
     options: &RestoreOptions,
+    part: Option<&Part>,
     preflight: Preflight,
 ) -> RestorePlan {
     let index = &archive.index;
+    let whole = || archive.manifest.script.iter().map(|object| object.length).sum();
     RestorePlan {
         backup: archive.path.to_string(),
         target: target.display(),
         creates: options.create,
         server_version_num: preflight.server_version_num,
-        tables: index.relations.len(),
-        rows: index.rows(),
-        fetched_bytes: archive.manifest.script.iter().map(|object| object.length).sum(),
-        sql_bytes: index.script_bytes,
-        database_bytes: index.source.as_ref().map(|source| source.size_bytes),
+        tables: part.map_or(index.relations.len(), Part::tables_count),
+        rows: part.map_or_else(|| index.rows(), |part| part.rows(index)),
+        fetched_bytes: part.map_or_else(whole, |part| part.fetched_bytes(archive)),
+        sql_bytes: part.map_or(index.script_bytes, |part| part.sql_bytes(index)),
+        database_bytes: index.source.as_ref().filter(|_| part.is_none()).map(|source| source.size_bytes),
         roles: preflight.roles_to_create(options.roles),
         memory_bytes: memory_bytes(archive, options),
+        left_out: part.map_or_else(Vec::new, |part| part.left_out.clone()),
         refusals: preflight.refusals,
         hints: preflight.hints,
     }

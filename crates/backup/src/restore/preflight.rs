@@ -1,9 +1,10 @@
 //! Everything that could make a restore fail or do harm, found before anything is written.
 
-use lifeboat_core::index::Role;
+use lifeboat_core::index::{Extension, Role};
 use lifeboat_core::{Error, Job, Kind, Result, counted};
 use serde::Deserialize;
 
+use super::select::{self, Part};
 use super::{MissingRoles, RestoreOptions};
 use crate::archive::Archive;
 use crate::postgres::{
@@ -47,26 +48,35 @@ pub(super) async fn check(
     archive: &Archive,
     target: &ConnectionSettings,
     options: &RestoreOptions,
+    part: Option<&Part>,
     job: &Job,
 ) -> Result<Preflight> {
-    let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
-    let mut session =
-        if options.create { maintenance(target, &how, job).await? } else { into(target, &how, job).await? };
+    let mut session = connect_to(target, options, job).await?;
     let facts = facts(&mut session, &target.dbname).await?;
     let mut preflight = Preflight {
         server_version_num: facts.server_version_num,
-        missing_roles: missing_roles(archive, &facts),
+        missing_roles: missing_roles(archive, options, part, &facts),
         tablespace: archive.index.database.tablespace.clone().filter(|name| facts.tablespaces.contains(name)),
         refusals: Vec::new(),
         hints: Vec::new(),
     };
-    preflight.check_server(archive, &facts);
+    preflight.check_server(archive, part, &facts);
     preflight.check_roles(options.roles);
     preflight.check_rights(options, &facts.user);
-    warn_of_untrusted(archive, &facts, job);
-    preflight.check_database(archive, &mut session, target, options, &facts).await?;
+    warn_of_untrusted(archive, part, &facts, job);
+    preflight.check_database(archive, &mut session, target, options, part, &facts).await?;
     session.close().await;
     Ok(preflight)
+}
+
+/// A session with the target, or with another database of its server where the target is to be created.
+pub(super) async fn connect_to(
+    target: &ConnectionSettings,
+    options: &RestoreOptions,
+    job: &Job,
+) -> Result<DirectSession> {
+    let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
+    if options.create { maintenance(target, &how, job).await } else { into(target, &how, job).await }
 }
 
 /// A session with a database other than the target, from which the target can be created.
@@ -95,8 +105,13 @@ async fn facts(session: &mut DirectSession, dbname: &str) -> Result<TargetFacts>
     found.into_iter().next().ok_or_else(|| Error::new(Kind::Database, "read what the target server is"))
 }
 
-fn missing_roles(archive: &Archive, facts: &TargetFacts) -> Vec<Role> {
-    archive.index.roles.iter().filter(|role| !facts.roles.contains(&role.name)).cloned().collect()
+/// A part needs the roles of what it makes, and of the database where that is created.
+fn missing_roles(archive: &Archive, options: &RestoreOptions, part: Option<&Part>, facts: &TargetFacts) -> Vec<Role> {
+    let is_needed = |role: &&Role| {
+        part.is_none_or(|part| part.refers_to(role) || options.create && archive.index.database.refers_to(&role.name))
+    };
+    let roles = archive.index.roles.iter().filter(is_needed);
+    roles.filter(|role| !facts.roles.contains(&role.name)).cloned().collect()
 }
 
 impl Preflight {
@@ -115,7 +130,7 @@ impl Preflight {
         self.hints.push(hint.to_owned());
     }
 
-    fn check_server(&mut self, archive: &Archive, facts: &TargetFacts) {
+    fn check_server(&mut self, archive: &Archive, part: Option<&Part>, facts: &TargetFacts) {
         if facts.recovering {
             self.refuse("the server is a standby", "restore into its primary");
         }
@@ -123,7 +138,7 @@ impl Preflight {
         if let Some((why, hint)) = version_refusal(source, facts.server_version_num / 10_000) {
             self.refuse(why, &hint);
         }
-        let lacking = archive.index.extensions.iter().filter(|extension| !facts.extensions.contains(&extension.name));
+        let lacking = extensions(archive, part).filter(|extension| !facts.extensions.contains(&extension.name));
         let lacking: Vec<_> = lacking.map(|extension| format!("{} {}", extension.name, extension.version)).collect();
         if !lacking.is_empty() {
             let why = format!("the server lacks the extensions {}", lacking.join(", "));
@@ -171,6 +186,7 @@ impl Preflight {
         session: &mut DirectSession,
         target: &ConnectionSettings,
         options: &RestoreOptions,
+        part: Option<&Part>,
         facts: &TargetFacts,
     ) -> Result<()> {
         if options.create {
@@ -179,6 +195,12 @@ impl Preflight {
                 self.refuse(why, "name another database, or leave --create out if it is empty");
             }
             return Ok(());
+        }
+        if let Some(part) = part {
+            for (why, hint) in select::refusals(part, &archive.index, session).await? {
+                self.refuse(why, hint);
+            }
+            return self.check_encoding(archive, session).await;
         }
         let objects: u64 = session.text(USER_OBJECTS).await?.and_then(|n| n.parse().ok()).unwrap_or(0);
         if objects > 0 {
@@ -204,9 +226,14 @@ impl Preflight {
     }
 }
 
+/// The extensions that are created.
+fn extensions<'a>(archive: &'a Archive, part: Option<&Part>) -> impl Iterator<Item = &'a Extension> {
+    archive.index.extensions.iter().filter(move |extension| part.is_none_or(|part| part.has_extension(extension)))
+}
+
 /// Not refused: providers of Postgres let roles of theirs create some of these.
-fn warn_of_untrusted(archive: &Archive, facts: &TargetFacts, job: &Job) {
-    let extensions = archive.index.extensions.iter().map(|extension| extension.name.as_str());
+fn warn_of_untrusted(archive: &Archive, part: Option<&Part>, facts: &TargetFacts, job: &Job) {
+    let extensions = extensions(archive, part).map(|extension| extension.name.as_str());
     let untrusted = extensions.filter(|name| *name != "plpgsql" && facts.untrusted.iter().any(|it| it == name));
     let untrusted: Vec<_> = untrusted.collect();
     if !facts.user.superuser && !untrusted.is_empty() {

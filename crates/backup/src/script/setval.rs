@@ -25,13 +25,15 @@ pub fn setval(statement: &[u8]) -> Option<Setval> {
         return None;
     }
     let Some(Word::Text(name)) = words.next() else { return None };
-    let (schema, sequence) = whole_name(&undouble(name, b'\''))?;
+    let (schema, sequence) = qualified_name(&undouble(name, b'\''))?;
     let value = next_argument(&mut words, number)?;
     let is_called = next_argument(&mut words, next_bool)?;
     (words.next_is_symbol(b')') && words.at_end()).then_some(Setval { schema, sequence, value, is_called })
 }
 
-fn whole_name(text: &[u8]) -> Option<(Option<SqlName>, SqlName)> {
+/// A name with or without its schema, and nothing else, as SQL reads it.
+#[must_use]
+pub fn qualified_name(text: &[u8]) -> Option<(Option<SqlName>, SqlName)> {
     let mut words = Words::new(text);
     let name = words.qualified_name()?;
     words.next().is_none().then_some(name)

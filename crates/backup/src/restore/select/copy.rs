@@ -1,0 +1,86 @@
+//! Loads all rows of a table by one COPY, inside the transaction of everything else.
+
+use bytes::Bytes;
+use futures_util::SinkExt as _;
+use lifeboat_core::codec::STEP_BYTES;
+use lifeboat_core::index::{Content, Range, Relation};
+use lifeboat_core::monitor::Counter;
+use lifeboat_core::store::Store;
+use lifeboat_core::{Error, Job, Kind, Result};
+use tokio_postgres::CopyInSink;
+
+use crate::archive::Archive;
+use crate::archive::proof::RangeProof;
+use crate::postgres::{DirectSession, quote_ident, quote_literal};
+
+/// Where rows come from, and in which encoding.
+pub(super) struct Rows<'a> {
+    pub(super) store: &'a Store,
+    pub(super) archive: &'a Archive,
+    pub(super) encoding: String,
+    pub(super) job: &'a Job,
+}
+
+impl Rows<'_> {
+    /// Loads the rows of a relation, all of them in one statement: a row may refer to another of its table. COPY ends only
+    /// when every byte is proven. `frozen` is for a table that this transaction has made.
+    pub(super) async fn load(&self, session: &DirectSession, relation: usize, frozen: bool) -> Result<()> {
+        let of_relation = |range: &&Range| matches!(&range.content, Content::Rows(rows) if rows.relation == relation);
+        let ranges: Vec<_> = self.archive.index.ranges.iter().filter(of_relation).collect();
+        let relation = &self.archive.index.relations[relation];
+        let expected = relation.fingerprint.rows;
+        let doing = || format!("load {expected} rows of {}.{}", relation.schema, relation.name);
+        let copied = self.send(session, relation, &ranges, frozen).await.map_err(|error| error.while_doing(doing()))?;
+        if copied != expected {
+            let counts = format!("the server took {copied} rows of {expected}");
+            return Err(Error::new(Kind::Integrity, doing()).caused_by(counts));
+        }
+        self.job.count(Counter::Rows, copied);
+        Ok(())
+    }
+
+    async fn send(&self, session: &DirectSession, relation: &Relation, ranges: &[&Range], frozen: bool) -> Result<u64> {
+        let statement = copy_statement(relation, &self.encoding, frozen);
+        let sink = session.client().copy_in(&statement).await.map_err(|error| session.failed("begin COPY", error))?;
+        let mut sink = std::pin::pin!(sink);
+        for range in ranges {
+            let mut blocks = self.archive.read_range(self.store, self.job, range)?;
+            let mut proof = RangeProof::new(self.archive, range);
+            while let Some(block) = blocks.next().await? {
+                for step in block.chunks(STEP_BYTES) {
+                    self.feed(session, sink.as_mut(), proof.push(step)?).await?;
+                }
+            }
+            self.feed(session, sink.as_mut(), proof.finish()?).await?;
+        }
+        sink.finish().await.map_err(|error| session.failed("end COPY", error))
+    }
+
+    async fn feed(
+        &self,
+        session: &DirectSession,
+        mut sink: std::pin::Pin<&mut CopyInSink<Bytes>>,
+        sql: Vec<u8>,
+    ) -> Result<()> {
+        if sql.is_empty() {
+            return Ok(());
+        }
+        let length = sql.len() as u64;
+        sink.send(Bytes::from(sql)).await.map_err(|error| session.failed("send rows", error))?;
+        self.job.count(Counter::SqlBytes, length);
+        Ok(())
+    }
+}
+
+/// The name of a relation, as SQL.
+pub(super) fn qualified(relation: &Relation) -> String {
+    format!("{}.{}", quote_ident(&relation.schema), quote_ident(&relation.name))
+}
+
+/// A table without columns has no list of them.
+fn copy_statement(relation: &Relation, encoding: &str, frozen: bool) -> String {
+    let columns: Vec<_> = relation.columns.iter().map(|column| quote_ident(column)).collect();
+    let columns = if columns.is_empty() { String::new() } else { format!("({}) ", columns.join(", ")) };
+    let freeze = if frozen { "FREEZE true, " } else { "" };
+    format!("COPY {} {columns}FROM STDIN ({freeze}ENCODING {})", qualified(relation), quote_literal(encoding))
+}
