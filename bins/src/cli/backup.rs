@@ -37,6 +37,14 @@ pub(crate) struct BackupArgs {
     /// Wait so long for a table lock [env: LIFEBOAT_LOCK_TIMEOUT] [default: 10s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) lock_timeout: Option<String>,
+    /// End the run when a change of a table has waited so long for it; 0s lets it wait
+    /// [env: LIFEBOAT_YIELD_TO_DDL] [default: 0s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) yield_to_ddl: Option<String>,
+    /// End the run when its snapshot becomes older, which holds up vacuum; 0s is no limit
+    /// [env: LIFEBOAT_SNAPSHOT_MAX_AGE] [default: 0s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) snapshot_max_age: Option<String>,
     /// Parts of 16 MiB in flight: memory against speed [env: LIFEBOAT_PARTS_IN_FLIGHT] [default: 3]
     #[arg(long, value_name = "N")]
     pub(crate) parts_in_flight: Option<String>,
@@ -54,6 +62,8 @@ impl BackupArgs {
                 parts_in_flight: self.parts_in_flight.as_deref(),
                 stall_timeout: self.stall_timeout.as_deref(),
                 lock_timeout: self.lock_timeout.as_deref(),
+                yield_to_ddl: self.yield_to_ddl.as_deref(),
+                snapshot_max_age: self.snapshot_max_age.as_deref(),
             },
             encryption: EncryptionFlags { recipients: &self.recipients, ..global.flags().encryption },
             ..global.flags()

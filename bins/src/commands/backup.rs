@@ -53,6 +53,8 @@ fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
         },
         lock_timeout: config.lock_timeout.value,
         stall_timeout: config.stall_timeout.value,
+        yield_to_ddl: config.yield_to_ddl.value,
+        snapshot_max_age: config.snapshot_max_age.value,
         connect_retry: Retry::default(),
         runtime_dir: config.runtime_dir.value.clone(),
         cancel: context.cancel.clone(),

@@ -29,6 +29,10 @@ pub(crate) struct BackupConfig {
     pub(crate) stall_timeout: Sourced<Duration>,
     /// How long to wait for a table lock.
     pub(crate) lock_timeout: Sourced<Duration>,
+    /// How long a change of a table may wait for a run; zero means for ever.
+    pub(crate) yield_to_ddl: Sourced<Duration>,
+    /// How old a run's snapshot may become; zero is no limit.
+    pub(crate) snapshot_max_age: Sourced<Duration>,
     /// The folder for what must outlive a run: the journal of open uploads and lock files.
     pub(crate) state_dir: Sourced<PathBuf>,
     /// The folder for credential files of child processes.
@@ -44,6 +48,8 @@ pub(crate) struct BackupFile {
     parts_in_flight: Option<Sourced<NonZeroU32>>,
     stall_timeout: Option<Sourced<Duration>>,
     lock_timeout: Option<Sourced<Duration>>,
+    yield_to_ddl: Option<Sourced<Duration>>,
+    snapshot_max_age: Option<Sourced<Duration>>,
     state_dir: Option<Sourced<PathBuf>>,
     runtime_dir: Option<Sourced<PathBuf>>,
 }
@@ -63,6 +69,10 @@ pub(crate) struct BackupFlags<'a> {
     pub(crate) stall_timeout: Option<&'a str>,
     /// `--lock-timeout`.
     pub(crate) lock_timeout: Option<&'a str>,
+    /// `--yield-to-ddl`.
+    pub(crate) yield_to_ddl: Option<&'a str>,
+    /// `--snapshot-max-age`.
+    pub(crate) snapshot_max_age: Option<&'a str>,
 }
 
 impl BackupFile {
@@ -77,6 +87,8 @@ impl BackupFile {
             parts_in_flight: section.read("parts_in_flight", problems),
             stall_timeout: section.read("stall_timeout", problems),
             lock_timeout: section.read("lock_timeout", problems),
+            yield_to_ddl: section.read("yield_to_ddl", problems),
+            snapshot_max_age: section.read("snapshot_max_age", problems),
             state_dir: section.read("state_dir", problems),
             runtime_dir: section.read("runtime_dir", problems),
         };
@@ -91,6 +103,9 @@ impl BackupFile {
             layers.pick(("--parts-in-flight", flags.parts_in_flight), env_vars::PARTS_IN_FLIGHT, self.parts_in_flight);
         let stall = layers.pick(("--stall-timeout", flags.stall_timeout), env_vars::STALL_TIMEOUT, self.stall_timeout);
         let lock = layers.pick(("--lock-timeout", flags.lock_timeout), env_vars::LOCK_TIMEOUT, self.lock_timeout);
+        let yielding = layers.pick(("--yield-to-ddl", flags.yield_to_ddl), env_vars::YIELD_TO_DDL, self.yield_to_ddl);
+        let snapshot_age = ("--snapshot-max-age", flags.snapshot_max_age);
+        let snapshot_age = layers.pick(snapshot_age, env_vars::SNAPSHOT_MAX_AGE, self.snapshot_max_age);
         let method = layers.pick(("--method", flags.method), env_vars::METHOD, self.method);
         let jobs = layers.pick(("--jobs", flags.jobs), env_vars::JOBS, self.jobs);
         let environment = layers.environment;
@@ -101,6 +116,8 @@ impl BackupFile {
             parts_in_flight: parts.unwrap_or_else(|| Sourced::default_of(PARTS_IN_FLIGHT)),
             stall_timeout: stall.unwrap_or_else(|| Sourced::default_of(STALL_TIMEOUT)),
             lock_timeout: lock.unwrap_or_else(|| Sourced::default_of(LOCK_TIMEOUT)),
+            yield_to_ddl: yielding.unwrap_or_else(|| Sourced::default_of(Duration::ZERO)),
+            snapshot_max_age: snapshot_age.unwrap_or_else(|| Sourced::default_of(Duration::ZERO)),
             state_dir: self.state_dir.unwrap_or_else(|| state_dir(environment)),
             runtime_dir: self.runtime_dir.unwrap_or_else(|| runtime_dir(environment)),
         }

@@ -24,6 +24,10 @@ pub(crate) const PARTS_IN_FLIGHT: &str = "LIFEBOAT_PARTS_IN_FLIGHT";
 pub(crate) const STALL_TIMEOUT: &str = "LIFEBOAT_STALL_TIMEOUT";
 /// How long a backup waits for a table lock.
 pub(crate) const LOCK_TIMEOUT: &str = "LIFEBOAT_LOCK_TIMEOUT";
+/// How long a change of a table may wait for a backup.
+pub(crate) const YIELD_TO_DDL: &str = "LIFEBOAT_YIELD_TO_DDL";
+/// How old a backup's snapshot may become.
+pub(crate) const SNAPSHOT_MAX_AGE: &str = "LIFEBOAT_SNAPSHOT_MAX_AGE";
 /// Where the keyring is: a secret reference.
 pub(crate) const KEYRING: &str = "LIFEBOAT_KEYRING";
 /// Public keys that backups are sealed to as well, between spaces or commas.

@@ -67,6 +67,8 @@ impl Config {
             line("[backup]", "parts_in_flight", &backup.parts_in_flight),
             line("[backup]", "stall_timeout", &backup.stall_timeout),
             line("[backup]", "lock_timeout", &backup.lock_timeout),
+            line("[backup]", "yield_to_ddl", &backup.yield_to_ddl),
+            line("[backup]", "snapshot_max_age", &backup.snapshot_max_age),
             line("[backup]", "state_dir", &backup.state_dir),
             line("[backup]", "runtime_dir", &backup.runtime_dir),
         ]);

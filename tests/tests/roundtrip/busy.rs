@@ -1,6 +1,8 @@
 //! A backup is the state of one moment, whatever others do meanwhile.
 
-use lifeboat_tests::{Backup, Depot, Major, Postgres, Way, every_method, every_way};
+use lifeboat_tests::{
+    Backup, Depot, Fault, Identity, Major, Postgres, Proxy, Seaweed, Way, When, every_method, every_way,
+};
 
 use crate::session::{Busy, Held, LEADER_WAITS, wait_for};
 
@@ -41,6 +43,7 @@ every_method!(
     a_table_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot,
     a_table_replaced_between_snapshot_and_lock_gets_a_fresh_snapshot,
     a_schema_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot,
+    a_change_of_a_table_that_waits_for_the_dump_is_told_and_ends_it_where_asked,
 );
 
 fn a_backup_beside_writers_is_the_state_of_one_moment(way: Way) {
@@ -137,4 +140,25 @@ fn a_schema_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot(way: Way) {
     original.psql("DROP SCHEMA zz_gone CASCADE");
     held.release();
     running.wait().expect(0);
+}
+
+/// The store takes nothing after the first object, so that the dump goes on while others come and want the table.
+fn a_change_of_a_table_that_waits_for_the_dump_is_told_and_ends_it_where_asked(way: Way) {
+    let depot = Depot::s3().by(way);
+    let original = Postgres::shared(Major::V15).database("yielding");
+    original.psql("CREATE TABLE wanted AS SELECT generate_series(1, 1000) AS id");
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::call(|call| call.path.contains("schema.dump")), Fault::Hang);
+    let backup = depot.backup_command(&original).args(["--yield-to-ddl", "6s", "--parts-in-flight", "1"]);
+    let running = backup.envs(proxy.environment(Identity::Writer)).spawn();
+    wait_for(&original, "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'wanted'::regclass AND granted");
+    let change = Busy::new(&original, "ALTER TABLE wanted ADD COLUMN more int");
+    let outcome = running.wait().expect(75);
+    change.join();
+    let text = outcome.text();
+    assert!(
+        text.contains("to change public.wanted, which this dump reads") && text.contains("--yield-to-ddl"),
+        "{text}"
+    );
+    assert_eq!(original.psql("SELECT count(more) FROM wanted"), "0");
 }

@@ -11,7 +11,7 @@ use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
 use super::attachments::Destination;
 use super::names::Names;
 use super::told::Told;
-use crate::leader::Leader;
+use crate::leader::{Bounds, Leader, Watch};
 use crate::parallel::{self, LeaderView, Limits, Tables};
 use crate::stream;
 use crate::tools::Toolbox;
@@ -34,6 +34,7 @@ pub(super) struct Dump<'a> {
     pub(super) destination: &'a Destination,
     pub(super) tools: &'a Toolbox,
     pub(super) lock_timeout: Duration,
+    pub(super) bounds: Bounds,
     pub(super) job: &'a Job,
 }
 
@@ -78,7 +79,7 @@ impl Dump<'_> {
             let script = stream::dump(job, pg_dump, "pg_dump", Piece::Dump, objects, upload, chunk_bytes).await?;
             Ok((script, attachments, warnings))
         };
-        let (script, attachments, mut warnings) = while_leading(job, leader.as_deref_mut(), work).await?;
+        let (script, attachments, mut warnings) = self.while_leading(leader.as_deref_mut(), work).await?;
         let names = job.run(Names::read(&script, leader)).await?;
         warnings.extend(names.warning().map(ToOwned::to_owned).inspect(|warning| job.warn(warning)));
         Ok(Dumped { script: Told::of(script, &names), attachments, warnings })
@@ -117,11 +118,32 @@ impl Dump<'_> {
             }
             Ok((script, post_data, vec![schema, roles]))
         };
-        let (mut script, post_data, attachments) = while_leading(job, Some(leader), work).await?;
+        let (mut script, post_data, attachments) = self.while_leading(Some(leader), work).await?;
         script.append(job.run(parallel::sequences(leader, objects)).await?);
         script.append(post_data);
         drop(writers);
         Ok(Dumped { script, attachments, warnings: Vec::new() })
+    }
+
+    /// Watches, by the leader, while `work` goes on.
+    async fn while_leading<T>(&self, leader: Option<&mut Leader>, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let Some(leader) = leader else { return work.await };
+        let job = self.job;
+        let mut watch = Watch::begin(self.bounds);
+        let mut work = std::pin::pin!(work);
+        loop {
+            tokio::select! {
+                result = &mut work => return result,
+                () = tokio::time::sleep(watch.interval()) => {}
+            }
+            // Not beside the work: an answer that nobody waited for would be taken for the next query's.
+            if let Err(error) = job.run(watch.look(leader, job)).await {
+                // The snapshot may be gone with the session: whatever is still running must not be committed.
+                job.cancel.cancel();
+                let _ = work.await;
+                return Err(error);
+            }
+        }
     }
 
     /// First of all tools: from then on only tables that the leader has locked are asked for.
@@ -178,24 +200,3 @@ fn check_lengths(uploaded: &[UploadedObject], dumped: &Dumped, destination: &Des
     }
     Ok(())
 }
-
-async fn while_leading<T>(job: &Job, leader: Option<&mut Leader>, work: impl Future<Output = Result<T>>) -> Result<T> {
-    let Some(leader) = leader else { return work.await };
-    let mut work = std::pin::pin!(work);
-    loop {
-        tokio::select! {
-            result = &mut work => return result,
-            () = tokio::time::sleep(KEEP_ALIVE) => {}
-        }
-        // Not beside the work: an answer that nobody waited for would be taken for the next query's.
-        if let Err(error) = job.run(leader.ping()).await {
-            // The snapshot may be gone with the session: whatever is still running must not be committed.
-            job.cancel.cancel();
-            let _ = work.await;
-            return Err(error);
-        }
-    }
-}
-
-/// Firewalls forget an idle connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);

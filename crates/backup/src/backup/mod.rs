@@ -55,6 +55,10 @@ pub struct BackupOptions {
     pub chunk_bytes: u64,
     /// How long to wait for a table's lock, three times over.
     pub lock_timeout: Duration,
+    /// A change of a table that has waited so long for the dump ends the run; zero lets it wait.
+    pub yield_to_ddl: Duration,
+    /// A snapshot that becomes older ends the run; zero is no limit.
+    pub snapshot_max_age: Duration,
     /// A run that makes no progress for so long ends itself; zero lets it wait for ever.
     pub stall_timeout: Duration,
     /// When a failed connection to the database is tried again.
@@ -82,6 +86,8 @@ impl BackupOptions {
             jobs: None,
             chunk_bytes: CHUNK_BYTES,
             lock_timeout: Duration::from_secs(10),
+            yield_to_ddl: Duration::ZERO,
+            snapshot_max_age: Duration::ZERO,
             stall_timeout: Duration::from_secs(30 * 60),
             connect_retry: Retry::default(),
             seal: None,

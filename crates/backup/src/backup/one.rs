@@ -19,7 +19,7 @@ use super::sealing::Sealing;
 use super::told::Told;
 use super::warned::Warned;
 use super::{BackupOptions, BackupSummary};
-use crate::leader::{Facts, Leader, ROW_SETTINGS, account_for, database_sql};
+use crate::leader::{Bounds, Facts, Leader, ROW_SETTINGS, account_for, database_sql};
 use crate::parallel::{Choice, LeaderView};
 use crate::source::Source;
 use crate::tools::Toolbox;
@@ -48,7 +48,9 @@ pub(super) async fn back_up(
     };
     let (heard, warned) = Warned::keep(job);
     let (method, how) = how(choice, view, job);
-    let dump = Dump { destination: &destination, tools: &tools, lock_timeout: options.lock_timeout, job: &heard };
+    let bounds = Bounds { yield_to_ddl: options.yield_to_ddl, snapshot_max_age: options.snapshot_max_age };
+    let dump =
+        Dump { destination: &destination, tools: &tools, lock_timeout: options.lock_timeout, bounds, job: &heard };
     let dumped = Box::pin(dump.run(journal, leader.as_mut(), how)).await;
     if dumped.is_err() {
         end_remote_sessions(source, job).await;

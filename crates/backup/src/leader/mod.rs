@@ -11,6 +11,7 @@ mod properties;
 mod relations;
 mod sequences;
 mod tables;
+mod watch;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ pub(crate) use properties::{database_sql, statements as property_statements, tem
 pub(crate) use relations::{SourceRelation, account_for};
 pub(crate) use sequences::SequenceValue;
 pub(crate) use tables::{LoadedInto, SourceTable};
+pub(crate) use watch::{Bounds, Watch};
 
 use crate::postgres::{Session, decode, quote_literal, rows};
 use properties::Properties;
@@ -143,11 +145,6 @@ impl Leader {
     /// Texts that are in the database's encoding, converted by the server: it knows every encoding it stores.
     pub(crate) async fn decode(&mut self, texts: &[&[u8]]) -> Result<Vec<String>> {
         decode(&mut *self.session, &self.facts.encoding, texts).await
-    }
-
-    /// Uses the session, so that nobody between here and the server takes it for a dead one.
-    pub(crate) async fn ping(&mut self) -> Result<()> {
-        self.session.execute("SELECT 1").await.map_err(|error| error.while_doing("keep the leader's session"))
     }
 }
 
