@@ -82,82 +82,139 @@ fn measure(mut command: Command) -> io::Result<Usage> {
 }
 
 /// The first is the server's own cost, to which the backups are compared.
-pub(crate) const JOBS: [Job; 10] = [
-    Job { label: "pg_dump", needs: &[], prepare: "", script: "pg_dump > /dev/null", size: "", clean: "" },
+pub(crate) const JOBS: [Job; 18] = [
+    job("pg_dump", "pg_dump > /dev/null"),
     Job {
-        label: "gzip-aws",
         needs: &["gzip", "aws"],
-        prepare: "",
-        script: "pg_dump | gzip | aws s3 cp --only-show-errors - s3://bench/$KEY",
         size: STORE_SIZE,
-        clean: "",
+        ..job("gzip-aws", "pg_dump | gzip | aws s3 cp --only-show-errors - s3://bench/$KEY")
     },
     Job {
-        label: "pigz-rclone",
         needs: &["pigz", "rclone"],
-        prepare: "",
-        script: "pg_dump | pigz | rclone rcat store:bench/$KEY",
         size: STORE_SIZE,
-        clean: "",
+        ..job("pigz-rclone", "pg_dump | pigz | rclone rcat store:bench/$KEY")
     },
     Job {
-        label: "zstd-rclone",
         needs: &["zstd", "rclone"],
-        prepare: "",
-        script: "pg_dump | zstd -q -T2 | rclone rcat store:bench/$KEY",
         size: STORE_SIZE,
-        clean: "",
+        ..job("zstd-rclone", "pg_dump | zstd -q -T0 | rclone rcat store:bench/$KEY")
     },
     Job {
-        label: "lifeboat-s3",
-        needs: &["lifeboat"],
-        prepare: "",
-        script: "lifeboat backup --store s3://bench/$KEY --name bench --database-url env:DATABASE_URL --method stream",
+        needs: &["rclone"],
         size: STORE_SIZE,
-        clean: "",
+        clean: "rm -rf \"$OUT/$KEY\"",
+        ..job("directory-rclone", "pg_dump -Fd -j2 -f $OUT/$KEY && rclone copy $OUT/$KEY store:bench/$KEY")
     },
     Job {
-        label: "lifeboat-sealed",
-        needs: &["lifeboat"],
-        prepare: "lifeboat key generate --id bench --out $OUT/keyring.toml",
-        script: "lifeboat backup --store s3://bench/$KEY --name bench --database-url env:DATABASE_URL --keyring file:$OUT/keyring.toml",
+        needs: LIFEBOAT,
         size: STORE_SIZE,
-        clean: "",
+        ..job(
+            "stream-s3",
+            "lifeboat backup --store s3://bench/$KEY --name bench --database-url env:DATABASE_URL --method stream",
+        )
     },
     Job {
-        label: "lifeboat-file",
-        needs: &["lifeboat"],
-        prepare: "",
-        script: "lifeboat backup --store file://$OUT/$KEY --name bench --database-url env:DATABASE_URL --method stream",
-        size: "find \"$OUT/$KEY\" -type f -printf '%s\\n' | awk '{ bytes += $1 } END { print bytes }'",
+        needs: LIFEBOAT,
+        size: FOLDER_SIZE,
         clean: "rm -r \"$OUT/$KEY\"",
+        ..job(
+            "stream-file",
+            "lifeboat backup --store file://$OUT/$KEY --name bench --database-url env:DATABASE_URL --method stream",
+        )
     },
     Job {
-        label: "gunzip-psql",
-        needs: &["gunzip"],
-        prepare: "",
-        script: "createdb restored; gunzip < $OUT/dump.sql.gz | psql -X -q -1 -v ON_ERROR_STOP=1 -d restored",
-        size: "",
+        needs: LIFEBOAT,
+        prepare: KEYRING,
+        size: STORE_SIZE,
+        ..job(
+            "lifeboat-s3",
+            "lifeboat backup --store s3://bench/$KEY --name bench --database-url env:DATABASE_URL --keyring file:$OUT/keyring.toml",
+        )
+    },
+    Job {
+        needs: LIFEBOAT,
+        size: STORE_SIZE,
+        ..job("lifeboat-open", "lifeboat backup --store s3://bench/$KEY --name bench --database-url env:DATABASE_URL")
+    },
+    Job {
+        needs: LIFEBOAT,
+        prepare: KEYRING,
+        size: FOLDER_SIZE,
+        clean: "rm -r \"$OUT/$KEY\"",
+        ..job(
+            "lifeboat-file",
+            "lifeboat backup --store file://$OUT/$KEY --name bench --database-url env:DATABASE_URL --keyring file:$OUT/keyring.toml",
+        )
+    },
+    Job {
         clean: DROP_RESTORED,
+        ..job(
+            "gunzip-psql",
+            "createdb restored; gunzip < $OUT/dump.sql.gz | psql -X -q -1 -v ON_ERROR_STOP=1 -d restored",
+        )
     },
     Job {
-        label: "pg_restore",
-        needs: &["pg_restore"],
         prepare: "pg_dump -Fd -j2 -f \"$OUT/directory\"",
-        script: "createdb restored; pg_restore -j2 -d restored $OUT/directory",
-        size: "",
         clean: DROP_RESTORED,
+        ..job("pg_restore", "createdb restored; pg_restore -j2 -d restored $OUT/directory")
     },
     Job {
-        label: "lifeboat-restore",
-        needs: &["lifeboat"],
-        prepare: "lifeboat backup --store s3://bench/source --name bench --database-url env:DATABASE_URL --method stream",
-        script: "lifeboat restore bench/latest --store s3://bench/source --into $TARGET_URL --create --jobs 2",
-        size: "",
+        needs: &["pgcopydb"],
         clean: DROP_RESTORED,
+        ..job(
+            "pgcopydb",
+            "createdb restored; pgcopydb clone --source $DATABASE_URL --target $TARGET_URL --table-jobs 2 --index-jobs 2 \
+             --dir $OUT/$KEY > /dev/null 2>&1",
+        )
+    },
+    Job {
+        needs: LIFEBOAT,
+        prepare: "[ -e $OUT/keyring.toml ] || lifeboat key generate --id bench --out $OUT/keyring.toml; \
+                  lifeboat backup --store s3://bench/source --name bench --database-url env:DATABASE_URL --keyring file:$OUT/keyring.toml",
+        clean: DROP_RESTORED,
+        ..job(
+            "lifeboat-restore",
+            "lifeboat restore bench/latest --store s3://bench/source --into $TARGET_URL --create --jobs 2 \
+             --keyring file:$OUT/keyring.toml",
+        )
+    },
+    Job { prepare: MANY, ..job("many-pg_dump", "pg_dump many > /dev/null") },
+    Job {
+        needs: LIFEBOAT,
+        size: STORE_SIZE,
+        ..job("many-lifeboat", "lifeboat backup --store s3://bench/$KEY --name many --database-url $MANY_URL")
+    },
+    Job {
+        needs: LIFEBOAT,
+        prepare: "lifeboat backup --store s3://bench/many --name many --database-url $MANY_URL",
+        clean: DROP_RESTORED,
+        ..job(
+            "many-restore",
+            "lifeboat restore many/latest --store s3://bench/many --into $TARGET_URL --create --jobs 2",
+        )
+    },
+    Job {
+        needs: LIFEBOAT,
+        clean: DROP_RESTORED,
+        ..job(
+            "many-one-schema",
+            "lifeboat restore many/latest --store s3://bench/many --into $TARGET_URL --create --jobs 2 --schema tenant_117",
+        )
     },
 ];
 
+const fn job(label: &'static str, script: &'static str) -> Job {
+    Job { label, needs: &[], prepare: "", script, size: "", clean: "" }
+}
+
+const LIFEBOAT: &[&str] = &["lifeboat"];
+const KEYRING: &str = "[ -e $OUT/keyring.toml ] || lifeboat key generate --id bench --out $OUT/keyring.toml";
+/// 10,000 small tables, 50 in each of 200 schemas.
+const MANY: &str = "createdb many; for s in $(seq -w 200); do echo \"BEGIN; CREATE SCHEMA tenant_$s;\"; for t in $(seq -w 50); do \
+    echo \"CREATE TABLE tenant_$s.t_$t (id int PRIMARY KEY, name text, at timestamptz); \
+    INSERT INTO tenant_$s.t_$t SELECT i, md5(i::text), now() FROM generate_series(1, 20) i;\"; \
+    done; echo 'COMMIT;'; done | psql -X -q -d many";
 // The store's listing knows; without a stock client the column stays empty.
 const STORE_SIZE: &str = "if command -v rclone > /dev/null; then rclone size --json store:bench/$KEY | grep -o '\"bytes\":[0-9]*' | grep -o '[0-9]*$'; fi";
+const FOLDER_SIZE: &str = "find \"$OUT/$KEY\" -type f -printf '%s\\n' | awk '{ bytes += $1 } END { print bytes }'";
 const DROP_RESTORED: &str = "dropdb --if-exists restored";

@@ -128,6 +128,7 @@ fn environment(postgres: u16, s3: u16, out: &Path, path: &[PathBuf]) -> io::Resu
         ("PGDATABASE", "bench".into()),
         ("DATABASE_URL", dsn("bench")),
         ("TARGET_URL", dsn("restored")),
+        ("MANY_URL", dsn("many")),
         ("AWS_ENDPOINT_URL", endpoint.clone().into()),
         ("AWS_ALLOW_HTTP", "true".into()),
         ("AWS_REGION", "us-east-1".into()),
@@ -162,7 +163,14 @@ fn start_postgres(data: &Path, port: u16, environment: &[(&'static str, OsString
     }
     let mut postgres = as_server("postgres");
     postgres.arg("-D").arg(data).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
-    postgres.args(["-c", "unix_socket_directories=", "-c", "shared_buffers=256MB"]);
+    postgres.args([
+        "-c",
+        "unix_socket_directories=",
+        "-c",
+        "shared_buffers=256MB",
+        "-c",
+        "max_locks_per_transaction=256",
+    ]);
     let child = postgres.stderr(log(data, "server.log")?).spawn()?;
     Ok(Server { child, end: Signal::INT })
 }
