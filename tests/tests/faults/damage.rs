@@ -1,34 +1,56 @@
 //! Every object of a backup, damaged in every way that tells something: refused by verify, and by restore where it reads.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use lifeboat_backup::BackupOptions;
 use lifeboat_backup::archive::BackupState;
 use lifeboat_core::index::{Content, Index};
+use lifeboat_core::manifest::StoredManifest;
+use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Kind, Result};
-use lifeboat_tests::{Major, Postgres, run, unused_name};
+use lifeboat_tests::{Major, Postgres, Way, every_method, run, unused_name};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::damage_cases::{Case, Victim};
-use crate::world::{self, Objects, back_up, in_memory, list, objects_of, restore, several_tables, verify};
+use crate::damage_cases::{Case, Victim, place};
+use crate::world::{self, Objects, in_memory, list, objects_of, restore, several_tables, verify};
+
+every_method!(
+    the_victim_has_every_kind_of_object_and_of_range,
+    verify_refuses_every_damage_and_names_the_object,
+    restore_refuses_every_damage_it_can_see_and_leaves_no_database,
+    a_damaged_restore_empties_the_tables_of_a_database_that_was_there,
+    a_cancelled_restore_empties_the_tables_of_a_database_that_was_there,
+    a_backup_without_its_manifest_is_none,
+    the_list_calls_damaged_what_it_can_see_without_reading,
+    a_manifest_that_lies_under_another_name_is_refused,
+);
 
 /// Two backups of one database, whose rows differ and whose lengths mostly do not.
-async fn victim() -> Victim {
+async fn victim(way: Way) -> Victim {
     let state = TempDir::new().unwrap();
     let database = several_tables("damage");
     let store = in_memory(&Objects::new()).await;
-    let first = back_up(&database, &store, state.path()).await.unwrap();
+    // By one connection, all rows lie in one object.
+    let options = BackupOptions { method: way.choice(), jobs: NonZeroUsize::new(1), ..world::options(state.path()) };
+    let back_up =
+        async || lifeboat_backup::backup(&world::source(&database), &store, &options, Arc::new(Silent)).await.unwrap();
+    let first = back_up().await;
     database.psql(&format!(
         "UPDATE twin_a SET side = 'rite' WHERE id = 7;
          COMMENT ON DATABASE {} IS 'of somebody'; COMMENT ON TABLE wide IS 'later'",
         database.name
     ));
-    let second = back_up(&database, &store, state.path()).await.unwrap();
+    let second = back_up().await;
     let objects = objects_of(&store).await;
     let folder = |id: &lifeboat_core::BackupId| format!("backups/daily/shop/{id}");
     let index = Index::parse(&objects[&format!("{}/index.json.gz", folder(&first.id))]).unwrap();
-    Victim { folder: folder(&first.id), other: folder(&second.id), objects, index }
+    let manifest = objects[&format!("{}/manifest.json", folder(&first.id))].clone();
+    let manifest = StoredManifest::parse(manifest.into()).unwrap().manifest;
+    let script = manifest.script.into_iter().map(|object| object.name).collect();
+    Victim { folder: folder(&first.id), other: folder(&second.id), objects, index, script }
 }
 
 impl Victim {
@@ -65,19 +87,17 @@ fn unless_refused<T>(result: Result<T>, object: &str) -> Option<String> {
     }
 }
 
-#[test]
-fn the_victim_has_every_kind_of_object_and_of_range() {
-    let victim = run(victim());
+fn the_victim_has_every_kind_of_object_and_of_range(way: Way) {
+    let victim = run(victim(way));
     let names = victim.names();
-    let expected = [
-        "catalog.json.gz",
-        "database.sql.gz",
-        "dump-0000.sql.gz",
-        "globals.sql.gz",
-        "index.json.gz",
-        "manifest.json",
-        "schema.dump.gz",
-    ];
+    let expected: &[&str] = match way.method {
+        "stream" => &["dump-0000.sql.gz"],
+        _ => &["data-0000.sql.gz", "post-data-0000.sql.gz", "pre-data-0000.sql.gz"],
+    };
+    let others =
+        ["catalog.json.gz", "database.sql.gz", "globals.sql.gz", "index.json.gz", "manifest.json", "schema.dump.gz"];
+    let mut expected = [expected, &others].concat();
+    expected.sort_unstable();
     assert_eq!(names, expected);
     let rows = victim.index.ranges.iter().filter(|range| matches!(range.content, Content::Rows(_))).count();
     assert!(rows >= 3, "{rows} ranges of rows");
@@ -90,10 +110,9 @@ fn the_victim_has_every_kind_of_object_and_of_range() {
     });
 }
 
-#[test]
-fn verify_refuses_every_damage_and_names_the_object() {
+fn verify_refuses_every_damage_and_names_the_object(way: Way) {
     run(async {
-        let victim = Arc::new(victim().await);
+        let victim = Arc::new(victim(way).await);
         let wrong = complaints(victim.cases(), |case| {
             let victim = victim.clone();
             async move {
@@ -106,11 +125,10 @@ fn verify_refuses_every_damage_and_names_the_object() {
     });
 }
 
-#[test]
-fn restore_refuses_every_damage_it_can_see_and_leaves_no_database() {
+fn restore_refuses_every_damage_it_can_see_and_leaves_no_database(way: Way) {
     let (prefix, server) = (unused_name("target"), Postgres::shared(Major::V15));
     run(async {
-        let victim = Arc::new(victim().await);
+        let victim = Arc::new(victim(way).await);
         let cases: Vec<_> = victim.cases().into_iter().filter(|case| victim.restore_sees(case)).collect();
         assert!(cases.len() > 100, "{} cases", cases.len());
         let wrong = complaints(cases, |case| {
@@ -130,20 +148,20 @@ fn restore_refuses_every_damage_it_can_see_and_leaves_no_database() {
     server.drop_databases_like(&prefix);
 }
 
-#[test]
-fn a_damaged_restore_empties_the_tables_of_a_database_that_was_there() {
+fn a_damaged_restore_empties_the_tables_of_a_database_that_was_there(way: Way) {
     let empty = Postgres::shared(Major::V15).database("emptied");
     run(async {
-        let victim = victim().await;
+        let victim = victim(way).await;
         let rows = victim.index.ranges.iter().filter(|range| matches!(range.content, Content::Rows(_)));
         let smallest = rows.min_by_key(|range| range.bytes.sql_bytes).unwrap();
-        let at = (smallest.bytes.offset + smallest.bytes.length / 2) as usize;
+        let (start, end) = place(smallest);
         let mut objects = victim.objects.clone();
-        objects.get_mut(&format!("{}/dump-0000.sql.gz", victim.folder)).unwrap()[at] ^= 4;
+        let object = format!("{}/{}", victim.folder, victim.script[smallest.object]);
+        objects.get_mut(&object).unwrap()[(start + end) / 2] ^= 4;
         let store = in_memory(&objects).await;
         let target = world::settings(&empty.socket_dsn());
         let options = lifeboat_backup::RestoreOptions { jobs: 1, ..Default::default() };
-        let monitor = Arc::new(lifeboat_core::monitor::Silent);
+        let monitor = Arc::new(Silent);
         let reference = victim.reference().parse().unwrap();
         let error = lifeboat_backup::restore(&store, &reference, &target, &options, monitor).await.unwrap_err();
         assert_eq!(error.kind(), Kind::Integrity, "{error:?}");
@@ -163,11 +181,10 @@ impl lifeboat_core::monitor::Monitor for CancelAt {
     }
 }
 
-#[test]
-fn a_cancelled_restore_empties_the_tables_of_a_database_that_was_there() {
+fn a_cancelled_restore_empties_the_tables_of_a_database_that_was_there(way: Way) {
     let empty = Postgres::shared(Major::V15).database("cancelled");
     run(async {
-        let victim = victim().await;
+        let victim = victim(way).await;
         let store = in_memory(&victim.objects).await;
         let target = world::settings(&empty.socket_dsn());
         let options = lifeboat_backup::RestoreOptions::default();
@@ -180,10 +197,9 @@ fn a_cancelled_restore_empties_the_tables_of_a_database_that_was_there() {
     assert_eq!(empty.psql(left), "0");
 }
 
-#[test]
-fn a_backup_without_its_manifest_is_none() {
+fn a_backup_without_its_manifest_is_none(way: Way) {
     run(async {
-        let victim = victim().await;
+        let victim = victim(way).await;
         let mut objects = victim.objects.clone();
         objects.remove(&format!("{}/manifest.json", victim.folder)).unwrap();
         let store = in_memory(&objects).await;
@@ -197,10 +213,9 @@ fn a_backup_without_its_manifest_is_none() {
     });
 }
 
-#[test]
-fn the_list_calls_damaged_what_it_can_see_without_reading() {
+fn the_list_calls_damaged_what_it_can_see_without_reading(way: Way) {
     run(async {
-        let victim = victim().await;
+        let victim = victim(way).await;
         for case in victim.cases().iter().filter(|case| !case.same_length || case.object == "manifest.json") {
             let store = in_memory(&victim.damaged(case)).await;
             let listed = list(&store).await;
@@ -210,10 +225,9 @@ fn the_list_calls_damaged_what_it_can_see_without_reading() {
     });
 }
 
-#[test]
-fn a_manifest_that_lies_under_another_name_is_refused() {
+fn a_manifest_that_lies_under_another_name_is_refused(way: Way) {
     run(async {
-        let victim = victim().await;
+        let victim = victim(way).await;
         let id = victim.folder.rsplit('/').next().unwrap();
         for elsewhere in [
             format!("backups/monthly/shop/{id}"),

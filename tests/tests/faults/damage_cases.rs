@@ -1,7 +1,7 @@
 //! Every way in which one object of a backup is damaged, each with a name.
 
 use lifeboat_core::codec::Gzip;
-use lifeboat_core::index::{Content, Index};
+use lifeboat_core::index::{Content, Index, Range};
 
 use crate::world::Objects;
 
@@ -27,6 +27,8 @@ pub(crate) struct Victim {
     pub(crate) other: String,
     /// The backup's index.
     pub(crate) index: Index,
+    /// The names of the script's objects, as the index numbers them.
+    pub(crate) script: Vec<String>,
 }
 
 impl Victim {
@@ -63,20 +65,13 @@ impl Victim {
     /// blocks it does not.
     pub(crate) fn restore_sees(&self, case: &Case) -> bool {
         let Some(bytes) = case.bytes.as_ref().filter(|_| case.same_length) else { return true };
-        let original = self.bytes(&case.object);
-        let differs = |range: &lifeboat_core::index::Range| {
-            let start = range.bytes.offset as usize;
-            let place = start..start + range.bytes.length as usize;
-            bytes[place.clone()] != original[place]
-        };
-        match case.object.as_str() {
-            "index.json.gz" | "manifest.json" => true,
-            "dump-0000.sql.gz" => {
-                let read = |content: &Content| !matches!(content, Content::Sql { only_copy: true, .. });
-                self.index.ranges.iter().any(|range| read(&range.content) && differs(range))
-            }
-            _ => false,
+        if ["index.json.gz", "manifest.json"].contains(&case.object.as_str()) {
+            return true;
         }
+        let original = self.bytes(&case.object);
+        let differs = |(start, end): (usize, usize)| bytes[start..end] != original[start..end];
+        let is_read = |range: &&Range| !matches!(range.content, Content::Sql { only_copy: true, .. });
+        self.ranges_of(&case.object).filter(is_read).map(place).any(differs)
     }
 
     fn cases_of(&self, name: &str) -> Vec<Case> {
@@ -84,13 +79,13 @@ impl Victim {
         let length = bytes.len();
         let mut cuts = vec![0, 1, length / 2, length - 1];
         let mut flips = vec![0, 3, 9, length / 2, length - 8, length - 1];
-        if name.starts_with("dump-") {
-            cuts.extend(self.boundaries(bytes));
-            flips.extend(self.ranges().map(|(start, end)| start + (end - start) / 2));
-            flips.extend(self.ranges().map(|(_, end)| end - 1));
+        cuts.extend(self.boundaries(name, bytes));
+        flips.extend(self.ranges_of(name).map(place).map(|(start, end)| start + (end - start) / 2));
+        flips.extend(self.ranges_of(name).map(place).map(|(_, end)| end - 1));
+        for places in [&mut cuts, &mut flips] {
+            places.sort_unstable();
+            places.dedup();
         }
-        cuts.sort_unstable();
-        cuts.dedup();
         let cut = cuts.into_iter().map(|at| (format!("cut to {at} bytes"), Some(bytes[..at].to_vec())));
         let flipped = flips.into_iter().map(|at| (format!("bit flipped in byte {at}"), Some(flipped(bytes, at))));
         let appended = [("a zero", b"\0".to_vec()), ("a newline", b"\n".to_vec()), ("a gzip member", member())];
@@ -107,31 +102,40 @@ impl Victim {
     }
 
     /// Starts of ranges, and of the gzip members within them.
-    fn boundaries(&self, bytes: &[u8]) -> Vec<usize> {
+    fn boundaries(&self, name: &str, bytes: &[u8]) -> Vec<usize> {
         let magic = bytes.windows(4).enumerate().filter(|(_, window)| *window == [0x1f, 0x8b, 8, 0]);
-        magic.map(|(at, _)| at).chain(self.ranges().map(|(start, _)| start)).filter(|at| *at > 0).collect()
+        let members = magic.map(|(at, _)| at).filter(|_| self.script.iter().any(|object| object == name));
+        members.chain(self.ranges_of(name).map(place).map(|(start, _)| start)).filter(|at| *at > 0).collect()
     }
 
-    fn ranges(&self) -> impl Iterator<Item = (usize, usize)> {
-        let bytes = self.index.ranges.iter().map(|range| &range.bytes);
-        bytes.map(|bytes| (bytes.offset as usize, (bytes.offset + bytes.length) as usize))
+    /// The ranges in an object; none in one that is no part of the script.
+    fn ranges_of(&self, name: &str) -> impl Iterator<Item = &Range> {
+        let position = self.script.iter().position(|object| object == name);
+        self.index.ranges.iter().filter(move |range| Some(range.object) == position)
     }
 
     /// Rows of two tables change places: every length in the backup stays what it was.
     fn twins_swapped(&self) -> Case {
         let rows = self.index.ranges.iter().filter(|range| matches!(range.content, Content::Rows(_)));
         let rows: Vec<_> = rows.collect();
-        let twin = |a: usize| rows[a + 1..].iter().find(|b| b.bytes.length == rows[a].bytes.length).map(|b| (a, b));
-        let (a, b) = (0..rows.len()).find_map(twin).expect("the fixture has two ranges of equal length");
-        let at = |range: &lifeboat_core::index::Range| range.bytes.offset as usize;
-        let (a, b, length) = (at(rows[a]), at(b), b.bytes.length as usize);
-        let script = self.bytes("dump-0000.sql.gz");
+        let are_twins = |a: &Range, b: &Range| a.object == b.object && a.bytes.length == b.bytes.length;
+        let twin = |a: usize| rows[a + 1..].iter().find(|b| are_twins(rows[a], b)).map(|b| (rows[a], *b));
+        let (a, b) = (0..rows.len()).find_map(twin).expect("the fixture has two ranges of equal length in one object");
+        let object = &self.script[a.object];
+        let ((a, end), (b, _)) = (place(a), place(b));
+        let (length, script) = (end - a, self.bytes(object));
         let mut swapped = script.to_vec();
         swapped[a..a + length].copy_from_slice(&script[b..b + length]);
         swapped[b..b + length].copy_from_slice(&script[a..a + length]);
         assert_ne!(swapped, script);
-        case("dump-0000.sql.gz", "two ranges swapped", Some(swapped), script.len())
+        case(object, "two ranges swapped", Some(swapped), script.len())
     }
+}
+
+/// Where a range begins and ends in its object.
+pub(crate) fn place(range: &Range) -> (usize, usize) {
+    let start = range.bytes.offset as usize;
+    (start, start + range.bytes.length as usize)
 }
 
 fn case(object: &str, what: &str, bytes: Option<Vec<u8>>, length: usize) -> Case {

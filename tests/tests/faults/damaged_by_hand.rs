@@ -53,7 +53,7 @@ fn flip(file: &Path, at: usize) {
 fn a_flipped_bit_is_exit_30_with_the_objects_name() {
     let folder = Folder::with_two_backups();
     let [older, newest] = &folder.backups()[..] else { panic!("two backups") };
-    let script = newest.join("dump-0000.sql.gz");
+    let script = newest.join("pre-data-0000.sql.gz");
     flip(&script, fs::metadata(&script).unwrap().len() as usize / 2);
 
     let name = unused_name("target");
@@ -68,7 +68,7 @@ fn a_flipped_bit_is_exit_30_with_the_objects_name() {
     let instead = format!("the next older one that looks whole is shop/{}", id(older));
     for (command, more) in &readers {
         let refused = folder.lifeboat(command).arg("shop/latest").args(more).run().expect(30);
-        assert!(refused.stderr.contains("dump-0000.sql.gz"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("pre-data-0000.sql.gz"), "{}", refused.stderr);
         assert!(refused.stderr.contains(&instead), "{}", refused.stderr);
     }
     fs::remove_dir_all(older).unwrap();
@@ -81,7 +81,7 @@ fn a_flipped_bit_is_exit_30_with_the_objects_name() {
 fn latest_that_is_cut_is_exit_30_and_names_the_next_one() {
     let folder = Folder::with_two_backups();
     let [older, newest] = &folder.backups()[..] else { panic!("two backups") };
-    let script = newest.join("dump-0000.sql.gz");
+    let script = newest.join("pre-data-0000.sql.gz");
     let bytes = fs::read(&script).unwrap();
     fs::write(&script, &bytes[..bytes.len() - 1]).unwrap();
 
@@ -89,7 +89,7 @@ fn latest_that_is_cut_is_exit_30_and_names_the_next_one() {
         let refused = folder.lifeboat(command).arg("shop/latest").run().expect(30);
         let whole = format!("the next older one that looks whole is shop/{}", id(older));
         assert!(refused.stderr.contains(&whole), "{}", refused.stderr);
-        assert!(refused.stderr.contains("dump-0000.sql.gz has"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("pre-data-0000.sql.gz has"), "{}", refused.stderr);
     }
     let listed = folder.lifeboat("list").run().expect(0);
     let row = listed.stdout.lines().find(|line| line.contains(id(newest))).unwrap();

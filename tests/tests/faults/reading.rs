@@ -68,7 +68,9 @@ fn cat_writes_nothing_of_a_range_that_is_damaged_at_its_end() {
         assert!(longest.bytes.sql_bytes > 8 << 20, "it is read twice: {} bytes", longest.bytes.sql_bytes);
         let before: u64 = index.ranges.iter().take_while(|range| *range != longest).map(|r| r.bytes.sql_bytes).sum();
 
-        let dump = key(&objects, "/dump-0000.sql.gz");
+        let manifest = objects[&key(&objects, "/manifest.json")].clone();
+        let script = StoredManifest::parse(manifest.into()).unwrap().manifest.script;
+        let dump = key(&objects, &script[longest.object].name);
         let last = (longest.bytes.offset + longest.bytes.length - 9) as usize;
         objects.get_mut(&dump).unwrap()[last] ^= 1;
         let (written, ended) = printed(&objects).await;
