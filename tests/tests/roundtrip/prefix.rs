@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
-use lifeboat_tests::compare::assert_same;
+use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
 use lifeboat_tests::docker::Docker;
 use lifeboat_tests::{Backup, Database, Depot, Lifeboat, Major, NAME, Way, every_seal, fixtures};
 use tempfile::TempDir;
@@ -110,7 +110,15 @@ fn without_psql_a_backup_still_comes_back_and_says_what_it_lacks() {
     assert!(manifest.attachment("schema.dump.gz").is_none() && manifest.attachment("catalog.json.gz").is_none());
 
     depot.lifeboat("verify").arg("shop/latest").run().expect(0);
-    lifeboat_tests::compare::assert_same_but_settings(&original, &depot.restore(original.server, &[]));
+    let restored = depot.restore(original.server, &[]);
+    assert_same_but_settings(&original, &restored);
+
+    let again = |option: &[&str]| depot.restore_command(restored.server, &restored.name).args(option).run();
+    let told = again(&["--table", "orders"]).expect(40).text();
+    assert!(told.contains("it has no schema archive"), "{told}");
+    restored.psql("TRUNCATE items, orders, customers, products");
+    again(&["--data-only"]).expect(0);
+    assert_same_but_settings(&original, &restored);
 }
 
 #[test]

@@ -9,7 +9,9 @@ use lifeboat_core::{Error, Job, Result};
 
 use super::preflight::Preflight;
 use super::rows::Loader;
-use super::sql::{Header, Sql};
+use super::script::Script;
+use super::select::Part;
+use super::sql::Sql;
 use super::target::{Target, or_discard};
 use super::worker::Worker;
 use super::{MissingRoles, RestoreOptions, RestoreSummary, roles, script};
@@ -23,26 +25,30 @@ pub(super) async fn apply(
     wanted: &ConnectionSettings,
     options: &RestoreOptions,
     preflight: &Preflight,
+    part: Option<&Part>,
     job: &Job,
 ) -> Result<RestoreSummary> {
     let clock = Instant::now();
-    job.expect(Counter::SqlBytes, archive.index.script_bytes);
-    job.expect(Counter::Rows, archive.index.rows());
-    let header = Header::read(store, archive, job).await?;
+    let script = match part {
+        Some(part) => part.script(&archive.index),
+        None => Script::whole(store, archive, job).await?,
+    };
+    job.expect(Counter::SqlBytes, script.sql_bytes);
+    job.expect(Counter::Rows, script.rows);
     let target = Target::prepare(archive, wanted, options, preflight, job).await?;
-    let filling = fill(store, archive, &target, options, preflight, &header, job);
+    let filling = fill(store, archive, &target, options, preflight, &script, job);
     let passwords_to_set = or_discard(&target, job, filling).await?;
     Ok(RestoreSummary {
         backup: archive.path.to_string(),
         target: wanted.display(),
-        tables: archive.index.relations.len(),
-        rows: archive.index.rows(),
-        sql_bytes: archive.index.script_bytes,
+        tables: script.tables,
+        rows: script.rows,
+        sql_bytes: script.sql_bytes,
         seconds: clock.elapsed().as_secs_f64(),
         passwords_to_set,
-        left_out: Vec::new(),
+        left_out: part.map_or_else(Vec::new, |part| part.left_out.clone()),
         used: Vec::new(),
-        without_rows: Vec::new(),
+        without_rows: part.map_or_else(Vec::new, Part::without_rows),
         warnings: archive.index.warnings.clone(),
     })
 }
@@ -53,14 +59,14 @@ async fn fill(
     target: &Target,
     options: &RestoreOptions,
     preflight: &Preflight,
-    header: &Header,
+    script: &Script<'_>,
     job: &Job,
 ) -> Result<Vec<String>> {
     let mut worker = Worker::open(target, "restore", job).await?;
     let missing = &preflight.missing_roles;
     let creating = roles::create(store, archive, missing, options.roles, &mut worker.session, job);
     let created = job.run(Box::pin(creating)).await?;
-    let filled = fill_with(worker, store, archive, target, options, header, job).await;
+    let filled = fill_with(worker, store, archive, target, options, script, job).await;
     if filled.is_err() {
         created.tell_what_stays(job);
     }
@@ -73,16 +79,15 @@ async fn fill_with(
     archive: &Archive,
     target: &Target,
     options: &RestoreOptions,
-    header: &Header,
+    script: &Script<'_>,
     job: &Job,
 ) -> Result<()> {
-    let encoding = header.encoding.clone().unwrap_or_else(|| "UTF8".to_owned());
     let skip_owners = options.roles == MissingRoles::Skip;
-    let mut loader = Loader::new(store, archive, target, &encoding, job);
-    let sql = Sql { store, archive, job, encoding: encoding.clone(), skip_owners };
+    let mut loader = Loader::new(store, archive, target, script.header.encoding(), job);
+    let sql = Sql { store, archive, job, encoding: script.encoding.clone(), skip_owners };
     let mut workers = vec![worker];
     // Dropped where it stands when the job is cancelled: what the sessions are at is ended then, by name.
-    let running = script::run(header, &mut loader, &sql, &mut workers, options.jobs.max(1), job);
+    let running = script::run(script, &mut loader, &sql, &mut workers, options.jobs.max(1), job);
     if let Err(error) = job.run(Box::pin(running)).await {
         join_all(workers.into_iter().map(|worker| worker.abandon(job))).await;
         return Err(if target.is_created() { error } else { empty(&loader, error).await });
@@ -106,7 +111,7 @@ async fn empty(loader: &Loader<'_>, error: Error) -> Error {
     error.hint(hint)
 }
 
-pub(super) async fn set_properties(
+async fn set_properties(
     session: &mut DirectSession,
     target: &Target,
     archive: &Archive,

@@ -40,8 +40,8 @@ impl<'a> Tables<'a> {
         standing: &[Standing],
     ) -> (Vec<Job<Work<'a>>>, Vec<usize>) {
         let mut jobs: Vec<_> = batches(&sections.rows).into_iter().map(|span| self.rows_job(span)).collect();
-        if !sections.values.is_empty() {
-            let cost = sections.values.iter().map(|range| range.bytes.sql_bytes).sum();
+        let cost = sections.values.sql_bytes();
+        if cost > 0 {
             jobs.push(Job {
                 what: Work::Values,
                 cost,

@@ -8,6 +8,7 @@ mod analyze;
 mod apply;
 mod crew;
 mod jobs;
+mod pieces;
 mod preflight;
 mod proving;
 mod roles;
@@ -183,8 +184,10 @@ pub async fn restore(
         return Err(refuse(&archive, target, &preflight));
     }
     let applied = match part {
-        Some(part) => Box::pin(select::apply(store, &archive, target, options, &preflight, &part, &job)).await,
-        None => apply::apply(store, &archive, target, options, &preflight, &job).await,
+        Some(part) if !options.create => {
+            Box::pin(select::apply(store, &archive, target, options, &preflight, &part, &job)).await
+        }
+        part => Box::pin(apply::apply(store, &archive, target, options, &preflight, part.as_ref(), &job)).await,
     };
     or_instead(store, &job, &archive.path, applied).await
 }
@@ -231,7 +234,7 @@ fn describe(
         sql_bytes: part.map_or(index.script_bytes, |part| part.sql_bytes(index)),
         database_bytes: index.source.as_ref().filter(|_| part.is_none()).map(|source| source.size_bytes),
         roles: preflight.roles_to_create(options.roles),
-        memory_bytes: memory_bytes(archive, options),
+        memory_bytes: memory_bytes(archive, part, options),
         left_out: part.map_or_else(Vec::new, |part| part.left_out.clone()),
         refusals: preflight.refusals,
         hints: preflight.hints,
@@ -244,8 +247,9 @@ fn refuse(archive: &Archive, target: &ConnectionSettings, preflight: &Preflight)
 }
 
 /// Each session reads a few blocks ahead; a row passes through twice. Statements that stand on rows wait in memory.
-fn memory_bytes(archive: &Archive, options: &RestoreOptions) -> u64 {
-    let waiting = sections::Sections::of(&archive.index).on_rows.iter().map(|range| range.bytes.sql_bytes).sum::<u64>();
+fn memory_bytes(archive: &Archive, part: Option<&Part>, options: &RestoreOptions) -> u64 {
+    let whole = || sections::Sections::of(&archive.index).on_rows.sql_bytes();
+    let waiting = part.map_or_else(whole, Part::memory_bytes);
     (options.jobs as u64 + 1) * 4 * BLOCK_BYTES + waiting + PROGRAM_BYTES
 }
 

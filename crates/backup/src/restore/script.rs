@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Result, counted};
 
 use super::analyze::analyze;
@@ -14,37 +15,69 @@ use super::settings::Settings;
 use super::sql::{Header, Sql};
 use super::standing::{self, Standing};
 use super::worker::Worker;
+use crate::archive::Archive;
 use crate::postgres::sqlstate_of;
 use crate::script::{Built, OnRows};
 
+/// What is run, and what is to be told of it.
+pub(super) struct Script<'a> {
+    /// What sessions are told first.
+    pub(super) header: Header,
+    /// All of it, by when it is run.
+    pub(super) sections: Sections<'a>,
+    /// The encoding of its statements; rows are in the header's.
+    pub(super) encoding: String,
+    /// Rows that are loaded.
+    pub(super) rows: u64,
+    /// Their tables.
+    pub(super) tables: usize,
+    /// SQL bytes, statements and rows together.
+    pub(super) sql_bytes: u64,
+}
+
+impl<'a> Script<'a> {
+    /// The whole script of an archive.
+    pub(super) async fn whole(store: &Store, archive: &'a Archive, job: &Job) -> Result<Self> {
+        let index = &archive.index;
+        let header = Header::read(store, archive, job).await?;
+        Ok(Self {
+            encoding: header.encoding().to_owned(),
+            header,
+            sections: Sections::of(index),
+            rows: index.rows(),
+            tables: index.relations.len(),
+            sql_bytes: index.script_bytes,
+        })
+    }
+}
+
 /// Runs the script. `workers` begins with one session; further ones are added when there are rows to load.
 pub(super) async fn run(
-    header: &Header,
+    script: &Script<'_>,
     loader: &mut Loader<'_>,
     sql: &Sql<'_>,
     workers: &mut Vec<Worker>,
     sessions: usize,
     job: &Job,
 ) -> Result<()> {
-    let index = &sql.archive.index;
-    let sections = Sections::of(index);
+    let (index, sections) = (&sql.archive.index, &script.sections);
     job.step("restore definitions");
     job.count(lifeboat_core::monitor::Counter::SqlBytes, sections.unneeded_bytes);
-    let mut settings = Arc::clone(&header.settings);
+    let mut settings = Arc::clone(&script.header.settings);
     let Some(first) = workers.first_mut() else { return Ok(()) };
     first.tell(&settings).await?;
     sql.run(first, &sections.definitions, &mut settings).await?;
     let standing = standing::read(sql, &sections.on_rows, Arc::clone(&settings)).await?;
     loader.find_frozen(&mut first.session).await?;
 
-    let (rows, relations) = (index.rows(), index.relations.len() as u64);
-    job.step(&format!("load {} of {} and build indexes", counted(rows, "row"), counted(relations, "table")));
+    let (rows, tables) = (counted(script.rows, "row"), counted(script.tables as u64, "table"));
+    job.step(&format!("load {rows} of {tables} and build indexes"));
     let mut tables = Tables::of(index);
-    let (jobs, rest) = tables.first_phase(&sections, &standing);
+    let (jobs, rest) = tables.first_phase(sections, &standing);
     while workers.len() < sessions.min(jobs.len()) {
         workers.push(Worker::open(loader.target, "rows", job).await?);
     }
-    let filling = Filling { loader, sql, sections: &sections, standing: &standing, settings, later: Later::default() };
+    let filling = Filling { loader, sql, sections, standing: &standing, settings, later: Later::default() };
     work_off(workers, jobs, &filling).await?;
 
     job.step("restore what else stands on rows");

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use lifeboat_core::index::Range;
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result};
 
+use super::pieces::Pieces;
 use super::settings::Settings;
 use super::target::not_convertible;
 use super::worker::Worker;
@@ -44,6 +44,11 @@ impl Header {
         Ok(header)
     }
 
+    /// The encoding of the script's rows.
+    pub(super) fn encoding(&self) -> &str {
+        self.encoding.as_deref().unwrap_or("UTF8")
+    }
+
     fn add(&mut self, setting: &[u8]) -> Result<()> {
         let text = std::str::from_utf8(setting).map_err(|_| not_convertible("unknown"))?;
         match client_encoding(text) {
@@ -67,15 +72,21 @@ pub(super) struct Sql<'a> {
     pub(super) store: &'a Store,
     pub(super) archive: &'a Archive,
     pub(super) job: &'a Job,
+    /// The encoding of the statements.
     pub(super) encoding: String,
     /// Leave owners and privileges as they come.
     pub(super) skip_owners: bool,
 }
 
 impl Sql<'_> {
-    /// Runs ranges, statement by statement, and notes the settings that they make.
-    pub(super) async fn run(&self, worker: &mut Worker, ranges: &[&Range], settings: &mut Arc<Settings>) -> Result<()> {
-        let mut proven = self.archive.proven(self.store, self.job, ranges);
+    /// Runs pieces, statement by statement, and notes the settings that they make.
+    pub(super) async fn run(
+        &self,
+        worker: &mut Worker,
+        pieces: &Pieces<'_>,
+        settings: &mut Arc<Settings>,
+    ) -> Result<()> {
+        let mut proven = pieces.read(self.store, self.archive, self.job);
         while let Some(sql) = proven.next().await? {
             for statement in Statements::new(&sql) {
                 let statement = statement?;

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use lifeboat_core::Result;
-use lifeboat_core::index::Range;
 use lifeboat_core::monitor::Counter;
 
+use super::pieces::Pieces;
 use super::settings::Settings;
 use super::sql::{Sql, refuse_other_commands};
 use super::worker::Worker;
@@ -21,11 +21,11 @@ pub(super) struct Standing {
 }
 
 /// Reads all of them into memory; `settings` are those that the script has made before.
-pub(super) async fn read(sql: &Sql<'_>, ranges: &[&Range], mut settings: Arc<Settings>) -> Result<Vec<Standing>> {
+pub(super) async fn read(sql: &Sql<'_>, pieces: &Pieces<'_>, mut settings: Arc<Settings>) -> Result<Vec<Standing>> {
     let mut standing = Vec::new();
-    let mut proven = sql.archive.proven(sql.store, sql.job, ranges);
-    while let Some(range) = proven.next().await? {
-        for statement in Statements::new(&range) {
+    let mut proven = pieces.read(sql.store, sql.archive, sql.job);
+    while let Some(piece) = proven.next().await? {
+        for statement in Statements::new(&piece) {
             let statement = statement?;
             match statement.kind {
                 StatementKind::MetaCommand => refuse_other_commands(&statement)?,

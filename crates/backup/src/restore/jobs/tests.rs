@@ -3,6 +3,7 @@ use lifeboat_core::index::{Content, Index, Range, Relation, Rows, Section};
 use proptest::prelude::*;
 
 use super::{BATCH_TABLES, SHORT_SQL_BYTES, Tables, Work};
+use crate::restore::pieces::Pieces;
 use crate::restore::schedule::{Next, Schedule};
 use crate::restore::sections::Sections;
 use crate::restore::standing::Standing;
@@ -122,8 +123,8 @@ fn values_run_while_rows_are_loaded_and_what_only_copies_never() {
     // A view that needs a primary key: a definition by its own account, behind what stands on rows.
     index.ranges.push(sql(Section::PreData, false, 14));
     let sections = Sections::of(&index);
-    let lengths = (sections.definitions.len(), sections.rows.len(), sections.values.len(), sections.on_rows.len());
-    assert_eq!((lengths, sections.unneeded_bytes), ((1, 1, 1, 2), 7));
+    let lengths = [&sections.definitions, &sections.values, &sections.on_rows].map(Pieces::sql_bytes);
+    assert_eq!((lengths, sections.rows.len(), sections.unneeded_bytes), ([7, 7, 14], 1, 7));
     assert_eq!(order(&index, &[]).0, ["t0", "values"]);
 }
 

@@ -1,4 +1,4 @@
-//! Carries the restore of a part out.
+//! Carries out the restore of a part into a database that is there.
 
 use std::time::{Duration, Instant};
 
@@ -11,13 +11,12 @@ use super::fill::{Filled, Filler};
 use super::part::Part;
 use crate::archive::Archive;
 use crate::postgres::{ConnectionSettings, DirectSession};
-use crate::restore::apply::set_properties;
 use crate::restore::preflight::Preflight;
 use crate::restore::sql::Header;
 use crate::restore::target::{Target, or_discard};
 use crate::restore::{MissingRoles, RestoreOptions, RestoreSummary, roles};
 
-/// Restores `part` into the target.
+/// Restores `part` into a target that is there.
 pub(in crate::restore) async fn apply(
     store: &Store,
     archive: &Archive,
@@ -74,7 +73,7 @@ impl Restoring<'_> {
     }
 
     async fn fill(&self, mut session: DirectSession) -> Result<Filled> {
-        let (target, job) = (self.target, self.job);
+        let job = self.job;
         // Dropped where it stands when the job is cancelled: then what the session is at is ended, and its transaction.
         let filled = match job.run(Box::pin(self.fill_over(&mut session))).await {
             Ok(filled) => filled,
@@ -84,25 +83,18 @@ impl Restoring<'_> {
             }
         };
         session.close().await;
-        target.publish(job).await?;
         Ok(filled)
     }
 
     async fn fill_over(&self, session: &mut DirectSession) -> Result<Filled> {
-        let Self { store, archive, target, options, part, job, .. } = *self;
+        let Self { store, archive, options, part, job, .. } = *self;
         let encoding = match &archive.index.source {
             Some(source) => source.encoding.clone(),
             None => Header::read(store, archive, job).await?.encoding.unwrap_or_else(|| "UTF8".to_owned()),
         };
         let skip_owners = options.roles == MissingRoles::Skip;
         let rows = Rows { store, archive, encoding, job };
-        let beside_others = !target.is_created();
-        let filler = Filler { part, rows, session: &mut *session, job, beside_others, skip_owners };
-        let filled = filler.fill().await?;
-        if target.is_created() {
-            set_properties(session, target, archive, skip_owners, job).await?;
-        }
-        Ok(filled)
+        Filler { part, rows, session, job, skip_owners }.fill().await
     }
 }
 

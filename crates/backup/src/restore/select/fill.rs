@@ -4,15 +4,16 @@
 
 use std::collections::HashSet;
 
-use lifeboat_core::index::{Index, Section};
+use lifeboat_core::index::Index;
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::choose::described;
 use super::copy::{Rows, qualified};
 use super::definition::{self, Definitions};
-use super::kind::{is_part, is_relation, is_remark, pass};
+use super::kind::{is_part, is_remark};
 use super::needs::Needs;
 use super::part::Part;
+use super::text::set_value;
 use super::toc::Entry;
 use super::{fit, order};
 use crate::postgres::{DirectSession, Session, quote_literal, rows, sqlstate_of};
@@ -32,8 +33,6 @@ pub(super) struct Filler<'a> {
     pub(super) rows: Rows<'a>,
     pub(super) session: &'a mut DirectSession,
     pub(super) job: &'a Job,
-    /// Whether the database was there before, with objects of its own.
-    pub(super) beside_others: bool,
     pub(super) skip_owners: bool,
 }
 
@@ -44,7 +43,7 @@ impl Filler<'_> {
 
     /// Restores the part, up to and with the commit.
     pub(super) async fn fill(mut self) -> Result<Filled> {
-        self.session.execute(SETTINGS).await.map_err(|error| error.while_doing("set up a session"))?;
+        self.session.execute(&SETTINGS.join("\n")).await.map_err(|error| error.while_doing("set up a session"))?;
         self.session.execute("BEGIN").await?;
         let filled = if self.part.data_only { self.rows_alone().await? } else { self.definitions_and_rows().await? };
         self.job.check()?;
@@ -58,7 +57,6 @@ impl Filler<'_> {
             part: self.part,
             needs: Needs::of(&self.part.toc),
             definitions: Definitions::new(self.skip_owners),
-            beside_others: self.beside_others,
             used: HashSet::new(),
             job: self.job,
         };
@@ -116,9 +114,7 @@ impl Filler<'_> {
     }
 
     async fn set_sequence(&mut self, name: &str, position: usize) -> Result<()> {
-        let sequence = &self.rows.archive.index.sequences[position];
-        let statement =
-            format!("SELECT pg_catalog.setval({}, {}, {})", quote_literal(name), sequence.value, sequence.called);
+        let statement = set_value(&self.rows.archive.index, name, position);
         self.session.execute(&statement).await.map_err(|error| error.while_doing(format!("set the sequence {name}")))
     }
 
@@ -158,7 +154,6 @@ struct Maker<'a> {
     part: &'a Part,
     needs: Needs,
     definitions: Definitions,
-    beside_others: bool,
     /// Entries that were there already.
     used: HashSet<usize>,
     job: &'a Job,
@@ -174,7 +169,7 @@ impl Maker<'_> {
         let doing = || format!("restore {}", described(&self.part.toc.entries[position]));
         let made = if self.is_about_used(position) {
             Ok(())
-        } else if self.beside_others && self.may_be_there(position) {
+        } else if self.may_be_there(position) {
             self.make_unless_there(session, position).await
         } else {
             self.execute(session, position).await
@@ -260,38 +255,11 @@ impl Maker<'_> {
         let mut used: Vec<_> = self.used.iter().copied().collect();
         used.sort_unstable();
         let is_object = |at: &usize| !is_part(&self.entry(*at).kind) && !is_remark(&self.entry(*at).kind);
-        let is_bare = |at: &&usize| {
-            is_relation(&self.entry(**at).kind) && !self.part.chosen.selected.contains(*at) && !self.used.contains(*at)
-        };
+        let is_made = |at: &usize| !self.used.contains(at);
         Filled {
             used: used.into_iter().filter(is_object).map(|at| described(self.entry(at))).collect(),
-            without_rows: self
-                .part
-                .chosen
-                .included
-                .iter()
-                .filter(is_bare)
-                .map(|at| described(self.entry(*at)))
-                .collect(),
+            without_rows: self.part.bare().filter(is_made).map(|at| described(self.entry(at))).collect(),
         }
-    }
-}
-
-impl Part {
-    /// What is made before the rows and after them, in pg_restore's order. What has no section goes with what it follows.
-    pub(super) fn in_order(&self) -> (Vec<usize>, Vec<usize>) {
-        let mut section = Section::PreData;
-        let mut before = Vec::new();
-        let mut after = Vec::new();
-        for (position, entry) in self.toc.entries.iter().enumerate() {
-            section = entry.section.unwrap_or(section);
-            if self.chosen.included.contains(&position) {
-                let early = section == Section::PreData && pass(&entry.kind) == 0;
-                if early { before.push(position) } else { after.push(position) }
-            }
-        }
-        after.sort_by_key(|position| pass(&self.toc.entries[*position].kind));
-        (before, after)
     }
 }
 
@@ -314,8 +282,14 @@ struct SequenceName {
 }
 
 /// As pg_dump's scripts begin; our sessions have no time limits and speak UTF-8.
-const SETTINGS: &str = "SET standard_conforming_strings = on; SET check_function_bodies = false; SET xmloption = content; \
-                        SET client_min_messages = warning; SET row_security = off; SET lc_monetary = 'C'";
+pub(super) const SETTINGS: &[&str] = &[
+    "SET standard_conforming_strings = on;",
+    "SET check_function_bodies = false;",
+    "SET xmloption = content;",
+    "SET client_min_messages = warning;",
+    "SET row_security = off;",
+    "SET lc_monetary = 'C';",
+];
 
 const SEQUENCES: &str = "
 SELECT n.nspname || '.' || c.relname AS name, format('%I.%I', n.nspname, c.relname) AS quoted

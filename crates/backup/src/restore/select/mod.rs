@@ -16,6 +16,7 @@ mod needs;
 mod order;
 mod part;
 mod schema;
+mod text;
 mod toc;
 
 pub(super) use apply::apply;

@@ -182,9 +182,15 @@ impl Part {
         rows.chain(schema.map(|object| object.length)).sum()
     }
 
-    /// How many tables.
+    /// How many tables have rows to be loaded.
     pub(in crate::restore) fn tables_count(&self) -> usize {
-        if self.toc.entries.is_empty() { self.relations.len() } else { self.tables().count() }
+        self.relations.len()
+    }
+
+    /// Most memory that the definitions take: once as they were stored, once in pieces, once as statements.
+    pub(in crate::restore) fn memory_bytes(&self) -> u64 {
+        let texts = |entry: &Entry| entry.definition.len() + entry.drop.len() + ENTRY_BYTES;
+        3 * self.toc.entries.iter().map(texts).sum::<usize>() as u64
     }
 
     fn made(&self) -> impl Iterator<Item = &Entry> {
@@ -209,6 +215,9 @@ impl Part {
         self.made().any(|entry| entry.kind == "EXTENSION" && entry.tag == extension.name)
     }
 }
+
+/// What an entry takes beside its statements.
+const ENTRY_BYTES: usize = 500;
 
 /// Large objects belong to no table and no schema.
 fn large_objects(index: &Index) -> Option<LeftOut> {
