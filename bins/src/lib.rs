@@ -3,6 +3,7 @@
 //! Invariant: nothing here decides what a backup is. A command parses, resolves secrets, calls one library function
 //! and renders what it returns. Only this crate reads the environment, prints, handles signals and starts a runtime.
 
+mod allocator;
 mod cli;
 mod commands;
 mod config;

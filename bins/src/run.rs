@@ -14,7 +14,7 @@ use crate::commands::{self, Context};
 use crate::config::Environment;
 use crate::exit::Exit;
 use crate::output::{self, Console, Outcome, Style};
-use crate::{logs, signals};
+use crate::{allocator, logs, signals};
 
 /// Which binary this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +30,7 @@ pub enum Program {
 /// Parses the arguments of this process, does what they say, prints, and gives the exit code.
 #[must_use]
 pub fn run(program: Program) -> ExitCode {
+    allocator::settle();
     let args: Vec<OsString> = env::args_os().collect();
     let environment = Environment::of_process();
     let console = Console::default();

@@ -41,11 +41,11 @@ impl Lane {
         let (give_empty, empty) = mpsc::channel(BATCHES);
         for _ in 1..BATCHES {
             // A channel that was made for as many takes them.
-            let _ = give_empty.try_send(Vec::new());
+            let _ = give_empty.try_send(Vec::with_capacity(BATCH_BYTES));
         }
         // The compressors cannot change their thread: they are made on it.
         let thread = tokio::task::spawn_blocking(move || obey(&mut blocks(), taken, &give_empty));
-        Self { batch: Vec::new(), orders, empty, thread: Some(thread), object_bytes: 0 }
+        Self { batch: Vec::with_capacity(BATCH_BYTES), orders, empty, thread: Some(thread), object_bytes: 0 }
     }
 
     /// Begins a block.
