@@ -59,6 +59,7 @@ fn row_level_security_is_refused_rather_than_dumped_in_part() {
          CREATE POLICY mine ON orders USING (note IS NULL)"
     ));
     assert_refused(as_plain(&shop).run(), 20, &["row-level security", "orders", "BYPASSRLS"]);
+    assert_refused(as_plain(&shop).arg("--dry-run").run(), 20, &["row-level security", "orders"]);
     let left = shop.store.list("");
     assert!(left.iter().all(|backup| backup["state"] != "available"), "{left:?}");
 }

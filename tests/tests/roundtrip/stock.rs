@@ -1,7 +1,9 @@
 //! Stock tools alone give everything back: a stock S3 client, gunzip, or `recover.py` where it is sealed, and psql.
 
+use std::process::Command;
+
 use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped, script_in};
-use lifeboat_tests::{Depot, Major, Way, every_way, files, fixtures};
+use lifeboat_tests::{Depot, Major, Way, every_method, every_way, files, fixtures};
 
 every_way!(
     a_stock_client_and_psql_give_the_database_back_on_15,
@@ -9,6 +11,7 @@ every_way!(
     what_cat_prints_psql_restores,
     what_download_fetches_needs_no_lifeboat,
 );
+every_method!(the_page_for_3am_finds_the_script);
 
 fn a_stock_client_and_psql_give_the_database_back_on_15(way: Way) {
     gives_it_back_with_stock_tools(way, Major::V15);
@@ -49,4 +52,19 @@ fn what_download_fetches_needs_no_lifeboat(way: Way) {
     assert_psql_makes_it_of(&script, &original);
     let by_hand = script_in(&stored);
     assert!(by_hand.windows(script.len()).any(|window| window == script), "recover.py prints another script");
+}
+
+/// The line of `docs/restore.md` that finds the script's objects in their order.
+fn the_page_for_3am_finds_the_script(way: Way) {
+    let depot = Depot::file().by(way);
+    depot.backup(&fixtures::small(Major::V15));
+    let copied = depot.path("copied");
+    depot.lifeboat("download").args(["shop/latest", "--sealed", "--to"]).arg(&copied).run().expect(0);
+    let page = include_str!("../../../docs/restore.md");
+    let line = page.lines().find(|line| line.starts_with("script=$(sed")).expect("the page has the line");
+    let bash =
+        Command::new("bash").args(["-c", &format!("{line}\ncat $script | gunzip")]).current_dir(&copied).output();
+    let bash = bash.unwrap();
+    assert!(bash.status.success() && bash.stderr.is_empty(), "{bash:?}");
+    assert_eq!(bash.stdout, script_in(&copied));
 }

@@ -47,6 +47,24 @@ pub(super) async fn refuse_replaced_tables(session: &mut dyn Session, relations:
     }
 }
 
+/// Refuses tables some of whose rows a policy hides from us: what is left would look like all of them.
+pub(super) async fn refuse_hidden_rows(session: &mut dyn Session, relations: &[SourceRelation]) -> Result<()> {
+    let oids: Vec<_> = relations.iter().filter(|relation| relation.is_locked()).map(|r| r.oid.to_string()).collect();
+    let query = format!(
+        "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c \
+         WHERE c.relrowsecurity AND c.oid = ANY ('{{{}}}'::oid[]) AND row_security_active(c.oid)",
+        oids.join(",")
+    );
+    match session.text(&query).await? {
+        None => Ok(()),
+        Some(tables) => Err(Error::new(
+            Kind::Database,
+            format!("dump {tables} as a role from which row-level security may hide rows"),
+        )
+        .hint("use a role with BYPASSRLS: a dump under row-level security would be partial")),
+    }
+}
+
 fn qualified(relation: &SourceRelation) -> String {
     // ONLY: a partitioned table's or a parent's children are in the list themselves.
     format!("ONLY {}.{}", quote_ident(&relation.schema), quote_ident(&relation.name))
