@@ -195,7 +195,7 @@ fn a_role_that_may_not_create_databases() {
     let server = shop.database.server;
     let name = format!("{}_copy", shop.database.name);
     let outcome = shop.store.restore(&server.dsn_as(PLAIN_ROLE, PASSWORD, &name)).arg("--create").run();
-    assert_refused(outcome, 20, &["create the database", "permission denied"]);
+    assert_refused(outcome, 40, &["may not create databases", "CREATEDB", "leave --create out"]);
     assert_eq!(names_like(server, &name), "");
 }
 

@@ -114,6 +114,7 @@ fn a_role_that_cannot_be_created_leaves_none_and_who_may_not_create_is_refused_b
         "ALTER ROLE none_b SET plpgsql.variable_conflict = 'nonsense';
          ALTER TABLE items OWNER TO none_a; ALTER TABLE orders OWNER TO none_b",
     );
+    original.psql(&format!("ALTER DATABASE {} OWNER TO none_a", original.name));
     depot.backup(&original);
     let none = || server.psql("postgres", "SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'none_')");
 
@@ -148,6 +149,52 @@ fn a_role_that_cannot_be_created_leaves_none_and_who_may_not_create_is_refused_b
     assert_eq!((none(), server.databases_like(&name)), (String::new(), String::new()));
 }
 
+#[test]
+fn who_is_no_superuser_restores_what_others_own_as_a_member_or_leaves_them_out() {
+    let (depot, original, server) = (Depot::file(), Postgres::shared(Major::V15).database("owned"), bare_server());
+    let role = "DO $$ BEGIN CREATE ROLE own_er; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$";
+    original.psql(&format!(
+        "{role}; CREATE TABLE t (x int PRIMARY KEY); INSERT INTO t VALUES (1); ALTER TABLE t OWNER TO own_er;
+         ALTER DATABASE {} OWNER TO own_er",
+        original.name
+    ));
+    depot.backup(&original);
+    server.psql("postgres", &format!("CREATE ROLE own_er; CREATE ROLE clerk LOGIN CREATEDB PASSWORD '{PASSWORD}'"));
+    let as_clerk = |name: &str, options: &[&str]| {
+        let into = ("TARGET_URL", server.dsn_as("clerk", PASSWORD, name));
+        let restore = depot.lifeboat("restore").args(["shop/latest", "--into", "env:TARGET_URL"]);
+        restore.args(options).env(into.0, into.1).run()
+    };
+    let owners = |name: &str| {
+        let owners = "SELECT tableowner, pg_get_userbyid(datdba) FROM pg_tables, pg_database
+                      WHERE tablename = 't' AND datname = current_database()";
+        server.adopt(name).psql(owners)
+    };
+
+    let name = unused_name("owned");
+    for dry in [&["--create", "--dry-run"][..], &["--create"][..]] {
+        let refused = as_clerk(&name, dry).expect(40).text();
+        for word in ["the role clerk is no member of own_er", "GRANT", "--roles skip"] {
+            assert!(refused.contains(word), "{word} in {refused}");
+        }
+    }
+    as_clerk(&name, &["--create", "--roles", "skip"]).expect(0);
+    assert_eq!(owners(&name), "clerk|clerk");
+
+    let name = unused_name("owned");
+    server.psql("postgres", &format!("CREATE DATABASE {name} OWNER clerk"));
+    let failed = as_clerk(&name, &[]).expect(20).text();
+    for word in ["clerk is no member of own_er", "OWNER TO own_er: run a statement", "grant the role that restores"] {
+        assert!(failed.contains(word), "{word} in {failed}");
+    }
+    assert!(!failed.contains("pg_read_all_data"), "{failed}");
+    drop(server.adopt(&name));
+
+    server.psql("postgres", "GRANT own_er TO clerk");
+    as_clerk(&name, &["--create"]).expect(0);
+    assert_eq!(owners(&name), "own_er|own_er");
+}
+
 fn roles_that_a_failed_restore_created_are_told(way: Way) {
     let (depot, original, server) = (Depot::file().by(way), with_roles(), bare_server());
     original.psql(&format!(
@@ -162,6 +209,7 @@ fn roles_that_a_failed_restore_created_are_told(way: Way) {
     let outcome = depot.restore_command(&server, &name).args(["--create", "--roles", "create"]).run().expect(20);
     assert!(outcome.text().contains("not at home"), "{}", outcome.text());
     let told = outcome.text();
+    assert_eq!(told.matches("not at home").count(), 1, "{told}");
     let told = told.lines().find(|line| line.contains("were created and stay")).expect("the roles are told");
     assert!(told.contains("hard_owner") && told.contains("hard_reader"), "{told}");
     assert_eq!(server.databases_like(&name), "");

@@ -14,10 +14,10 @@ use super::select::Part;
 use super::sql::Sql;
 use super::target::{Target, or_discard};
 use super::worker::Worker;
-use super::{MissingRoles, RestoreOptions, RestoreSummary, roles, script};
+use super::{MissingRoles, RestoreOptions, RestoreSummary, roles, script, with_rights_hint};
 use crate::archive::Archive;
 use crate::leader::property_statements;
-use crate::postgres::{ConnectionSettings, DirectSession, Session, sqlstate_of};
+use crate::postgres::{ConnectionSettings, DirectSession, Session, quote_ident, sqlstate_of};
 
 pub(super) async fn apply(
     store: &Store,
@@ -86,10 +86,14 @@ async fn fill_with(
     let mut loader = Loader::new(store, archive, target, script.header.encoding(), job);
     let sql = Sql { store, archive, job, encoding: script.encoding.clone(), skip_owners };
     let mut workers = vec![worker];
+    if target.is_created() && !skip_owners {
+        job.run(Box::pin(give_to_owner(&mut workers[0].session, target, archive))).await?;
+    }
     // Dropped where it stands when the job is cancelled: what the sessions are at is ended then, by name.
     let running = script::run(script, &mut loader, &sql, &mut workers, options.jobs.max(1), job);
     if let Err(error) = job.run(Box::pin(running)).await {
         join_all(workers.into_iter().map(|worker| worker.abandon(job))).await;
+        let error = with_rights_hint(error);
         return Err(if target.is_created() { error } else { empty(&loader, error).await });
     }
     if target.is_created()
@@ -109,6 +113,14 @@ async fn empty(loader: &Loader<'_>, error: Error) -> Error {
     }
     let hint = error.help().map_or_else(|| DEFINITIONS_STAY.to_owned(), |help| format!("{help}; {DEFINITIONS_STAY}"));
     error.hint(hint)
+}
+
+/// From 15 on the schema `public` is the owner's of the database: nothing in it can be given to a role that is not.
+async fn give_to_owner(session: &mut DirectSession, target: &Target, archive: &Archive) -> Result<()> {
+    let Some(owner) = &archive.index.database.owner else { return Ok(()) };
+    let (name, quoted) = (quote_ident(&target.settings.dbname), quote_ident(owner));
+    let given = session.execute(&format!("ALTER DATABASE {name} OWNER TO {quoted}")).await;
+    given.map_err(|error| with_rights_hint(error.while_doing(format!("give the database to {owner}"))))
 }
 
 async fn set_properties(
@@ -135,7 +147,7 @@ async fn set_property(session: &mut DirectSession, statement: &str, job: &Job) -
             job.warn(&format!("left out a security label of the database: {}", error.chain()));
             Ok(())
         }
-        other => other.map_err(|error| error.while_doing("set the properties of the database")),
+        other => other.map_err(|error| with_rights_hint(error.while_doing("set the properties of the database"))),
     }
 }
 

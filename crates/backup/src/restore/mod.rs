@@ -33,7 +33,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, BackupRef, find, or_instead};
-use crate::postgres::{ConnectionSettings, Retry};
+use crate::postgres::{ConnectionSettings, Retry, sqlstate_of};
 use preflight::Preflight;
 use select::Part;
 pub use select::{LeftOut, SchemaName, Selection, TableName};
@@ -245,6 +245,15 @@ fn refuse(archive: &Archive, target: &ConnectionSettings, preflight: &Preflight)
     let doing = format!("restore {} into {}: {}", archive.path, target.display(), preflight.refusals.join("; "));
     Error::new(Kind::Policy, doing).hint(preflight.hints.join("; "))
 }
+
+/// What a role lacks in a restore is never the right to read.
+fn with_rights_hint(error: Error) -> Error {
+    if sqlstate_of(&error) == Some(INSUFFICIENT_PRIVILEGE) { error.hint(RIGHTS) } else { error }
+}
+
+const INSUFFICIENT_PRIVILEGE: &str = "42501";
+const RIGHTS: &str = "grant the role that restores membership in the role that the message or the statement names, or what \
+                      else it lacks; or connect as a superuser, or leave owners out with --roles skip";
 
 /// Each session reads a few blocks ahead; a row passes through twice. Statements that stand on rows wait in memory.
 fn memory_bytes(archive: &Archive, part: Option<&Part>, options: &RestoreOptions) -> u64 {

@@ -29,6 +29,8 @@ struct TargetFacts {
     exists: bool,
     user: User,
     roles: Vec<String>,
+    /// Those that the user may give things to, and then work on them.
+    acts_for: Vec<String>,
     extensions: Vec<String>,
     /// Those that a superuser alone creates.
     untrusted: Vec<String>,
@@ -63,6 +65,8 @@ pub(super) async fn check(
     preflight.check_server(archive, part, &facts);
     preflight.check_roles(options.roles);
     preflight.check_rights(options, &facts.user);
+    preflight.check_owners(&owners(archive, options, part), &facts);
+    warn_of_owner(archive, options, part, &facts, job);
     warn_of_untrusted(archive, part, &facts, job);
     preflight.check_database(archive, &mut session, target, options, part, &facts).await?;
     session.close().await;
@@ -180,6 +184,20 @@ impl Preflight {
         }
     }
 
+    /// Postgres lets a role give things only to itself and to roles that it is a member of.
+    fn check_owners(&mut self, owners: &[&str], facts: &TargetFacts) {
+        let name = &facts.user.name;
+        for owner in owners.iter().filter(|owner| may_not_give_to(owner, facts)) {
+            let hint = format!(
+                "as a superuser: GRANT {} TO {}; or connect as a superuser, or use --roles skip",
+                quote_ident(owner),
+                quote_ident(name)
+            );
+            let why = format!("the role {name} is no member of {owner}, and may not give it what it owned");
+            self.refuse(why, &hint);
+        }
+    }
+
     async fn check_database(
         &mut self,
         archive: &Archive,
@@ -231,6 +249,39 @@ fn extensions<'a>(archive: &'a Archive, part: Option<&Part>) -> impl Iterator<It
     archive.index.extensions.iter().filter(move |extension| part.is_none_or(|part| part.has_extension(extension)))
 }
 
+/// The roles that are certain to get something: what a whole backup says of roles does not tell owners from others.
+fn owners<'a>(archive: &'a Archive, options: &RestoreOptions, part: Option<&'a Part>) -> Vec<&'a str> {
+    if options.roles == MissingRoles::Skip {
+        return Vec::new();
+    }
+    let of_the_database = archive.index.database.owner.as_deref().filter(|_| options.create);
+    let mut owners: Vec<_> = part.into_iter().flat_map(Part::owners).chain(of_the_database).collect();
+    owners.sort_unstable();
+    owners.dedup();
+    owners
+}
+
+/// Whether the role is there and the user may not make it an owner.
+fn may_not_give_to(owner: &str, facts: &TargetFacts) -> bool {
+    let has = |roles: &[String]| roles.iter().any(|role| role == owner);
+    !facts.user.superuser && has(&facts.roles) && !has(&facts.acts_for)
+}
+
+/// Not refused: the owner of the source may own nothing in it, and a database that is there keeps its own.
+fn warn_of_owner(archive: &Archive, options: &RestoreOptions, part: Option<&Part>, facts: &TargetFacts, job: &Job) {
+    let owner = archive.index.database.owner.as_deref().filter(|owner| may_not_give_to(owner, facts));
+    if let Some(owner) = owner
+        && !options.create
+        && part.is_none()
+        && options.roles != MissingRoles::Skip
+    {
+        let user = &facts.user.name;
+        job.warn(&format!(
+            "the role {user} is no member of {owner}: Postgres will not let it restore what {owner} owned"
+        ));
+    }
+}
+
 /// Not refused: providers of Postgres let roles of theirs create some of these.
 fn warn_of_untrusted(archive: &Archive, part: Option<&Part>, facts: &TargetFacts, job: &Job) {
     let extensions = extensions(archive, part).map(|extension| extension.name.as_str());
@@ -276,6 +327,11 @@ SELECT current_setting('server_version_num')::int AS server_version_num,
                                  'creates_roles', rolcreaterole)
           FROM pg_roles WHERE rolname = current_user) AS user,
        coalesce((SELECT json_agg(rolname) FROM pg_roles), '[]') AS roles,
+       coalesce((SELECT json_agg(rolname) FROM pg_roles
+                  WHERE pg_has_role(oid, 'USAGE')
+                    -- From 16 on a membership may be without the right to act as the role.
+                    AND pg_has_role(oid, CASE WHEN current_setting('server_version_num')::int >= 160000
+                                              THEN 'SET' ELSE 'USAGE' END)), '[]') AS acts_for,
        coalesce((SELECT json_agg(name) FROM pg_available_extensions), '[]') AS extensions,
        coalesce((SELECT json_agg(e.name)
                    FROM pg_available_extensions e

@@ -184,6 +184,7 @@ fn name(statement: &Statement<'_>) -> String {
         }
         None => {
             let line = statement.body().split(|byte| *byte == b'\n').next().unwrap_or_default();
+            let line = line.strip_suffix(b";").unwrap_or(line);
             String::from_utf8_lossy(line).chars().take(WORDS_CHARS).collect()
         }
     }

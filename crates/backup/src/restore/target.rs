@@ -175,8 +175,8 @@ fn create_statement(name: &str, source: Option<&Source>, tablespace: Option<&str
 /// Runs `work` and discards what was created when it fails.
 pub(super) async fn or_discard<T>(target: &Target, job: &Job, work: impl Future<Output = Result<T>>) -> Result<T> {
     let result = work.await;
-    if let Err(error) = &result {
-        job.step(&format!("clean up after: {}", error.chain()));
+    if result.is_err() {
+        job.step("clean up");
         target.discard(job).await;
     }
     result

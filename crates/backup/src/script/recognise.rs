@@ -75,7 +75,7 @@ fn is_default_privileges(mut words: Words<'_>) -> bool {
 fn ends_with_owner(mut words: Words<'_>) -> bool {
     loop {
         let mut ahead = words.clone();
-        if ahead.next_is(b"owner") && ahead.next_is(b"to") && ahead.name().is_some() && ahead.at_end() {
+        if ahead.next_is(b"owner") && ahead.next_is(b"to") && ahead.name().is_some() && ahead.ends_here() {
             return true;
         }
         if words.next().is_none() {

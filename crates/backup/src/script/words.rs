@@ -72,6 +72,12 @@ impl<'a> Words<'a> {
         self.next_is_symbol(b';') && self.next().is_none()
     }
 
+    /// Whether nothing is left but the semicolon that may end a statement.
+    pub(super) fn ends_here(mut self) -> bool {
+        self.take_symbol(b';');
+        self.next().is_none()
+    }
+
     fn skip_blank(&mut self) {
         loop {
             self.rest = self.rest.trim_ascii_start();

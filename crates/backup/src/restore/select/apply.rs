@@ -14,7 +14,7 @@ use crate::postgres::{ConnectionSettings, DirectSession};
 use crate::restore::preflight::Preflight;
 use crate::restore::sql::Header;
 use crate::restore::target::{Target, or_discard};
-use crate::restore::{MissingRoles, RestoreOptions, RestoreSummary, roles};
+use crate::restore::{MissingRoles, RestoreOptions, RestoreSummary, roles, with_rights_hint};
 
 /// Restores `part` into a target that is there.
 pub(in crate::restore) async fn apply(
@@ -78,6 +78,7 @@ impl Restoring<'_> {
         let filled = match job.run(Box::pin(self.fill_over(&mut session))).await {
             Ok(filled) => filled,
             Err(error) => {
+                let error = with_rights_hint(error);
                 abandon(session, job).await;
                 return Err(error);
             }

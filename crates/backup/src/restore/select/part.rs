@@ -210,6 +210,12 @@ impl Part {
         })
     }
 
+    /// The roles that own what is made.
+    pub(in crate::restore) fn owners(&self) -> impl Iterator<Item = &str> {
+        let owned = self.made().filter(|entry| !entry.owner.is_empty() && !entry.drop.is_empty());
+        owned.map(|entry| entry.owner.as_str())
+    }
+
     /// Whether the extension is made.
     pub(in crate::restore) fn has_extension(&self, extension: &Extension) -> bool {
         self.made().any(|entry| entry.kind == "EXTENSION" && entry.tag == extension.name)

@@ -76,6 +76,7 @@ fn owners_and_privileges_are_recognised() {
     for statement in [
         "ALTER TABLE public.t OWNER TO \"o'wner\";",
         "ALTER FUNCTION public.f(a integer, VARIADIC b text[]) OWNER TO postgres;",
+        "ALTER DATABASE \"shop\" OWNER TO \"app\"",
         "GRANT SELECT ON TABLE public.t TO x;",
         "REVOKE ALL ON SCHEMA public FROM PUBLIC;",
         "ALTER DEFAULT PRIVILEGES FOR ROLE postgres IN SCHEMA public GRANT SELECT ON TABLES TO x;",
