@@ -76,6 +76,14 @@ need_compiler() {
     command -v cc >/dev/null || die "a C compiler is missing and could not be installed: apt-get install gcc libc6-dev"
 }
 
+# Debian's package would start a pooler nobody asked for; its program lies where only root's PATH leads.
+need_pgbouncer() {
+    local -x PATH=$PATH:/usr/sbin
+    command -v pgbouncer >/dev/null && return
+    need_command pgbouncer pgbouncer
+    as_root systemctl disable --now pgbouncer >>"$logs/apt.log" 2>&1 || true
+}
+
 need_command() { # COMMAND PACKAGE
     command -v "$1" >/dev/null || apt_install "$2" || true
     command -v "$1" >/dev/null || die "$1 is missing and could not be installed: apt-get install $2"

@@ -29,6 +29,7 @@ pub mod recover;
 pub mod runtime;
 pub mod scratch;
 pub mod servers;
+pub mod session;
 pub mod stock;
 pub mod sweep;
 pub mod watched;

@@ -2,5 +2,6 @@
 
 pub mod certificates;
 pub mod installation;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod seaweed;

@@ -80,6 +80,11 @@ struct Cluster<'a> {
     options: &'a Options,
 }
 
+struct Standby<'a> {
+    primary: &'a Postgres,
+    options: &'a Options,
+}
+
 impl Postgres {
     /// The server of this release that all tests share: take a [`Database`] and leave the rest alone.
     pub fn shared(major: Major) -> &'static Postgres {
@@ -101,6 +106,13 @@ impl Postgres {
         let installation = Installation::of(major);
         let cluster = Cluster { installation, options };
         Postgres { installation, guarded: guard::own(&format!("pg{}", installation.number), &cluster) }
+    }
+
+    /// A standby that follows this server, ended when dropped; it can be read from.
+    pub fn standby(&self, options: &Options) -> Postgres {
+        let service = Standby { primary: self, options };
+        let name = format!("standby{}", self.installation.number);
+        Postgres { installation: self.installation, guarded: guard::own(&name, &service) }
     }
 
     /// Creates an empty database from `template0` with a name that begins with `prefix`.
@@ -293,15 +305,11 @@ impl Service for Cluster<'_> {
             fs::set_permissions(data.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
         }
         give_to_server_user(run);
-        let mut command = as_server_user(&self.installation.bin("postgres"));
-        command.arg("-D").arg(data).env("LC_ALL", "C.UTF-8");
-        (command, state)
+        (server_command(self.installation, run), state)
     }
 
-    /// As pg_ctl does it: the postmaster writes its state into the eighth line of its pid file.
     fn is_ready(&self, run: &Path, _: &State) -> bool {
-        let lines = fs::read_to_string(run.join("data/postmaster.pid")).unwrap_or_default();
-        lines.lines().nth(7).is_some_and(|status| status.trim() == "ready")
+        postmaster_status(run) == "ready"
     }
 
     fn end_signal(&self) -> &'static str {
@@ -326,6 +334,50 @@ impl Service for Cluster<'_> {
     }
 }
 
+impl Service for Standby<'_> {
+    type State = State;
+
+    fn prepare(&self, run: &Path) -> (Command, State) {
+        let state = State { port: scratch::free_port(), run: run.to_owned() };
+        let installation = self.primary.installation;
+        give_to_server_user(run);
+        let mut copy = as_server_user(&installation.bin("pg_basebackup"));
+        copy.args(["--no-sync", "--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "-U", SUPERUSER]);
+        copy.arg("-h").arg(self.primary.socket_dir()).arg("-p").arg(self.primary.port().to_string());
+        copy.arg("-D").arg(run.join("data")).current_dir(run);
+        let output = copy.output().expect("run pg_basebackup");
+        assert!(output.status.success(), "pg_basebackup: {}", String::from_utf8_lossy(&output.stderr));
+        // The last setting of a name wins: the copy brought the primary's, and how to follow it.
+        let file = run.join("data/postgresql.auto.conf");
+        let settings =
+            fs::read_to_string(&file).unwrap() + &Cluster { installation, options: self.options }.settings(&state);
+        fs::write(file, settings).unwrap();
+        (server_command(installation, run), state)
+    }
+
+    fn is_ready(&self, run: &Path, _: &State) -> bool {
+        postmaster_status(run) == "ready"
+    }
+
+    fn end_signal(&self) -> &'static str {
+        "QUIT"
+    }
+
+    fn furnish(&self, _: &Path, _: &State) {}
+}
+
+fn server_command(installation: &Installation, run: &Path) -> Command {
+    let mut command = as_server_user(&installation.bin("postgres"));
+    command.arg("-D").arg(run.join("data")).env("LC_ALL", "C.UTF-8");
+    command
+}
+
+/// As pg_ctl does it: the postmaster writes its state into the eighth line of its pid file.
+fn postmaster_status(run: &Path) -> String {
+    let lines = fs::read_to_string(run.join("data/postmaster.pid")).unwrap_or_default();
+    lines.lines().nth(7).unwrap_or_default().trim().to_owned()
+}
+
 impl Cluster<'_> {
     fn settings(&self, state: &State) -> String {
         let mut text = format!(
@@ -345,9 +397,9 @@ impl Cluster<'_> {
 
     fn access(&self) -> &'static str {
         if self.options.tls {
-            "local all all trust\nhostnossl all tls_only 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            "local all all trust\nlocal replication all trust\nhostnossl all tls_only 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\n"
         } else {
-            "local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         }
     }
 }
@@ -379,7 +431,7 @@ fn copy_cluster(template: &Path, data: &Path) {
 }
 
 /// Postgres refuses to run as root.
-fn as_server_user(program: &Path) -> Command {
+pub(crate) fn as_server_user(program: &Path) -> Command {
     if !rustix::process::getuid().is_root() {
         return Command::new(program);
     }
@@ -388,7 +440,7 @@ fn as_server_user(program: &Path) -> Command {
     command
 }
 
-fn give_to_server_user(folder: &Path) {
+pub(crate) fn give_to_server_user(folder: &Path) {
     if rustix::process::getuid().is_root() {
         let done = Command::new("chown").args(["-R", "postgres:postgres"]).arg(folder).status().expect("run chown");
         assert!(done.success(), "give {} to the user postgres", folder.display());

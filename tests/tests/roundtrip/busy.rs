@@ -4,7 +4,7 @@ use lifeboat_tests::{
     Backup, Depot, Fault, Identity, Major, Postgres, Proxy, Seaweed, Way, When, every_method, every_way,
 };
 
-use crate::session::{Busy, Held, LEADER_WAITS, wait_for};
+use lifeboat_tests::session::{Busy, Held, LEADER_WAITS, wait_for};
 
 /// Each transaction moves money from one table to the other and notes its number in two others. `bulk` takes pg_dump
 /// a while between them.

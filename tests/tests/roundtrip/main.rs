@@ -14,7 +14,6 @@ mod properties;
 mod roles;
 mod schedule;
 mod selected;
-mod session;
 mod several;
 mod stock;
 mod writer;

@@ -8,7 +8,7 @@ use lifeboat_tests::{
 };
 use rustix::process::Signal;
 
-use crate::session::wait_for;
+use lifeboat_tests::session::wait_for;
 
 every_way!(five_hundred_small_tables_take_few_requests);
 every_method!(what_needs_a_key_or_rows_of_another_table_comes_back, one_session_is_enough);

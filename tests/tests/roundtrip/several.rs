@@ -5,7 +5,7 @@ use lifeboat_tests::{Backup, Depot, Lifeboat, Major, Postgres, Way, every_method
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::session::{Held, LEADER_WAITS, wait_for};
+use lifeboat_tests::session::{Held, LEADER_WAITS, wait_for};
 
 const CONFIG: &str = "
 [[database]]

@@ -133,7 +133,11 @@ impl Dump<'_> {
         let mut work = std::pin::pin!(work);
         loop {
             tokio::select! {
-                result = &mut work => return result,
+                result = &mut work => {
+                    let done = result?;
+                    job.run(leader.prove_held()).await?;
+                    return Ok(done);
+                }
                 () = tokio::time::sleep(watch.interval()) => {}
             }
             // Not beside the work: an answer that nobody waited for would be taken for the next query's.

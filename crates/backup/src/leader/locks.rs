@@ -65,6 +65,26 @@ pub(super) async fn refuse_hidden_rows(session: &mut dyn Session, relations: &[S
     }
 }
 
+/// Refuses rows of tables whose schema was renamed meanwhile: no lock holds a schema, and under its name other tables may have
+/// been found. The catalog is the snapshot's; what an oid is printed as is what it is called now.
+pub(super) async fn refuse_renamed_tables(session: &mut dyn Session, relations: &[SourceRelation]) -> Result<()> {
+    let oids: Vec<_> =
+        relations.iter().filter(|relation| relation.is_locked()).map(|relation| relation.oid.to_string()).collect();
+    let query = format!(
+        "SELECT string_agg(name, ', ') FROM (SELECT c.oid, format('%I.%I', nspname, relname) AS name \
+             FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE c.oid = ANY ('{{{}}}'::oid[])) AS c \
+         WHERE oid::regclass::text IS DISTINCT FROM name",
+        oids.join(",")
+    );
+    match session.text(&query).await? {
+        None => Ok(()),
+        Some(tables) => {
+            Err(Error::new(Kind::TryAgain, format!("dump {tables}: moved to another name while rows were read"))
+                .hint("run again, apart from the jobs that rename schemas"))
+        }
+    }
+}
+
 fn qualified(relation: &SourceRelation) -> String {
     // ONLY: a partitioned table's or a parent's children are in the list themselves.
     format!("ONLY {}.{}", quote_ident(&relation.schema), quote_ident(&relation.name))

@@ -30,9 +30,10 @@ use crate::postgres::{Session, decode, quote_literal, rows};
 use properties::Properties;
 
 /// Settings of every session that prints rows, which pg_dump does not set itself. With those it sets (`DateStyle`,
-/// `IntervalStyle`, `extra_float_digits`) they make the text of a row a function of the row.
+/// `IntervalStyle`, `extra_float_digits`) they make the text of a row a function of the row. And the limit of a role for its
+/// applications: pg_dumpall leaves it on.
 pub(crate) const PINNED_SETTINGS: &[(&str, &str)] =
-    &[("TimeZone", "UTC"), ("bytea_output", "hex"), ("lc_monetary", "C")];
+    &[("TimeZone", "UTC"), ("bytea_output", "hex"), ("lc_monetary", "C"), ("statement_timeout", "0")];
 
 /// All settings under which rows are printed, as the index records them.
 pub(crate) const ROW_SETTINGS: &[(&str, &str)] = &[
@@ -147,6 +148,16 @@ impl Leader {
     pub(crate) async fn decode(&mut self, texts: &[&[u8]]) -> Result<Vec<String>> {
         decode(&mut *self.session, &self.facts.encoding, texts).await
     }
+
+    /// Proves that the tables were held, and bore their names, while rows were read: to be called after the last row.
+    ///
+    /// # Errors
+    /// [`Kind::Database`] when the session was lost: others may have truncated what nobody held. [`Kind::TryAgain`] when a
+    /// schema was renamed.
+    pub(crate) async fn prove_held(&mut self) -> Result<()> {
+        let proven = locks::refuse_renamed_tables(&mut *self.session, &self.relations).await;
+        proven.map_err(|error| error.while_doing("make sure that the tables were held to the end"))
+    }
 }
 
 #[derive(Deserialize)]
@@ -171,14 +182,15 @@ async fn take_run_lock(session: &mut dyn Session) -> Result<()> {
 /// Their tables are made of others: rows by chunks, shards and columns.
 const FORBID_COPY: &[&str] = &["timescaledb", "citus"];
 /// A limit of -1 is none. Superusers have neither the database's nor the role's limit, and need none of what is theirs alone.
+/// What kind other roles' sessions are is hidden from most roles: those of a database are taken for clients' then.
 const FREE_CONNECTIONS: &str = "
 SELECT least(
     current_setting('max_connections')::int
         - (SELECT coalesce(sum(setting::int), 0) FROM pg_settings
            WHERE name IN ('superuser_reserved_connections', 'reserved_connections'))
-        - (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+        - (SELECT count(*) FROM pg_stat_activity WHERE coalesce(backend_type = 'client backend', datid IS NOT NULL)),
     (SELECT CASE WHEN datconnlimit < 0 OR r.rolsuper THEN 1000000 ELSE datconnlimit END
-        - (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid AND a.backend_type = 'client backend')
+        - (SELECT count(*) FROM pg_stat_activity a WHERE a.datid = d.oid AND coalesce(a.backend_type = 'client backend', true))
      FROM pg_database d WHERE datname = current_database()),
     CASE WHEN r.rolconnlimit < 0 OR r.rolsuper THEN 1000000 ELSE r.rolconnlimit END
         - (SELECT count(*) FROM pg_stat_activity a WHERE a.usesysid = r.oid AND a.backend_type = 'client backend'))::text

@@ -19,7 +19,7 @@ use lifeboat_core::codec::{Fingerprint, ObjectWriter};
 use lifeboat_core::index::{Content, Relation};
 use lifeboat_core::store::layout::Piece;
 use lifeboat_core::store::{Parts, UploadOptions};
-use lifeboat_core::{Job, Result};
+use lifeboat_core::{Job, Kind, Result};
 
 pub(crate) use choose::{Choice, choose};
 pub(crate) use sections::{large_objects, section, sequences};
@@ -27,7 +27,7 @@ pub(crate) use sections::{large_objects, section, sequences};
 use crate::backup::Objects as UploadedObjects;
 use crate::backup::Told;
 use crate::leader::{Leader, LoadedInto, SourceTable};
-use crate::postgres::{ConnectOptions, ConnectionSettings, connect, quote_ident};
+use crate::postgres::{ConnectOptions, ConnectionSettings, Retry, connect, quote_ident};
 use blocks::{Blocks, Cuts, DataObject, Objects};
 use lane::Lane;
 use plan::PlanOptions;
@@ -136,12 +136,7 @@ pub(crate) async fn dump_rows(
         encoding: leader.encoding.clone(),
         limits,
     });
-    let numbers = Arc::new(AtomicUsize::new(0));
-    let mut joined = Vec::new();
-    for _ in 0..workers {
-        let objects = DataObjects { objects: objects.clone(), numbers: numbers.clone() };
-        joined.push(stop.run(Box::pin(join(&shared, leader, objects))).await?);
-    }
+    let joined = join_all(&shared, leader, workers, &objects).await?;
     drop(objects);
     let dumped = run_all(joined, &stop).await?;
     let mut told = Told::default();
@@ -161,8 +156,49 @@ pub(crate) struct LeaderView {
     pub(crate) major: u32,
 }
 
-async fn join(shared: &Arc<Shared>, leader: &LeaderView, objects: DataObjects) -> Result<Worker> {
-    let session = connect(&leader.settings, "rows", &leader.connect, &*shared.job.monitor).await?;
+/// All workers that can be had, before the first row. Where the server has fewer connections left than it had a moment ago,
+/// fewer do.
+async fn join_all(
+    shared: &Arc<Shared>,
+    leader: &LeaderView,
+    workers: usize,
+    objects: &UploadedObjects,
+) -> Result<Vec<Worker>> {
+    let numbers = Arc::new(AtomicUsize::new(0));
+    let (mut joined, mut failed) = (Vec::new(), None);
+    for _ in 0..workers {
+        let objects = DataObjects { objects: objects.clone(), numbers: numbers.clone() };
+        // The first waits for a server that has to start again; with it, the others are not worth the wait.
+        let connect = match joined.is_empty() {
+            true => leader.connect.clone(),
+            false => ConnectOptions { retry: Retry::never(), ..leader.connect.clone() },
+        };
+        match shared.job.run(Box::pin(join(shared, leader, &connect, objects))).await {
+            Ok(worker) => joined.push(worker),
+            Err(error) if error.kind() == Kind::Database => {
+                shared.queue.leave();
+                failed.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match failed {
+        Some(error) if joined.is_empty() => return Err(error),
+        Some(error) => {
+            shared.job.warn(&format!("dumping over {} of {workers} connections: {}", joined.len(), error.chain()));
+        }
+        None => {}
+    }
+    Ok(joined)
+}
+
+async fn join(
+    shared: &Arc<Shared>,
+    leader: &LeaderView,
+    options: &ConnectOptions,
+    objects: DataObjects,
+) -> Result<Worker> {
+    let session = connect(&leader.settings, "rows", options, &*shared.job.monitor).await?;
     let cuts = Cuts { range_bytes: shared.limits.range_bytes, object_bytes: shared.limits.object_bytes_max };
     let lane = Lane::start(move || Blocks::new(objects, cuts));
     Worker::join(Arc::clone(shared), session, lane).await
@@ -173,9 +209,8 @@ async fn run_all(workers: Vec<Worker>, stop: &Job) -> Result<Vec<DataObject>> {
     let mut tasks: tokio::task::JoinSet<_> = workers.into_iter().map(Worker::work).collect();
     let (mut objects, mut failed) = (Vec::new(), None);
     while let Some(ended) = tasks.join_next().await {
-        let ended = ended.unwrap_or_else(|_| {
-            Err(lifeboat_core::Error::new(lifeboat_core::Kind::Failure, "dump rows: a worker panicked"))
-        });
+        let ended =
+            ended.unwrap_or_else(|_| Err(lifeboat_core::Error::new(Kind::Failure, "dump rows: a worker panicked")));
         match ended {
             Ok(done) => objects.extend(done),
             Err(error) => {

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use lifeboat_core::monitor::Counter;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Error, Job, Kind, Result, counted};
+use tokio_postgres::CopyOutStream;
 
 use super::blocks::DataObject;
 use super::lane::Lane;
 use super::plan::Chunk;
 use super::queue::Queue;
 use super::{DumpedTable, Limits};
-use crate::leader::ROW_SETTINGS;
+use crate::leader::{ROW_SETTINGS, SourceTable};
 use crate::postgres::{DirectSession, Session as _, quote_ident, quote_literal, sqlstate_of};
 
 /// What all workers of a dump share.
@@ -35,15 +36,6 @@ pub(super) struct Worker {
     objects: Vec<DataObject>,
 }
 
-/// How a chunk ended.
-enum Ended {
-    Done,
-    /// Others hold the table; nothing of it was written.
-    Locked(Error),
-    /// The connection is gone.
-    Lost(Error),
-}
-
 impl Worker {
     /// Joins the snapshot. To be done by all workers before the first row: who joins later may find it gone.
     pub(super) async fn join(shared: Arc<Shared>, session: DirectSession, lane: Lane) -> Result<Self> {
@@ -53,30 +45,34 @@ impl Worker {
         Ok(worker)
     }
 
-    /// Dumps chunks until all are safe; gives the objects it filled.
+    /// Dumps chunks until all are safe; gives the objects it filled. A connection that is lost leaves the rest to the others.
     ///
     /// # Errors
     /// [`Kind::TryAgain`] when a table stays locked by others; what the server says to a COPY; a lost connection, when this was
     /// the last worker.
     pub(super) async fn work(mut self) -> Result<Vec<DataObject>> {
+        match self.dump_all().await {
+            Ok(()) => Ok(self.objects),
+            Err(error) if self.is_lost(&error) => self.lost(error).await,
+            Err(error) => Err(explain(error)),
+        }
+    }
+
+    async fn dump_all(&mut self) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         loop {
-            let Some(chunk) = shared.queue.take() else {
-                self.settle().await?;
-                if shared.queue.wait().await {
+            if let Some(chunk) = shared.queue.take() {
+                self.dump(chunk).await?;
+                if self.lane.object_bytes() < shared.limits.object_bytes {
                     continue;
                 }
-                break;
-            };
-            match self.dump(chunk.clone()).await? {
-                Ended::Done if self.lane.object_bytes() >= shared.limits.object_bytes => self.settle().await?,
-                Ended::Done => {}
-                Ended::Locked(error) => self.put_off(chunk, error).await?,
-                Ended::Lost(error) => return self.lost(error).await,
+            }
+            self.settle().await?;
+            // Whoever failed keeps its chunks: they never settle.
+            if !shared.job.run(async { Ok(shared.queue.wait().await) }).await? {
+                return Ok(());
             }
         }
-        self.last_word().await?;
-        Ok(self.objects)
     }
 
     async fn begin(&mut self) -> Result<()> {
@@ -88,36 +84,41 @@ impl Worker {
     /// Objects so far are finished; their chunks are safe.
     async fn settle(&mut self) -> Result<()> {
         if !self.unfinished.is_empty() {
+            // An error that came after the last row of a COPY shows in the next statement of its transaction only.
+            self.session.execute("SELECT 1").await.map_err(|error| error.while_doing("end the dump of rows"))?;
             self.objects.extend(self.lane.finish().await?);
             self.shared.queue.settle(std::mem::take(&mut self.unfinished).len());
         }
         Ok(())
     }
 
-    async fn dump(&mut self, chunk: Chunk) -> Result<Ended> {
+    async fn dump(&mut self, chunk: Chunk) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         let table = &shared.tables[chunk.table];
         self.unfinished.push(chunk.clone());
-        match shared.job.run(self.copy(table, &chunk)).await {
-            Ok(()) => Ok(Ended::Done),
+        let statement = copy_statement(table, &chunk, &shared.encoding);
+        let copied = match shared.job.run(self.begin_copy(&statement)).await {
+            // Nothing of it was written.
             Err(error) if sqlstate_of(&error) == Some(LOCK_NOT_AVAILABLE) => {
                 self.unfinished.pop();
-                Ok(Ended::Locked(error))
+                return self.put_off(chunk, error).await;
             }
-            Err(error) if self.is_lost(&error) => Ok(Ended::Lost(error)),
-            Err(error) => {
-                Err(explain(error).while_doing(format!("dump {}.{}", table.source.schema, table.source.name)))
-            }
-        }
+            Err(error) => Err(error),
+            Ok(rows) => shared.job.run(self.write(table, rows)).await,
+        };
+        copied.map_err(|error| error.while_doing(format!("dump {}.{}", table.source.schema, table.source.name)))
     }
 
-    async fn copy(&mut self, table: &DumpedTable, chunk: &Chunk) -> Result<()> {
-        let statement = copy_statement(table, chunk, &self.shared.encoding);
-        let stream = self.session.client().copy_out(&statement).await;
-        let mut stream = pin!(stream.map_err(|error| self.session.failed("begin COPY", error))?);
+    async fn begin_copy(&self, statement: &str) -> Result<CopyOutStream> {
+        let begun = self.session.client().copy_out(statement).await;
+        begun.map_err(|error| self.session.failed("begin COPY", error))
+    }
+
+    async fn write(&mut self, table: &DumpedTable, rows: CopyOutStream) -> Result<()> {
+        let mut rows = pin!(rows);
         self.lane.begin(table.relation, table.copy_line.clone()).await?;
         let mut counted = Counted::new(&self.shared.job);
-        while let Some(row) = stream.next().await {
+        while let Some(row) = rows.next().await {
             let row = row.map_err(|error| self.session.failed("read rows", error))?;
             counted.row(&row);
             if !self.lane.try_rows(&row) {
@@ -127,46 +128,57 @@ impl Worker {
         self.lane.end().await
     }
 
-    /// Puts a chunk back whose table is locked. The failed COPY ended the transaction, and with it our part of the snapshot.
+    /// Puts a chunk back whose table, or an index of it, is locked. The failed COPY ended the transaction, and with it our part
+    /// of the snapshot.
     async fn put_off(&mut self, chunk: Chunk, error: Error) -> Result<()> {
-        let table = &self.shared.tables[chunk.table].source;
+        let shared = Arc::clone(&self.shared);
+        let table = &shared.tables[chunk.table].source;
+        let name = format!("{}.{}", table.schema, table.name);
+        self.session.execute("ROLLBACK").await?;
+        let (what, most) = if self.is_free(table).await? { ("an index of ", INDEX_TRIES) } else { ("", LOCK_TRIES) };
         let tries = chunk.tries + 1;
-        if tries >= LOCK_TRIES {
-            let doing =
-                format!("dump {}.{}: others wait for it or hold it, {tries} times over", table.schema, table.name);
+        if tries >= most {
+            let doing = format!("dump {name}: others wait for {what}it or hold it, {tries} times over");
             return Err(Error::new(Kind::TryAgain, doing)
                 .hint("run again apart from jobs that change tables, or raise --lock-timeout")
                 .caused_by(error));
         }
-        self.shared.job.warn(&format!("{}.{} is locked by others; trying again later", table.schema, table.name));
-        self.shared.queue.give_back(vec![Chunk { tries, ..chunk }]);
-        self.session.execute("ROLLBACK").await?;
+        if tries == 1 {
+            shared.job.warn(&format!("{what}{name} is locked by others; trying again later"));
+        }
+        shared.queue.give_back(vec![Chunk { tries, ..chunk }]);
         self.begin().await
+    }
+
+    /// Whether the table itself can be had. Planning a range of its pages asks for its indexes, too, which REINDEX holds alone.
+    async fn is_free(&mut self, table: &SourceTable) -> Result<bool> {
+        let name = format!("{}.{}", quote_ident(&table.schema), quote_ident(&table.name));
+        let locked = self.session.execute(&format!("BEGIN; LOCK TABLE ONLY {name} IN ACCESS SHARE MODE NOWAIT")).await;
+        self.session.execute("ROLLBACK").await?;
+        match locked {
+            Err(error) if sqlstate_of(&error) == Some(LOCK_NOT_AVAILABLE) => Ok(false),
+            locked => locked.map(|()| true),
+        }
     }
 
     /// Everything in objects that are not finished goes back to the others.
     async fn lost(mut self, error: Error) -> Result<Vec<DataObject>> {
         self.lane.give_up().await?;
         let chunks = std::mem::take(&mut self.unfinished);
-        let count = chunks.len();
+        let count = counted(chunks.len() as u64, "chunk");
         let others_are_left = self.shared.queue.leave();
         self.shared.queue.give_back(chunks);
         if !others_are_left {
             return Err(error.while_doing("dump rows: the last connection was lost"));
         }
         let chain = error.chain();
-        self.shared.job.warn(&format!("a connection was lost, others dump its {count} chunks again: {chain}"));
+        self.shared.job.warn(&format!("a connection was lost, others dump its {count} again: {chain}"));
         Ok(self.objects)
     }
 
     fn is_lost(&self, error: &Error) -> bool {
         error.kind() == Kind::Database
             && (self.session.client().is_closed() || sqlstate_of(error).is_some_and(|state| state.starts_with("57P0")))
-    }
-
-    /// An error that came after the last row of a COPY shows in the next statement of its transaction only.
-    async fn last_word(&mut self) -> Result<()> {
-        self.session.execute("SELECT 1").await.map_err(|error| error.while_doing("end the dump of rows"))
     }
 }
 
@@ -257,11 +269,20 @@ fn explain(error: Error) -> Error {
                  max_standby_streaming_delay",
             )
             .caused_by(error),
+        Some(UNDEFINED_TABLE | UNDEFINED_SCHEMA) => {
+            Error::new(Kind::TryAgain, "find every table under the name it had under the snapshot")
+                .hint("run again, apart from the jobs that rename schemas")
+                .caused_by(error)
+        }
         _ => error,
     }
 }
 
 const LOCK_TRIES: u32 = 3;
+/// To rebuild an index takes longer than to change a table, and nobody else waits for us meanwhile.
+const INDEX_TRIES: u32 = 90;
 const COUNTED_BYTES: u64 = 1 << 20;
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 const SERIALIZATION_FAILURE: &str = "40001";
+const UNDEFINED_TABLE: &str = "42P01";
+const UNDEFINED_SCHEMA: &str = "3F000";

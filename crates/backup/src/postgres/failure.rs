@@ -44,8 +44,8 @@ pub(super) enum Cause {
     Other,
 }
 
-pub(super) const POOLER_HINT: &str = "connect to the server's own port, or to a pool in session mode: in transaction \
-                                      mode, snapshots, locks and settings end up in other clients' sessions";
+pub(super) const POOLER_HINT: &str = "connect to the server's own port, past the connection pooler: through one, snapshots, \
+                                      locks and settings end up in other clients' sessions";
 
 impl Cause {
     /// Whether the same attempt may succeed in a while.

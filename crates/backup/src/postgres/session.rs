@@ -92,9 +92,12 @@ pub(super) async fn inspect(session: &mut dyn Session) -> Result<ServerState> {
     Ok(state)
 }
 
-/// Runs a query in a transaction of its own. A role's time limit may be too short for the simplest query.
+/// Runs a query in a transaction of its own. A role's time limits may be too short for the simplest query, and for the way
+/// to the next.
 async fn without_time_limit<T: DeserializeOwned>(session: &mut dyn Session, sql: &str) -> Result<Vec<T>> {
-    session.execute("BEGIN; SET LOCAL statement_timeout = 0").await?;
+    session
+        .execute("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
+        .await?;
     let found = rows(session, sql).await?;
     session.execute("COMMIT").await?;
     Ok(found)

@@ -132,6 +132,11 @@ const MESSAGES: &[(&str, Kind, &str)] = &[
         "raise max_standby_streaming_delay or set hot_standby_feedback on the standby",
     ),
     ("invalid snapshot identifier", Kind::TryAgain, "the leader's session was ended; run again"),
+    (
+        "unsupported startup parameter",
+        Kind::Database,
+        "connect to the server's own port, past the connection pooler: it does not pass on the settings that rows are printed under",
+    ),
     ("could not connect", Kind::Database, "see the message of the server"),
     ("terminating connection", Kind::TryAgain, "the server ended the session; run again"),
 ];

@@ -4,16 +4,17 @@ use std::io::Write as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use lifeboat_tests::Database;
+use crate::servers::postgres::Database;
 
 /// A session that has run its statements and stays open.
-pub(crate) struct Held {
+#[derive(Debug)]
+pub struct Held {
     child: Child,
 }
 
 impl Held {
     /// Runs `sql` and waits until it is done.
-    pub(crate) fn new(database: &Database<'_>, sql: &str) -> Held {
+    pub fn new(database: &Database<'_>, sql: &str) -> Held {
         let mut psql = database.server.client("psql", &database.name);
         psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1"]).env("PGAPPNAME", "held").stdin(Stdio::piped());
         let mut held = Held { child: psql.spawn().unwrap() };
@@ -26,7 +27,7 @@ impl Held {
     }
 
     /// Ends the session; what it has not committed is rolled back.
-    pub(crate) fn release(mut self) {
+    pub fn release(mut self) {
         drop(self.child.stdin.take());
         assert!(self.child.wait().unwrap().success());
     }
@@ -40,7 +41,7 @@ impl Drop for Held {
 }
 
 /// Waits until a query's answer is true.
-pub(crate) fn wait_for(database: &Database<'_>, query: &str) {
+pub fn wait_for(database: &Database<'_>, query: &str) {
     let began = Instant::now();
     while database.psql(query) != "t" {
         assert!(began.elapsed() < Duration::from_secs(20), "{query} stays false");
@@ -49,23 +50,45 @@ pub(crate) fn wait_for(database: &Database<'_>, query: &str) {
 }
 
 /// A statement that runs until it ends by itself.
-pub(crate) struct Busy {
+#[derive(Debug)]
+pub struct Busy {
     child: Child,
 }
 
 impl Busy {
-    pub(crate) fn new(database: &Database<'_>, sql: &str) -> Busy {
+    /// Runs `sql` and does not wait.
+    pub fn new(database: &Database<'_>, sql: &str) -> Busy {
         let mut psql = database.server.client("psql", &database.name);
         psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]);
         Busy { child: psql.spawn().unwrap() }
     }
 
-    pub(crate) fn join(mut self) {
-        assert!(self.child.wait().unwrap().success());
+    /// Waits until it ends; it must have ended well.
+    pub fn join(self) {
+        assert!(self.ends_well());
+    }
+
+    /// Waits until it ends; whether it ended well.
+    pub fn ends_well(mut self) -> bool {
+        self.child.wait().unwrap().success()
     }
 }
 
+/// Waits until a query's answer is true, asking every few milliseconds.
+pub fn wait_closely(database: &Database<'_>, query: &str) {
+    let ask = format!(
+        "DO $$ DECLARE ends timestamptz := clock_timestamp() + interval '20 s'; BEGIN
+             WHILE NOT coalesce(({query}), false) LOOP
+                 IF clock_timestamp() > ends THEN RAISE 'it stays false'; END IF;
+                 PERFORM pg_sleep(0.002);
+                 PERFORM pg_stat_clear_snapshot();
+             END LOOP;
+         END $$"
+    );
+    database.psql(&ask);
+}
+
 /// Whether the leader of a backup waits for a lock of somebody else.
-pub(crate) const LEADER_WAITS: &str = "
+pub const LEADER_WAITS: &str = "
 SELECT count(*) > 0 FROM pg_stat_activity
 WHERE datname = current_database() AND application_name = 'lifeboat/leader' AND wait_event_type = 'Lock'";

@@ -1,0 +1,134 @@
+//! Connections that are lost while rows are read.
+
+use std::time::{Duration, Instant};
+
+use lifeboat_tests::compare::assert_same_but_settings;
+use lifeboat_tests::sweep::{Dice, long};
+use lifeboat_tests::{Database, Major, Postgres};
+
+use crate::world::{
+    BOTH_READ, ONE_READS, add_busy_tables, assert_alone, assert_no_backup, assert_whole_and_alone, depot, go_on, held,
+    over_two, stopped_when,
+};
+
+/// Ends so many sessions of this name.
+fn terminate(database: &Database<'_>, name: &str, and: &str, count: u32) -> String {
+    database.psql(&format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = '{name}' AND {and} LIMIT {count}) AS s"
+    ))
+}
+
+fn busy_database(prefix: &str) -> Database<'static> {
+    let database = Postgres::shared(Major::V15).database(prefix);
+    add_busy_tables(&database);
+    database
+}
+
+#[test]
+fn a_lost_connection_leaves_its_rows_to_the_other() {
+    let (depot, database) = (depot(), busy_database("lost_one"));
+    let running = stopped_when(BOTH_READ, &database, over_two(&depot, &database));
+    assert_eq!(terminate(&database, "lifeboat/rows", "true", 1), "1");
+    let outcome = go_on(running).expect(0);
+    assert!(outcome.text().contains("a connection was lost, others dump its"), "{}", outcome.text());
+    assert_whole_and_alone(&depot, &outcome);
+    let restored = depot.restore(database.server, &[]);
+    assert_same_but_settings(&database, &restored);
+}
+
+#[test]
+fn connections_lost_at_any_moment_cost_no_row_and_double_none() {
+    let (depot, database) = (depot(), busy_database("lost_any"));
+    let began = Instant::now();
+    let undisturbed = held(&depot, &over_two(&depot, &database).run().expect(0));
+    let span = began.elapsed();
+    let (mut dice, mut hit) = (Dice::new("connections_lost_at_any_moment"), 0);
+    for fraction in dice.fractions(if long() { 60 } else { 4 }) {
+        let running = over_two(&depot, &database).spawn();
+        std::thread::sleep(span.mul_f64(fraction));
+        let ended = terminate(&database, "lifeboat/rows", "true", 1);
+        let outcome = running.wait().expect(0);
+        hit += usize::from(ended == "1");
+        assert_eq!(held(&depot, &outcome), undisturbed, "{ended} ended at {fraction}");
+        assert_alone(&depot, &outcome);
+    }
+    eprintln!("{hit} connections were lost within {span:?}");
+}
+
+/// One table of one page is one chunk; the other connection has nothing to do, and is there for what may come back.
+fn one_page_database(prefix: &str) -> Database<'static> {
+    let database = Postgres::shared(Major::V15).database(prefix);
+    database.psql(
+        "CREATE TABLE tall (id int, text text);
+         ALTER TABLE tall ALTER text SET STORAGE EXTERNAL;
+         INSERT INTO tall SELECT g, repeat(md5(g::text), 300000) FROM generate_series(1, 12) g;
+         CREATE TABLE small AS SELECT generate_series(1, 10) AS id",
+    );
+    database
+}
+
+#[test]
+fn a_connection_lost_when_it_has_nothing_left_to_do_is_no_failure() {
+    let (depot, database) = (depot(), one_page_database("lost_idle"));
+    let running = stopped_when(ONE_READS, &database, over_two(&depot, &database));
+    assert_eq!(terminate(&database, "lifeboat/rows", "state <> 'active'", 1), "1");
+    let outcome = go_on(running).expect(0);
+    assert_whole_and_alone(&depot, &outcome);
+}
+
+#[test]
+fn a_connection_that_waits_takes_over_from_one_that_is_lost() {
+    let (depot, database) = (depot(), one_page_database("lost_last"));
+    let running = stopped_when(ONE_READS, &database, over_two(&depot, &database));
+    assert_eq!(terminate(&database, "lifeboat/rows", "state = 'active'", 1), "1");
+    let outcome = go_on(running).expect(0);
+    assert!(outcome.text().contains("a connection was lost, others dump its 1 chunk again"), "{}", outcome.text());
+    assert_whole_and_alone(&depot, &outcome);
+    let restored = depot.restore(database.server, &[]);
+    assert_same_but_settings(&database, &restored);
+}
+
+#[test]
+fn without_any_connection_left_there_is_no_backup() {
+    let (depot, database) = (depot(), busy_database("lost_all"));
+    let running = stopped_when(BOTH_READ, &database, over_two(&depot, &database));
+    assert_eq!(terminate(&database, "lifeboat/rows", "true", 2), "2");
+    let outcome = go_on(running).expect(20);
+    assert!(outcome.text().contains("the last connection was lost"), "{}", outcome.text());
+    assert_no_backup(&depot);
+}
+
+/// What nobody holds any more may be truncated, and reads as empty then; without sequences nothing else asks the leader.
+#[test]
+fn without_the_leader_there_is_no_backup() {
+    let (depot, database) = (depot(), busy_database("lost_leader"));
+    let running = stopped_when(BOTH_READ, &database, over_two(&depot, &database));
+    assert_eq!(terminate(&database, "lifeboat/leader", "true", 1), "1");
+    database.psql("TRUNCATE small_1, small_2");
+    let outcome = go_on(running).expect(20);
+    assert!(outcome.text().contains("make sure that the tables were held to the end"), "{}", outcome.text());
+    assert_no_backup(&depot);
+}
+
+/// The leader is lost anywhere between its snapshot and the commit.
+#[test]
+fn a_leader_lost_at_any_moment_leaves_a_whole_backup_or_none() {
+    let (depot, database) = (depot(), busy_database("lost_leader_any"));
+    let began = Instant::now();
+    over_two(&depot, &database).run().expect(0);
+    let span = began.elapsed();
+    for fraction in Dice::new("a_leader_lost_at_any_moment").fractions(if long() { 40 } else { 2 }) {
+        let began = Instant::now();
+        let running = over_two(&depot, &database).spawn();
+        std::thread::sleep(span.mul_f64(fraction));
+        terminate(&database, "lifeboat/leader", "true", 1);
+        let outcome = running.wait();
+        match outcome.code() {
+            0 => assert_whole_and_alone(&depot, &outcome),
+            20 => assert_eq!(depot.bucket().open_uploads(), []),
+            _ => panic!("{}", outcome.text()),
+        }
+        assert!(began.elapsed() < Duration::from_secs(60));
+    }
+}

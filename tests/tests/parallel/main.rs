@@ -1,0 +1,18 @@
+//! The method `parallel` in trouble: lost connections, locks, changes beside it, roles with little, odd servers and shapes. It
+//! gives the state of one moment, or a clear failure and no backup.
+//!
+//! Loops are bounded; `LIFEBOAT_TEST_LONG=1` runs them long.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "whatever fails here is a failed test, and what was drawn is printed for its repetition"
+)]
+
+mod ddl;
+mod lost;
+mod pooler;
+mod roles;
+mod shapes;
+mod standby;
+mod world;
