@@ -5,11 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use lifeboat_backup::archive::BackupState;
+use lifeboat_core::counted;
 use lifeboat_core::store::Store;
 use lifeboat_tests::kills::{kill_at_random_moments, length_of};
 use lifeboat_tests::sweep::long;
 use lifeboat_tests::{
-    Bucket, Database, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, When, run, unused_name,
+    Bucket, Database, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, Way, When, every_method, run,
+    unused_name,
 };
 use tempfile::TempDir;
 
@@ -21,9 +23,15 @@ fn kills() -> u32 {
     if long() { 100 } else { 30 }
 }
 
-fn backup_in(state: &Path, database: &Database<'_>, bucket: &Bucket) -> Lifeboat {
-    backup_command(database, bucket, "x").state_dir(state)
+/// Two connections by the method that has several, whatever the cores.
+fn backup_in(state: &Path, database: &Database<'_>, bucket: &Bucket, way: Way) -> Lifeboat {
+    backup_command(database, bucket, "x").args(["--method", way.method, "--jobs", "2"]).state_dir(state)
 }
+
+every_method!(
+    a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload,
+    a_run_killed_within_an_upload_has_it_aborted_by_the_next,
+);
 
 /// The uploads that the runs before have written down as open.
 fn journalled(state: &Path) -> BTreeSet<String> {
@@ -53,16 +61,15 @@ fn prove_new_backups(store: &Store, known: &mut BTreeSet<String>) {
     });
 }
 
-#[test]
-fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload() {
+fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload(way: Way) {
     let (database, bucket) = (several_tables("killed"), Seaweed::shared().bucket("killed"));
     add_blobs(&database, 18);
     let state = TempDir::new().unwrap();
-    let backup = || backup_in(state.path(), &database, &bucket);
+    let backup = || backup_in(state.path(), &database, &bucket, way);
     let store = hasty_store(&Seaweed::shared().endpoint(), &bucket, "x", Identity::Admin);
 
     let (mut proven, mut uploads, mut ended) = (BTreeSet::new(), BTreeSet::new(), 2);
-    kill_at_random_moments("a_killed_backup_is_no_backup", kills(), length_of(backup), |moment| {
+    kill_at_random_moments("a_killed_backup_is_no_backup", kills() / 2, length_of(backup), |moment| {
         let cut_short = backup().spawn().kill_after(moment);
         database.wait_until_let_go();
         ended += usize::from(!cut_short);
@@ -71,7 +78,7 @@ fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload() {
         if !left.is_empty() {
             let next = backup().run().expect(0);
             ended += 1;
-            let told = format!("aborted {} uploads that an earlier run left open", left.len());
+            let told = format!("aborted {} that an earlier run left open", counted(left.len() as u64, "upload"));
             assert!(next.stderr.contains(&told), "{left:?}: {}", next.stderr);
             assert_eq!(journalled(state.path()), BTreeSet::new());
             uploads.extend(left);
@@ -89,21 +96,20 @@ fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload() {
     assert!(open.len() <= 3, "{open:?} was not written down");
 }
 
-#[test]
-fn a_run_killed_within_an_upload_has_it_aborted_by_the_next() {
+fn a_run_killed_within_an_upload_has_it_aborted_by_the_next(way: Way) {
     let (database, bucket) = (several_tables("held"), Seaweed::shared().bucket("held"));
     add_blobs(&database, 20);
     let state = TempDir::new().unwrap();
     let proxy = Proxy::before(Seaweed::shared());
     proxy.on(When::operation("UploadPart"), Fault::Hang);
-    let running = backup_in(state.path(), &database, &bucket).envs(proxy.environment(Identity::Admin)).spawn();
+    let running = backup_in(state.path(), &database, &bucket, way).envs(proxy.environment(Identity::Admin)).spawn();
     uploading(&running, &proxy);
     assert!(running.kill_after(Duration::ZERO));
     assert!(!bucket.open_uploads().is_empty(), "the killed run left no upload");
     database.wait_until_let_go();
 
-    let next = backup_in(state.path(), &database, &bucket).run().expect(0);
-    assert!(next.stderr.contains("uploads that an earlier run left open"), "{}", next.stderr);
+    let next = backup_in(state.path(), &database, &bucket, way).run().expect(0);
+    assert!(next.stderr.contains("that an earlier run left open"), "{}", next.stderr);
     assert_eq!(bucket.open_uploads(), []);
     let store = hasty_store(&Seaweed::shared().endpoint(), &bucket, "x", Identity::Admin);
     let mut proven = BTreeSet::new();
