@@ -255,4 +255,4 @@ impl Objects for DataObjects {
 const READS_PAGE_RANGES: u32 = 14;
 
 /// Most memory that each worker takes beside the part it fills.
-pub(crate) const WORKER_BYTES: usize = (lane::BATCHES + 2) * lane::BATCH_BYTES;
+pub(crate) const WORKER_BYTES: usize = (lane::BATCHES + 6) * lane::BATCH_BYTES;

@@ -128,8 +128,8 @@ impl Batch {
     }
 }
 
-/// Batches in existence: one being filled, one waiting, one being compressed.
-pub(crate) const BATCHES: usize = 3;
+/// Batches in existence: one being filled, one being compressed, the others waiting: tables are easier for one thread or for the other.
+pub(crate) const BATCHES: usize = 9;
 /// Bytes of a batch: a member's.
 pub(crate) const BATCH_BYTES: usize = MEMBER_BYTES;
 

@@ -1,7 +1,7 @@
-//! Writes gzip members (RFC 1952) of 4 MiB of SQL bytes each.
+//! Writes gzip members (RFC 1952) of 1 MiB of SQL bytes each.
 //!
 //! With the feature `isa-l`, the default, two compressors share the work: ISA-L, the fastest there is, at the level that suits the
-//! member, and libdeflate for the members that it makes much smaller, such as prose; a sample of each member decides. Without the
+//! member, and libdeflate for the members that it makes much smaller, such as prose; a sample of every fourth member decides. Without the
 //! feature flate2 writes all of them, in pure Rust. `docs/gzip-writer.md` has the measurements. Every gunzip reads the members of all three.
 
 use crate::error::Result;
@@ -12,7 +12,7 @@ use adaptive::Compressor;
 use pure::Compressor;
 
 /// SQL bytes of a member; only the last before an [`Gzip::end_member`] is shorter.
-pub const MEMBER_BYTES: usize = 4 << 20;
+pub const MEMBER_BYTES: usize = 1 << 20;
 
 /// Compresses bytes into one gzip member after another.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Gzip {
                 self.compressor.member(now, &mut self.output)?;
             } else {
                 self.member.extend_from_slice(now);
-                self.end_member()?;
+                self.compress_member()?;
             }
             input = later;
         }
@@ -53,6 +53,12 @@ impl Gzip {
     /// # Errors
     /// As [`Gzip::write`].
     pub fn end_member(&mut self) -> Result<()> {
+        self.compress_member()?;
+        self.compressor.expect_other();
+        Ok(())
+    }
+
+    fn compress_member(&mut self) -> Result<()> {
         if !self.member.is_empty() {
             self.compressor.member(&self.member, &mut self.output)?;
             self.member.clear();
@@ -82,6 +88,8 @@ mod adaptive {
         fast: Box<GzipEncoder<Vec<u8>>>,
         thorough: Box<GzipEncoder<Vec<u8>>>,
         dense: Deflate,
+        /// What the last sample chose, and how many members may still go by it.
+        chosen: (Writer, usize),
     }
 
     #[derive(Clone, Copy, PartialEq, Eq)]
@@ -102,6 +110,7 @@ mod adaptive {
                 fast: isal(CompressionLevel::One),
                 thorough: isal(CompressionLevel::Three),
                 dense: Deflate::new(dense),
+                chosen: (Writer::Fast, 0),
             }
         }
     }
@@ -109,8 +118,16 @@ mod adaptive {
     impl Compressor {
         /// Appends `input` as one member to `output`.
         pub(super) fn member(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
-            let writer = self.choose(input, output)?;
-            self.write(writer, input, output)
+            if self.chosen.1 == 0 {
+                self.chosen = (self.choose(input, output)?, MEMBERS_PER_SAMPLE);
+            }
+            self.chosen.1 -= 1;
+            self.write(self.chosen.0, input, output)
+        }
+
+        /// What comes next may be of another kind.
+        pub(super) fn expect_other(&mut self) {
+            self.chosen.1 = 0;
         }
 
         fn choose(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<Writer> {
@@ -168,6 +185,8 @@ mod adaptive {
     /// And to ISA-L 3 when that makes it smaller than this: it costs a fifth more.
     const THOROUGH_PERCENT: usize = 99;
     const SAMPLE_BYTES: usize = 64 << 10;
+    /// Samples cost; rows of one table are much alike.
+    const MEMBERS_PER_SAMPLE: usize = 4;
     /// Too small to take time.
     const SMALL_BYTES: usize = 256 << 10;
 }
@@ -185,6 +204,9 @@ mod pure {
     pub(super) struct Compressor;
 
     impl Compressor {
+        #[expect(clippy::unused_self, reason = "the other compressor has a state")]
+        pub(super) fn expect_other(&mut self) {}
+
         /// Appends `input` as one member to `output`.
         #[expect(clippy::unused_self, reason = "the other compressor has a state")]
         pub(super) fn member(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
