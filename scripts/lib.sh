@@ -57,6 +57,11 @@ need_postgres() {
         die "Postgres 15 or newer is missing and could not be installed: apt-get install postgresql (see $logs/apt.log)"
 }
 
+# Where cargo builds: CARGO_TARGET_DIR, or what a cargo configuration says.
+target_dir() {
+    cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'
+}
+
 # Sets the cargo flags in `features`: without what the fast gzip writer needs to build, the portable one is used.
 choose_gzip_writer() {
     features=()

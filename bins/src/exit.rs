@@ -13,6 +13,8 @@ pub(crate) enum Exit {
     Failed(Kind),
     /// Ended by SIGINT.
     Interrupted,
+    /// Nobody reads the rest of what was to be written.
+    Unread,
 }
 
 impl Exit {
@@ -25,6 +27,8 @@ impl Exit {
             Self::Success => 0,
             Self::Failed(kind) => kind.exit_code(),
             Self::Interrupted => 130,
+            // As by SIGPIPE, which `head` sends to whoever writes to it.
+            Self::Unread => 141,
         }
     }
 
@@ -35,6 +39,7 @@ impl Exit {
             Self::TERMINATED => "terminated",
             Self::Failed(kind) => kind.name(),
             Self::Interrupted => "interrupted",
+            Self::Unread => "unread",
         }
     }
 
@@ -43,6 +48,7 @@ impl Exit {
             Self::Success => "everything asked for was done",
             Self::Failed(kind) => meaning(kind),
             Self::Interrupted => "ended by SIGINT (Ctrl-C)",
+            Self::Unread => "the reader of `lifeboat cat` left before the script's end",
         }
     }
 }
@@ -78,7 +84,7 @@ pub(crate) fn table() -> String {
     rows.collect::<String>() + "\nTreat a code that is not listed as a failure: new codes may be added.\n"
 }
 
-const ALL: [Exit; 15] = [
+const ALL: [Exit; 16] = [
     Exit::Success,
     Exit::Failed(Kind::Failure),
     Exit::Failed(Kind::Usage),
@@ -93,6 +99,7 @@ const ALL: [Exit; 15] = [
     Exit::Failed(Kind::TryAgain),
     Exit::Failed(Kind::Config),
     Exit::Interrupted,
+    Exit::Unread,
     Exit::TERMINATED,
 ];
 

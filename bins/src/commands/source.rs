@@ -60,10 +60,7 @@ fn prefixed(database: &Database, prefix: Vec<String>, environment: &Environment)
 
 async fn direct(database: &Database, environment: &Environment) -> Result<Reach> {
     let text = match &database.url {
-        Some(url) => {
-            let resolved = url.value.resolve(environment).await;
-            resolved.map_err(|error| error.while_doing("find out where it is"))?
-        }
+        Some(url) => url.value.resolve(environment).await?,
         None => from_variables(database, environment)?,
     };
     let mut settings = settings(&text, environment).map_err(|error| error.while_doing("read its connection string"))?;

@@ -73,7 +73,8 @@ impl StoreConfig {
                 .extend(set.map(|text| (variable, Sourced { value: text.to_owned(), origin: Origin::Env(variable) })));
         }
         let set: Vec<_> = SECRETS.into_iter().filter(|(_, variable)| environment.var(variable).is_some()).collect();
-        if !set.is_empty() {
+        let complete = KEY_PAIR.iter().all(|variable| environment.var(variable).is_some());
+        if !set.is_empty() && (complete || !self.names_its_own_variables()) {
             let from_env = |variable: &'static str| Sourced {
                 value: SecretRef::Env(variable.to_owned()),
                 origin: Origin::Env(variable),
@@ -84,15 +85,39 @@ impl StoreConfig {
         self
     }
 
+    /// Whether the file says `access_key_id = "env:AWS_ACCESS_KEY_ID"`, or so: then these variables are no other layer.
+    fn names_its_own_variables(&self) -> bool {
+        self.secrets
+            .iter()
+            .any(|(variable, reference)| matches!(&reference.value, SecretRef::Env(name) if name == variable))
+    }
+
     fn refuse_half_a_key_pair(&self, problems: &mut Problems) {
-        let pair = (env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_SECRET_ACCESS_KEY);
-        for (given, missing) in [pair, (pair.1, pair.0)] {
-            if let (Some(given), None) = (self.secrets.get(given), self.secrets.get(missing)) {
-                let misfit =
-                    Misfit::new(format!("the store's access key lacks its other half, {}", missing.to_lowercase()));
-                problems.add(Place::of(&given.origin), misfit.help("give key id and secret in the same place"));
-            }
+        if let Some((given, missing)) = self.half_a_key_pair() {
+            let from_file = matches!(given.origin, Origin::File { .. });
+            let key = SECRETS.iter().find(|(_, variable)| from_file && *variable == missing).map(|(key, _)| *key);
+            let lacking = key.unwrap_or(missing);
+            let misfit = Misfit::new(format!("the store's access key lacks its other half, {lacking}"));
+            problems.add(Place::of(&given.origin), misfit.help("give key id and secret in the same place"));
         }
+    }
+
+    /// The half that is given, and the variable of the one that is not.
+    pub(crate) fn half_a_key_pair(&self) -> Option<(&Sourced<SecretRef>, &'static str)> {
+        let [id, secret] = KEY_PAIR;
+        match (self.secrets.get(id), self.secrets.get(secret)) {
+            (Some(id), None) => Some((id, secret)),
+            (None, Some(secret)) => Some((secret, id)),
+            _ => None,
+        }
+    }
+
+    /// The endpoint of a bucket, if no request would be sent there for want of `allow_http`.
+    pub(crate) fn plain_http(&self) -> Option<&Sourced<String>> {
+        let is_bucket = self.url.as_ref().is_some_and(|url| url.value.to_string().starts_with("s3:"));
+        let allowed = self.settings.get(env_vars::AWS_ALLOW_HTTP).is_some_and(|allow| allow.value == "true");
+        let endpoint = self.settings.get(env_vars::AWS_ENDPOINT_URL)?;
+        (is_bucket && !allowed && store::is_plain_http(&endpoint.value)).then_some(endpoint)
     }
 
     /// Whether the object store takes the settings; nothing is sent. Without every secret nobody can tell, and the folder of
@@ -177,6 +202,8 @@ impl Setting for StoreUrl {
 /// Keys of `[store]` that are plain text.
 pub(crate) const SETTINGS: [(&str, &str); 2] =
     [("endpoint", env_vars::AWS_ENDPOINT_URL), ("region", env_vars::AWS_REGION)];
+
+const KEY_PAIR: [&str; 2] = [env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_SECRET_ACCESS_KEY];
 
 /// Keys of `[store]` that are secrets.
 pub(crate) const SECRETS: [(&str, &str); 3] = [

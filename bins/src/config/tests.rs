@@ -151,5 +151,14 @@ fn a_url_without_a_name_is_refused() {
 fn half_a_key_pair_is_refused_rather_than_completed_from_another_layer() {
     let environment = Environment::from([("AWS_ACCESS_KEY_ID", "other")]);
     let found = load(GOOD, Flags::default(), &environment).unwrap_err();
-    assert!(found.lines()[0].contains("aws_secret_access_key"), "{:?}", found.lines());
+    assert!(found.lines()[0].contains("AWS_SECRET_ACCESS_KEY"), "{:?}", found.lines());
+}
+
+#[test]
+fn a_file_that_names_the_variables_themselves_is_no_half_a_key_pair() {
+    let text = "[store]\nurl = \"s3://b/p\"\naccess_key_id = \"env:AWS_ACCESS_KEY_ID\"\n\
+                secret_access_key = \"env:AWS_SECRET_ACCESS_KEY\"\n";
+    let environment = Environment::from([("AWS_SECRET_ACCESS_KEY", "secret")]);
+    let store = load(text, Flags::default(), &environment).unwrap().store;
+    assert_eq!(store.secrets.len(), 2, "{:?}", store.secrets);
 }

@@ -153,8 +153,8 @@ fn a_check_finds_out_whether_what_the_file_names_is_there() {
         ":4:21: read the secret env:NO_KEY",
         ":6:11: read the keyring",
         "it is open to others",
-        ":9:7: reach shop: read its connection string",
-        ":12:7: reach ledger: find out where it is: read the secret env:NO_URL",
+        ":9:7: read its connection string",
+        ":12:7: read the secret env:NO_URL",
         "it holds no pg_dump",
         "unknown key `tools_dri`",
         "7 problems",
@@ -167,6 +167,33 @@ fn a_check_finds_out_whether_what_the_file_names_is_there() {
         assert!(told.contains(word), "{word:?} in {told}");
     }
     assert!(!check(&text).text().contains("x canary\n"));
+}
+
+#[test]
+fn a_check_tells_one_cause_once_and_at_its_line() {
+    let config = tempfile::NamedTempFile::new().unwrap();
+    let keys = "access_key_id = \"env:AWS_ACCESS_KEY_ID\"\nsecret_access_key = \"env:AWS_SECRET_ACCESS_KEY\"\n";
+    let database = "[[database]]\nname = \"shop\"\ntools_prefix = [\"env\"]\n";
+    let told = |endpoint: &str, environment: &[(&str, &str)]| {
+        let text = format!("[store]\nurl = \"s3://bucket/x\"\nregion = \"x\"\n{endpoint}{keys}{database}");
+        fs::write(config.path(), text).unwrap();
+        let check = Lifeboat::new().args(["config", "check", "--json", "--config"]).arg(config.path());
+        check.envs(environment.iter().copied()).run().last_record()
+    };
+    let (id, secret) = (("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "y"));
+    let one = |record: &serde_json::Value| match record["problems"].as_array().unwrap().as_slice() {
+        [problem] => problem.as_str().unwrap().to_owned(),
+        others => panic!("{others:?}"),
+    };
+    assert!(one(&told("", &[secret])).ends_with(":4:17: read the secret env:AWS_ACCESS_KEY_ID: it is not set"));
+    let http = "endpoint = \"http://127.0.0.1:1\"\n";
+    assert!(one(&told(http, &[id, secret])).ends_with(":4:12: use this endpoint: plain http is not allowed"));
+    assert_eq!(told(&format!("{http}allow_http = true\n"), &[id, secret])["ok"], true);
+    assert_eq!(told(http, &[id, secret, ("AWS_ALLOW_HTTP", "true")])["ok"], true);
+
+    told(http, &[]);
+    let list = Lifeboat::new().args(["list", "--config"]).arg(config.path()).envs([id, secret]).run();
+    assert_refused(list, 78, &["open s3://bucket/x: plain http is not allowed", "allow_http = true", "AWS_ALLOW_HTTP"]);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use lifeboat_core::Error;
+use lifeboat_core::{Error, store};
 
 use super::super::source;
 use crate::config::{Config, Database, Environment, Misfit, Origin, Place, Problems, SecretRef};
@@ -55,11 +55,13 @@ impl Check<'_> {
     }
 
     async fn store(&mut self, config: &Config) {
-        let mut whole = true;
+        let mut whole = config.store.half_a_key_pair().is_none();
         for reference in config.store.secrets.values() {
             whole &= self.secret(&reference.value, &reference.origin).await;
         }
-        if let (true, Some(url)) = (whole, &config.store.url)
+        if let Some(endpoint) = config.store.plain_http() {
+            self.add(&endpoint.origin, &store::plain_http("use this endpoint"));
+        } else if let (true, Some(url)) = (whole, &config.store.url)
             && let Err(error) = config.store.check(self.environment).await
         {
             self.add(&url.origin, &error);
@@ -98,7 +100,7 @@ impl Check<'_> {
         else {
             return;
         };
-        self.add(origin, &error.while_doing(format!("reach {}", database.name.value)));
+        self.add(origin, &error);
     }
 
     /// Whether the secret is there, now.

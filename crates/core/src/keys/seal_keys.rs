@@ -54,9 +54,7 @@ impl SealKeys {
     pub fn single_wrap_warning(&self) -> Option<String> {
         let [only] = self.wraps.as_slice() else { return None };
         Some(format!(
-            "only the key {} opens this backup: when it is lost, so is the backup; add an offline recovery recipient: \
-             `lifeboat key generate --kind x25519 --id recovery --out recovery.toml` on another machine, and what \
-             `lifeboat key recipient --keyring file:recovery.toml` prints there as recipients in [encryption]",
+            "only the key {} opens this backup: add a recovery recipient, made on another machine (docs/keys.md)",
             only.id()
         ))
     }

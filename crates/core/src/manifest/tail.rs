@@ -37,7 +37,7 @@ pub(super) fn push_digest(bytes: &mut Vec<u8>) {
 
 /// Reads what a document ends with, after its digest was compared.
 pub(super) fn read(bytes: &[u8]) -> Result<Tail> {
-    let damaged = || Error::new(Kind::Integrity, "check the manifest's own digest");
+    let damaged = || Error::new(Kind::Integrity, "the manifest does not match its own digest");
     let rest = bytes.strip_suffix(END).ok_or_else(damaged)?;
     let (body, digest) = line(rest, DIGEST, DIGEST_DIGITS).ok_or_else(damaged)?;
     if digest != Sha256::of(body).to_string() {

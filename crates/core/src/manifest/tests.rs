@@ -92,6 +92,13 @@ fn a_newer_format_is_refused_by_name() {
 }
 
 #[test]
+fn a_manifest_that_is_cut_does_not_match_its_digest() {
+    let bytes = example().to_bytes(None, None);
+    let error = read(&bytes[..bytes.len() - 9]).unwrap_err();
+    assert_eq!(error.chain(), "the manifest does not match its own digest");
+}
+
+#[test]
 fn a_reader_ignores_fields_it_does_not_know() {
     let text = String::from_utf8(example().to_bytes(None, None)).unwrap();
     let text = text.replace("\"length\": 3,", "\"length\": 3, \"later\": 4,");

@@ -27,7 +27,7 @@ const FATAL: &[(&str, Kind, &str)] = &[
     ("No space left on device", Kind::Failure, "free disk space and run again"),
     ("Disk quota exceeded", Kind::Failure, "free disk space and run again"),
     ("Permission denied", Kind::Config, "give this user the right to write there"),
-    ("URL scheme is not allowed", Kind::Config, "use https, or set AWS_ALLOW_HTTP=true for a store on loopback"),
+    ("URL scheme is not allowed", Kind::Config, super::open::HTTPS),
     ("invalid peer certificate", Kind::Config, "check the endpoint's certificate and this host's trusted roots"),
     ("EntityTooLarge", Kind::Config, "lower the part size or the number of parts this store takes"),
     ("Error getting credentials", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),

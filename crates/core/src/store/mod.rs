@@ -27,7 +27,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload};
 
 pub use download::BLOCK_BYTES;
 pub use journal::Journal;
-pub use open::{StoreUrl, create, open};
+pub use open::{StoreUrl, create, is_plain_http, open, plain_http};
 pub use retry::RetryPolicy;
 pub use upload::{Parts, UploadOptions, UploadedObject, Uploader, Writers};
 

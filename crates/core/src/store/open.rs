@@ -108,6 +108,10 @@ fn open_s3(url: &StoreUrl, bucket: &str, prefix: &Path, settings: &BTreeMap<Stri
     }
     let allow_http =
         settings.iter().any(|(name, value)| name.eq_ignore_ascii_case("AWS_ALLOW_HTTP") && value == "true");
+    let endpoint = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+    if !allow_http && endpoint.is_some_and(|endpoint| is_plain_http(&endpoint)) {
+        return Err(plain_http(&format!("open {url}")));
+    }
     let builder = builder
         .with_client_options(client_options(allow_http))
         // Names are never reused, so no write needs a condition, and some stores answer one with an error.
@@ -121,6 +125,22 @@ fn open_s3(url: &StoreUrl, bucket: &str, prefix: &Path, settings: &BTreeMap<Stri
     let uploads = client(RetryConfig { max_retries: 0, ..inner_retry() })?;
     Ok(Store::new(client(inner_retry())?, uploads, prefix.clone(), url.to_string()))
 }
+
+/// Whether requests to the endpoint would not be encrypted.
+#[must_use]
+pub fn is_plain_http(endpoint: &str) -> bool {
+    endpoint.trim_start().to_ascii_lowercase().starts_with("http://")
+}
+
+/// The refusal of an endpoint that [`is_plain_http`].
+#[must_use]
+pub fn plain_http(doing: &str) -> Error {
+    Error::new(Kind::Config, format!("{doing}: plain http is not allowed")).hint(HTTPS)
+}
+
+/// What to do about it.
+pub(super) const HTTPS: &str =
+    "use https, or set allow_http = true in [store] or AWS_ALLOW_HTTP=true for a store on loopback";
 
 /// A part of 16 MiB has two minutes: the crate's own 30 seconds would cut off lines below 4.5 Mbit/s.
 fn client_options(allow_http: bool) -> ClientOptions {

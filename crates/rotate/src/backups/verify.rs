@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lifeboat_core::keys::{KeyWrap, OpenKeys};
+use lifeboat_core::keys::{KeyId, KeyWrap, OpenKeys};
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result};
@@ -40,29 +40,42 @@ pub async fn verify(
 ) -> Result<VerifyReport> {
     let job = options.job(monitor);
     let (mut report, mut failed) = (VerifyReport::default(), Failures::default());
+    let at_hand = keys.keys.as_slice();
     let alone = &OpenKeys { keys: vec![key], retired: Vec::new(), ..keys.clone() };
     let (job, count) = (&job, |state| report.count(state));
-    each(stores, job, options.at_once, &mut failed, |folder| with(folder, alone, job), count).await?;
+    each(stores, job, options.at_once, &mut failed, |folder| with(folder, alone, at_hand, job), count).await?;
     report.failed = failed;
     Ok(report)
 }
 
-async fn with<'s>(folder: Folder<'s>, alone: &OpenKeys, job: &Job) -> Done<'s, State> {
-    let found = Box::pin(one(&folder, alone, job)).await;
+async fn with<'s>(folder: Folder<'s>, alone: &OpenKeys, at_hand: &[Arc<dyn KeyWrap>], job: &Job) -> Done<'s, State> {
+    let found = Box::pin(one(&folder, alone, at_hand, job)).await;
     (folder, found)
 }
 
-async fn one(folder: &Folder<'_>, alone: &OpenKeys, job: &Job) -> Result<State> {
+async fn one(folder: &Folder<'_>, alone: &OpenKeys, at_hand: &[Arc<dyn KeyWrap>], job: &Job) -> Result<State> {
     let state = folder.state();
     if state != State::Sealed {
         return Ok(state);
     }
     if let Some(key) = alone.keys.first().filter(|key| !folder.has_wrap(key.id())) {
         return Err(Error::new(Kind::WrongKey, format!("open {}: it has no wrap under {}", folder.owner, key.id()))
-            .hint("`lifeboat rotate backups rewrap` adds it"));
+            .hint(remedy(folder, at_hand)));
     }
     folder.open(alone, job).await?;
     Ok(state)
+}
+
+/// What gives the backup the wrap that it lacks, if any key at hand can.
+fn remedy(folder: &Folder<'_>, at_hand: &[Arc<dyn KeyWrap>]) -> String {
+    let wraps = folder.wraps();
+    if at_hand.iter().any(|key| wraps.contains(key.id())) {
+        return "`lifeboat rotate backups rewrap` adds it".to_owned();
+    }
+    match wraps.iter().map(KeyId::as_str).collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => "it has no wrap left, and nobody can open it".to_owned(),
+        ids => format!("no key at hand opens it; {ids} would: give the keyring that holds it"),
+    }
 }
 
 impl VerifyReport {
