@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use lifeboat_backup::archive::{DownloadOptions, cat, download};
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_backup::{BackupOptions, Reach, RestoreOptions, Source, backup, restore, verify};
+use lifeboat_backup::{BackupOptions, MethodChoice, Reach, RestoreOptions, Source, backup, restore, verify};
 use lifeboat_core::codec::Sha256;
 use lifeboat_core::codec::sealed::Header;
 use lifeboat_core::keys::{DataKey, KeyId, OpenKeys};
@@ -233,7 +233,7 @@ async fn back_up(database: &Database<'_>, store: &Store) -> String {
     let reach = Reach::Direct { settings: Box::new(settings(&database.socket_dsn())), tools_dir: None };
     let source = Source::new("shop".parse().unwrap(), reach);
     let seal = Some(Arc::new(ring(&[NOVEMBER]).seal_keys(&[]).unwrap()));
-    let options = BackupOptions { seal, ..BackupOptions::new(state.path()) };
+    let options = BackupOptions { seal, method: MethodChoice::Stream, ..BackupOptions::new(state.path()) };
     backup(&source, store, &options, Arc::new(Silent)).await.unwrap().id.to_string()
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_backup::{BackupOptions, BackupSummary, Reach, Source, backup};
+use lifeboat_backup::{BackupOptions, BackupSummary, MethodChoice, Reach, Source, backup};
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{self, UploadOptions};
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
@@ -36,7 +36,13 @@ fn in_pieces(url: &str, environment: &[(&str, String)], database: &Database<'_>,
     let Pieces { part_bytes, parts_max, range_bytes } = *pieces;
     let upload = UploadOptions { part_bytes, parts_max, ..UploadOptions::default() };
     let seal = Some(Arc::new(ring(&[NOVEMBER]).seal_keys(&[]).unwrap()));
-    let options = BackupOptions { upload, chunk_bytes: range_bytes, seal, ..BackupOptions::new(state.path()) };
+    let options = BackupOptions {
+        upload,
+        chunk_bytes: range_bytes,
+        seal,
+        method: MethodChoice::Stream,
+        ..BackupOptions::new(state.path())
+    };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let summary = runtime.block_on(backup(&source, &store, &options, Arc::new(Silent))).unwrap();
     assert!(summary.manifest.script.len() >= 3, "{} objects", summary.manifest.script.len());
