@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use lifeboat_backup::{MethodChoice, Source};
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Error, Kind};
 use lifeboat_tests::lifeboat::descendants;
@@ -36,17 +37,39 @@ fn write_program(path: &Path, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
+/// The database, dumped by one of these tools alone.
+fn streamed(database: &Database<'_>, tools: &TempDir) -> Source {
+    Source { method: Some(MethodChoice::Stream), ..source_with_tools(database, Some(tools.path())) }
+}
+
 /// How a backup with this `pg_dump` fails; it must, and leave nothing available.
 fn failure_with(dump: &str) -> Error {
     let database = several_tables("tools");
     let (tools, state) = (tools(&database, dump), TempDir::new().unwrap());
+    failure_of(&streamed(&database, &tools), &state)
+}
+
+fn failure_of(source: &Source, state: &TempDir) -> Error {
     run(async {
         let store = in_memory(&Objects::new()).await;
-        let source = source_with_tools(&database, Some(tools.path()));
-        let done = lifeboat_backup::backup(&source, &store, &options(state.path()), Arc::new(Silent)).await;
+        let done = lifeboat_backup::backup(source, &store, &options(state.path()), Arc::new(Silent)).await;
         assert!(proven_backups(&store).await.is_empty());
         done.expect_err("a backup of a cut dump")
     })
+}
+
+#[test]
+fn definitions_that_pg_restore_does_not_finish_are_no_backup() {
+    let database = several_tables("tools");
+    let (tools, state) = (tools(&database, "exec \"$real\" \"$@\""), TempDir::new().unwrap());
+    let source = Source { method: Some(MethodChoice::Parallel), ..source_with_tools(&database, Some(tools.path())) };
+    assert_eq!(failure_of(&source, &state).kind(), Kind::Tool, "it is not there");
+    let real = database.server.bin("pg_restore");
+    for end in ["| head -c 300", "; exit 3"] {
+        write_program(&tools.path().join("pg_restore"), &format!("#!/bin/sh\n{} \"$@\" {end}\n", real.display()));
+        let error = failure_of(&source, &state);
+        assert!([Kind::Integrity, Kind::Failure].contains(&error.kind()), "{end}: {error:?}");
+    }
 }
 
 #[test]
@@ -55,7 +78,7 @@ fn the_stand_in_itself_is_no_reason_to_fail() {
     let (tools, state) = (tools(&database, "exec \"$real\" \"$@\""), TempDir::new().unwrap());
     run(async {
         let store = in_memory(&Objects::new()).await;
-        let source = source_with_tools(&database, Some(tools.path()));
+        let source = streamed(&database, &tools);
         lifeboat_backup::backup(&source, &store, &options(state.path()), Arc::new(Silent)).await.unwrap();
         assert_eq!(list(&store).await.len(), 1);
         verify(&store, "shop/latest").await.unwrap();
@@ -72,7 +95,7 @@ fn what_the_tools_warn_of_is_kept_in_the_index_but_not_all_of_a_flood() {
         (tools(&database, &format!("{circular}\n{flood}\nexec \"$real\" \"$@\"")), TempDir::new().unwrap());
     run(async {
         let store = in_memory(&Objects::new()).await;
-        let source = source_with_tools(&database, Some(tools.path()));
+        let source = streamed(&database, &tools);
         let done = lifeboat_backup::backup(&source, &store, &options(state.path()), Arc::new(Silent)).await.unwrap();
         let shown = lifeboat_backup::show(
             &store,
@@ -129,7 +152,8 @@ fn a_dump_that_is_killed_is_no_backup() {
     let proxy = Proxy::before(Seaweed::shared());
     // With its parts held back, the dump is sure to be running still.
     proxy.on(When::operation("UploadPart"), Fault::Delay(std::time::Duration::from_secs(2)));
-    let running = backup_command(&database, &bucket, "x").envs(proxy.environment(Identity::Admin)).spawn();
+    let streamed = backup_command(&database, &bucket, "x").args(["--method", "stream"]);
+    let running = streamed.envs(proxy.environment(Identity::Admin)).spawn();
     while !proxy.operations().contains(&"UploadPart") {
         assert!(running.is_running(), "the backup ended before it uploaded anything");
         std::thread::sleep(std::time::Duration::from_millis(5));

@@ -88,10 +88,10 @@ fn no_store_is_a_mistake_in_the_configuration_and_says_how_to_name_one() {
 }
 
 #[test]
-fn a_method_of_a_later_release_is_refused_by_name() {
+fn a_method_that_nobody_knows_is_refused_by_name() {
     let arguments = ["backup", "--store", "file:///nowhere", "--name", "shop", "--database-url", "env:X"];
-    let outcome = Lifeboat::new().args(arguments).args(["--method", "parallel"]).run();
-    assert_refused(outcome, 78, &["--method", "parallel", "stream"]);
+    let outcome = Lifeboat::new().args(arguments).args(["--method", "turbo"]).run();
+    assert_refused(outcome, 78, &["--method", "turbo", "auto", "parallel", "stream"]);
 }
 
 #[test]
