@@ -22,6 +22,9 @@ pub struct BackupId(String);
 /// Names one run, which may back up several databases; the same form as a [`BackupId`].
 pub type RunId = BackupId;
 
+/// Names one drill; the same form as a [`BackupId`].
+pub type DrillId = BackupId;
+
 const ID_SHAPE: &[u8] = b"00000000T000000Z-xxxxxx";
 const NAME_BYTES_MAX: usize = 100;
 

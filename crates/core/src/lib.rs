@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod clock;
 pub mod codec;
 mod counted;
+pub mod drill;
 pub mod error;
 pub mod id;
 pub mod index;
@@ -20,7 +21,7 @@ pub mod store;
 
 pub use counted::counted;
 pub use error::{Error, Kind, Result, ResultExt};
-pub use id::{BackupId, Name, RunId};
+pub use id::{BackupId, DrillId, Name, RunId};
 pub use job::Job;
 
 /// The version of the archive format that this release writes.

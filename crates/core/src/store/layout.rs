@@ -2,13 +2,15 @@
 
 use jiff::Timestamp;
 
-use crate::id::{BackupId, Name, RunId};
+use crate::id::{BackupId, DrillId, Name, RunId};
 use crate::keys::KeyId;
 
 /// The folder of all backups.
 pub const BACKUPS: &str = "backups";
 /// The folder of all run records.
 pub const RUNS: &str = "runs";
+/// The folder of all drill records.
+pub const DRILLS: &str = "drills";
 /// The commit.
 pub const MANIFEST: &str = "manifest.json";
 /// Ranges, fingerprints, source.
@@ -133,13 +135,13 @@ impl Piece {
 /// The record that a run began.
 #[must_use]
 pub fn run_start(run: &RunId) -> String {
-    format!("{RUNS}/{}/{run}.start.json", month(run.start()))
+    format!("{RUNS}/{}/{run}{START}", month(run.start()))
 }
 
 /// The record of how a run ended.
 #[must_use]
 pub fn run_end(run: &RunId) -> String {
-    format!("{RUNS}/{}/{run}.end.json", month(run.start()))
+    format!("{RUNS}/{}/{run}{END}", month(run.start()))
 }
 
 /// An object in the folder of what a run had to seal.
@@ -159,13 +161,72 @@ pub fn parse_run_object(name: &str) -> Option<(RunId, &str)> {
 /// What went wrong in a run, as its errors tell it.
 pub const RUN_DETAILS: &str = "details.json";
 
+/// The folder of a database's drills, with its closing slash.
+#[must_use]
+pub fn drills_of(database: &Name) -> String {
+    format!("{DRILLS}/{database}/")
+}
+
+/// The record that a drill began.
+#[must_use]
+pub fn drill_start(database: &Name, drill: &DrillId) -> String {
+    format!("{DRILLS}/{database}/{drill}{START}")
+}
+
+/// The record of how a drill ended.
+#[must_use]
+pub fn drill_end(database: &Name, drill: &DrillId) -> String {
+    format!("{DRILLS}/{database}/{drill}{END}")
+}
+
+/// An object in a drill's folder.
+#[must_use]
+pub fn drill_object(database: &Name, drill: &DrillId, name: &str) -> String {
+    format!("{DRILLS}/{database}/{drill}/{name}")
+}
+
+/// A drill's report.
+pub const DRILL_REPORT: &str = "report.json";
+/// The signed statement of what a drill proved.
+pub const DRILL_EVIDENCE: &str = "evidence.json";
+
+/// What a name under [`DRILLS`] is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DrillName<'a> {
+    /// The record that it began.
+    Start,
+    /// The record of how it ended.
+    End,
+    /// An object in its folder.
+    Object(&'a str),
+}
+
+/// The database, the drill and what a name in the store is to it; `None` for names that are not ours.
+#[must_use]
+pub fn parse_drill(name: &str) -> Option<(Name, DrillId, DrillName<'_>)> {
+    let (database, rest) = name.strip_prefix(DRILLS)?.strip_prefix('/')?.split_once('/')?;
+    let database = database.parse().ok()?;
+    if let Some((drill, object)) = rest.split_once('/') {
+        return Some((database, drill.parse().ok()?, DrillName::Object(object)));
+    }
+    let record = |suffix, kind| Some((rest.strip_suffix(suffix)?.parse().ok()?, kind));
+    let (drill, kind) = record(START, DrillName::Start).or_else(|| record(END, DrillName::End))?;
+    Some((database, drill, kind))
+}
+
+const START: &str = ".start.json";
+const END: &str = ".end.json";
+
 fn month(time: Timestamp) -> String {
     time.strftime("%Y-%m").to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BackupPath, parse_run_object, run_object, run_start, wrap, wrapped_under};
+    use super::{
+        BackupPath, DrillName, drill_end, drill_object, drill_start, parse_drill, parse_run_object, run_object,
+        run_start, wrap, wrapped_under,
+    };
     use crate::keys::KeyId;
 
     #[test]
@@ -196,6 +257,23 @@ mod tests {
         assert_eq!(parse_run_object(&name), Some((run.clone(), "keys/2026-11.json")));
         for foreign in [run_start(&run), name.replace("2026-11/", "2026-12/"), name.replace("runs", "x")] {
             assert_eq!(parse_run_object(&foreign), None, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn drills_lie_by_database() {
+        let (shop, drill) = ("shop".parse().unwrap(), "20261121T021700Z-7f3a9c".parse().unwrap());
+        assert_eq!(drill_start(&shop, &drill), "drills/shop/20261121T021700Z-7f3a9c.start.json");
+        let read = |name: &str| parse_drill(name).map(|(database, id, _)| (database, id));
+        for name in [drill_start(&shop, &drill), drill_end(&shop, &drill), drill_object(&shop, &drill, "report.json")] {
+            assert_eq!(read(&name), Some((shop.clone(), drill.clone())), "{name}");
+        }
+        let object = drill_object(&shop, &drill, "keys/a.json");
+        assert_eq!(parse_drill(&object).unwrap().2, DrillName::Object("keys/a.json"));
+        for foreign in
+            ["drills/shop/x.end.json", "drills/Shop/20261121T021700Z-7f3a9c.end.json", "drills/x", "runs/a/b"]
+        {
+            assert_eq!(parse_drill(foreign), None, "{foreign}");
         }
     }
 }

@@ -1,0 +1,160 @@
+//! What a drill found out: the document that is stored, and every form it is printed in.
+//!
+//! Invariant: a report says what was proven and what was not, and why; every form of it says the same.
+
+use jiff::Timestamp;
+use lifeboat_core::drill::{Proven, Verdict};
+use lifeboat_core::{BackupId, DrillId, Name, RunId};
+use serde::{Deserialize, Serialize};
+
+use crate::check::CheckReport;
+
+/// The report of one drill, as `report.json` stores it (`docs/format.md`, section 8).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrillReport {
+    /// Version of the archive format.
+    pub format: u32,
+    /// What ran.
+    pub tool: String,
+    /// The drill.
+    pub drill: DrillId,
+    /// Groups the drills of one run.
+    pub run: RunId,
+    /// The database, as the store names it.
+    pub database: Name,
+    /// The machine it ran on.
+    pub host: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended, cleaned up.
+    pub finished: Timestamp,
+    /// What was found out.
+    pub verdict: Verdict,
+    /// Why it did not pass, a line each; empty when it passed.
+    pub reasons: Vec<String>,
+    /// What kind of error ended it, as [`lifeboat_core::Kind::name`] spells it.
+    pub error_kind: Option<String>,
+    /// The backup that was drilled; `None` when none was found.
+    pub backup: Option<DrilledBackup>,
+    /// Where it was restored.
+    pub scratch: Option<ScratchFacts>,
+    /// How long it took.
+    pub rto: Rto,
+    /// How much would have been lost; `None` without a backup.
+    pub rpo: Option<Rpo>,
+    /// Every check that ran, in its order.
+    pub checks: Vec<CheckReport>,
+    /// How much of the rows was compared with their fingerprints.
+    pub rows_proven: Proven,
+    /// What this drill proved, a sentence each.
+    pub proven: Vec<String>,
+    /// What it did not prove, and why.
+    pub not_proven: Vec<NotProven>,
+    /// Every table of the backup.
+    pub tables: Vec<TableReport>,
+    /// What the operator should know besides.
+    pub warnings: Vec<String>,
+}
+
+/// What was drilled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DrilledBackup {
+    /// The backup.
+    pub id: BackupId,
+    /// Its class.
+    pub class: Name,
+    /// SHA-256 of its `manifest.json`, as 64 hexadecimal digits.
+    pub manifest_sha256: String,
+    /// Dump method.
+    pub method: String,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// Version of the server it was taken from.
+    pub server_version: Option<String>,
+    /// When its snapshot was taken.
+    pub snapshot: Option<Timestamp>,
+    /// Bytes in the store.
+    pub stored_bytes: u64,
+    /// SQL bytes.
+    pub sql_bytes: u64,
+    /// What the database took at the source.
+    pub database_bytes: Option<u64>,
+    /// Rows.
+    pub rows: u64,
+}
+
+/// Where a backup was restored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScratchFacts {
+    /// `cluster`, `server` or `command`.
+    pub kind: String,
+    /// Version of the server.
+    pub server_version: String,
+    /// What else is worth knowing: durable settings, who ran it.
+    pub notes: Vec<String>,
+}
+
+/// How long it took until the database could be used, and what that was spent on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rto {
+    /// Seconds from the drill's begin until the database could be used; `None` when it never could.
+    pub seconds: Option<f64>,
+    /// What the configuration allows, in seconds.
+    pub target_seconds: Option<f64>,
+    /// Every phase in its order, those after the database could be used as well.
+    pub phases: Vec<Phase>,
+}
+
+impl Rto {
+    /// Whether it was as quick as the configuration asks; `None` where it asks for nothing, or it never came to that.
+    #[must_use]
+    pub fn met(&self) -> Option<bool> {
+        Some(self.seconds? <= self.target_seconds?)
+    }
+}
+
+/// A phase of a drill.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// `find`, `scratch`, `restore`, `checks`, `smoke` or `clean up`.
+    pub name: String,
+    /// Seconds.
+    pub seconds: f64,
+    /// Whether it counts towards the time until the database can be used.
+    pub counts: bool,
+}
+
+/// How much would have been lost, had the database been lost when the drill began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rpo {
+    /// Seconds from the snapshot to the drill's begin.
+    pub seconds: f64,
+    /// What the configuration allows, in seconds.
+    pub target_seconds: Option<f64>,
+}
+
+/// Something that a drill did not find out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotProven {
+    /// What.
+    pub what: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// One table of the backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TableReport {
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Rows in the backup.
+    pub rows: u64,
+    /// Bytes of its rows in the backup.
+    pub bytes: u64,
+    /// Bytes of its rows after compression.
+    pub gzip_bytes: u64,
+    /// Whether this drill compared all its rows with their fingerprint, and they agreed.
+    pub proven: bool,
+}
