@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use lifeboat_core::Kind;
+use lifeboat_core::drill::Verdict;
 
 /// How a run ended. New codes may be added; scripts treat an unknown code as failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub(crate) enum Exit {
     Success,
     /// An error of this kind ended it.
     Failed(Kind),
+    /// A drill ended with this verdict, which is not `passed`.
+    Drill(Verdict),
     /// Ended by SIGINT.
     Interrupted,
     /// Nobody reads the rest of what was to be written.
@@ -26,6 +29,7 @@ impl Exit {
         match self {
             Self::Success => 0,
             Self::Failed(kind) => kind.exit_code(),
+            Self::Drill(verdict) => verdict.exit_code(),
             Self::Interrupted => 130,
             // As by SIGPIPE, which `head` sends to whoever writes to it.
             Self::Unread => 141,
@@ -38,6 +42,8 @@ impl Exit {
             Self::Success => "success",
             Self::TERMINATED => "terminated",
             Self::Failed(kind) => kind.name(),
+            Self::Drill(Verdict::Inconclusive) => "drill_inconclusive",
+            Self::Drill(_) => "drill_failed",
             Self::Interrupted => "interrupted",
             Self::Unread => "unread",
         }
@@ -47,6 +53,8 @@ impl Exit {
         match self {
             Self::Success => "everything asked for was done",
             Self::Failed(kind) => meaning(kind),
+            Self::Drill(Verdict::Inconclusive) => "a drill could not find out whether the backup restores",
+            Self::Drill(_) => "a drill found that the backup does not restore as it should",
             Self::Interrupted => "ended by SIGINT (Ctrl-C)",
             Self::Unread => "the reader of `lifeboat cat` left before the script's end",
         }
@@ -72,6 +80,13 @@ fn meaning(kind: Kind) -> &'static str {
     }
 }
 
+/// One drill's verdict, or the worst of several.
+impl From<Verdict> for Exit {
+    fn from(verdict: Verdict) -> Self {
+        if verdict == Verdict::Passed { Self::Success } else { Self::Drill(verdict) }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
@@ -84,7 +99,7 @@ pub(crate) fn table() -> String {
     rows.collect::<String>() + "\nTreat a code that is not listed as a failure: new codes may be added.\n"
 }
 
-const ALL: [Exit; 16] = [
+const ALL: [Exit; 18] = [
     Exit::Success,
     Exit::Failed(Kind::Failure),
     Exit::Failed(Kind::Usage),
@@ -95,6 +110,8 @@ const ALL: [Exit; 16] = [
     Exit::Failed(Kind::Database),
     Exit::Failed(Kind::Tool),
     Exit::Failed(Kind::Integrity),
+    Exit::Drill(Verdict::Failed),
+    Exit::Drill(Verdict::Inconclusive),
     Exit::Failed(Kind::Policy),
     Exit::Failed(Kind::TryAgain),
     Exit::Failed(Kind::Config),

@@ -71,10 +71,12 @@ impl<'a, 'i> Section<'a, 'i> {
     /// The table under a key.
     pub(crate) fn table(&mut self, key: &'static str, problems: &mut Problems) -> Option<Section<'a, 'i>> {
         let value = self.value(key)?;
-        let section = section_of(format!("[{key}]"), value, self.text);
+        let title = self.title_of(key);
+        let section = section_of(format!("[{title}]"), value, self.text);
         if section.is_none() {
             let found = kind_of(value.get_ref());
-            problems.add(Place::File(value.span()), Misfit::new(format!("expected the table [{key}], found {found}")));
+            problems
+                .add(Place::File(value.span()), Misfit::new(format!("expected the table [{title}], found {found}")));
         }
         section
     }
@@ -82,14 +84,23 @@ impl<'a, 'i> Section<'a, 'i> {
     /// The tables of the array under a key.
     pub(crate) fn tables(&mut self, key: &'static str, problems: &mut Problems) -> Vec<Section<'a, 'i>> {
         let Some(value) = self.value(key) else { return Vec::new() };
+        let title = self.title_of(key);
         let tables = value.get_ref().as_array().and_then(|array| {
-            array.iter().map(|item| section_of(format!("[[{key}]]"), item, self.text)).collect::<Option<Vec<_>>>()
+            array.iter().map(|item| section_of(format!("[[{title}]]"), item, self.text)).collect::<Option<Vec<_>>>()
         });
         tables.unwrap_or_else(|| {
-            let misfit = Misfit::new(format!("expected [[{key}]] tables, found {}", kind_of(value.get_ref())));
-            problems.add(Place::File(value.span()), misfit.help(format!("write [[{key}]] with double brackets")));
+            let misfit = Misfit::new(format!("expected [[{title}]] tables, found {}", kind_of(value.get_ref())));
+            problems.add(Place::File(value.span()), misfit.help(format!("write [[{title}]] with double brackets")));
             Vec::new()
         })
+    }
+
+    /// The name of a table under this one, as it is written between brackets.
+    fn title_of(&self, key: &str) -> String {
+        match self.title.strip_prefix('[').and_then(|title| title.strip_suffix(']')) {
+            Some(outer) if !outer.starts_with('[') => format!("{outer}.{key}"),
+            _ => key.to_owned(),
+        }
     }
 
     /// Every key and value, for tables whose keys are the operator's own.

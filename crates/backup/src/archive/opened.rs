@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat_core::codec::STEP_BYTES;
+use lifeboat_core::codec::{STEP_BYTES, Sha256};
 use lifeboat_core::index::{Index, Range};
 use lifeboat_core::keys::{DataKey, KeyId, OpenKeys};
 use lifeboat_core::manifest::{Manifest, StoredManifest, StoredObject};
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::{self, BackupPath, INDEX};
+use lifeboat_core::store::layout::{self, BackupPath, INDEX, MANIFEST};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
@@ -25,6 +25,8 @@ pub struct Archive {
     pub path: BackupPath,
     /// Its manifest.
     pub manifest: Manifest,
+    /// The digest of `manifest.json` as it lies in the store: what names this backup to the byte.
+    pub manifest_sha256: Sha256,
     /// Its index.
     pub index: Index,
     /// What opens its objects; `None` when they are not sealed.
@@ -47,6 +49,26 @@ pub(super) struct Found {
 pub async fn find(store: &Store, keys: &OpenKeys, job: &Job, reference: &BackupRef) -> Result<Archive> {
     let found = locate(store, job, reference).await?;
     open(store, keys, job, found).await
+}
+
+/// Opens the newest backup of the same database that is older than `path` and whole; `None` when there is none.
+///
+/// # Errors
+/// Those of [`find`], but [`Kind::NotFound`].
+pub async fn find_before(store: &Store, keys: &OpenKeys, job: &Job, path: &BackupPath) -> Result<Option<Archive>> {
+    let store = &store.clone().at_first_contact();
+    let found = folders(store, job).await?;
+    let older = |other: &&BackupPath| other.database == path.database && other.id.start() < path.id.start();
+    let mut older: Vec<_> = found.keys().filter(older).filter(|path| found[*path].contains_key(MANIFEST)).collect();
+    older.sort_by(|a, b| b.id.cmp(&a.id));
+    for path in older {
+        match Found::read(store, job, path, &found[path]).await {
+            Ok(found) => return open(store, keys, job, found).await.map(Some),
+            Err(error) if error.kind() == Kind::Integrity => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }
 
 /// Opens what was found.
@@ -88,7 +110,8 @@ impl Found {
             false => None,
         };
         let Self { path, stored, .. } = self;
-        let mut archive = Archive { path, manifest: stored.manifest, index: Index::default(), key };
+        let manifest_sha256 = Sha256::of(stored.bytes());
+        let mut archive = Archive { path, manifest: stored.manifest, manifest_sha256, index: Index::default(), key };
         let index = archive
             .manifest
             .attachment(INDEX)

@@ -1,0 +1,176 @@
+//! `lifeboat drill run`: one drill, or one of every database with a scorecard.
+
+use std::sync::Arc;
+
+use lifeboat_backup::BackupRef;
+use lifeboat_backup::archive::databases;
+use lifeboat_core::drill::Verdict;
+use lifeboat_core::keys::{OpenKeys, SealKeys};
+use lifeboat_core::store::Store;
+use lifeboat_core::{Error, Kind, Name, Result, RunId};
+use lifeboat_drill::check::{Assert, CheckOptions, RowsOptions, Smoke};
+use lifeboat_drill::scratch::ScratchOptions;
+use lifeboat_drill::{DrillOptions, DrillReport, drill};
+use serde_json::json;
+
+use super::scratch;
+use crate::cli::DrillRunArgs;
+use crate::commands::{Context, reference};
+use crate::config::{Config, DrillConfig};
+use crate::exit::Exit;
+use crate::output::table::{Align, render};
+use crate::output::{Outcome, units};
+
+/// Drills what the arguments name.
+///
+/// # Errors
+/// [`Kind::Usage`] when they name nothing; [`Kind::Cancelled`]. Whatever else happens to a drill is its verdict.
+pub(super) async fn run(args: &DrillRunArgs, context: &Context) -> Result<Outcome> {
+    let config = context.config(args.flags(&context.global))?;
+    let store = config.store.open(&context.environment).await?;
+    let surroundings = Surroundings {
+        scratch: scratch::options(&config, &context.environment).await?,
+        seal: config.encryption.seal_keys(&context.environment).await?.map(Arc::new),
+        keys: config.encryption.open_keys(args.open.allowed(), &context.environment).await?,
+        run: RunId::generate(jiff::Timestamp::now())?,
+    };
+    let mut reports = Vec::new();
+    for reference in drilled(args, context, &config, &store).await? {
+        let options = options(&reference, &surroundings, &config, context);
+        reports.push(Box::pin(drill(&store, &reference, &options, context.monitor.clone())).await?);
+    }
+    Ok(outcome(&reports, context))
+}
+
+/// What the drills of one run have in common.
+struct Surroundings {
+    scratch: ScratchOptions,
+    seal: Option<Arc<SealKeys>>,
+    keys: OpenKeys,
+    run: RunId,
+}
+
+/// The backups that are to be drilled, each with its database.
+async fn drilled(args: &DrillRunArgs, context: &Context, config: &Config, store: &Store) -> Result<Vec<BackupRef>> {
+    if !args.all {
+        return Ok(vec![named(args.backup.as_deref().unwrap_or(LATEST), context, config)?]);
+    }
+    let mut names: Vec<Name> = config.databases.iter().map(|database| database.name.value.clone()).collect();
+    if names.is_empty() {
+        names = databases(store, &context.job()).await?.into_iter().collect();
+    }
+    if names.is_empty() {
+        return Err(Error::new(Kind::NotFound, "find a database to drill: none is configured, and the store has none"));
+    }
+    names.into_iter().map(|name| format!("{name}/{LATEST}").parse()).collect()
+}
+
+fn named(text: &str, context: &Context, config: &Config) -> Result<BackupRef> {
+    let reference = reference::reference(text, context.global.name.as_deref(), config)?;
+    let only = || (config.databases.len() == 1).then(|| config.databases[0].name.value.clone());
+    let database = reference.database.clone().or_else(only).ok_or_else(|| {
+        Error::new(Kind::Usage, format!("drill {text}: it names no database")).hint("write DATABASE/latest, or --all")
+    })?;
+    Ok(BackupRef { database: Some(database), ..reference })
+}
+
+fn options(reference: &BackupRef, surroundings: &Surroundings, config: &Config, context: &Context) -> DrillOptions {
+    let drill = &config.drill;
+    let jobs = drill.jobs.as_ref().map_or_else(cores, |jobs| jobs.value.get() as usize);
+    let of_this = |database: Option<&Name>| database.is_none() || database == reference.database.as_ref();
+    DrillOptions {
+        checks: CheckOptions {
+            jobs,
+            rows: RowsOptions {
+                budget: drill.budget.as_ref().map(|budget| budget.value),
+                within: drill.prove_within.as_ref().map(|drills| drills.value.get()),
+            },
+            rpo: drill.rpo.as_ref().map(|rpo| rpo.value),
+            asserts: asserts(drill, of_this),
+            ..CheckOptions::default()
+        },
+        smoke: smoke(drill, of_this),
+        jobs,
+        rto: drill.rto.as_ref().map(|rto| rto.value),
+        timeout: drill.timeout.as_ref().map(|timeout| timeout.value),
+        keys: surroundings.keys.clone(),
+        seal: surroundings.seal.clone(),
+        run: Some(surroundings.run.clone()),
+        cancel: context.cancel.clone(),
+        ..DrillOptions::new(surroundings.scratch.clone(), host())
+    }
+}
+
+fn asserts(drill: &DrillConfig, of_this: impl Fn(Option<&Name>) -> bool) -> Vec<Assert> {
+    let wanted = drill.asserts.iter().filter(|assert| of_this(assert.database.as_ref().map(|name| &name.value)));
+    let assert = |assert: &crate::config::AssertConfig| Assert {
+        name: assert.name.value.clone(),
+        sql: assert.sql.value.clone(),
+        expect: assert.expect.value.clone(),
+        timeout: assert.timeout.as_ref().map_or(ASSERT_TIMEOUT, |timeout| timeout.value),
+    };
+    wanted.map(assert).collect()
+}
+
+fn smoke(drill: &DrillConfig, of_this: impl Fn(Option<&Name>) -> bool) -> Option<Smoke> {
+    let smoke = drill.smoke.as_ref().filter(|smoke| of_this(smoke.database.as_ref().map(|name| &name.value)))?;
+    let timeout = smoke.timeout.as_ref().map_or(SMOKE_TIMEOUT, |timeout| timeout.value);
+    Some(Smoke { command: smoke.command.value.clone(), timeout })
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
+/// The machine's name, as people know it.
+fn host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "unknown".to_owned() } else { name }
+}
+
+/// The worst verdict is the run's.
+fn outcome(reports: &[DrillReport], context: &Context) -> Outcome {
+    let is = |verdict| reports.iter().any(|report: &DrillReport| report.verdict == verdict);
+    let verdict = [Verdict::Failed, Verdict::Inconclusive].into_iter().find(|verdict| is(*verdict));
+    let verdict = verdict.unwrap_or(Verdict::Passed);
+    let mut text: Vec<String> = reports.iter().map(|report| super::text(report, context)).collect();
+    if reports.len() > 1 {
+        text.push(scorecard(reports));
+    }
+    let json = match reports {
+        [only] => json!({"verdict": verdict, "drill": only}),
+        several => json!({"verdict": verdict, "drills": several}),
+    };
+    Outcome { text: text.join("\n"), json, exit: Exit::from(verdict) }
+}
+
+/// A line for each database.
+fn scorecard(reports: &[DrillReport]) -> String {
+    let head = [
+        ("DATABASE", Align::Left),
+        ("VERDICT", Align::Left),
+        ("BACKUP", Align::Left),
+        ("ROWS", Align::Right),
+        ("RTO", Align::Right),
+        ("RPO", Align::Right),
+        ("WHY", Align::Left),
+    ];
+    let dash = || "-".to_owned();
+    let seconds = |seconds: f64| units::duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    let row = |report: &DrillReport| {
+        vec![
+            report.database.to_string(),
+            report.verdict.name().to_owned(),
+            report.backup.as_ref().map_or_else(dash, |backup| backup.id.to_string()),
+            report.backup.as_ref().map_or_else(dash, |backup| units::count(backup.rows)),
+            report.rto.seconds.map_or_else(dash, seconds),
+            report.rpo.as_ref().map_or_else(dash, |rpo| seconds(rpo.seconds)),
+            report.reasons.first().cloned().unwrap_or_default(),
+        ]
+    };
+    render(&head, &reports.iter().map(row).collect::<Vec<_>>())
+}
+
+const LATEST: &str = "latest";
+const ASSERT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+const SMOKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10 * 60);

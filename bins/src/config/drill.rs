@@ -1,0 +1,191 @@
+//! `[drill]`: where backups are restored for a drill, how much is proven, and what the operator checks besides.
+
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lifeboat_core::Name;
+use lifeboat_drill::check::Expect;
+
+use super::database_url::DatabaseUrl;
+use super::origin::Sourced;
+use super::problems::{Place, Problems};
+use super::section::Section;
+use super::setting::{Misfit, Setting, quoted};
+
+/// How drills are run, as the file says it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DrillConfig {
+    /// What kind of scratch database.
+    pub(crate) scratch: Option<Sourced<ScratchKind>>,
+    /// The folder in which throwaway clusters are made.
+    pub(crate) dir: Option<Sourced<PathBuf>>,
+    /// The major version of throwaway clusters.
+    pub(crate) postgres: Option<Sourced<NonZeroU32>>,
+    /// The folder of the programs of throwaway clusters, where they are not the distribution's.
+    pub(crate) tools_dir: Option<Sourced<PathBuf>>,
+    /// The server on which scratch databases are made: being named here marks it as not production.
+    pub(crate) server: Option<Sourced<DatabaseUrl>>,
+    /// The command that gives a scratch database.
+    pub(crate) command: Option<Sourced<Vec<String>>>,
+    /// Sessions that restore and check at once.
+    pub(crate) jobs: Option<Sourced<NonZeroU32>>,
+    /// Until when the database has to be usable.
+    pub(crate) rto: Option<Sourced<Duration>>,
+    /// How much may be lost.
+    pub(crate) rpo: Option<Sourced<Duration>>,
+    /// How long a drill may take.
+    pub(crate) timeout: Option<Sourced<Duration>>,
+    /// How long rows may be compared.
+    pub(crate) budget: Option<Sourced<Duration>>,
+    /// Within how many drills every table is to be proven.
+    pub(crate) prove_within: Option<Sourced<NonZeroU32>>,
+    /// What the operator's SQL says about the restored data.
+    pub(crate) asserts: Vec<AssertConfig>,
+    /// What the operator's program says.
+    pub(crate) smoke: Option<SmokeConfig>,
+}
+
+/// What kind of scratch database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ScratchKind {
+    /// A throwaway cluster.
+    #[default]
+    Cluster,
+    /// A database on a server that is not production.
+    Server,
+    /// What a command gives.
+    Command,
+}
+
+/// `[[drill.assert]]`.
+#[derive(Clone, Debug)]
+pub(crate) struct AssertConfig {
+    /// Its name in reports.
+    pub(crate) name: Sourced<String>,
+    /// The database it is about; every one without it.
+    pub(crate) database: Option<Sourced<Name>>,
+    /// A query of one row and one column.
+    pub(crate) sql: Sourced<String>,
+    /// What it has to give.
+    pub(crate) expect: Sourced<Expect>,
+    /// How long it may take.
+    pub(crate) timeout: Option<Sourced<Duration>>,
+}
+
+/// `[drill.smoke]`.
+#[derive(Clone, Debug)]
+pub(crate) struct SmokeConfig {
+    /// The program and its arguments.
+    pub(crate) command: Sourced<Vec<String>>,
+    /// The database it is about; every one without it.
+    pub(crate) database: Option<Sourced<Name>>,
+    /// How long it may take.
+    pub(crate) timeout: Option<Sourced<Duration>>,
+}
+
+impl DrillConfig {
+    /// Reads `[drill]`.
+    pub(crate) fn read(root: &mut Section<'_, '_>, problems: &mut Problems) -> Self {
+        let Some(mut section) = root.table("drill", problems) else { return Self::default() };
+        let asserts = section.tables("assert", problems);
+        let smoke = section.table("smoke", problems);
+        let found = Self {
+            scratch: section.read("scratch", problems),
+            dir: section.read("dir", problems),
+            postgres: section.read("postgres", problems),
+            tools_dir: section.read("tools_dir", problems),
+            server: section.read("server", problems),
+            command: section.read("command", problems),
+            jobs: section.read("jobs", problems),
+            rto: section.read("rto", problems),
+            rpo: section.read("rpo", problems),
+            timeout: section.read("timeout", problems),
+            budget: section.read("budget", problems),
+            prove_within: section.read("prove_within", problems),
+            asserts: asserts.into_iter().filter_map(|assert| AssertConfig::read(assert, problems)).collect(),
+            smoke: smoke.and_then(|smoke| SmokeConfig::read(smoke, problems)),
+        };
+        found.judge(&section, problems);
+        section.finish(problems);
+        found
+    }
+
+    /// Each kind of scratch database needs what it is made of, and two asserts of one name could not be told apart.
+    fn judge(&self, section: &Section<'_, '_>, problems: &mut Problems) {
+        let kind = self.scratch.as_ref().map(|kind| kind.value).unwrap_or_default();
+        let mut lacks = |key: &str, help: &str| {
+            let misfit = Misfit::new(format!("scratch = {} needs `{key}`", kind.show())).help(help);
+            problems.add(section.place(), misfit);
+        };
+        match kind {
+            ScratchKind::Server if self.server.is_none() => lacks("server", "add server = \"env:DRILL_SERVER_URL\""),
+            ScratchKind::Command if self.command.is_none() => lacks("command", "add command = [\"…\"]"),
+            _ => {}
+        }
+        for (at, assert) in self.asserts.iter().enumerate() {
+            let twin = |other: &AssertConfig| other.name.value == assert.name.value && other.database == assert.database;
+            if self.asserts[..at].iter().any(twin) {
+                let place = Place::of(&assert.name.origin);
+                problems.add(place, Misfit::new(format!("two asserts are called {:?}", assert.name.value)));
+            }
+        }
+    }
+}
+
+impl AssertConfig {
+    fn read(mut section: Section<'_, '_>, problems: &mut Problems) -> Option<Self> {
+        let (name, sql) = (section.require("name", problems), section.require("sql", problems));
+        let expect = section.require("expect", problems);
+        let (database, timeout) = (section.read("database", problems), section.read("timeout", problems));
+        section.finish(problems);
+        Some(Self { name: name?, database, sql: sql?, expect: expect?, timeout })
+    }
+}
+
+impl SmokeConfig {
+    fn read(mut section: Section<'_, '_>, problems: &mut Problems) -> Option<Self> {
+        let command = section.require("command", problems);
+        let (database, timeout) = (section.read("database", problems), section.read("timeout", problems));
+        section.finish(problems);
+        Some(Self { command: command?, database, timeout })
+    }
+}
+
+impl Setting for ScratchKind {
+    const EXPECTED: &'static str = "a kind of scratch database";
+
+    fn from_text(text: &str) -> Result<Self, Misfit> {
+        let known = [Self::Cluster, Self::Server, Self::Command];
+        known.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            Misfit::new(format!("{text:?} is no kind of scratch database"))
+                .help("write \"cluster\", \"server\" or \"command\"")
+        })
+    }
+
+    fn show(&self) -> String {
+        quoted(self.name())
+    }
+}
+
+impl ScratchKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Cluster => "cluster",
+            Self::Server => "server",
+            Self::Command => "command",
+        }
+    }
+}
+
+impl Setting for Expect {
+    const EXPECTED: &'static str = "an expectation such as \"> 100\", \"= 'active'\", \"true\" or \"fresh 26h\"";
+
+    fn from_text(text: &str) -> Result<Self, Misfit> {
+        text.parse().map_err(|error: lifeboat_core::Error| Misfit::from(&error))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string())
+    }
+}

@@ -1,0 +1,180 @@
+//! `lifeboat drill run`: what it says, what it leaves, and what it ends with.
+
+use std::time::{Duration, Instant};
+
+use lifeboat_tests::{Depot, Fault, Identity, Major, Proxy, Seaweed, Way, When, every_way};
+use rustix::process::Signal;
+
+use crate::world::{World, not_passed, report};
+
+every_way!(an_untouched_backup_passes_on_15, an_untouched_backup_passes_on_18);
+
+fn an_untouched_backup_passes_on_15(way: Way) {
+    passes(Major::V15, way);
+}
+
+fn an_untouched_backup_passes_on_18(way: Way) {
+    passes(Major::V18, way);
+}
+
+fn passes(major: Major, way: Way) {
+    let world = World::new(major, way);
+    let backup = world.depot.backup(&world.shop());
+    let report = world.drilled(DEMANDS, 0);
+    assert_eq!((report["verdict"].as_str(), not_passed(&report)), (Some("passed"), vec![]), "{report:#}");
+    assert_eq!(report["backup"]["id"], backup.id.as_str());
+    assert_eq!((&report["rows_proven"], report["backup"]["rows"].as_u64()), (&"all".into(), Some(4500)));
+    let names: Vec<_> = report["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    for name in ["rows", "catalog", "sequences", "validity", "freshness", "assert all orders are there", "smoke", "rto"] {
+        assert!(names.contains(&name), "{name} is not in {names:?}");
+    }
+    let phases: Vec<_> = report["rto"]["phases"].as_array().unwrap().iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+    assert_eq!(phases, ["find", "scratch", "restore", "checks", "smoke", "clean up"]);
+    assert_eq!(world.left(), Vec::<String>::new());
+
+    let listed = world.drill("list", "").arg("--json").run().expect(0).result();
+    assert_eq!(listed["drills"][0]["end"]["verdict"], "passed", "{listed}");
+    let stored = world.drill("show", "").args(["shop/latest", "--json"]).run().expect(0).result();
+    assert_eq!(stored["drill"]["drill"], report["drill"], "{stored}");
+}
+
+/// Every demand that a drill may have.
+const DEMANDS: &str = r#"
+rto = "1h"
+rpo = "1h"
+[[drill.assert]]
+name = "all orders are there"
+sql = "SELECT count(*) FROM orders"
+expect = "= 4000"
+[[drill.assert]]
+name = "customers were seen"
+sql = "SELECT max(seen) FROM customers"
+expect = "fresh 1h"
+[drill.smoke]
+command = ["sh", "-c", "test -n \"$DATABASE_URL\""]
+"#;
+
+#[test]
+fn one_altered_byte_fails_and_is_named() {
+    let world = World::new(Major::V15, STREAM);
+    let backup = world.depot.backup(&world.shop());
+    let dump = world.depot.path(&backup.object("dump-0000.sql.gz"));
+    let mut bytes = std::fs::read(&dump).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(&dump, bytes).unwrap();
+    let report = world.drilled("", 31);
+    let reason = report["reasons"][0].as_str().unwrap();
+    assert!(reason.contains("dump-0000.sql.gz"), "{reason}");
+    assert_eq!(report["error_kind"], "integrity");
+    assert_eq!(world.left(), Vec::<String>::new());
+}
+
+#[test]
+fn no_backup_is_a_failed_drill_with_a_record() {
+    let world = World::new(Major::V15, STREAM);
+    world.depot.backup(&world.shop());
+    let outcome = world.drill("run", "").args(["orders/latest", "--json"]).run().expect(31);
+    assert_eq!(report(&outcome)["error_kind"], "not_found");
+    let listed = world.drill("list", "").args(["orders", "--json"]).run().expect(0).result();
+    assert_eq!(listed["drills"][0]["end"]["verdict"], "failed", "{listed}");
+}
+
+#[test]
+fn a_backup_that_no_key_at_hand_opens_is_inconclusive() {
+    let world = World::new(Major::V15, Way { method: "stream", sealed: true });
+    world.depot.backup(&world.shop());
+    let keyring = lifeboat_tests::keyring::written(world.folder.path(), &[lifeboat_tests::keyring::DECEMBER]);
+    let drill = world.drill("run", "").args(["shop/latest", "--json"]).env("LIFEBOAT_KEYRING", keyring);
+    let report = report(&drill.run().expect(32));
+    assert_eq!(report["error_kind"], "wrong_key", "{report:#}");
+}
+
+#[test]
+fn a_backup_of_a_newer_server_than_is_installed_is_inconclusive() {
+    let world = World::new(Major::V18, STREAM);
+    world.depot.backup(&world.shop());
+    let drill = world.drill("run", "tools_dir = \"/usr/lib/postgresql/15/bin\"").args(["shop/latest", "--json"]);
+    let report = report(&drill.run().expect(32));
+    let reason = report["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("environment: ") && reason.contains("18"), "{reason}");
+}
+
+#[test]
+fn every_database_gets_a_line_and_the_worst_verdict_is_the_runs() {
+    let world = World::new(Major::V15, STREAM);
+    world.depot.backup(&world.shop());
+    let lines = "[[database]]\nname = \"shop\"\n[[database]]\nname = \"orders\"";
+    let outcome = world.drill("run", lines).arg("--all").run().expect(31);
+    for line in ["shop      passed", "orders    failed"] {
+        assert!(outcome.stdout.contains(line), "{}", outcome.stdout);
+    }
+}
+
+#[test]
+fn what_the_operators_program_and_assertions_say_no_to_fails() {
+    let world = World::new(Major::V15, STREAM);
+    world.depot.backup(&world.shop());
+    let lines = r#"
+        [[drill.assert]]
+        name = "no orders"
+        sql = "SELECT count(*) FROM orders"
+        expect = "= 0"
+        [[drill.assert]]
+        name = "nonsense"
+        sql = "SELECT nothing FROM nowhere"
+        expect = "true"
+        [drill.smoke]
+        command = ["sh", "-c", "echo out of order >&2; exit 3"]"#;
+    let report = world.drilled(lines, 31);
+    assert_eq!(not_passed(&report), ["assert no orders", "assert nonsense", "smoke"], "{report:#}");
+    let reasons = report["reasons"].to_string();
+    assert!(reasons.contains("4000"), "{reasons}");
+    let smoke = report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "smoke").unwrap();
+    assert!(smoke["findings"].to_string().contains("out of order"), "{smoke}");
+}
+
+#[test]
+fn a_drill_that_takes_too_long_is_inconclusive_and_leaves_nothing() {
+    let world = World::new(Major::V15, STREAM);
+    world.depot.backup(&world.shop());
+    let lines = "timeout = \"4s\"\n[drill.smoke]\ncommand = [\"sleep\", \"60\"]";
+    let began = Instant::now();
+    let report = world.drilled(lines, 32);
+    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    assert!(report["reasons"][0].as_str().unwrap().contains("within 4 s"), "{report:#}");
+    assert_eq!(world.left(), Vec::<String>::new());
+}
+
+#[test]
+fn a_drill_that_is_told_to_end_records_it_and_leaves_nothing() {
+    let world = World::new(Major::V15, STREAM);
+    world.depot.backup(&world.shop());
+    let mark = world.folder.path().join("smoking");
+    std::fs::write(&mark, "").unwrap();
+    std::fs::set_permissions(&mark, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let lines = format!("[drill.smoke]\ncommand = [\"sh\", \"-c\", \"echo yes > {}; sleep 60\"]", mark.display());
+    let running = world.drill("run", &lines).args(["shop/latest", "--json"]).spawn();
+    while std::fs::read_to_string(&mark).unwrap().is_empty() && running.is_running() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    running.signal(Signal::TERM);
+    running.wait().expect(143);
+    assert_eq!(world.left(), Vec::<String>::new());
+    let listed = world.drill("list", "").arg("--json").run().expect(0).result();
+    assert_eq!(listed["drills"][0]["end"]["verdict"], "inconclusive", "{listed}");
+}
+
+#[test]
+fn a_store_that_goes_away_in_the_middle_is_inconclusive() {
+    let world = World::of(Depot::s3().by(STREAM), Major::V15);
+    world.depot.backup(&world.shop());
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::call(|call| call.key().contains("dump-0000")), Fault::ACCESS_DENIED);
+    let drill = world.drill("run", "").args(["shop/latest", "--json"]).envs(proxy.environment(Identity::Admin));
+    let report = report(&drill.run().expect(32));
+    assert!(report["reasons"][0].as_str().unwrap().starts_with("environment: "), "{report:#}");
+    assert_eq!(world.left(), Vec::<String>::new());
+}
+
+const STREAM: Way = Way { method: "stream", sealed: false };
