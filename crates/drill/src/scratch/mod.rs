@@ -3,3 +3,194 @@
 //!
 //! Invariants: everything that is made bears a lease first; what a live drill holds is never removed; what a dead one left
 //! is removed by whoever comes next.
+
+mod account;
+mod cluster;
+mod command;
+mod disarm;
+mod guards;
+pub mod installation;
+mod lease;
+mod machine;
+mod names;
+mod needs;
+mod processes;
+mod server;
+mod shared_memory;
+mod spawner;
+
+use std::path::Path;
+
+pub use cluster::{Cluster, ClusterOptions};
+pub use command::CommandOptions;
+pub use disarm::{Disarmed, disarm};
+use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_core::{DrillId, Error, Job, Kind, Result, ResultExt};
+pub use needs::Needs;
+use serde::Serialize;
+pub use server::ServerOptions;
+use tokio_util::sync::CancellationToken;
+
+use crate::report::ScratchFacts;
+
+/// Where a drill restores.
+#[derive(Clone, Debug)]
+pub enum ScratchOptions {
+    /// Into a throwaway cluster of this machine.
+    Cluster(ClusterOptions),
+    /// Into a database of its own on a server that is not production.
+    Server(Box<ServerOptions>),
+    /// Into what a command gives.
+    Command(CommandOptions),
+}
+
+/// A place to restore into, ours until it is closed. Close it: dropping a cluster or a command ends it as well, but a
+/// database on a server is then left to the next drill.
+#[derive(Debug)]
+pub struct Scratch {
+    place: Place,
+    target: ConnectionSettings,
+    facts: ScratchFacts,
+}
+
+#[derive(Debug)]
+enum Place {
+    Cluster(Cluster),
+    Server(server::Scratch),
+    Command(command::Scratch),
+}
+
+/// What [`gc`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Collected {
+    /// What dead drills had left, and is gone.
+    pub removed: Vec<String>,
+    /// Drills that live; nothing of theirs was touched.
+    pub alive: Vec<DrillId>,
+    /// What could not be removed, and why.
+    pub left: Vec<String>,
+}
+
+impl Scratch {
+    /// Removes what dead drills left, and makes a place for `drill` that fits `needs`.
+    ///
+    /// # Errors
+    /// None of them says anything about the backup. [`Kind::Tool`] when no server of its version or a later one is
+    /// installed; [`Kind::Policy`] when the place is production, or not empty; [`Kind::Failure`] when the disk is too small;
+    /// [`Kind::Database`] when the server cannot be used; [`Kind::Config`]; [`Kind::Cancelled`].
+    pub async fn open(options: &ScratchOptions, needs: &Needs, drill: &DrillId, job: &Job) -> Result<Self> {
+        tidy(options, job).await?;
+        job.run(Box::pin(Self::make(options, needs, drill, job))).await
+    }
+
+    async fn make(options: &ScratchOptions, needs: &Needs, drill: &DrillId, job: &Job) -> Result<Self> {
+        Ok(match options {
+            ScratchOptions::Cluster(options) => {
+                let cluster = Cluster::start(options, needs, drill, job).await?;
+                let target = cluster.settings().with_dbname(&needs.own_name(drill));
+                Self { facts: cluster.facts(needs), target, place: Place::Cluster(cluster) }
+            }
+            ScratchOptions::Server(options) => {
+                let (place, facts) = server::Scratch::open(options, needs, drill, job).await?;
+                Self { target: place.target().clone(), facts, place: Place::Server(place) }
+            }
+            ScratchOptions::Command(options) => {
+                let (place, facts) = command::Scratch::open(options, needs, drill, job).await?;
+                Self { target: place.target().clone(), facts, place: Place::Command(place) }
+            }
+        })
+    }
+
+    /// The database to restore into.
+    #[must_use]
+    pub fn target(&self) -> &ConnectionSettings {
+        &self.target
+    }
+
+    /// Whether the restore creates that database; where not, it is there and empty.
+    #[must_use]
+    pub fn creates(&self) -> bool {
+        !matches!(self.place, Place::Command(_))
+    }
+
+    /// Whether the whole server is the drill's: roles may be created in it.
+    #[must_use]
+    pub fn owns_server(&self) -> bool {
+        matches!(self.place, Place::Cluster(_))
+    }
+
+    /// What a report says of it.
+    #[must_use]
+    pub fn facts(&self) -> ScratchFacts {
+        self.facts.clone()
+    }
+
+    /// Removes it, also when the job is cancelled.
+    ///
+    /// # Errors
+    /// With what stays and why; the next drill, and [`gc`], try again.
+    pub async fn close(self, job: &Job) -> Result<()> {
+        let job = Job::new(job.monitor.clone(), CancellationToken::new());
+        job.step("remove the scratch database");
+        match self.place {
+            Place::Cluster(cluster) => cluster.close().await,
+            Place::Server(server) => server.close(&job).await,
+            Place::Command(command) => command.close().await,
+        }
+    }
+}
+
+/// Removes what drills have left that did not end: processes, folders, databases. What belongs to a live drill is left
+/// alone; so is whatever is not a drill's.
+///
+/// # Errors
+/// When the place cannot be looked at; what cannot be removed is in the answer.
+pub async fn gc(options: &ScratchOptions, job: &Job) -> Result<Collected> {
+    match options {
+        ScratchOptions::Cluster(options) => collect_folders(&options.dir).await,
+        ScratchOptions::Command(options) => collect_folders(&options.dir).await,
+        ScratchOptions::Server(options) => job.run(Box::pin(server::collect(options, job))).await,
+    }
+}
+
+/// An earlier drill's leftovers are no reason not to begin.
+async fn tidy(options: &ScratchOptions, job: &Job) -> Result<()> {
+    match gc(options, job).await {
+        Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+        Err(error) => job.warn(&format!("could not look for what earlier drills left: {}", error.chain())),
+        Ok(found) => {
+            for removed in found.removed {
+                job.warn(&format!("an earlier drill did not end: removed {removed}"));
+            }
+            for left in found.left {
+                job.warn(&format!("could not remove what an earlier drill left: {left}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn collect_folders(dir: &Path) -> Result<Collected> {
+    let dir = dir.to_owned();
+    let collected = tokio::task::spawn_blocking(move || collect_below(&dir)).await;
+    collected.kind_of(Kind::Failure, || "look for what earlier drills left".into())?
+}
+
+fn collect_below(dir: &Path) -> Result<Collected> {
+    let found = lease::find(dir)?;
+    let unclear = found.unclear.into_iter().map(|(folder, why)| format!("{}: {why}", folder.display()));
+    let mut collected = Collected { alive: found.alive, left: unclear.collect(), ..Collected::default() };
+    for lease in found.abandoned {
+        let folder = lease.folder().display().to_string();
+        match lease.remove() {
+            Ok(()) => collected.removed.push(folder),
+            Err(error) => collected.left.push(error.chain()),
+        }
+    }
+    Ok(collected)
+}
+
+/// The error of a place that a drill must not touch.
+fn refused(target: &str, why: &str) -> Error {
+    Error::new(Kind::Policy, format!("drill in {target}: {why}"))
+}

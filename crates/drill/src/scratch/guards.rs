@@ -1,0 +1,140 @@
+//! What keeps a drill away from production: asked of every server that we did not start ourselves, before anything is
+//! written.
+
+use lifeboat_backup::postgres::{DirectSession, Session, quote_literal, rows};
+use lifeboat_core::{Error, Kind, Result, counted};
+use serde::Deserialize;
+
+use super::needs::Needs;
+use super::refused;
+
+/// What a server says of itself.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub(super) struct Standing {
+    pub(super) version: String,
+    recovering: bool,
+    /// Servers and programs that follow it.
+    followers: u64,
+    /// Whether it has a database of the source's name.
+    has_source: bool,
+    /// `None` where the role may not read it.
+    identifier: Option<String>,
+}
+
+/// Refuses a server that is, or looks like, production. What could not be compared is in the answer.
+///
+/// # Errors
+/// [`Kind::Policy`] with the reason.
+pub(super) async fn refuse_production(session: &mut DirectSession, needs: &Needs) -> Result<(Standing, Vec<String>)> {
+    let standing = read(session, needs).await?;
+    let notes = judge(&standing, needs, session.via())?;
+    Ok((standing, notes))
+}
+
+/// Refuses a database in which anything lies already.
+///
+/// # Errors
+/// [`Kind::Policy`].
+pub(super) async fn refuse_not_empty(session: &mut DirectSession) -> Result<()> {
+    let relations = session.text(USER_RELATIONS).await?.and_then(|count| count.parse().ok()).unwrap_or(0);
+    if relations == 0 {
+        return Ok(());
+    }
+    let why = format!("it is not empty: it has {}", counted(relations, "relation"));
+    Err(refused(session.via(), &why).hint("let the command make a database of its own each time"))
+}
+
+fn judge(standing: &Standing, needs: &Needs, target: &str) -> Result<Vec<String>> {
+    if standing.recovering {
+        return Err(refused(target, "it is a standby of another server").hint(NAME_ANOTHER));
+    }
+    if standing.followers > 0 {
+        let why = format!("{} it, as only production is followed", follow(standing.followers));
+        return Err(refused(target, &why).hint(NAME_ANOTHER));
+    }
+    let source = needs.source.as_ref();
+    match (&standing.identifier, source.and_then(|source| source.system_identifier.as_ref())) {
+        (Some(here), Some(there)) if here == there => {
+            Err(refused(target, "it is the server that the backup was taken of").hint(NAME_ANOTHER))
+        }
+        (Some(_), Some(_)) => Ok(Vec::new()),
+        // Who it is cannot be told: a database of the same name is reason enough to stay away.
+        _ if standing.has_source => {
+            let why = "it has a database of the source's name, and whether it is the source cannot be told";
+            Err(refused(target, why).hint("let the role read pg_control_system(), here and at the source"))
+        }
+        _ => Ok(vec!["that this server is not the source was told by names only".to_owned()]),
+    }
+}
+
+fn follow(followers: u64) -> String {
+    if followers == 1 { "1 other follows".to_owned() } else { format!("{followers} others follow") }
+}
+
+async fn read(session: &mut DirectSession, needs: &Needs) -> Result<Standing> {
+    // An error would say it as well, and end the transaction of whoever asks within one.
+    let may =
+        session.text("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')").await?;
+    let identifier =
+        if may.as_deref() == Some("t") { "(SELECT system_identifier::text FROM pg_control_system())" } else { "NULL" };
+    let source = needs.source.as_ref().map_or("", |source| source.database.as_str());
+    let query = STANDING.replace("%IDENTIFIER%", identifier).replace("%SOURCE%", &quote_literal(source));
+    let found = rows(session, &query).await?.pop();
+    found.ok_or_else(|| Error::new(Kind::Database, "read what the scratch server is"))
+}
+
+const STANDING: &str = "
+SELECT current_setting('server_version') AS version,
+       pg_is_in_recovery() AS recovering,
+       (SELECT count(*) FROM pg_stat_replication) AS followers,
+       EXISTS (SELECT FROM pg_database WHERE datname = %SOURCE%) AS has_source,
+       %IDENTIFIER%::text AS identifier";
+const USER_RELATIONS: &str = "
+SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+ WHERE c.oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+   AND nspname <> 'information_schema' AND nspname !~ '^pg_'
+   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+const NAME_ANOTHER: &str = "name a server that is not production, or drill in a throwaway cluster";
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_core::Kind;
+
+    use super::{Standing, judge};
+    use crate::scratch::Needs;
+    use crate::scratch::cluster::tests::source;
+
+    fn needs(identifier: Option<&str>) -> Needs {
+        let mut source = source("libc", None);
+        source.system_identifier = identifier.map(str::to_owned);
+        Needs { source: Some(source), database_bytes: 0 }
+    }
+
+    fn refusal(standing: &Standing, identifier: Option<&str>) -> Option<String> {
+        let error = judge(standing, &needs(identifier), "u@db:5432/postgres").err()?;
+        assert_eq!(error.kind(), Kind::Policy);
+        Some(error.to_string())
+    }
+
+    #[test]
+    fn the_source_a_standby_and_a_server_that_is_followed_are_production() {
+        let known = Standing { identifier: Some("1".into()), ..Standing::default() };
+        assert_eq!(refusal(&known, Some("2")), None);
+        assert!(refusal(&known, Some("1")).unwrap().contains("the server that the backup was taken of"));
+        assert!(refusal(&Standing { recovering: true, ..known.clone() }, Some("2")).unwrap().contains("standby"));
+        assert!(refusal(&Standing { followers: 2, ..known }, Some("2")).unwrap().contains("2 others follow it"));
+    }
+
+    #[test]
+    fn where_servers_cannot_be_told_apart_the_name_decides() {
+        let unknown = Standing::default();
+        let namesake = Standing { has_source: true, ..Standing::default() };
+        for (identifier, standing) in [(Some("1"), &unknown), (None, &unknown)] {
+            assert_eq!(judge(standing, &needs(identifier), "x").unwrap().len(), 1);
+        }
+        assert!(refusal(&namesake, Some("1")).unwrap().contains("source's name"));
+        let told_apart = Standing { identifier: Some("2".into()), ..namesake };
+        assert_eq!(refusal(&told_apart, Some("1")), None);
+        assert!(refusal(&told_apart, None).is_some());
+    }
+}

@@ -1,0 +1,267 @@
+//! A database of the drill's own on a server that the configuration marks as not being production.
+//!
+//! The lease is the name, which carries the drill's id, and an advisory lock under that id, held by a session with the
+//! maintenance database from before the database is there until it is gone: the server gives it back however we end. A
+//! comment would not do: a restore gives the database the comment of the source.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lifeboat_backup::postgres::{
+    ConnectOptions, ConnectionSettings, DirectSession, Retry, Session, connect, quote_ident, quote_literal, rows,
+    sqlstate_of,
+};
+use lifeboat_core::{DrillId, Error, Job, Kind, Result};
+use serde::Deserialize;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::disarm::drop_subscriptions;
+use super::guards::refuse_production;
+use super::needs::Needs;
+use super::{Collected, names};
+use crate::report::ScratchFacts;
+
+/// A server on which drills may make databases.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// How to connect; the database that it names plays no part.
+    pub settings: ConnectionSettings,
+    /// When a failed connection is tried again.
+    pub retry: Retry,
+}
+
+/// The place for a database: the restore makes it.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    options: ServerOptions,
+    target: ConnectionSettings,
+    drill: DrillId,
+    lock: Lock,
+}
+
+/// The advisory lock of a live drill.
+#[derive(Debug)]
+struct Lock {
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+impl Scratch {
+    /// Refuses production, and takes the lock.
+    pub(super) async fn open(
+        options: &ServerOptions,
+        needs: &Needs,
+        drill: &DrillId,
+        job: &Job,
+    ) -> Result<(Self, ScratchFacts)> {
+        let target = options.settings.with_dbname(&names::database(drill));
+        job.step(&format!("look at {}", target.display()));
+        let mut session = maintenance(options, job).await?;
+        let (standing, mut notes) = refuse_production(&mut session, needs).await?;
+        refuse_older(&session, needs)?;
+        if !try_lock(&mut session, drill).await? {
+            return Err(Error::new(Kind::Locked, format!("make {}: another drill holds it", target.dbname)));
+        }
+        let lock = Lock::hold(session, options.clone(), drill.clone());
+        notes.push("the disk of the server was not looked at".to_owned());
+        let facts = ScratchFacts { kind: "server".to_owned(), server_version: standing.version, notes };
+        Ok((Self { options: options.clone(), target, drill: drill.clone(), lock }, facts))
+    }
+
+    /// The database that the restore is to make.
+    pub(super) fn target(&self) -> &ConnectionSettings {
+        &self.target
+    }
+
+    /// Drops the database and lets the lock go.
+    pub(super) async fn close(self, job: &Job) -> Result<()> {
+        let mut session = maintenance(&self.options, job).await?;
+        let dropped = drop_all(&mut session, &self.options, &self.drill, job).await;
+        session.close().await;
+        self.lock.release().await;
+        let (_, left) = dropped?;
+        if left.is_empty() { Ok(()) } else { Err(Error::new(Kind::Database, left.join("; "))) }
+    }
+}
+
+impl Lock {
+    /// Keeps the session, and with it the lock, from here on in a task of its own.
+    fn hold(session: DirectSession, options: ServerOptions, drill: DrillId) -> Self {
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(keep(session, options, drill, stop.clone()));
+        Self { stop, task }
+    }
+
+    async fn release(mut self) {
+        self.stop.cancel();
+        // Aborted by the drop where the server does not answer.
+        let _ = tokio::time::timeout(RELEASE_WITHIN, &mut self.task).await;
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A session that does nothing is what firewalls forget: it speaks now and then, and is replaced when it was lost.
+async fn keep(session: DirectSession, options: ServerOptions, drill: DrillId, stop: CancellationToken) {
+    let mut held = Some(session);
+    let job = Job::new(std::sync::Arc::new(lifeboat_core::monitor::Silent), stop.clone());
+    while stop.run_until_cancelled(tokio::time::sleep(SPEAK_EVERY)).await.is_some() {
+        let is_held = match &mut held {
+            Some(session) => session.text("SELECT 1").await.is_ok(),
+            None => false,
+        };
+        if !is_held {
+            tracing::warn!(%drill, "the session that held the drill's lock was lost");
+            held = take_again(&options, &drill, &job).await;
+        }
+    }
+    if let Some(session) = held {
+        session.close().await;
+    }
+}
+
+async fn take_again(options: &ServerOptions, drill: &DrillId, job: &Job) -> Option<DirectSession> {
+    let mut session = maintenance(options, job).await.ok()?;
+    try_lock(&mut session, drill).await.ok()?.then_some(session)
+}
+
+/// Drops the databases of drills whose lock nobody holds.
+pub(super) async fn collect(options: &ServerOptions, job: &Job) -> Result<Collected> {
+    let mut session = maintenance(options, job).await?;
+    let mut collected = Collected::default();
+    for drill in drills(&mut session).await? {
+        if !try_lock(&mut session, &drill).await? {
+            collected.alive.push(drill);
+            continue;
+        }
+        let (removed, left) = drop_all(&mut session, options, &drill, job).await?;
+        collected.removed.extend(removed);
+        collected.left.extend(left);
+        session.execute(&format!("SELECT pg_catalog.pg_advisory_unlock({})", key(&drill))).await?;
+    }
+    session.close().await;
+    Ok(collected)
+}
+
+/// The drills that have a database here, or are about to: the server goes on with a statement whose client is dead.
+async fn drills(session: &mut DirectSession) -> Result<BTreeSet<DrillId>> {
+    let found: Vec<Named> = rows(session, NAMES).await?;
+    Ok(found.iter().filter_map(|found| names::drill_of_database(&found.name)).collect())
+}
+
+/// Drops every database of this drill; what was dropped, and what could not be and why.
+async fn drop_all(
+    session: &mut DirectSession,
+    options: &ServerOptions,
+    drill: &DrillId,
+    job: &Job,
+) -> Result<(Vec<String>, Vec<String>)> {
+    end_creation(session, drill).await?;
+    let (mut removed, mut left) = (Vec::new(), Vec::new());
+    let found: Vec<Named> = rows(session, DATABASES).await?;
+    for Named { name } in
+        found.into_iter().filter(|found| names::drill_of_database(&found.name).as_ref() == Some(drill))
+    {
+        let settings = options.settings.with_dbname(&name);
+        match drop_database(session, &settings, job).await {
+            Ok(()) => removed.push(format!("the database {}", settings.display())),
+            Err(error) => left.push(format!("drop {}: {}", settings.display(), error.chain())),
+        }
+    }
+    Ok((removed, left))
+}
+
+/// Ends the sessions that still create this drill's database, and waits until they are gone.
+async fn end_creation(session: &mut DirectSession, drill: &DrillId) -> Result<()> {
+    let pattern = quote_literal(&format!("^CREATE DATABASE \"{}", names::database(drill)));
+    let query = format!(
+        "SELECT count(pg_catalog.pg_terminate_backend(pid)) FROM pg_catalog.pg_stat_activity \
+         WHERE state = 'active' AND query ~ {pattern} AND pid <> pg_catalog.pg_backend_pid()"
+    );
+    for _ in 0..CREATION_POLLS {
+        if session.text(&query).await?.as_deref() == Some("0") {
+            break;
+        }
+        tokio::time::sleep(CREATION_POLL).await;
+    }
+    Ok(())
+}
+
+/// Drops a database with whoever is connected; what stands in the way of that is removed first.
+async fn drop_database(session: &mut DirectSession, database: &ConnectionSettings, job: &Job) -> Result<()> {
+    let (quoted, literal) = (quote_ident(&database.dbname), quote_literal(&database.dbname));
+    let is = |column: &str| format!("SELECT {column} FROM pg_catalog.pg_database WHERE datname = {literal}");
+    if session.text(&is("datistemplate")).await?.as_deref() == Some("t") {
+        session.execute(&format!("ALTER DATABASE {quoted} IS_TEMPLATE false")).await?;
+    }
+    let subscribed = is("EXISTS (SELECT FROM pg_catalog.pg_subscription s WHERE s.subdbid = pg_database.oid)");
+    if session.text(&subscribed).await?.as_deref() == Some("t") {
+        let mut inside = connect(database, PURPOSE, &once(job), &*job.monitor).await?;
+        drop_subscriptions(&mut inside).await?;
+        inside.close().await;
+    }
+    let force = if session.server().version_num >= DROPS_BY_FORCE { " WITH (FORCE)" } else { "" };
+    if force.is_empty() {
+        let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname =";
+        session.execute(&format!("{end} {literal}")).await?;
+    }
+    session.execute(&format!("DROP DATABASE IF EXISTS {quoted}{force}")).await
+}
+
+/// Two drills must look for each other's locks in the same database: one that every server has.
+async fn maintenance(options: &ServerOptions, job: &Job) -> Result<DirectSession> {
+    let how = ConnectOptions { retry: options.retry.clone(), cancel: job.cancel.clone() };
+    match connect(&options.settings.with_dbname("postgres"), PURPOSE, &how, &*job.monitor).await {
+        Err(error) if sqlstate_of(&error) == Some(UNDEFINED_DATABASE) => {
+            connect(&options.settings.with_dbname("template1"), PURPOSE, &how, &*job.monitor).await
+        }
+        other => other,
+    }
+}
+
+fn once(job: &Job) -> ConnectOptions {
+    ConnectOptions { retry: Retry::never(), cancel: job.cancel.clone() }
+}
+
+fn refuse_older(session: &DirectSession, needs: &Needs) -> Result<()> {
+    let here = session.server().version_num / 10_000;
+    match needs.major().filter(|source| *source > here) {
+        Some(source) => {
+            let doing = format!("restore a backup of PostgreSQL {source} on {}, which is {here}", session.via());
+            Err(Error::new(Kind::Tool, doing).hint("name a server of the same or a later major version"))
+        }
+        None => Ok(()),
+    }
+}
+
+async fn try_lock(session: &mut DirectSession, drill: &DrillId) -> Result<bool> {
+    let taken = session.text(&format!("SELECT pg_catalog.pg_try_advisory_lock({})", key(drill))).await?;
+    Ok(taken.as_deref() == Some("t"))
+}
+
+fn key(drill: &DrillId) -> String {
+    format!("pg_catalog.hashtextextended('lifeboat drill {drill}', 0)")
+}
+
+const NAMES: &str = r#"
+SELECT datname AS name FROM pg_database WHERE datname LIKE 'drill\_%'
+UNION SELECT substring(query FROM '^CREATE DATABASE "(drill_[^"]*)"') FROM pg_stat_activity
+ WHERE state = 'active' AND query LIKE 'CREATE DATABASE "drill\_%'"#;
+const DATABASES: &str = r"SELECT datname AS name FROM pg_database WHERE datname LIKE 'drill\_%' ORDER BY 1";
+const PURPOSE: &str = "drill";
+const UNDEFINED_DATABASE: &str = "3D000";
+const DROPS_BY_FORCE: u32 = 130_000;
+const SPEAK_EVERY: Duration = Duration::from_secs(20);
+const RELEASE_WITHIN: Duration = Duration::from_secs(5);
+const CREATION_POLLS: u32 = 100;
+const CREATION_POLL: Duration = Duration::from_millis(50);
