@@ -95,7 +95,7 @@ impl From<Exit> for ExitCode {
 
 /// The table that `lifeboat exit-codes` and the help of every program show.
 pub(crate) fn table() -> String {
-    let rows = ALL.iter().map(|exit| format!("  {:>3}  {:<12} {}\n", exit.code(), exit.name(), exit.meaning()));
+    let rows = ALL.iter().map(|exit| format!("  {:>3}  {:<18}  {}\n", exit.code(), exit.name(), exit.meaning()));
     rows.collect::<String>() + "\nTreat a code that is not listed as a failure: new codes may be added.\n"
 }
 

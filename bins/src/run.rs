@@ -9,7 +9,7 @@ use lifeboat_core::{Error, Kind, Result, ResultExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Command, GlobalArgs, Lifeboat, LifeboatBackup, LifeboatRotate, refuse_passwords};
+use crate::cli::{Command, GlobalArgs, Lifeboat, LifeboatBackup, LifeboatDrill, LifeboatRotate, refuse_passwords};
 use crate::commands::{self, Context};
 use crate::config::Environment;
 use crate::exit::Exit;
@@ -23,6 +23,8 @@ pub enum Program {
     Lifeboat,
     /// Backups only.
     LifeboatBackup,
+    /// Drills only.
+    LifeboatDrill,
     /// Rotation only.
     LifeboatRotate,
 }
@@ -69,6 +71,9 @@ fn parse(program: Program, args: Vec<OsString>) -> Result<(GlobalArgs, Command),
         Program::Lifeboat => Lifeboat::try_parse_from(args).map(|parsed| (parsed.global, parsed.command)),
         Program::LifeboatBackup => {
             LifeboatBackup::try_parse_from(args).map(|parsed| (parsed.global, Command::Backup(parsed.args)))
+        }
+        Program::LifeboatDrill => {
+            LifeboatDrill::try_parse_from(args).map(|parsed| (parsed.global, Command::Drill(parsed.command)))
         }
         Program::LifeboatRotate => {
             LifeboatRotate::try_parse_from(args).map(|parsed| (parsed.global, Command::Rotate(parsed.command)))

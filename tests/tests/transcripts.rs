@@ -22,7 +22,7 @@ fn the_command_line_speaks_as_written() {
         ("LIFEBOAT_TOOLS_DIR", shop.server.installation.bin.display().to_string()),
     ];
     let cases = trycmd::TestCases::new();
-    for program in ["lifeboat", "lifeboat-backup", "lifeboat-rotate"] {
+    for program in ["lifeboat", "lifeboat-backup", "lifeboat-drill", "lifeboat-rotate"] {
         cases.register_bin(program, wrapper(folder.path(), program, &variables).as_path());
     }
     let port = format!("127.0.0.1:{}", shop.server.port());

@@ -16,7 +16,7 @@ pub(crate) enum KeyCommand {
     /// Print what goes into recipients: the public half of an x25519 key
     Recipient(KeyArgs),
     /// Print what goes into trusted_signers: the public half of an ed25519 key
-    Signer(KeyArgs),
+    Signer(SignerArgs),
     /// Change a key's state: primary, enabled or retired
     State(StateArgs),
 }
@@ -45,6 +45,17 @@ pub(crate) struct KeyArgs {
     /// Its id in the keyring; every key that fits without one
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
+}
+
+/// The signer that is meant, and how it is printed.
+#[derive(Args, Debug)]
+pub(crate) struct SignerArgs {
+    /// Which.
+    #[command(flatten)]
+    pub(crate) key: KeyArgs,
+    /// Print it as a PEM public key, for tools such as openssl and cosign
+    #[arg(long)]
+    pub(crate) pem: bool,
 }
 
 /// The key that is meant, and its new state.

@@ -3,6 +3,7 @@
 
 mod argument;
 mod backup;
+mod drill;
 mod key;
 mod read;
 mod restore;
@@ -12,7 +13,8 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 
 pub(crate) use argument::refuse_passwords;
 pub(crate) use backup::BackupArgs;
-pub(crate) use key::{GenerateArgs, KeyArgs, KeyCommand, StateArgs};
+pub(crate) use drill::{DrillCommand, DrillListArgs, DrillShowArgs, EvidenceArgs, Form};
+pub(crate) use key::{GenerateArgs, KeyArgs, KeyCommand, SignerArgs, StateArgs};
 pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, OpenArgs, ShowArgs, VerifyArgs};
 pub(crate) use restore::{RestoreArgs, Roles};
 pub(crate) use rotate::{FromTo, ReencryptArgs, RetireArgs, RotateBackups, RotateCommand, ToArgs};
@@ -41,6 +43,18 @@ pub(crate) struct LifeboatBackup {
     /// What to back up.
     #[command(flatten)]
     pub(crate) args: BackupArgs,
+}
+
+/// Drills, for the monthly timer: the same as `lifeboat drill`, and nothing else.
+#[derive(Debug, Parser)]
+#[command(name = "lifeboat-drill", version, after_help = drill::EXAMPLES)]
+pub(crate) struct LifeboatDrill {
+    /// What applies to every command.
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: DrillCommand,
 }
 
 /// Rotates keys: the same as `lifeboat rotate`, and nothing else.
@@ -99,6 +113,9 @@ pub(crate) enum Command {
     Cat(CatArgs),
     /// Copy a backup's objects into a folder
     Download(DownloadArgs),
+    /// Prove that backups restore, and read what earlier drills found out
+    #[command(subcommand, after_help = drill::EXAMPLES)]
+    Drill(DrillCommand),
     /// Make keys, and show their public sides
     #[command(subcommand, after_help = key::EXAMPLES)]
     Key(KeyCommand),
@@ -151,12 +168,13 @@ Passwords never stand in arguments: write env:NAME, file:/path, credential:NAME 
 mod tests {
     use clap::{CommandFactory as _, Parser as _};
 
-    use super::{Command, Lifeboat, LifeboatBackup, LifeboatRotate};
+    use super::{Command, DrillCommand, Lifeboat, LifeboatBackup, LifeboatDrill, LifeboatRotate};
 
     #[test]
     fn the_definitions_are_sound() {
         Lifeboat::command().debug_assert();
         LifeboatBackup::command().debug_assert();
+        LifeboatDrill::command().debug_assert();
         LifeboatRotate::command().debug_assert();
     }
 
@@ -178,6 +196,15 @@ mod tests {
             panic!("not a backup")
         };
         assert_eq!(timer.args, command);
+    }
+
+    #[test]
+    fn the_monthly_timers_program_takes_the_same_arguments_as_the_command() {
+        let args = ["show", "shop/latest", "--form", "html"];
+        let timer = LifeboatDrill::try_parse_from(["lifeboat-drill"].iter().chain(&args)).unwrap();
+        assert!(matches!(timer.command, DrillCommand::Show(_)));
+        let command = Lifeboat::try_parse_from(["lifeboat", "drill"].iter().chain(&args)).unwrap().command;
+        assert!(matches!(command, Command::Drill(DrillCommand::Show(_))));
     }
 
     #[test]

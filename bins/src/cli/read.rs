@@ -95,7 +95,9 @@ States: available (every object is there with its length), damaged, expired (old
 longer whole), in flight (begun less than 48 hours ago, not finished), orphan (begun earlier, never finished).
 
 KEYS names what opens a backup, each alone: an id of the keyring, or 16 hexadecimal digits, the fingerprint of a recipient
-(`lifeboat key fingerprint` prints it for an x25519 key). A dash: the backup is not encrypted.";
+(`lifeboat key fingerprint` prints it for an x25519 key). A dash: the backup is not encrypted.
+
+PROVEN says how long ago a drill restored a backup and passed it; in part, when it compared the rows of some tables only.";
 const VERIFY_HELP: &str = "\
 Reads every object, checks its length and digest, and unpacks it. Exit code 30 names the first object that is not what
 the manifest says.";

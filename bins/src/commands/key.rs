@@ -1,12 +1,12 @@
 //! `lifeboat key`.
 
 use jiff::Timestamp;
-use lifeboat_core::keys::{KeyEntry, KeyId, KeyKind, KeyState, Keyring};
+use lifeboat_core::keys::{KeyEntry, KeyId, KeyKind, KeyState, Keyring, SignerKey};
 use lifeboat_core::{Error, Kind, Result};
 use serde_json::{Value, json};
 
 use super::Context;
-use crate::cli::{GenerateArgs, KeyArgs, KeyCommand, StateArgs};
+use crate::cli::{GenerateArgs, KeyArgs, KeyCommand, SignerArgs, StateArgs};
 use crate::output::Outcome;
 use crate::output::table::{Align, render};
 
@@ -21,7 +21,7 @@ pub(super) async fn run(command: &KeyCommand, context: &Context) -> Result<Outco
         KeyCommand::List => Ok(list(&keyring(context).await?)),
         KeyCommand::Fingerprint(args) => fingerprint(args, &keyring(context).await?, context),
         KeyCommand::Recipient(args) => public(args, &keyring(context).await?, KeyKind::X25519),
-        KeyCommand::Signer(args) => public(args, &keyring(context).await?, KeyKind::Ed25519),
+        KeyCommand::Signer(args) => signer(args, &keyring(context).await?),
         KeyCommand::State(args) => state(args, context),
     }
 }
@@ -119,6 +119,16 @@ fn public(args: &KeyArgs, keyring: &Keyring, kind: KeyKind) -> Result<Outcome> {
     }
     let text = keys.iter().filter_map(|key| public_text(key)).map(|public| public + "\n").collect::<String>();
     Ok(Outcome::success(text, json!({"keys": keys.into_iter().map(described).collect::<Vec<_>>()})))
+}
+
+fn signer(args: &SignerArgs, keyring: &Keyring) -> Result<Outcome> {
+    let outcome = public(&args.key, keyring, KeyKind::Ed25519)?;
+    if !args.pem {
+        return Ok(outcome);
+    }
+    let keys = chosen(&args.key, keyring, |key| key.kind() == KeyKind::Ed25519)?;
+    let pem: Vec<String> = keys.iter().filter_map(|key| key.signer_key()).map(SignerKey::to_pem).collect();
+    Ok(Outcome::success(pem.concat(), json!({ "pem": pem })))
 }
 
 /// The key that the argument names, which must fit; or all that do.

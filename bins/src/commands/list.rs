@@ -4,8 +4,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use lifeboat_backup::archive::{BackupState, ListOptions, ListedBackup, databases, list};
+use lifeboat_core::drill::Proven;
+use lifeboat_core::store::Store;
+use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::{Name, Result};
-use serde_json::json;
+use lifeboat_drill::history::{Proof, Proofs, proofs};
+use serde_json::{Value, json};
 
 use super::Context;
 use crate::cli::ListArgs;
@@ -27,15 +31,36 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Outcome> {
     };
     let mut found = list(&store, &options, context.monitor.clone()).await?;
     found.retain(|backup| (backup.state == BackupState::Orphan) == args.orphans);
+    let proofs = proven(&found, &store, context).await;
     let text = match (found.is_empty(), args.orphans) {
         (true, true) => format!("no orphans in {}\n", store.address()),
         (true, false) => {
             let databases = databases(&store, &context.job()).await?;
             no_backups(options.database.as_ref(), &databases, store.address())
         }
-        (false, _) => table(&found, Timestamp::now()),
+        (false, _) => table(&found, proofs.as_ref(), Timestamp::now()),
     };
-    Ok(Outcome::success(text, json!({"store": store.address(), "backups": found})))
+    let backups: Vec<Value> = found.iter().map(|backup| described(backup, proofs.as_ref())).collect();
+    Ok(Outcome::success(text, json!({"store": store.address(), "backups": backups})))
+}
+
+/// Which backups drills proved; `None` when the store does not tell, for a list of backups is worth having without it.
+async fn proven(backups: &[ListedBackup], store: &Store, context: &Context) -> Option<Proofs> {
+    let job = context.job();
+    let paths: Vec<_> = backups.iter().map(path).collect();
+    let found = proofs(&paths, &store.clone().at_first_contact(), &job).await;
+    let warned = found.inspect_err(|error| job.warn(&format!("could not read what drills proved: {}", error.chain())));
+    warned.ok()
+}
+
+fn path(backup: &ListedBackup) -> BackupPath {
+    BackupPath { class: backup.class.clone(), database: backup.database.clone(), id: backup.id.clone() }
+}
+
+fn described(backup: &ListedBackup, proofs: Option<&Proofs>) -> Value {
+    let mut json = json!(backup);
+    json["proven"] = json!(proofs.and_then(|proofs| proofs.of(&path(backup))));
+    json
 }
 
 fn no_backups(wanted: Option<&Name>, databases: &BTreeSet<Name>, store: &str) -> String {
@@ -48,13 +73,14 @@ fn no_backups(wanted: Option<&Name>, databases: &BTreeSet<Name>, store: &str) ->
     }
 }
 
-fn table(backups: &[ListedBackup], now: Timestamp) -> String {
+fn table(backups: &[ListedBackup], proofs: Option<&Proofs>, now: Timestamp) -> String {
     let head = [
         ("BACKUP", Align::Left),
         ("CLASS", Align::Left),
         ("AGE", Align::Right),
         ("SIZE", Align::Right),
         ("KEYS", Align::Left),
+        ("PROVEN", Align::Left),
         ("STATE", Align::Left),
     ];
     let row = |backup: &ListedBackup| {
@@ -64,10 +90,18 @@ fn table(backups: &[ListedBackup], now: Timestamp) -> String {
             units::age(backup.started, now),
             units::size(backup.stored_bytes),
             keys(backup),
+            proofs.map_or_else(|| "?".to_owned(), |proofs| proof(proofs.of(&path(backup)), now)),
             state(&backup.state),
         ]
     };
     render(&head, &backups.iter().map(row).collect::<Vec<_>>())
+}
+
+/// How long ago a drill passed it; with a part of the rows only, where it was so.
+fn proof(proof: Option<&Proof>, now: Timestamp) -> String {
+    let Some(proof) = proof else { return "-".to_owned() };
+    let age = units::age(proof.finished, now);
+    if proof.rows == Proven::All { format!("{age} ago") } else { format!("{age} ago, in part") }
 }
 
 /// Which keys open it; a dash for what is not encrypted.
@@ -92,8 +126,10 @@ fn state(state: &BackupState) -> String {
 mod tests {
     use jiff::Timestamp;
     use lifeboat_backup::archive::{BackupState, ListedBackup};
+    use lifeboat_core::drill::Proven;
+    use lifeboat_drill::history::{Proof, Proofs};
 
-    use super::table;
+    use super::{proof, table};
 
     #[test]
     fn backups_are_listed_with_size_age_and_state() {
@@ -111,9 +147,22 @@ mod tests {
         };
         let now: Timestamp = "2026-11-24T03:00:00Z".parse().unwrap();
         let expected = "\
-BACKUP                        CLASS     AGE      SIZE  KEYS     STATE
-shop/20261121T021700Z-7f3a9c  daily  3 days  1.00 MiB  2026-11  damaged: dump-0000.sql.gz is missing
+BACKUP                        CLASS     AGE      SIZE  KEYS     PROVEN  STATE
+shop/20261121T021700Z-7f3a9c  daily  3 days  1.00 MiB  2026-11  -       damaged: dump-0000.sql.gz is missing
 ";
-        assert_eq!(table(&[backup], now), expected);
+        assert_eq!(table(&[backup], Some(&Proofs::default()), now), expected);
+    }
+
+    #[test]
+    fn a_backup_that_was_proven_says_when_and_how_far() {
+        let now: Timestamp = "2026-11-24T03:00:00Z".parse().unwrap();
+        let of = |rows| Proof {
+            drill: "20261121T040000Z-7f3a9c".parse().unwrap(),
+            finished: "2026-11-21T04:00:00Z".parse().unwrap(),
+            rows,
+        };
+        assert_eq!(proof(None, now), "-");
+        assert_eq!(proof(Some(&of(Proven::All)), now), "2 days ago");
+        assert_eq!(proof(Some(&of(Proven::Part)), now), "2 days ago, in part");
     }
 }

@@ -5,6 +5,7 @@ mod cat;
 mod config;
 mod demo;
 mod download;
+mod drill;
 mod key;
 mod list;
 mod reference;
@@ -107,6 +108,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Outc
         Command::Restore(args) => restore::run(&args, context).await,
         Command::Cat(args) => cat::run(&args, context).await,
         Command::Download(args) => download::run(&args, context).await,
+        Command::Drill(command) => drill::run(&command, context).await,
         Command::Key(command) => key::run(&command, context).await,
         Command::Rotate(command) => rotate::run(&command, context).await,
         Command::Config(command) => config::run(command, context).await,

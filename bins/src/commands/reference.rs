@@ -1,7 +1,7 @@
 //! Which backup an argument means: `--name`, or the only configured database, stands in for a missing database.
 
 use lifeboat_backup::BackupRef;
-use lifeboat_core::Result;
+use lifeboat_core::{Name, Result};
 
 use crate::config::Config;
 
@@ -12,13 +12,21 @@ use crate::config::Config;
 pub(super) fn reference(text: &str, name: Option<&str>, config: &Config) -> Result<BackupRef> {
     let mut reference: BackupRef = text.parse()?;
     if reference.database.is_none() {
-        reference.database = match (name, config.databases.as_slice()) {
-            (Some(name), _) => Some(name.parse()?),
-            (None, [only]) => Some(only.name.value.clone()),
-            (None, _) => None,
-        };
+        reference.database = database(name, config)?;
     }
     Ok(reference)
+}
+
+/// The database that is meant where none is named: `--name`, or the only configured one.
+///
+/// # Errors
+/// [`Config`](lifeboat_core::Kind::Config) when `--name` is no name.
+pub(super) fn database(name: Option<&str>, config: &Config) -> Result<Option<Name>> {
+    match (name, config.databases.as_slice()) {
+        (Some(name), _) => name.parse().map(Some),
+        (None, [only]) => Ok(Some(only.name.value.clone())),
+        (None, _) => Ok(None),
+    }
 }
 
 #[cfg(test)]

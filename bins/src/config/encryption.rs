@@ -125,6 +125,11 @@ impl EncryptionConfig {
         })
     }
 
+    /// The only signers whose backups are read; none where anybody's are.
+    pub(crate) fn trusted_signers(&self) -> &[SignerKey] {
+        values(self.trusted_signers.as_ref())
+    }
+
     /// The keyring, where one is configured; it is fetched now.
     ///
     /// # Errors

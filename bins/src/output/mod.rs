@@ -12,12 +12,12 @@ mod reporter;
 mod result;
 mod status;
 pub(crate) mod table;
-pub(crate) mod units;
 
 use std::io::{IsTerminal as _, stderr, stdout};
 use std::sync::Arc;
 
 use lifeboat_core::monitor::Monitor;
+pub(crate) use lifeboat_core::units;
 
 pub(crate) use console::Console;
 pub(crate) use error::{distinct_chain, render as error_text};

@@ -51,6 +51,18 @@ pub enum Proven {
     None,
 }
 
+impl Proven {
+    /// As JSON and people write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Part => "part",
+            Self::None => "none",
+        }
+    }
+}
+
 /// Written before anything else: a start without an end is a drill that was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DrillStart {

@@ -17,7 +17,9 @@ pub mod keys;
 pub mod manifest;
 pub mod monitor;
 pub mod run;
+pub mod sealing;
 pub mod store;
+pub mod units;
 
 pub use counted::counted;
 pub use error::{Error, Kind, Result, ResultExt};

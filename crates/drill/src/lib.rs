@@ -6,6 +6,9 @@
 //! removes it. A drill never writes to a database that it did not create.
 
 pub mod check;
+pub mod evidence;
+pub mod history;
+pub mod record;
 pub mod report;
 pub mod scratch;
 

@@ -14,8 +14,8 @@ use lifeboat_core::{Job, Kind, Result, ResultExt};
 use serde::Serialize;
 use tokio::process::Command;
 
-use super::sealing::Sealing;
 use crate::tools::{ExitGate, run};
+use lifeboat_core::sealing::Sealing;
 
 /// Where a backup's objects go.
 #[derive(Clone)]

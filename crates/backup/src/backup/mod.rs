@@ -11,7 +11,6 @@ mod open;
 mod plan;
 mod run;
 mod run_lock;
-mod sealing;
 mod stall;
 mod told;
 mod warned;

@@ -15,7 +15,6 @@ use super::attachments::Destination;
 use super::dump::{Dump, Dumped, How};
 use super::open::{Opened, end_remote_sessions, open};
 use super::plan::no_tables;
-use super::sealing::Sealing;
 use super::told::Told;
 use super::warned::Warned;
 use super::{BackupOptions, BackupSummary};
@@ -23,6 +22,7 @@ use crate::leader::{Bounds, Facts, Leader, ROW_SETTINGS, account_for, database_s
 use crate::parallel::{Choice, LeaderView};
 use crate::source::Source;
 use crate::tools::Toolbox;
+use lifeboat_core::sealing::Sealing;
 
 pub(super) async fn back_up(
     source: &Source,

@@ -9,9 +9,9 @@ use lifeboat_core::store::{Journal, Store, layout};
 use lifeboat_core::{FORMAT, Job, Kind, Name, Result, ResultExt, RunId, TOOL, counted};
 use serde::Serialize;
 
-use super::sealing::Sealing;
 use super::{BackupOptions, BackupSummary, RunSummary, one, stall};
 use crate::source::Source;
+use lifeboat_core::sealing::Sealing;
 
 pub(super) async fn run(
     databases: Vec<(Name, Result<Source>)>,

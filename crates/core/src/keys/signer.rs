@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signer as _, SigningKey, VerifyingKey};
 
 use super::key_id::KeyId;
@@ -71,6 +73,13 @@ impl SignerKey {
         &self.id
     }
 
+    /// The key as other tools read it: a PEM file with the SubjectPublicKeyInfo of RFC 8410.
+    #[must_use]
+    pub fn to_pem(&self) -> String {
+        let spki = [ED25519_SPKI, self.key.as_bytes().as_slice()].concat();
+        format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(spki))
+    }
+
     /// Whether this signer made the signature over these bytes.
     #[must_use]
     pub fn verifies(&self, bytes: &[u8], signature: &Signature) -> bool {
@@ -104,3 +113,6 @@ impl fmt::Debug for Signer {
         write!(f, "Signer({})", self.public.id)
     }
 }
+
+/// Everything before the key: SEQUENCE { SEQUENCE { OID 1.3.101.112 } BIT STRING }.
+const ED25519_SPKI: &[u8] = &[0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];

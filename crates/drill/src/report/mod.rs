@@ -2,10 +2,22 @@
 //!
 //! Invariant: a report says what was proven and what was not, and why; every form of it says the same.
 
+mod html;
+mod junit;
+mod markdown;
+mod text;
+mod words;
+
 use jiff::Timestamp;
 use lifeboat_core::drill::{Proven, Verdict};
-use lifeboat_core::{BackupId, DrillId, Name, RunId};
+use lifeboat_core::manifest::refuse_other_formats;
+use lifeboat_core::{BackupId, DrillId, Error, Kind, Name, Result, ResultExt, RunId};
 use serde::{Deserialize, Serialize};
+
+pub use html::html;
+pub use junit::junit;
+pub use markdown::markdown;
+pub use text::text;
 
 use crate::check::CheckReport;
 
@@ -54,6 +66,43 @@ pub struct DrillReport {
     pub tables: Vec<TableReport>,
     /// What the operator should know besides.
     pub warnings: Vec<String>,
+}
+
+impl DrillReport {
+    /// The exit code that the binary's contract gives for this end.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self.error_kind.as_deref() {
+            Some(kind) if kind == Kind::Cancelled.name() => Kind::Cancelled.exit_code(),
+            _ => self.verdict.exit_code(),
+        }
+    }
+
+    /// The document that is stored.
+    ///
+    /// # Errors
+    /// [`Kind::Failure`]; no report is known that has it.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut json =
+            serde_json::to_vec_pretty(self).kind_of(Kind::Failure, || "write the report of a drill".into())?;
+        json.push(b'\n');
+        Ok(json)
+    }
+
+    /// Reads the document that is stored for this drill.
+    ///
+    /// # Errors
+    /// [`Kind::Integrity`] when it is no report, or another drill's; [`Kind::Config`] when its format is newer than this release reads.
+    pub fn parse(json: &[u8], database: &Name, drill: &DrillId) -> Result<Self> {
+        refuse_other_formats(json)?;
+        let report: Self = serde_json::from_slice(json)
+            .kind_of(Kind::Integrity, || format!("read the report of the drill {database}/{drill}"))?;
+        if report.database == *database && report.drill == *drill {
+            return Ok(report);
+        }
+        let doing = format!("trust the report: it is of {}/{}, and lies elsewhere", report.database, report.drill);
+        Err(Error::new(Kind::Integrity, doing))
+    }
 }
 
 /// What was drilled.

@@ -1,11 +1,12 @@
-//! Numbers as people read them.
+//! Numbers as people read them, in every output.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 /// A size with three significant digits: `1.21 GiB`.
-pub(crate) fn size(bytes: u64) -> String {
+#[must_use]
+pub fn size(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} B");
     }
@@ -16,7 +17,8 @@ pub(crate) fn size(bytes: u64) -> String {
 }
 
 /// A count with its thousands apart: `1,234,567`.
-pub(crate) fn count(number: u64) -> String {
+#[must_use]
+pub fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -29,12 +31,14 @@ pub(crate) fn count(number: u64) -> String {
 }
 
 /// A count with its noun: `1 table`, `1,234 tables`.
-pub(crate) fn counted(number: u64, noun: &str) -> String {
+#[must_use]
+pub fn counted(number: u64, noun: &str) -> String {
     format!("{} {noun}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
 /// A duration with its two largest units: `1h 05m`, `3m 20s`, `4.2 s`.
-pub(crate) fn duration(duration: Duration) -> String {
+#[must_use]
+pub fn duration(duration: Duration) -> String {
     let secs = duration.as_secs();
     match secs {
         0..60 => format!("{:.1} s", duration.as_secs_f64()),
@@ -44,8 +48,15 @@ pub(crate) fn duration(duration: Duration) -> String {
     }
 }
 
+/// The same of seconds that were measured; what is no duration, such as a negative number, is none at all.
+#[must_use]
+pub fn seconds(seconds: f64) -> String {
+    duration(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
 /// How long ago something was, in its largest unit: `3 days`.
-pub(crate) fn age(then: Timestamp, now: Timestamp) -> String {
+#[must_use]
+pub fn age(then: Timestamp, now: Timestamp) -> String {
     let secs = (now.as_second() - then.as_second()).max(0);
     let (number, unit) = match secs {
         0..60 => (secs, "second"),
