@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use lifeboat_core::codec::sealed::{self, HEADER_BYTES, Opener, RangeOpener, Sealer, message_length};
-use lifeboat_core::codec::{Gzip, Sha256};
+use lifeboat_core::codec::{Compression, Decompressor, Members, Sha256, decompress};
 use lifeboat_core::index::Index;
 use lifeboat_core::keys::{DataKey, KeyId, OpenKeys, Secret, Wrap, WrapCipher};
 use lifeboat_core::manifest::StoredManifest;
@@ -87,13 +87,34 @@ pub(crate) fn manifest(data: &[u8]) {
     }
 }
 
+/// Frames of zstd. What is read of them must not depend on where they are cut.
+pub(crate) fn frames(data: &[u8]) {
+    let whole = decompress(Compression::Zstd, data);
+    let mut decompressor = Decompressor::new(Compression::Zstd);
+    let (mut sql, mut failed) = (Vec::new(), None);
+    for mut slice in data.chunks(7) {
+        while !slice.is_empty() && failed.is_none() {
+            match decompressor.push(&mut slice) {
+                Ok(more) => sql.extend(more),
+                Err(error) => failed = Some(error),
+            }
+        }
+    }
+    let sliced = failed.map_or_else(|| decompressor.finish().map(|rest| [sql, rest].concat()), Err);
+    match (whole, sliced) {
+        (Ok(whole), Ok(sliced)) => assert!(whole == sliced, "slices make a difference"),
+        (Err(whole), Err(sliced)) => assert_eq!((whole.kind(), sliced.kind()), (Kind::Integrity, Kind::Integrity)),
+        _ => panic!("slices make a difference"),
+    }
+}
+
 /// An index as JSON.
 pub(crate) fn index(data: &[u8]) {
     let _ = Index::parse(data);
-    let mut gzip = Gzip::new();
-    gzip.write(data).unwrap();
-    gzip.end_member().unwrap();
-    if let Err(error) = Index::parse(gzip.output()) {
+    let mut members = Members::new(Compression::Gzip);
+    members.write(data).unwrap();
+    members.end_member().unwrap();
+    if let Err(error) = Index::parse(members.output()) {
         assert!(matches!(error.kind(), Kind::Integrity | Kind::Config), "{error}");
     }
 }

@@ -6,7 +6,8 @@
     recover.py --list DIR                                               its objects, and the keys that open it
 
 DIR is what `lifeboat download --sealed` wrote, or any copy of the backup's folder. Needs Python 3.11 and the package
-`cryptography`: AES-GCM, HKDF, X25519 and Ed25519, no more, so that a release as old as 38 does. Memory is flat.
+`cryptography`: AES-GCM, HKDF, X25519 and Ed25519, no more, so that a release as old as 38 does. What is compressed with
+zstd needs the program zstd, or Python 3.14. Memory is flat.
 
 Every stored byte is proven before the first one is opened. The dump is printed between `\\if true` and `\\endif`: psql
 takes the end of its input for the end of the rows, but fails for want of the `\\endif`, even when this program is
@@ -14,7 +15,7 @@ killed. Use what psql made only when both ended with exit code 0.
 
 The format is that of docs/format.md, sections 3 and 6, in Lifeboat's repository.
 """
-import argparse, base64, hashlib, hmac, json, os, re, sys, tomllib, zlib
+import argparse, base64, hashlib, hmac, json, os, re, shutil, subprocess, sys, threading, tomllib, zlib
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, InvalidTag
@@ -31,6 +32,8 @@ LAST_LINES = re.compile(rb"""(,\n  "mac": "(?P<mac>[0-9a-f]{128})")?"""
 ENCODINGS = {"hex": bytes.fromhex, "base64": lambda text: base64.b64decode(text + "=="),
              "sha256(utf8)": lambda text: hashlib.sha256(text.encode()).digest()}
 CHUNK = 16384 + 16
+NO_ZSTD = ("the backup is compressed with zstd, which Python reads from 3.14 on and this one leaves to the program zstd: install "
+           "it. One that is not encrypted needs no more: cat *.sql.zst | zstd -d | psql, in the order of manifest.json")
 
 
 def demand(holds, otherwise):
@@ -48,7 +51,8 @@ def read_manifest(document):
     demand(last and hashlib.sha256(document[: last.start("digested")]).hexdigest() == last["sha256"].decode(),
            "manifest.json is cut, continued or changed: its own digest is another")
     manifest = json.loads(document)
-    demand((manifest["format"], manifest["compression"]) == (1, "gzip"), "this program reads format 1 with gzip only")
+    demand(manifest["format"] == 1 and manifest["compression"] in ("gzip", "zstd"),
+           "this program reads format 1, compressed with gzip or zstd, only")
     for stored in manifest["script"] + manifest["attachments"]:
         demand(Path(stored["name"]).name == stored["name"], f"manifest.json names {stored['name']!r} as an object")
         demand(("seal" in stored) == stored["name"].endswith(".sealed") == (last["mac"] is not None),
@@ -108,7 +112,7 @@ def prove(path, stored):
 
 
 def blocks_of(path, stored, backup, data_key):
-    """The gzip bytes of an object. Those of a sealed one are C2SP chunked-encryption, Cobblestone-256."""
+    """The compressed bytes of an object. Those of a sealed one are C2SP chunked-encryption, Cobblestone-256."""
     with open(path, "rb") as file:
         if data_key is None:
             return (yield from iter(lambda: file.read(CHUNK), b""))
@@ -127,15 +131,47 @@ def blocks_of(path, stored, backup, data_key):
             number += 1
 
 
-def gunzipped(blocks):
+def decompressed(blocks, name):
+    if not name.removesuffix(".sealed").endswith(".zst"):
+        return members(blocks, lambda: zlib.decompressobj(wbits=31))
+    try:
+        from compression.zstd import ZstdDecompressor  # since Python 3.14
+    except ImportError:
+        return through_zstd(blocks)
+    return members(blocks, ZstdDecompressor)
+
+
+def members(blocks, begin):
+    """One gzip member, or zstd frame, after another."""
     member = None
     for block in blocks:
         while block:
             if member is None or member.eof:
-                member = zlib.decompressobj(wbits=31)
+                member = begin()
             yield member.decompress(block)
             block = member.unused_data
-    demand(member is None or member.eof, "the gzip stream is cut")
+    demand(member is None or member.eof, "the compressed stream is cut")
+
+
+def through_zstd(blocks):
+    program, failed = shutil.which("zstd"), []
+    demand(program, NO_ZSTD)
+
+    def feed():
+        try:
+            with process.stdin as stdin:
+                stdin.writelines(blocks)
+        except Exception as error:
+            failed.append(error)
+
+    with subprocess.Popen([program, "-dcq"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        feeding = threading.Thread(target=feed, daemon=True)
+        feeding.start()
+        yield from iter(lambda: process.stdout.read(CHUNK), b"")
+        feeding.join()
+    for error in failed:
+        raise error
+    demand(process.returncode == 0, f"zstd ended with exit code {process.returncode}")
 
 
 def prove_manifest(manifest, last, arguments):
@@ -174,7 +210,8 @@ def recover(arguments, out):
         prove(arguments.dir / stored["name"], stored)
     print(f"{manifest['database']}/{manifest['id']} is proven: its state of {manifest['snapshot']}", file=sys.stderr)
     for stored in chosen:
-        out.writelines(gunzipped(blocks_of(arguments.dir / stored["name"], stored, manifest["id"], data_key)))
+        blocks = blocks_of(arguments.dir / stored["name"], stored, manifest["id"], data_key)
+        out.writelines(decompressed(blocks, stored["name"]))
 
 
 def main():

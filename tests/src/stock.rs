@@ -12,9 +12,10 @@ use crate::keyring::{self, NOVEMBER};
 use crate::recover::recover_py;
 use crate::servers::postgres::Database;
 
-/// What the `gunzip` of the system makes of concatenated objects.
-pub fn gunzipped(bytes: &[u8]) -> Vec<u8> {
-    let mut child = Command::new("gunzip").arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+/// What the `gunzip` or the `zstd` of the system makes of concatenated objects, whose names end alike.
+pub fn decompressed(name: &str, bytes: &[u8]) -> Vec<u8> {
+    let program = if name.ends_with(".zst") { "zstd" } else { "gzip" };
+    let mut child = Command::new(program).arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let output = std::thread::scope(|scope| {
         scope.spawn(move || stdin.write_all(bytes).unwrap());
@@ -33,7 +34,7 @@ pub fn assert_psql_makes_it_of(script: &[u8], original: &Database<'_>) {
     assert_same_but_settings(original, &copy);
 }
 
-/// The script of a backup whose objects lie in `folder`: `gunzip` makes it, or `recover.py` where they are sealed.
+/// The script of a backup whose objects lie in `folder`: `gunzip` or `zstd -d` makes it, or `recover.py` where they are sealed.
 pub fn script_in(folder: &Path) -> Vec<u8> {
     let manifest: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("manifest.json")).unwrap()).unwrap();
     let objects = manifest["script"].as_array().unwrap().iter();
@@ -41,7 +42,7 @@ pub fn script_in(folder: &Path) -> Vec<u8> {
     if names.iter().any(|name| name.ends_with(".sealed")) {
         return recovered(folder);
     }
-    gunzipped(&names.iter().flat_map(|name| fs::read(folder.join(name)).unwrap()).collect::<Vec<_>>())
+    decompressed(names[0], &names.iter().flat_map(|name| fs::read(folder.join(name)).unwrap()).collect::<Vec<_>>())
 }
 
 fn recovered(folder: &Path) -> Vec<u8> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use lifeboat_backup::MethodChoice;
 use lifeboat_core::keys::SealKeys;
+use lifeboat_core::manifest::Compression;
 
 use crate::keyring::{self, NOVEMBER, OFFLINE};
 
@@ -16,12 +17,15 @@ pub struct Way {
     pub method: &'static str,
     /// Whether it is sealed, under [`NOVEMBER`] and for [`OFFLINE`].
     pub sealed: bool,
+    /// The value of `--compression`.
+    pub compression: &'static str,
 }
 
 impl Way {
     /// The variables that make every command take and read backups this way, with a keyring in `folder`.
     pub fn environment(self, folder: &Path) -> Vec<(&'static str, String)> {
         let mut environment = vec![("LIFEBOAT_METHOD", self.method.to_owned())];
+        environment.push(("LIFEBOAT_COMPRESSION", self.compression.to_owned()));
         if self.sealed {
             environment.push(("LIFEBOAT_KEYRING", keyring::written(folder, &[NOVEMBER])));
             // A backup that a single key opens is warned of.
@@ -33,6 +37,11 @@ impl Way {
     /// The method of a backup taken by the library.
     pub fn choice(self) -> MethodChoice {
         if self.method == "parallel" { MethodChoice::Parallel } else { MethodChoice::Stream }
+    }
+
+    /// The compression of a backup taken by the library.
+    pub fn compression(self) -> Compression {
+        if self.compression == "zstd" { Compression::Zstd } else { Compression::Gzip }
     }
 
     /// What a backup taken by the library is sealed with.
@@ -72,6 +81,24 @@ macro_rules! every_method {
     )+ };
 }
 
+/// Makes one more test of each of some functions `fn(Way)`, with zstd in place of gzip: what else a backup holds does not
+/// depend on that, so one way is enough.
+#[macro_export]
+macro_rules! zstd {
+    ($method:ident, $seal:ident: $($test:ident),+ $(,)?) => {
+        mod zstd { $(
+            #[test]
+            fn $test() {
+                super::$test($crate::Way {
+                    method: stringify!($method),
+                    sealed: stringify!($seal) == "sealed",
+                    compression: "zstd",
+                });
+            }
+        )+ }
+    };
+}
+
 /// The list of methods: a line each.
 #[doc(hidden)]
 #[macro_export]
@@ -90,7 +117,11 @@ macro_rules! method_of {
             $(
                 #[test]
                 fn $seal() {
-                    super::super::$test($crate::Way { method: stringify!($method), sealed: stringify!($seal) == "sealed" });
+                    super::super::$test($crate::Way {
+                        method: stringify!($method),
+                        sealed: stringify!($seal) == "sealed",
+                        compression: "gzip",
+                    });
                 }
             )+
         }

@@ -19,6 +19,9 @@ pub(crate) struct BackupArgs {
     /// The dump method: auto, parallel or stream [env: LIFEBOAT_METHOD] [default: auto]
     #[arg(long, value_name = "METHOD")]
     pub(crate) method: Option<String>,
+    /// How the rows are compressed: gzip, which every host reads, or zstd [env: LIFEBOAT_COMPRESSION] [default: gzip]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) compression: Option<String>,
     /// Connections that dump rows, by the method parallel [env: LIFEBOAT_JOBS] [default: one per core, at most 4]
     #[arg(long, short, value_name = "N")]
     pub(crate) jobs: Option<String>,
@@ -57,6 +60,7 @@ impl BackupArgs {
             database: SingleDatabase { name: global.name.as_deref(), url: self.database_url.as_deref() },
             backup: BackupFlags {
                 method: self.method.as_deref(),
+                compression: self.compression.as_deref(),
                 jobs: self.jobs.as_deref(),
                 class: self.class.as_deref(),
                 parts_in_flight: self.parts_in_flight.as_deref(),

@@ -109,8 +109,8 @@ Examples:
 `lifeboat restore` is the better way back: psql commits what it got when its input ends early, and nothing tells it so.
 Watch this command's exit code (set -o pipefail).";
 const DOWNLOAD_HELP: &str = "\
-The folder then holds a backup that needs no Lifeboat: gunzip the objects of manifest.json's script in their order, and
-pipe them into psql.
+The folder then holds a backup that needs no Lifeboat: gunzip the objects of manifest.json's script in their order, or `zstd -d`
+them where they end with .zst, and pipe them into psql.
 
-An encrypted backup is opened on the way: the folder holds dump-*.sql.gz and the other objects in the clear, for whoever
+An encrypted backup is opened on the way: the folder holds the script's objects and the others in the clear, for whoever
 can read the folder, and no manifest.json, which proves the sealed ones. With --sealed it holds what the store holds.";

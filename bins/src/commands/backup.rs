@@ -46,6 +46,7 @@ fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
     BackupOptions {
         class: config.class.value.clone(),
         method: config.method.value,
+        compression: config.compression.value,
         jobs: config.jobs.as_ref().and_then(|jobs| NonZeroUsize::try_from(jobs.value).ok()),
         upload: UploadOptions {
             parts_in_flight: config.parts_in_flight.value.get() as usize,

@@ -2,6 +2,7 @@
 
 use lifeboat_backup::archive::{DownloadOptions, DownloadSummary, download};
 use lifeboat_core::Result;
+use lifeboat_core::manifest::Compression;
 use serde_json::json;
 
 use super::{Context, Named};
@@ -32,5 +33,9 @@ fn text(summary: &DownloadSummary) -> String {
     }
     let script: Vec<_> = summary.script.iter().map(|name| summary.folder.join(name).display().to_string()).collect();
     let script = script.join(" ");
-    format!("{copied}without Lifeboat: cat {script} | gunzip | psql -X -v ON_ERROR_STOP=1 DATABASE\n")
+    let decompress = match summary.compression {
+        Compression::Gzip => "gunzip",
+        Compression::Zstd => "zstd -d",
+    };
+    format!("{copied}without Lifeboat: cat {script} | {decompress} | psql -X -v ON_ERROR_STOP=1 DATABASE\n")
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lifeboat_backup::MethodChoice;
 use lifeboat_core::Name;
+use lifeboat_core::manifest::Compression;
 
 use super::env_vars;
 use super::environment::Environment;
@@ -19,6 +20,8 @@ use super::section::Section;
 pub(crate) struct BackupConfig {
     /// The dump method.
     pub(crate) method: Sourced<MethodChoice>,
+    /// How the script is compressed.
+    pub(crate) compression: Sourced<Compression>,
     /// Connections that dump rows; as many as suit host and server without it.
     pub(crate) jobs: Option<Sourced<NonZeroU32>>,
     /// The class of new backups.
@@ -43,6 +46,7 @@ pub(crate) struct BackupConfig {
 #[derive(Debug, Default)]
 pub(crate) struct BackupFile {
     method: Option<Sourced<MethodChoice>>,
+    compression: Option<Sourced<Compression>>,
     jobs: Option<Sourced<NonZeroU32>>,
     class: Option<Sourced<Name>>,
     parts_in_flight: Option<Sourced<NonZeroU32>>,
@@ -59,6 +63,8 @@ pub(crate) struct BackupFile {
 pub(crate) struct BackupFlags<'a> {
     /// `--method`.
     pub(crate) method: Option<&'a str>,
+    /// `--compression`.
+    pub(crate) compression: Option<&'a str>,
     /// `--jobs`.
     pub(crate) jobs: Option<&'a str>,
     /// `--class`.
@@ -83,6 +89,7 @@ impl BackupFile {
         let found = Self {
             class,
             method: section.read("method", problems),
+            compression: section.read("compression", problems),
             jobs: section.read("jobs", problems),
             parts_in_flight: section.read("parts_in_flight", problems),
             stall_timeout: section.read("stall_timeout", problems),
@@ -107,11 +114,13 @@ impl BackupFile {
         let snapshot_age = ("--snapshot-max-age", flags.snapshot_max_age);
         let snapshot_age = layers.pick(snapshot_age, env_vars::SNAPSHOT_MAX_AGE, self.snapshot_max_age);
         let method = layers.pick(("--method", flags.method), env_vars::METHOD, self.method);
+        let compression = layers.pick(("--compression", flags.compression), env_vars::COMPRESSION, self.compression);
         let jobs = layers.pick(("--jobs", flags.jobs), env_vars::JOBS, self.jobs);
         let environment = layers.environment;
         BackupConfig {
             jobs,
             method: method.unwrap_or_else(|| Sourced::default_of(MethodChoice::default())),
+            compression: compression.unwrap_or_else(|| Sourced::default_of(Compression::default())),
             class: class.unwrap_or_else(|| Sourced::default_of("daily".parse().expect("a valid name"))),
             parts_in_flight: parts.unwrap_or_else(|| Sourced::default_of(PARTS_IN_FLIGHT)),
             stall_timeout: stall.unwrap_or_else(|| Sourced::default_of(STALL_TIMEOUT)),

@@ -16,6 +16,8 @@ pub(crate) const TOOLS_PREFIX: &str = "LIFEBOAT_TOOLS_PREFIX";
 pub(crate) const CLASS: &str = "LIFEBOAT_CLASS";
 /// The dump method.
 pub(crate) const METHOD: &str = "LIFEBOAT_METHOD";
+/// How the script is compressed.
+pub(crate) const COMPRESSION: &str = "LIFEBOAT_COMPRESSION";
 /// How many connections dump rows.
 pub(crate) const JOBS: &str = "LIFEBOAT_JOBS";
 /// How many parts of 16 MiB may be in flight.

@@ -4,6 +4,7 @@
 //! in a [`Config`], only where to find it.
 
 mod backup;
+mod compression;
 mod database;
 mod database_url;
 mod encryption;

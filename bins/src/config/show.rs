@@ -61,7 +61,8 @@ impl Config {
 
     fn backup_lines(&self) -> Vec<Line> {
         let backup = &self.backup;
-        let mut lines = vec![line("[backup]", "method", &backup.method)];
+        let mut lines =
+            vec![line("[backup]", "method", &backup.method), line("[backup]", "compression", &backup.compression)];
         lines.extend(backup.jobs.as_ref().map(|jobs| line("[backup]", "jobs", jobs)));
         lines.extend([
             line("[backup]", "parts_in_flight", &backup.parts_in_flight),

@@ -30,6 +30,11 @@ fn indexes() {
     run("index", entries::index);
 }
 
+#[test]
+fn frames() {
+    run("frames", entries::frames);
+}
+
 fn run(target: &str, entry: fn(&[u8])) {
     let corpus = read(target);
     assert!(corpus.len() >= 3, "the corpus of {target} is missing");

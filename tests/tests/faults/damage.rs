@@ -9,7 +9,7 @@ use lifeboat_core::index::{Content, Index};
 use lifeboat_core::manifest::StoredManifest;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Kind, Result};
-use lifeboat_tests::{Major, Postgres, Way, every_method, run, unused_name};
+use lifeboat_tests::{Major, Postgres, Way, every_method, run, unused_name, zstd};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -27,6 +27,7 @@ every_method!(
     the_list_calls_damaged_what_it_can_see_without_reading,
     a_manifest_that_lies_under_another_name_is_refused,
 );
+zstd!(parallel, open: verify_refuses_every_damage_and_names_the_object, restore_refuses_every_damage_it_can_see_and_leaves_no_database);
 
 /// Two backups of one database, whose rows differ and whose lengths mostly do not.
 async fn victim(way: Way) -> Victim {
@@ -34,7 +35,12 @@ async fn victim(way: Way) -> Victim {
     let database = several_tables("damage");
     let store = in_memory(&Objects::new()).await;
     // By one connection, all rows lie in one object.
-    let options = BackupOptions { method: way.choice(), jobs: NonZeroUsize::new(1), ..world::options(state.path()) };
+    let options = BackupOptions {
+        method: way.choice(),
+        compression: way.compression(),
+        jobs: NonZeroUsize::new(1),
+        ..world::options(state.path())
+    };
     let back_up =
         async || lifeboat_backup::backup(&world::source(&database), &store, &options, Arc::new(Silent)).await.unwrap();
     let first = back_up().await;

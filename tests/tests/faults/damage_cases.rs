@@ -1,6 +1,6 @@
 //! Every way in which one object of a backup is damaged, each with a name.
 
-use lifeboat_core::codec::Gzip;
+use lifeboat_core::codec::{Compression, Members};
 use lifeboat_core::index::{Content, Index, Range};
 
 use crate::world::Objects;
@@ -88,7 +88,7 @@ impl Victim {
         }
         let cut = cuts.into_iter().map(|at| (format!("cut to {at} bytes"), Some(bytes[..at].to_vec())));
         let flipped = flips.into_iter().map(|at| (format!("bit flipped in byte {at}"), Some(flipped(bytes, at))));
-        let appended = [("a zero", b"\0".to_vec()), ("a newline", b"\n".to_vec()), ("a gzip member", member())];
+        let appended = [("a zero", b"\0".to_vec()), ("a newline", b"\n".to_vec()), ("a member", member(name))];
         let appended =
             appended.into_iter().map(|(what, more)| (format!("with {what} appended"), Some([bytes, &more].concat())));
         let mut found: Vec<_> = cut.chain(flipped).chain(appended).collect();
@@ -101,9 +101,10 @@ impl Victim {
         found.into_iter().map(|(what, now)| case(name, &what, now, length)).collect()
     }
 
-    /// Starts of ranges, and of the gzip members within them.
+    /// Starts of ranges, and of the members within them.
     fn boundaries(&self, name: &str, bytes: &[u8]) -> Vec<usize> {
-        let magic = bytes.windows(4).enumerate().filter(|(_, window)| *window == [0x1f, 0x8b, 8, 0]);
+        let begins = |window: &[u8]| [[0x1f, 0x8b, 8, 0], [0x28, 0xb5, 0x2f, 0xfd]].iter().any(|magic| window == magic);
+        let magic = bytes.windows(4).enumerate().filter(|(_, window)| begins(window));
         let members = magic.map(|(at, _)| at).filter(|_| self.script.iter().any(|object| object == name));
         members.chain(self.ranges_of(name).map(place).map(|(start, _)| start)).filter(|at| *at > 0).collect()
     }
@@ -149,10 +150,10 @@ fn flipped(bytes: &[u8], at: usize) -> Vec<u8> {
     bytes
 }
 
-/// A whole member, so that gunzip alone would read on without a complaint.
-fn member() -> Vec<u8> {
-    let mut gzip = Gzip::new();
-    gzip.write(b"INSERT INTO public.twin_a VALUES (1);\n").unwrap();
-    gzip.end_member().unwrap();
-    std::mem::take(gzip.output())
+/// A whole member, so that gunzip or zstd alone would read on without a complaint.
+fn member(name: &str) -> Vec<u8> {
+    let mut members = Members::new(if name.ends_with(".zst") { Compression::Zstd } else { Compression::Gzip });
+    members.write(b"INSERT INTO public.twin_a VALUES (1);\n").unwrap();
+    members.end_member().unwrap();
+    std::mem::take(members.output())
 }

@@ -6,7 +6,7 @@ use lifeboat_tests::{Backup, Database, Depot, Lifeboat, Outcome, Running, Way};
 use rustix::process::Signal;
 
 /// Backups by the method `parallel`, unsealed.
-pub(crate) const PARALLEL: Way = Way { method: "parallel", sealed: false };
+pub(crate) const PARALLEL: Way = Way { method: "parallel", sealed: false, compression: "gzip" };
 
 /// Whether both connections of a run read rows.
 pub(crate) const BOTH_READ: &str = "SELECT count(*) = 2 FROM pg_stat_activity WHERE datname = current_database() \

@@ -2,15 +2,16 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 
 use bytes::Bytes;
-use flate2::Compression;
+use flate2::Compression as Level;
 use flate2::write::GzEncoder;
 use futures_util::FutureExt as _;
-use lifeboat_core::codec::{ObjectWriter, PART_BYTES, PartSink, Sha256, StoredWriter};
+use lifeboat_core::codec::{Compression, ObjectWriter, PART_BYTES, PartSink, Sha256, StoredWriter};
 use lifeboat_core::keys::{DataKey, Keyring};
 use lifeboat_core::manifest::{Manifest, StoredObject};
+use lifeboat_core::store::layout::Piece;
 use lifeboat_tests::recover::recover_py;
 use tempfile::TempDir;
 
@@ -67,19 +68,25 @@ impl Archive {
 
     /// The same of objects that are already gzip bytes.
     pub(crate) fn sealed_gzip(script: &[Vec<u8>]) -> Archive {
-        Archive::of(script, Some(DataKey::generate().unwrap())).wrapped_under("hex")
+        Archive::of(script, Compression::Gzip, Some(DataKey::generate().unwrap())).wrapped_under("hex")
+    }
+
+    /// The same of zstd frames.
+    pub(crate) fn sealed_zstd(script: &[Vec<u8>]) -> Archive {
+        Archive::of(script, Compression::Zstd, Some(DataKey::generate().unwrap())).wrapped_under("hex")
     }
 
     /// A backup that is not encrypted.
     pub(crate) fn plain(script: &[&str]) -> Archive {
-        Archive::of(&script.iter().map(|sql| gzip(sql)).collect::<Vec<_>>(), None)
+        Archive::of(&script.iter().map(|sql| gzip(sql)).collect::<Vec<_>>(), Compression::Gzip, None)
     }
 
-    fn of(script: &[Vec<u8>], key: Option<DataKey>) -> Archive {
+    fn of(script: &[Vec<u8>], compression: Compression, key: Option<DataKey>) -> Archive {
         let mut archive = Archive { folder: TempDir::new().unwrap(), manifest: manifest(), key };
         std::fs::create_dir(archive.path("keys")).unwrap();
-        for (position, gzip) in script.iter().enumerate() {
-            let stored = archive.store(&format!("dump-{position:04}.sql.gz"), gzip);
+        archive.manifest.compression = compression;
+        for (position, bytes) in script.iter().enumerate() {
+            let stored = archive.store(&Piece::Dump.object(position, compression), bytes);
             archive.manifest.script.push(stored);
         }
         let globals = archive.store("globals.sql.gz", &gzip(GLOBALS));
@@ -162,10 +169,20 @@ impl Archive {
 
     /// The same with another keyring; none when it is empty.
     pub(crate) fn recover_with(&self, keyring: &str, arguments: &[&str]) -> Recovered {
+        self.run(recover_py(), keyring, arguments)
+    }
+
+    /// The same as [`Archive::recover`], on a host that has no other program.
+    pub(crate) fn recover_alone(&self) -> Recovered {
+        let mut command = recover_py();
+        command.env("PATH", "/nowhere");
+        self.run(command, KEYRING, &[])
+    }
+
+    fn run(&self, mut command: Command, keyring: &str, arguments: &[&str]) -> Recovered {
         let folder = TempDir::new().unwrap();
         let path = folder.path().join("keyring.toml");
         std::fs::write(&path, keyring).unwrap();
-        let mut command = recover_py();
         if !keyring.is_empty() {
             command.arg("--keyring").arg(path);
         }
@@ -214,11 +231,16 @@ impl Recovered {
     }
 }
 
-/// Gzip bytes of SQL, one range: members of 4 MiB.
+/// Gzip bytes of SQL, one range.
 pub(crate) fn gzip(sql: &str) -> Vec<u8> {
+    compressed(sql, Compression::Gzip)
+}
+
+/// A range of SQL.
+pub(crate) fn compressed(sql: &str, compression: Compression) -> Vec<u8> {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("object");
-    let mut writer = ObjectWriter::new(Folder(path.clone()), PART_BYTES, None);
+    let mut writer = ObjectWriter::new(Folder(path.clone()), PART_BYTES, compression, None);
     writer.write(sql.as_bytes()).unwrap();
     writer.finish().unwrap();
     std::fs::read(path).unwrap()
@@ -227,7 +249,7 @@ pub(crate) fn gzip(sql: &str) -> Vec<u8> {
 /// Text, and gzip bytes of it that are exactly so long.
 pub(crate) fn gzip_of_length(length: usize) -> (String, Vec<u8>) {
     let stored = |text: &str| {
-        let mut encoder = GzEncoder::new(Vec::new(), Compression::none());
+        let mut encoder = GzEncoder::new(Vec::new(), Level::none());
         encoder.write_all(text.as_bytes()).unwrap();
         encoder.finish().unwrap()
     };

@@ -2,9 +2,10 @@
 
 use std::process::{Command, Stdio};
 
+use lifeboat_core::codec::Compression;
 use lifeboat_tests::recover::recover_py;
 
-use crate::archive::{Archive, END, GLOBALS, HEAD, KEYRING, gzip, gzip_of_length, keyring};
+use crate::archive::{Archive, END, GLOBALS, HEAD, KEYRING, compressed, gzip, gzip_of_length, keyring};
 
 const SCRIPT: [&str; 3] = ["SET lc_monetary = 'C';\nCREATE TABLE t (a text);\n", "COPY t FROM stdin;\nÄ\n", "\\.\n"];
 
@@ -47,6 +48,21 @@ fn one_whole_wrap_is_enough() {
         std::fs::write(archive.wrap_path("hex"), damaged).unwrap();
         archive.recover(&[]).expect_dump(&SCRIPT.concat());
     }
+}
+
+/// What Python has no reader for, the program zstd reads.
+#[test]
+fn a_dump_of_zstd_frames_comes_back_whole() {
+    let rows: String = (0..1_500_000).map(|row| format!("{row}\n")).collect();
+    let script = [SCRIPT[0], SCRIPT[1], &rows, SCRIPT[2]];
+    let objects = script.map(|sql| compressed(sql, Compression::Zstd));
+    Archive::sealed_zstd(&objects).recover(&[]).expect_dump(&script.concat());
+}
+
+#[test]
+fn without_the_program_zstd_it_says_what_is_missing() {
+    let archive = Archive::sealed_zstd(&[compressed(SCRIPT[0], Compression::Zstd)]);
+    archive.recover_alone().expect_refusal("install it");
 }
 
 #[test]

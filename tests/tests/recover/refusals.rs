@@ -1,8 +1,9 @@
 //! What `recover.py` refuses, before it prints anything of the dump.
 
+use lifeboat_core::codec::{Compression, Sha256};
 use lifeboat_core::keys::{DataKey, Keyring};
 
-use crate::archive::{Archive, KEYRING, gzip, gzip_of_length, keyring};
+use crate::archive::{Archive, KEYRING, compressed, gzip, gzip_of_length, keyring};
 
 const DUMP: &str = "dump-0000.sql.gz.sealed";
 
@@ -189,13 +190,35 @@ fn a_later_object_is_damaged_and_nothing_of_the_first_is_printed() {
 fn a_gzip_stream_that_is_cut_or_is_none() {
     let whole = gzip("SELECT 1;\n");
     for (gzip, message) in
-        [(&whole[..whole.len() - 1], "the gzip stream is cut"), (b"SELECT 1;\n", "incorrect header check")]
+        [(&whole[..whole.len() - 1], "the compressed stream is cut"), (b"SELECT 1;\n", "incorrect header check")]
     {
         let recovered = Archive::sealed_gzip(&[gzip.to_vec()]).recover(&[]);
         assert_eq!(recovered.code, Some(1));
         assert!(!recovered.stdout.contains("\\endif"));
         recovered.expect_message(message);
     }
+}
+
+#[test]
+fn a_zstd_stream_that_is_cut_or_is_none() {
+    let whole = compressed("SELECT 1;\n", Compression::Zstd);
+    for zstd in [&whole[..whole.len() - 1], b"SELECT 1;\n"] {
+        let recovered = Archive::sealed_zstd(&[zstd.to_vec()]).recover(&[]);
+        assert_eq!(recovered.code, Some(1));
+        assert!(!recovered.stdout.contains("\\endif"));
+        recovered.expect_message("zstd ended with exit code 1");
+    }
+}
+
+#[test]
+fn a_sealed_zstd_stream_of_which_a_later_chunk_was_changed_by_an_owner_of_the_key() {
+    let noise: String = (0..4000_u32).map(|row| Sha256::of(&row.to_le_bytes()).to_string()).collect();
+    let mut archive = Archive::sealed_zstd(&[compressed(&noise, Compression::Zstd)]);
+    archive.damage("dump-0000.sql.zst.sealed", |bytes| bytes[40_000] ^= 1);
+    archive.commit_as_stored();
+    let recovered = archive.recover(&[]);
+    assert!(!recovered.stdout.contains("\\endif"));
+    recovered.expect_message("is cut or damaged at chunk 2");
 }
 
 #[test]
@@ -222,7 +245,7 @@ fn a_manifest_of_a_newer_format() {
     let mut archive = long();
     archive.manifest.format = 2;
     archive.commit();
-    archive.recover(&[]).expect_refusal("reads format 1 with gzip only");
+    archive.recover(&[]).expect_refusal("reads format 1, compressed with gzip or zstd, only");
 }
 
 #[test]
@@ -262,6 +285,6 @@ fn a_damaged_backup_that_is_not_encrypted() {
 /// The document with a digest that fits what stands before it.
 fn with_digest(document: &str) -> Vec<u8> {
     let (covered, _) = document.rsplit_once(",\n  \"sha256\": ").unwrap();
-    let digest = lifeboat_core::codec::Sha256::of(covered.as_bytes());
+    let digest = Sha256::of(covered.as_bytes());
     format!("{covered},\n  \"sha256\": \"{digest}\"\n}}\n").into_bytes()
 }

@@ -1,7 +1,7 @@
 //! The hard database comes back whole: on 15, on 18, and from 15 on 18.
 
 use lifeboat_tests::compare::{assert_same, assert_same_but_settings};
-use lifeboat_tests::{Depot, Major, Postgres, Way, every_method, every_way, fixtures};
+use lifeboat_tests::{Depot, Major, Postgres, Way, every_method, every_way, fixtures, zstd};
 
 every_way!(
     everything_comes_back_on_15,
@@ -9,6 +9,7 @@ every_way!(
     everything_of_15_comes_back_on_18,
     everything_comes_back_from_a_folder,
 );
+zstd!(parallel, sealed: everything_comes_back_on_18);
 every_method!(a_restored_database_is_analyzed_and_can_be_backed_up_again);
 
 fn everything_comes_back_on_15(way: Way) {

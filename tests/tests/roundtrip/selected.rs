@@ -2,11 +2,12 @@
 
 use lifeboat_tests::{
     Database, Depot, Identity, Major, Outcome, Postgres, Proxy, Seaweed, Way, every_method, every_way, fixtures,
-    unused_name,
+    unused_name, zstd,
 };
 use serde_json::Value;
 
 every_way!(schemas_come_into_a_new_database);
+zstd!(parallel, sealed: schemas_come_into_a_new_database, rows_alone_come_into_empty_tables_in_the_order_of_their_foreign_keys);
 every_method!(
     rows_alone_come_into_empty_tables_in_the_order_of_their_foreign_keys,
     a_partition_comes_alone_if_its_rows_do

@@ -1,9 +1,9 @@
-//! Stock tools alone give everything back: a stock S3 client, gunzip, or `recover.py` where it is sealed, and psql.
+//! Stock tools alone give everything back: a stock S3 client, gunzip or zstd, or `recover.py` where it is sealed, and psql.
 
 use std::process::Command;
 
-use lifeboat_tests::stock::{assert_psql_makes_it_of, gunzipped, script_in};
-use lifeboat_tests::{Depot, Major, Way, every_method, every_way, files, fixtures};
+use lifeboat_tests::stock::{assert_psql_makes_it_of, decompressed, script_in};
+use lifeboat_tests::{Depot, Major, Way, every_method, every_way, files, fixtures, zstd};
 
 every_way!(
     a_stock_client_and_psql_give_the_database_back_on_15,
@@ -12,6 +12,7 @@ every_way!(
     what_download_fetches_needs_no_lifeboat,
 );
 every_method!(the_page_for_3am_finds_the_script);
+zstd!(stream, open: a_stock_client_and_psql_give_the_database_back_on_15, the_page_for_3am_finds_the_script);
 
 fn a_stock_client_and_psql_give_the_database_back_on_15(way: Way) {
     gives_it_back_with_stock_tools(way, Major::V15);
@@ -25,6 +26,7 @@ fn gives_it_back_with_stock_tools(way: Way, major: Major) {
     let depot = Depot::s3().by(way);
     let original = fixtures::hard(major);
     let backup = depot.backup(&original);
+    assert_eq!(depot.manifest(&backup).compression, way.compression());
     assert_psql_makes_it_of(&depot.script_by_hand(&backup), &original);
 }
 
@@ -48,7 +50,7 @@ fn what_download_fetches_needs_no_lifeboat(way: Way) {
     assert!(found.keys().all(|name| !name.ends_with(".sealed")), "{:?}", found.keys());
     let names = told["script"].as_array().unwrap().iter().map(|name| name.as_str().unwrap());
     let objects: Vec<_> = names.map(|name| &found[name][..]).collect();
-    let script = gunzipped(&objects.concat());
+    let script = decompressed(told["script"][0].as_str().unwrap(), &objects.concat());
     assert_psql_makes_it_of(&script, &original);
     let by_hand = script_in(&stored);
     assert!(by_hand.windows(script.len()).any(|window| window == script), "recover.py prints another script");
@@ -62,9 +64,9 @@ fn the_page_for_3am_finds_the_script(way: Way) {
     depot.lifeboat("download").args(["shop/latest", "--sealed", "--to"]).arg(&copied).run().expect(0);
     let page = include_str!("../../../docs/restore.md");
     let line = page.lines().find(|line| line.starts_with("script=$(sed")).expect("the page has the line");
-    let bash =
-        Command::new("bash").args(["-c", &format!("{line}\ncat $script | gunzip")]).current_dir(&copied).output();
-    let bash = bash.unwrap();
+    let decompress = if way.compression == "zstd" { "zstd -d" } else { "gunzip" };
+    let lines = format!("{line}\ncat $script | {decompress}");
+    let bash = Command::new("bash").args(["-c", &lines]).current_dir(&copied).output().unwrap();
     assert!(bash.status.success() && bash.stderr.is_empty(), "{bash:?}");
     assert_eq!(bash.stdout, script_in(&copied));
 }

@@ -82,7 +82,7 @@ fn measure(mut command: Command) -> io::Result<Usage> {
 }
 
 /// The first is the server's own cost, to which the backups are compared.
-pub(crate) const JOBS: [Job; 18] = [
+pub(crate) const JOBS: [Job; 19] = [
     job("pg_dump", "pg_dump > /dev/null"),
     Job {
         needs: &["gzip", "aws"],
@@ -135,6 +135,16 @@ pub(crate) const JOBS: [Job; 18] = [
         needs: LIFEBOAT,
         size: STORE_SIZE,
         ..job("lifeboat-open", "lifeboat backup --store s3://bench/$KEY --name bench --database-url env:DATABASE_URL")
+    },
+    Job {
+        needs: LIFEBOAT,
+        prepare: KEYRING,
+        size: STORE_SIZE,
+        ..job(
+            "lifeboat-zstd",
+            "lifeboat backup --store s3://bench/$KEY --name bench --database-url env:DATABASE_URL --keyring file:$OUT/keyring.toml \
+             --compression zstd",
+        )
     },
     Job {
         needs: LIFEBOAT,

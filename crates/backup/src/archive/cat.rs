@@ -3,7 +3,6 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::{Content, Range};
 use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::{Counter, Monitor};
@@ -88,8 +87,9 @@ impl Reader<'_> {
         let mut blocks = self.archive.read_range(self.store, self.job, range)?;
         let mut proof = RangeProof::new(self.archive, range);
         while let Some(block) = blocks.next().await? {
-            for step in block.chunks(STEP_BYTES) {
-                let sql = proof.push(step)?;
+            let mut block = &block[..];
+            while !block.is_empty() {
+                let sql = proof.push(&mut block)?;
                 if to_write {
                     self.hand_over(sql).await?;
                 }

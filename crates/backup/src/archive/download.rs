@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lifeboat_core::keys::OpenKeys;
-use lifeboat_core::manifest::{Manifest, StoredObject};
+use lifeboat_core::manifest::{Compression, Manifest, StoredObject};
 use lifeboat_core::monitor::{Counter, Monitor};
 use lifeboat_core::store::Store;
 use lifeboat_core::store::layout::{self, BackupPath, MANIFEST};
@@ -44,6 +44,8 @@ pub struct DownloadSummary {
     pub bytes: u64,
     /// Whether the copies are sealed.
     pub sealed: bool,
+    /// How the script is compressed.
+    pub compression: Compression,
     /// Names of the script's objects in order: opened if they are sealed, decompressed and concatenated they are the dump.
     pub script: Vec<String>,
 }
@@ -135,6 +137,7 @@ impl Fetch<'_> {
             objects: manifest.objects().count(),
             bytes: manifest.stored_bytes(),
             sealed,
+            compression: manifest.compression,
             script: manifest.script.iter().map(name).collect(),
             folder: self.copies.keep(),
         }

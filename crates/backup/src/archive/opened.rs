@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat_core::codec::{STEP_BYTES, Sha256};
+use lifeboat_core::codec::Sha256;
 use lifeboat_core::index::{Index, Range};
 use lifeboat_core::keys::{DataKey, KeyId, OpenKeys};
 use lifeboat_core::manifest::{Manifest, StoredManifest, StoredObject};
@@ -149,8 +149,9 @@ impl Archive {
         let mut proof = RangeProof::new(self, range);
         let mut sql = Vec::new();
         while let Some(block) = blocks.next().await? {
-            for step in block.chunks(STEP_BYTES) {
-                sql.extend(proof.push(step)?);
+            let mut block = &block[..];
+            while !block.is_empty() {
+                sql.extend(proof.push(&mut block)?);
             }
         }
         sql.extend(proof.finish()?);

@@ -1,13 +1,13 @@
 //! Proves one range as its bytes pass: digest, length, and the rows' fingerprint.
 
 use lifeboat_core::Result;
-use lifeboat_core::codec::{Digester, Gunzip, RowLines};
+use lifeboat_core::codec::{Decompressor, Digester, RowLines};
 use lifeboat_core::index::{Content, Range};
 
 use super::Archive;
 use super::opened::unproven;
 
-/// Takes a range's gzip bytes in order and gives its SQL bytes, unproven until [`RangeProof::finish`] says otherwise.
+/// Takes a range's compressed bytes in order and gives its SQL bytes, unproven until [`RangeProof::finish`] says otherwise.
 ///
 /// It holds nothing of the archive, so that it can be handed to another thread.
 pub(crate) struct RangeProof {
@@ -15,7 +15,7 @@ pub(crate) struct RangeProof {
     name: String,
     range: Range,
     digester: Digester,
-    gunzip: Gunzip,
+    decompressor: Decompressor,
     lines: RowLines,
     missing: u64,
     sql_bytes: u64,
@@ -27,26 +27,30 @@ impl RangeProof {
             name: archive.name_of(range),
             range: range.clone(),
             digester: Digester::default(),
-            gunzip: Gunzip::new(),
+            decompressor: Decompressor::new(archive.manifest.compression),
             lines: RowLines::default(),
             missing: range.bytes.length,
             sql_bytes: 0,
         }
     }
 
-    /// Gzip bytes that are still to come.
+    /// Compressed bytes that are still to come.
     pub(crate) fn missing(&self) -> usize {
         usize::try_from(self.missing).unwrap_or(usize::MAX)
     }
 
-    /// What the next gzip bytes, of this range alone, decompress to.
+    /// Takes bytes from the front of `compressed`, which are of this range alone, and gives what they decompress to: a bounded
+    /// amount. To be called until there are none.
     ///
     /// # Errors
-    /// [`Integrity`](lifeboat_core::Kind::Integrity) when they are no gzip members or hold a row that ends all rows.
-    pub(crate) fn push(&mut self, gzip_bytes: &[u8]) -> Result<Vec<u8>> {
-        self.digester.update(gzip_bytes);
-        self.missing -= gzip_bytes.len() as u64;
-        let sql = self.gunzip.push(gzip_bytes).map_err(|error| unproven(&self.name, &self.range).caused_by(error))?;
+    /// [`Integrity`](lifeboat_core::Kind::Integrity) when they are no members or hold a row that ends all rows.
+    pub(crate) fn push(&mut self, compressed: &mut &[u8]) -> Result<Vec<u8>> {
+        let before = *compressed;
+        let sql = self.decompressor.push(compressed);
+        let sql = sql.map_err(|error| unproven(&self.name, &self.range).caused_by(error))?;
+        let taken = &before[..before.len() - compressed.len()];
+        self.digester.update(taken);
+        self.missing -= taken.len() as u64;
         self.note(&sql)?;
         Ok(sql)
     }
@@ -56,8 +60,7 @@ impl RangeProof {
     /// # Errors
     /// [`Integrity`](lifeboat_core::Kind::Integrity) naming the bytes that are not what was stored.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
-        let gunzip = std::mem::take(&mut self.gunzip);
-        let sql = gunzip.finish().map_err(|error| unproven(&self.name, &self.range).caused_by(error))?;
+        let sql = self.decompressor.finish().map_err(|error| unproven(&self.name, &self.range).caused_by(error))?;
         self.note(&sql)?;
         let fingerprint = self.lines.take()?;
         let rows_agree = match &self.range.content {

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::Range;
 use lifeboat_core::store::{BLOCK_BYTES, Store};
 use lifeboat_core::{Job, Result};
@@ -87,8 +86,9 @@ impl Archive {
     pub(crate) fn prove(&self, range: &Range, gzip_bytes: &[u8]) -> Result<Vec<u8>> {
         let mut proof = RangeProof::new(self, range);
         let mut sql = Vec::with_capacity(usize::try_from(range.bytes.sql_bytes.min(BLOCK_BYTES)).unwrap_or_default());
-        for step in gzip_bytes.chunks(STEP_BYTES) {
-            sql.extend(proof.push(step)?);
+        let mut left = gzip_bytes;
+        while !left.is_empty() {
+            sql.extend(proof.push(&mut left)?);
         }
         sql.extend(proof.finish()?);
         Ok(sql)

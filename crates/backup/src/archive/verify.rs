@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::Range;
 use lifeboat_core::keys::{OpenKeys, Wrap};
 use lifeboat_core::manifest::{Manifest, StoredObject};
@@ -163,9 +162,11 @@ impl<'a, R: Iterator<Item = &'a Range>> Proofs<'a, R> {
             let next = || Some(RangeProof::new(self.archive, self.ranges.next()?));
             // The index was checked to cover its objects: bytes without a range cannot be.
             let Some(mut proof) = self.current.take().or_else(next) else { break };
-            let (now, later) = gzip_bytes.split_at(proof.missing().min(gzip_bytes.len()).min(STEP_BYTES));
-            let sql = proof.push(now)?;
-            self.job.count(Counter::SqlBytes, sql.len() as u64);
+            let (mut now, later) = gzip_bytes.split_at(proof.missing().min(gzip_bytes.len()));
+            while !now.is_empty() {
+                let sql = proof.push(&mut now)?;
+                self.job.count(Counter::SqlBytes, sql.len() as u64);
+            }
             gzip_bytes = later;
             if proof.missing() > 0 {
                 self.current = Some(proof);

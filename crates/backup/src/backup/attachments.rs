@@ -5,7 +5,7 @@ use std::io::{PipeReader, Read as _, Write as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use lifeboat_core::codec::{ObjectWriter, PartSink, WrittenObject};
+use lifeboat_core::codec::{Compression, ObjectWriter, PartSink, WrittenObject};
 use lifeboat_core::manifest::StoredObject;
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::layout::{self, BackupPath};
@@ -24,6 +24,8 @@ pub(super) struct Destination {
     pub(super) backup: BackupPath,
     pub(super) upload: UploadOptions,
     pub(super) chunk_bytes: u64,
+    /// Of the script.
+    pub(super) compression: Compression,
     pub(super) sealing: Option<Arc<Sealing>>,
 }
 
@@ -38,19 +40,21 @@ impl Destination {
         writers: &Writers,
         kept: Option<File>,
     ) -> Result<StoredObject> {
-        let (objects, listening, name) = (self.objects(writers.clone()), job.clone(), name.to_owned());
+        let objects = Objects { compression: Compression::Gzip, ..self.objects(writers.clone()) };
+        let (listening, name) = (job.clone(), name.to_owned());
         let stored = self.stored_name(&name);
         let compress = move |output, gate| compress(&listening, output, gate, objects.open(&name)?, kept);
         let object = run(job, command, tool, compress).await?;
         Ok(self.stored(stored, &object))
     }
 
-    /// What opens the writers of large objects.
+    /// What opens the writers of the script's objects.
     pub(super) fn objects(&self, writers: Writers) -> Objects {
         Objects {
             writers,
             backup: self.backup.clone(),
             part_bytes: self.upload.part_bytes,
+            compression: self.compression,
             sealing: self.sealing.clone(),
         }
     }
@@ -84,7 +88,7 @@ impl Destination {
     fn whole(&self, stored_name: &str, text: &[u8]) -> Result<(Bytes, WrittenObject)> {
         let sealer = self.sealing.as_ref().map(|sealing| sealing.sealer(stored_name)).transpose()?;
         let mut bytes = Whole::default();
-        let mut writer = ObjectWriter::new(&mut bytes, usize::MAX, sealer);
+        let mut writer = ObjectWriter::new(&mut bytes, usize::MAX, Compression::Gzip, sealer);
         writer.write(text)?;
         let object = writer.finish()?;
         Ok((bytes.0, object))
@@ -97,10 +101,16 @@ pub(crate) struct Objects {
     writers: Writers,
     backup: BackupPath,
     part_bytes: usize,
+    compression: Compression,
     sealing: Option<Arc<Sealing>>,
 }
 
 impl Objects {
+    /// How what they hold is compressed.
+    pub(crate) fn compression(&self) -> Compression {
+        self.compression
+    }
+
     /// The writer of the object called `name`, sealed or not.
     pub(crate) fn open(&self, name: &str) -> Result<ObjectWriter<Parts>> {
         let (name, sealer) = match &self.sealing {
@@ -111,7 +121,8 @@ impl Objects {
             }
             None => (name.to_owned(), None),
         };
-        Ok(ObjectWriter::new(self.writers.object(self.backup.object(&name)), self.part_bytes, sealer))
+        let sink = self.writers.object(self.backup.object(&name));
+        Ok(ObjectWriter::new(sink, self.part_bytes, self.compression, sealer))
     }
 
     /// Gives up the object called `name`, whose writer was dropped unfinished.

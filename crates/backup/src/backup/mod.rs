@@ -24,7 +24,7 @@ use jiff::Timestamp;
 use lifeboat_core::clock::{Clock, SystemClock};
 use lifeboat_core::error::Kind;
 use lifeboat_core::keys::SealKeys;
-use lifeboat_core::manifest::{Manifest, Method};
+use lifeboat_core::manifest::{Compression, Manifest, Method};
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::{Store, UploadOptions};
 use lifeboat_core::{BackupId, Error, Job, Name, Result, RunId};
@@ -48,6 +48,8 @@ pub struct BackupOptions {
     pub upload: UploadOptions,
     /// Which method dumps a database that says nothing of its own.
     pub method: MethodChoice,
+    /// How the script is compressed.
+    pub compression: Compression,
     /// Connections that dump rows, by the method `parallel`; as many as suit this host and the server without it.
     pub jobs: Option<NonZeroUsize>,
     /// SQL bytes of one table's rows after which a range ends, for restores to load the next one beside it.
@@ -82,6 +84,7 @@ impl BackupOptions {
             class: "daily".parse().expect("a valid name"),
             upload: UploadOptions::default(),
             method: MethodChoice::default(),
+            compression: Compression::default(),
             jobs: None,
             chunk_bytes: CHUNK_BYTES,
             lock_timeout: Duration::from_secs(10),

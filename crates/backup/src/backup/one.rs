@@ -6,7 +6,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use lifeboat_core::catalog::Catalog;
 use lifeboat_core::index::{Index, LargeObjects, Tools};
-use lifeboat_core::manifest::{Compression, Manifest, Method, StoredObject};
+use lifeboat_core::manifest::{Manifest, Method, StoredObject};
 use lifeboat_core::store::layout::{self, BackupPath};
 use lifeboat_core::store::{Journal, Store};
 use lifeboat_core::{BackupId, Error, FORMAT, Job, Kind, Result, RunId, TOOL};
@@ -76,7 +76,7 @@ pub(super) async fn back_up(
         database: source.name.clone(),
         class: options.class.clone(),
         method,
-        compression: Compression::Gzip,
+        compression: options.compression,
         started,
         snapshot,
         finished: options.clock.now(),
@@ -110,8 +110,8 @@ async fn destination(backup: BackupPath, store: &Store, options: &BackupOptions,
         }
         None => None,
     };
-    let (upload, chunk_bytes) = (options.upload.clone(), options.chunk_bytes);
-    Ok(Destination { store: store.clone(), backup, upload, chunk_bytes, sealing })
+    let (upload, chunk_bytes, compression) = (options.upload.clone(), options.chunk_bytes, options.compression);
+    Ok(Destination { store: store.clone(), backup, upload, chunk_bytes, compression, sealing })
 }
 
 fn index(leader: Option<&Leader>, tools: &Toolbox, script: Told, warnings: Vec<String>) -> Result<Index> {

@@ -241,7 +241,7 @@ impl Objects for DataObjects {
     type Sink = Parts;
 
     fn open(&mut self) -> Result<(String, ObjectWriter<Parts>)> {
-        let name = Piece::Data.object(self.numbers.fetch_add(1, Ordering::Relaxed));
+        let name = Piece::Data.object(self.numbers.fetch_add(1, Ordering::Relaxed), self.objects.compression());
         let writer = self.objects.open(&name)?;
         Ok((name, writer))
     }

@@ -54,7 +54,7 @@ pub(crate) async fn sequences(leader: &mut Leader, objects: Objects) -> Result<T
     let statements: Vec<_> = values.iter().map(SequenceValue::statement).collect();
     let sql = leader.encode(&statements).await?.concat();
     let write = move || {
-        let name = Piece::Sequences.object(0);
+        let name = Piece::Sequences.object(0, objects.compression());
         let mut writer = objects.open(&name)?;
         writer.write(&sql)?;
         let content = Content::Sql { section: Section::Data, only_copy: false };

@@ -29,11 +29,8 @@ impl Proving {
 
 fn prove(mut proof: RangeProof, mut gzip_bytes: mpsc::Receiver<Bytes>, sql: &mpsc::Sender<Vec<u8>>) -> Result<()> {
     while let Some(block) = gzip_bytes.blocking_recv() {
-        for step in block.chunks(STEP_BYTES) {
-            if sql.blocking_send(proof.push(step)?).is_err() {
-                break;
-            }
-        }
+        let mut block = &block[..];
+        while !block.is_empty() && sql.blocking_send(proof.push(&mut block)?).is_ok() {}
     }
     let rest = proof.finish()?;
     // Nobody takes it any more where the restore has ended: then nobody asks how this ended.
@@ -41,6 +38,4 @@ fn prove(mut proof: RangeProof, mut gzip_bytes: mpsc::Receiver<Bytes>, sql: &mps
     Ok(())
 }
 
-/// Gzip bytes that are decompressed at once: a few times as many SQL bytes, and 16 MiB at the very worst.
-const STEP_BYTES: usize = 16 << 10;
 const STEPS_AHEAD: usize = 3;

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use lifeboat_core::codec::{Fingerprint, RowLines, WrittenObject};
+use lifeboat_core::codec::{Compression, Fingerprint, RowLines, WrittenObject};
 use lifeboat_core::index::{Content, Range, Rows, Section};
 use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Error, Kind, Result};
@@ -22,6 +22,8 @@ pub(super) struct Cuts {
     pub(super) sql_range_bytes: u64,
     /// Which piece of the backup's script this is.
     pub(super) piece: Piece,
+    /// Says how the names of its objects end.
+    pub(super) compression: Compression,
 }
 
 /// What the script held, in order; where it lies is known to whoever wrote it.
@@ -328,7 +330,7 @@ impl<O: Output> State<O> {
     }
 
     fn roll_over(&mut self) -> Result<()> {
-        let next = self.cuts.piece.object(self.objects);
+        let next = self.cuts.piece.object(self.objects, self.cuts.compression);
         self.objects += 1;
         self.object_bytes = 0;
         self.output.next_object(next)

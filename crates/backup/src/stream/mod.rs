@@ -42,6 +42,7 @@ pub(crate) async fn dump(
         chunk_bytes,
         sql_range_bytes: SQL_RANGE_BYTES,
         piece,
+        compression: objects.compression(),
     };
     let counting = job.clone();
     run(job, command, tool, move |output, gate| index(&counting, output, gate, objects, cuts)).await
@@ -86,7 +87,8 @@ fn read(job: &Job, mut output: PipeReader, gate: ExitGate, indexer: Result<Index
 
 /// `None` when the script was given up: its last object is then never completed.
 fn write(taker: Taker, objects: UploadedObjects, piece: Piece) -> Result<Option<Written>> {
-    let mut writer = ScriptWriter::new(objects, piece.object(0))?;
+    let first = piece.object(0, objects.compression());
+    let mut writer = ScriptWriter::new(objects, first)?;
     if taker.apply(&mut writer)? { writer.finish().map(Some) } else { Ok(None) }
 }
 

@@ -1,76 +1,13 @@
-//! Writes gzip members (RFC 1952) of 1 MiB of SQL bytes each.
+//! Compresses gzip members (RFC 1952).
 //!
 //! With the feature `isa-l`, the default, two compressors share the work: ISA-L, the fastest there is, at the level that suits the
 //! member, and libdeflate for the members that it makes much smaller, such as prose; a sample of every fourth member decides. Without the
 //! feature flate2 writes all of them, in pure Rust. `docs/gzip-writer.md` has the measurements. Every gunzip reads the members of all three.
 
-use crate::error::Result;
-
 #[cfg(feature = "isa-l")]
-use adaptive::Compressor;
+pub(super) use adaptive::Compressor;
 #[cfg(not(feature = "isa-l"))]
-use pure::Compressor;
-
-/// SQL bytes of a member; only the last before an [`Gzip::end_member`] is shorter.
-pub const MEMBER_BYTES: usize = 1 << 20;
-
-/// Compresses bytes into one gzip member after another.
-#[derive(Default)]
-pub struct Gzip {
-    compressor: Compressor,
-    member: Vec<u8>,
-    output: Vec<u8>,
-}
-
-impl Gzip {
-    /// A writer at the start of a member.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Takes SQL bytes; members that they fill are ended.
-    ///
-    /// # Errors
-    /// [`Kind::Failure`](crate::Kind::Failure) when the compressor reports a fault of its own.
-    pub fn write(&mut self, mut input: &[u8]) -> Result<()> {
-        while self.member.len() + input.len() >= MEMBER_BYTES {
-            let (now, later) = input.split_at(MEMBER_BYTES - self.member.len());
-            if self.member.is_empty() {
-                self.compressor.member(now, &mut self.output)?;
-            } else {
-                self.member.extend_from_slice(now);
-                self.compress_member()?;
-            }
-            input = later;
-        }
-        self.member.extend_from_slice(input);
-        Ok(())
-    }
-
-    /// Ends the current member, if it has begun; the next byte written begins another.
-    ///
-    /// # Errors
-    /// As [`Gzip::write`].
-    pub fn end_member(&mut self) -> Result<()> {
-        self.compress_member()?;
-        self.compressor.expect_other();
-        Ok(())
-    }
-
-    fn compress_member(&mut self) -> Result<()> {
-        if !self.member.is_empty() {
-            self.compressor.member(&self.member, &mut self.output)?;
-            self.member.clear();
-        }
-        Ok(())
-    }
-
-    /// The members ended since it was last cleared.
-    pub fn output(&mut self) -> &mut Vec<u8> {
-        &mut self.output
-    }
-}
+pub(super) use pure::Compressor;
 
 #[cfg(feature = "isa-l")]
 mod adaptive {
@@ -83,7 +20,7 @@ mod adaptive {
     use crate::error::{Kind, Result, ResultExt};
 
     /// The compressors; none can change its thread.
-    pub(super) struct Compressor {
+    pub(in crate::codec) struct Compressor {
         /// Boxed: its tables are 80 KiB, and writers are moved.
         fast: Box<GzipEncoder<Vec<u8>>>,
         thorough: Box<GzipEncoder<Vec<u8>>>,
@@ -117,7 +54,7 @@ mod adaptive {
 
     impl Compressor {
         /// Appends `input` as one member to `output`.
-        pub(super) fn member(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
+        pub(in crate::codec) fn member(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
             if self.chosen.1 == 0 {
                 self.chosen = (self.choose(input, output)?, MEMBERS_PER_SAMPLE);
             }
@@ -126,7 +63,7 @@ mod adaptive {
         }
 
         /// What comes next may be of another kind.
-        pub(super) fn expect_other(&mut self) {
+        pub(in crate::codec) fn expect_other(&mut self) {
             self.chosen.1 = 0;
         }
 
@@ -201,15 +138,15 @@ mod pure {
     use crate::error::{Kind, Result, ResultExt};
 
     #[derive(Default)]
-    pub(super) struct Compressor;
+    pub(in crate::codec) struct Compressor;
 
     impl Compressor {
         #[expect(clippy::unused_self, reason = "the other compressor has a state")]
-        pub(super) fn expect_other(&mut self) {}
+        pub(in crate::codec) fn expect_other(&mut self) {}
 
         /// Appends `input` as one member to `output`.
         #[expect(clippy::unused_self, reason = "the other compressor has a state")]
-        pub(super) fn member(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
+        pub(in crate::codec) fn member(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
             let mut encoder = GzEncoder::new(output, LEVEL);
             let written = encoder.write_all(input).and_then(|()| encoder.try_finish());
             written.kind_of(Kind::Failure, || "compress with flate2".into())
@@ -218,48 +155,4 @@ mod pure {
 
     /// Level 3 of zlib-rs is the fastest whose size stays within 1.03 of `gzip -6`.
     const LEVEL: Compression = Compression::new(3);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Gzip, MEMBER_BYTES};
-    use crate::codec::gunzip;
-
-    #[test]
-    fn members_can_be_read_alone_and_together() {
-        let mut gzip = Gzip::new();
-        gzip.write(b"first ").unwrap();
-        gzip.write(b"member").unwrap();
-        gzip.end_member().unwrap();
-        let first = gzip.output().len();
-        gzip.write(b", second member").unwrap();
-        gzip.end_member().unwrap();
-        let bytes = gzip.output().clone();
-        assert_eq!(gunzip(&bytes[..first]).unwrap(), b"first member");
-        assert_eq!(gunzip(&bytes[first..]).unwrap(), b", second member");
-        assert_eq!(gunzip(&bytes).unwrap(), b"first member, second member");
-    }
-
-    #[test]
-    fn long_input_of_any_kind_comes_back_whole() {
-        let mut gzip = Gzip::new();
-        let mut sql = Vec::new();
-        let mut state = 1_u64;
-        while sql.len() < 3 * MEMBER_BYTES {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            let prose = format!("{}\tthe order of customer {} is pending\n", state >> 60, state >> 50);
-            let noise = format!("\\\\x{state:016x}{:016x}\n", state.rotate_left(17));
-            sql.extend_from_slice(if sql.len() / MEMBER_BYTES == 1 { noise.as_bytes() } else { prose.as_bytes() });
-        }
-        sql.chunks(70_001).for_each(|slice| gzip.write(slice).unwrap());
-        gzip.end_member().unwrap();
-        assert!(gunzip(gzip.output()).unwrap() == sql);
-    }
-
-    #[test]
-    fn ending_a_member_that_has_not_begun_writes_nothing() {
-        let mut gzip = Gzip::new();
-        gzip.end_member().unwrap();
-        assert!(gzip.output().is_empty());
-    }
 }

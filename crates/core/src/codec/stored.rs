@@ -1,4 +1,4 @@
-//! From gzip bytes to the parts of one stored object: seals them, digests what comes out, cuts it.
+//! From compressed bytes to the parts of one stored object: seals them, digests what comes out, cuts it.
 //!
 //! Invariant: the digest is of the bytes that the sink was given, in order, all of them.
 
@@ -28,13 +28,13 @@ pub struct WrittenBytes {
     pub seal: Option<Header>,
 }
 
-/// Writes gzip bytes into one stored object.
+/// Writes compressed bytes into one stored object.
 pub struct StoredWriter<S> {
     sealing: Option<Sealing>,
     parts: Parts<S>,
 }
 
-/// Gzip bytes on their way to stored bytes.
+/// Compressed bytes on their way to stored bytes.
 struct Sealing {
     sealer: Sealer,
     stored: Vec<u8>,
@@ -56,13 +56,13 @@ impl<S: PartSink> StoredWriter<S> {
         Self { sealing, parts: Parts { sink, part: Vec::new(), part_bytes, whole: Digester::default(), length: 0 } }
     }
 
-    /// Takes the next gzip bytes.
+    /// Takes the next compressed bytes.
     ///
     /// # Errors
     /// Those of the sink.
-    pub fn push(&mut self, gzip_bytes: &[u8]) -> Result<()> {
-        let Some(Sealing { sealer, stored }) = &mut self.sealing else { return self.parts.push(gzip_bytes) };
-        sealer.push(gzip_bytes, stored);
+    pub fn push(&mut self, compressed_bytes: &[u8]) -> Result<()> {
+        let Some(Sealing { sealer, stored }) = &mut self.sealing else { return self.parts.push(compressed_bytes) };
+        sealer.push(compressed_bytes, stored);
         self.parts.push(stored)?;
         stored.clear();
         Ok(())

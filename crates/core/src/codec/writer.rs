@@ -1,20 +1,20 @@
 //! Writes one object: compresses, and digests ranges; a [`StoredWriter`] does the rest.
 //!
-//! Invariant: [`ObjectWriter::end_range`] ends a gzip member, so a range can be fetched, proven and decompressed by
-//! itself. Ranges are counted in gzip bytes, sealed or not.
+//! Invariant: [`ObjectWriter::end_range`] ends a member, so a range can be fetched, proven and decompressed by
+//! itself. Ranges are counted in compressed bytes, sealed or not.
 
 use serde::{Deserialize, Serialize};
 
 use super::sealed::{Header, Sealer};
-use super::{Digester, Gzip, PartSink, Sha256, StoredWriter, WrittenBytes};
+use super::{Compression, Digester, Members, PartSink, Sha256, StoredWriter, WrittenBytes};
 use crate::error::Result;
 
 /// Where a range lies in its object, and what proves it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ByteRange {
-    /// First gzip byte.
+    /// First compressed byte.
     pub offset: u64,
-    /// Number of gzip bytes.
+    /// Number of compressed bytes.
     pub length: u64,
     /// Digest of those bytes.
     pub sha256: Sha256,
@@ -37,24 +37,24 @@ pub struct WrittenObject {
 
 /// Writes SQL bytes into one object.
 pub struct ObjectWriter<S> {
-    gzip: Gzip,
+    members: Members,
     range: Digester,
     range_start: u64,
     range_sql_bytes: u64,
-    gzip_bytes: u64,
+    compressed_bytes: u64,
     sql_bytes: u64,
     stored: StoredWriter<S>,
 }
 
 impl<S: PartSink> ObjectWriter<S> {
     /// An empty object whose parts, of `part_bytes` each, go to `sink`, sealed where there is a `sealer`.
-    pub fn new(sink: S, part_bytes: usize, sealer: Option<Sealer>) -> Self {
+    pub fn new(sink: S, part_bytes: usize, compression: Compression, sealer: Option<Sealer>) -> Self {
         Self {
-            gzip: Gzip::new(),
+            members: Members::new(compression),
             range: Digester::default(),
             range_start: 0,
             range_sql_bytes: 0,
-            gzip_bytes: 0,
+            compressed_bytes: 0,
             sql_bytes: 0,
             stored: StoredWriter::new(sink, part_bytes, sealer),
         }
@@ -65,7 +65,7 @@ impl<S: PartSink> ObjectWriter<S> {
     /// # Errors
     /// Those of the sink.
     pub fn write(&mut self, sql: &[u8]) -> Result<()> {
-        self.gzip.write(sql)?;
+        self.members.write(sql)?;
         self.range_sql_bytes += sql.len() as u64;
         self.drain()
     }
@@ -78,16 +78,16 @@ impl<S: PartSink> ObjectWriter<S> {
         if self.range_sql_bytes == 0 {
             return Ok(None);
         }
-        self.gzip.end_member()?;
+        self.members.end_member()?;
         self.drain()?;
         let range = ByteRange {
             offset: self.range_start,
-            length: self.gzip_bytes - self.range_start,
+            length: self.compressed_bytes - self.range_start,
             sha256: self.range.take(),
             sql_bytes: self.range_sql_bytes,
         };
         self.sql_bytes += self.range_sql_bytes;
-        self.range_start = self.gzip_bytes;
+        self.range_start = self.compressed_bytes;
         self.range_sql_bytes = 0;
         Ok(Some(range))
     }
@@ -104,11 +104,11 @@ impl<S: PartSink> ObjectWriter<S> {
     }
 
     fn drain(&mut self) -> Result<()> {
-        let gzip_bytes = self.gzip.output();
-        self.range.update(gzip_bytes);
-        self.gzip_bytes += gzip_bytes.len() as u64;
-        self.stored.push(gzip_bytes)?;
-        gzip_bytes.clear();
+        let compressed_bytes = self.members.output();
+        self.range.update(compressed_bytes);
+        self.compressed_bytes += compressed_bytes.len() as u64;
+        self.stored.push(compressed_bytes)?;
+        compressed_bytes.clear();
         Ok(())
     }
 }

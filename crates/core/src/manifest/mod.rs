@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use stored::StoredManifest;
 
+pub use crate::codec::Compression;
 use crate::codec::Sha256;
 use crate::codec::sealed::Header;
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -36,7 +37,7 @@ pub struct Manifest {
     pub class: Name,
     /// How it was dumped.
     pub method: Method,
-    /// How its bytes are compressed.
+    /// How its script is compressed.
     pub compression: Compression,
     /// When the run began with this database.
     pub started: Timestamp,
@@ -78,15 +79,6 @@ pub enum Method {
     Stream,
     /// Several COPY workers under one snapshot.
     Parallel,
-}
-
-/// How bytes are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Compression {
-    /// RFC 1952.
-    #[default]
-    Gzip,
 }
 
 impl Manifest {

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::codec::Compression;
 use crate::id::{BackupId, DrillId, Name, RunId};
 use crate::keys::KeyId;
 
@@ -116,8 +117,8 @@ pub enum Piece {
 impl Piece {
     /// The name of its n-th object in the backup's folder.
     #[must_use]
-    pub fn object(self, position: usize) -> String {
-        format!("{}-{position:04}.sql.gz", self.stem())
+    pub fn object(self, position: usize, compression: Compression) -> String {
+        format!("{}-{position:04}.sql{}", self.stem(), compression.suffix())
     }
 
     fn stem(self) -> &'static str {

@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use lifeboat_core::Result;
-use lifeboat_core::codec::{Fingerprint, ObjectWriter, PartSink, Sha256, gunzip};
+use lifeboat_core::codec::{Compression, Fingerprint, ObjectWriter, PartSink, Sha256, gunzip};
 use lifeboat_core::index::Content;
 use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
 
@@ -24,7 +24,7 @@ impl Objects for Kept {
         let mut kept = self.0.lock().unwrap();
         let name = format!("data-{:04}", kept.0.len());
         kept.0.insert(name.clone(), Vec::new());
-        Ok((name.clone(), ObjectWriter::new(KeptObject(self.clone(), name), 1 << 20, None)))
+        Ok((name.clone(), ObjectWriter::new(KeptObject(self.clone(), name), 1 << 20, Compression::Gzip, None)))
     }
 
     fn give_up(&mut self, name: &str) {

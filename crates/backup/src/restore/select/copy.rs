@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use futures_util::SinkExt as _;
-use lifeboat_core::codec::STEP_BYTES;
 use lifeboat_core::index::{Content, Range, Relation};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
@@ -47,8 +46,9 @@ impl Rows<'_> {
             let mut blocks = self.archive.read_range(self.store, self.job, range)?;
             let mut proof = RangeProof::new(self.archive, range);
             while let Some(block) = blocks.next().await? {
-                for step in block.chunks(STEP_BYTES) {
-                    self.feed(session, sink.as_mut(), proof.push(step)?).await?;
+                let mut block = &block[..];
+                while !block.is_empty() {
+                    self.feed(session, sink.as_mut(), proof.push(&mut block)?).await?;
                 }
             }
             self.feed(session, sink.as_mut(), proof.finish()?).await?;

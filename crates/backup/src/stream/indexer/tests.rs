@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use bytes::Bytes;
-use lifeboat_core::codec::{Fingerprint, ObjectWriter, PartSink, Sha256, gunzip};
+use lifeboat_core::codec::{Compression, Fingerprint, ObjectWriter, PartSink, Sha256, gunzip};
 use lifeboat_core::index::{Content, Section};
 use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Kind, Result};
@@ -26,7 +26,12 @@ impl Objects for Kept {
         let mut objects = self.objects.borrow_mut();
         assert_eq!(name, format!("dump-{:04}.sql.gz", objects.len()));
         objects.push(Vec::new());
-        Ok(ObjectWriter::new(KeptObject(Rc::clone(&self.objects), objects.len() - 1), self.part_bytes, None))
+        Ok(ObjectWriter::new(
+            KeptObject(Rc::clone(&self.objects), objects.len() - 1),
+            self.part_bytes,
+            Compression::Gzip,
+            None,
+        ))
     }
 }
 
@@ -37,8 +42,14 @@ impl PartSink for KeptObject {
     }
 }
 
-const WIDE: Cuts =
-    Cuts { part_bytes: 1 << 20, parts_max: 10_000, chunk_bytes: 1 << 30, sql_range_bytes: 1 << 20, piece: Piece::Dump };
+const WIDE: Cuts = Cuts {
+    part_bytes: 1 << 20,
+    parts_max: 10_000,
+    chunk_bytes: 1 << 30,
+    sql_range_bytes: 1 << 20,
+    piece: Piece::Dump,
+    compression: Compression::Gzip,
+};
 
 const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET statement_timeout = 0;\n
 --\n-- Name: a; Type: TABLE; Schema: public; Owner: o\n--\n\nCREATE TABLE public.a (x integer, y text);\n\n
@@ -85,7 +96,14 @@ fn fingerprint(lines: &[&str]) -> Fingerprint {
 fn the_objects_are_the_preamble_and_the_dump_in_slices_and_parts_of_any_size() {
     for slice in [1, 7, 64, 4096] {
         for part_bytes in [50, 1 << 20] {
-            let cuts = Cuts { part_bytes, parts_max: 5, chunk_bytes: 8, sql_range_bytes: 30, piece: Piece::Dump };
+            let cuts = Cuts {
+                part_bytes,
+                parts_max: 5,
+                chunk_bytes: 8,
+                sql_range_bytes: 30,
+                piece: Piece::Dump,
+                compression: Compression::Gzip,
+            };
             let (script, objects) = index(DUMP, slice, cuts).unwrap();
             let sql: Vec<u8> = (0..script.ranges.len()).flat_map(|at| read(&script, &objects, at)).collect();
             assert_eq!(String::from_utf8(sql).unwrap(), String::from_utf8(PREAMBLE.to_vec()).unwrap() + DUMP);
@@ -162,7 +180,7 @@ fn a_dump_cut_anywhere_is_refused() {
 }
 
 mod against_a_model {
-    use lifeboat_core::codec::Fingerprint;
+    use lifeboat_core::codec::{Compression, Fingerprint};
     use lifeboat_core::index::{Content, Range};
     use lifeboat_core::store::layout::Piece;
     use proptest::prelude::{Strategy, prop, prop_assert, prop_assert_eq, proptest};
@@ -183,6 +201,7 @@ mod against_a_model {
                 chunk_bytes,
                 sql_range_bytes,
                 piece: Piece::Dump,
+                compression: Compression::Gzip,
             },
         )
     }

@@ -4,7 +4,7 @@ use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, propte
 use super::ObjectWriter;
 use crate::codec::PartSink;
 use crate::codec::sealed::{self, Sealer};
-use crate::codec::{Sha256, gunzip};
+use crate::codec::{Compression, Sha256, decompress};
 use crate::error::Result;
 
 const KEY: [u8; 32] = [7; 32];
@@ -34,10 +34,12 @@ proptest! {
         ranges in ranges_of_slices(),
         part_bytes in 1_usize..90,
         is_sealed in any::<bool>(),
+        is_zstd in any::<bool>(),
     ) {
         let mut kept = Kept::default();
         let sealer = is_sealed.then(|| Sealer::new(&KEY, CONTEXT, [3; 24]));
-        let mut writer = ObjectWriter::new(&mut kept, part_bytes, sealer);
+        let compression = if is_zstd { Compression::Zstd } else { Compression::Gzip };
+        let mut writer = ObjectWriter::new(&mut kept, part_bytes, compression, sealer);
         let mut written = Vec::new();
         for slices in &ranges {
             for slice in slices {
@@ -52,7 +54,7 @@ proptest! {
         prop_assert_eq!(object.sha256, Sha256::of(&stored));
         prop_assert_eq!(object.seal.is_some(), is_sealed);
         let stored = if is_sealed { sealed::open(&KEY, CONTEXT, &stored).unwrap() } else { stored };
-        prop_assert_eq!(gunzip(&stored).unwrap_or_default(), ranges.concat().concat());
+        prop_assert_eq!(decompress(compression, &stored).unwrap_or_default(), ranges.concat().concat());
         for (slices, range) in ranges.iter().zip(written) {
             let sql = slices.concat();
             let Some(range) = range else {
@@ -61,14 +63,14 @@ proptest! {
             };
             let bytes = &stored[range.offset as usize..(range.offset + range.length) as usize];
             prop_assert_eq!(Sha256::of(bytes), range.sha256);
-            prop_assert_eq!(gunzip(bytes).unwrap(), sql);
+            prop_assert_eq!(decompress(compression, bytes).unwrap(), sql);
         }
     }
 
     #[test]
     fn parts_are_equal_but_the_last(sql in prop::collection::vec(any::<u8>(), 0..600), part_bytes in 1_usize..90) {
         let mut kept = Kept::default();
-        let mut writer = ObjectWriter::new(&mut kept, part_bytes, None);
+        let mut writer = ObjectWriter::new(&mut kept, part_bytes, Compression::Gzip, None);
         writer.write(&sql).unwrap();
         writer.finish().unwrap();
         let (last, others) = kept.0.split_last().unwrap();
