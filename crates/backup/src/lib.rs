@@ -6,10 +6,12 @@
 
 pub mod archive;
 pub mod backup;
+pub mod catalog;
 mod leader;
 mod parallel;
 pub mod postgres;
 pub mod restore;
+pub mod rows;
 pub mod script;
 pub mod source;
 mod stream;

@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::codec::gunzip;
+use crate::error::{Kind, Result, ResultExt};
+use crate::manifest::refuse_other_formats;
+
 /// Definitions by class and identity; both sides of a comparison are read by the same queries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Catalog {
@@ -27,6 +31,16 @@ pub struct Difference {
 }
 
 impl Catalog {
+    /// Reads `catalog.json.gz`.
+    ///
+    /// # Errors
+    /// [`Kind::Integrity`] when it is damaged, [`Kind::Config`] when its format is another.
+    pub fn parse(gzip_bytes: &[u8]) -> Result<Self> {
+        let json = gunzip(gzip_bytes)?;
+        refuse_other_formats(&json)?;
+        serde_json::from_slice(&json).kind_of(Kind::Integrity, || "read the catalog".into())
+    }
+
     /// Everything in which `other` differs from this catalog, by class and identity.
     #[must_use]
     pub fn differences(&self, other: &Self) -> Vec<Difference> {

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lifeboat_core::catalog::Catalog;
 use lifeboat_core::codec::Sha256;
 use lifeboat_core::index::{Index, Range};
 use lifeboat_core::keys::{DataKey, KeyId, OpenKeys};
 use lifeboat_core::manifest::{Manifest, StoredManifest, StoredObject};
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::{self, BackupPath, INDEX, MANIFEST};
+use lifeboat_core::store::layout::{self, BackupPath, CATALOG, INDEX, MANIFEST};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
@@ -141,6 +142,15 @@ impl Archive {
         store.read_proven(job, &self.path.object(&object.name), object.length, object.sha256, keep).await?;
         gzip_bytes.extend(body.finish()?);
         Ok(gzip_bytes)
+    }
+
+    /// The catalog of the source, proven; `None` when the backup was taken without one.
+    ///
+    /// # Errors
+    /// [`Kind::Integrity`] when it is damaged, [`Kind::Config`] when its format is another; those of the store.
+    pub async fn catalog(&self, store: &Store, job: &Job) -> Result<Option<Catalog>> {
+        let Some(object) = self.manifest.attachment(CATALOG) else { return Ok(None) };
+        Catalog::parse(&self.read_object(store, job, object).await?).map(Some)
     }
 
     /// Reads a range and proves it before giving any of it. For ranges of SQL, which are a few MiB.

@@ -14,15 +14,15 @@ use serde::Deserialize;
 
 use crate::postgres::{Session, rows, sqlstate_of};
 
-/// The definitions of the database's objects, as far as `pg_dump` prints them. Runs inside the session's transaction and
-/// leaves its settings as they were.
+/// The definitions of the database's objects, as far as `pg_dump` prints them. Runs inside the session's transaction, which
+/// there must be, and leaves its settings as they were.
 ///
 /// A class that the server fails to print (a definition may be odd enough for that) is not in the catalog at all; one
 /// without objects is there and empty. [`unread_classes`] tells.
 ///
 /// # Errors
 /// As the session's, when it is lost or cancelled.
-pub(crate) async fn read_catalog(session: &mut dyn Session) -> Result<Catalog> {
+pub async fn read_catalog(session: &mut dyn Session) -> Result<Catalog> {
     session.execute(BEGIN).await?;
     let version = server_version(session).await?;
     let mut catalog = Catalog { format: FORMAT, ..Catalog::default() };
@@ -36,7 +36,8 @@ pub(crate) async fn read_catalog(session: &mut dyn Session) -> Result<Catalog> {
 }
 
 /// The classes that a catalog should have and has not.
-pub(crate) fn unread_classes(catalog: &Catalog) -> Vec<&'static str> {
+#[must_use]
+pub fn unread_classes(catalog: &Catalog) -> Vec<&'static str> {
     let mut names: Vec<_> = CLASSES.iter().map(|class| class.name).collect();
     names.dedup();
     names.retain(|name| !catalog.classes.contains_key(*name));

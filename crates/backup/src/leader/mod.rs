@@ -19,6 +19,7 @@ use lifeboat_core::catalog::Catalog;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
 use serde::Deserialize;
 
+pub use catalog::{read_catalog, unread_classes};
 pub(crate) use facts::Facts;
 pub(crate) use properties::{database_sql, statements as property_statements, template_statement};
 pub(crate) use relations::{SourceRelation, account_for};
@@ -100,8 +101,8 @@ impl Leader {
 
     /// The definitions of the database's objects, under the snapshot, and a warning when some could not be read.
     pub(crate) async fn catalog(&mut self) -> Result<(Catalog, Option<String>)> {
-        let catalog = catalog::read_catalog(&mut *self.session).await?;
-        let unread = catalog::unread_classes(&catalog);
+        let catalog = read_catalog(&mut *self.session).await?;
+        let unread = unread_classes(&catalog);
         let warning = format!("the catalog lacks what the role may not read: {}", unread.join(", "));
         Ok((catalog, (!unread.is_empty()).then_some(warning)))
     }

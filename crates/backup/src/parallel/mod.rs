@@ -6,7 +6,7 @@
 mod blocks;
 mod choose;
 mod lane;
-mod plan;
+pub(crate) mod plan;
 mod queue;
 mod sections;
 mod worker;
@@ -30,7 +30,7 @@ use crate::leader::{Leader, LoadedInto, SourceTable};
 use crate::postgres::{ConnectOptions, ConnectionSettings, Retry, connect, quote_ident};
 use blocks::{Blocks, Cuts, DataObject, Objects};
 use lane::Lane;
-use plan::PlanOptions;
+use plan::{Extent, PlanOptions};
 use queue::Queue;
 use worker::{Shared, Worker};
 
@@ -123,9 +123,9 @@ pub(crate) async fn dump_rows(
     limits: Limits,
 ) -> Result<Told> {
     let Tables { dumped, mut relations } = tables;
-    let sources: Vec<_> = dumped.iter().map(|table| table.source.clone()).collect();
+    let extents: Vec<_> = dumped.iter().map(|table| Extent::from(&table.source)).collect();
     let plan = PlanOptions { workers, chunk_bytes: limits.range_bytes, by_pages: leader.major >= READS_PAGE_RANGES };
-    let chunks = plan::plan(&sources, plan);
+    let chunks = plan::plan(&extents, plan);
     let workers = workers.clamp(1, chunks.len().max(1));
     let stop = Job::new(job.monitor.clone(), job.cancel.child_token());
     let shared = Arc::new(Shared {
@@ -252,7 +252,7 @@ impl Objects for DataObjects {
 }
 
 /// From 14 on a condition on `ctid` reads a range of pages and no others.
-const READS_PAGE_RANGES: u32 = 14;
+pub(crate) const READS_PAGE_RANGES: u32 = 14;
 
 /// Most memory that each worker takes beside the part it fills.
 pub(crate) const WORKER_BYTES: usize = (lane::BATCHES + 6) * lane::BATCH_BYTES;

@@ -7,38 +7,50 @@ use std::ops::Range;
 
 use crate::leader::SourceTable;
 
-/// What one COPY dumps.
+/// What one COPY reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Chunk {
+pub struct Chunk {
     /// Position among the tables.
-    pub(super) table: usize,
+    pub table: usize,
     /// Its pages; all of them without a range. `u64::MAX` is no end.
-    pub(super) pages: Option<Range<u64>>,
+    pub pages: Option<Range<u64>>,
     /// What it weighs, in bytes on the server.
-    pub(super) bytes: u64,
+    pub bytes: u64,
     /// How often it was begun and given back.
-    pub(super) tries: u32,
+    pub tries: u32,
 }
 
 /// How tables are cut.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct PlanOptions {
-    /// Connections that dump.
-    pub(super) workers: usize,
+pub struct PlanOptions {
+    /// Connections that read.
+    pub workers: usize,
     /// Bytes of a table above which it is cut in any case.
-    pub(super) chunk_bytes: u64,
+    pub chunk_bytes: u64,
     /// Whether the server reads a range of pages without reading the others: PostgreSQL 14.
-    pub(super) by_pages: bool,
+    pub by_pages: bool,
+}
+
+/// A table as far as it matters for cutting it.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Pages of the table itself.
+    pub pages: u64,
+    /// Bytes of the table and of its TOAST table.
+    pub bytes: u64,
+    /// Whether its rows lie in numbered pages, and a query can ask for those of some pages.
+    pub can_be_cut: bool,
 }
 
 /// The chunks of all tables, the largest first: a small one at the end keeps nobody waiting.
-pub(super) fn plan(tables: &[SourceTable], options: PlanOptions) -> Vec<Chunk> {
+#[must_use]
+pub fn plan(tables: &[Extent], options: PlanOptions) -> Vec<Chunk> {
     let total: u64 = tables.iter().map(|table| table.bytes).sum();
     let target = piece_bytes(total, options);
     let mut chunks: Vec<_> = tables
         .iter()
         .enumerate()
-        .flat_map(|(position, table)| cut(position, table, if options.by_pages { target } else { u64::MAX }))
+        .flat_map(|(position, table)| cut(position, *table, if options.by_pages { target } else { u64::MAX }))
         .collect();
     chunks.sort_by_key(|chunk| std::cmp::Reverse(chunk.bytes));
     chunks
@@ -53,9 +65,9 @@ fn piece_bytes(total: u64, options: PlanOptions) -> u64 {
     even.max(SMALLEST_PIECE_BYTES).min(options.chunk_bytes)
 }
 
-fn cut(position: usize, table: &SourceTable, target: u64) -> Vec<Chunk> {
+fn cut(position: usize, table: Extent, target: u64) -> Vec<Chunk> {
     let pieces = table.bytes.div_ceil(target.max(1)).min(table.pages);
-    if pieces < 2 || !can_be_cut(table) {
+    if pieces < 2 || !table.can_be_cut {
         return vec![Chunk { table: position, pages: None, bytes: table.bytes, tries: 0 }];
     }
     // Wide: pages times pieces may not fit 64 bits.
@@ -69,9 +81,12 @@ fn cut(position: usize, table: &SourceTable, target: u64) -> Vec<Chunk> {
     (0..pieces).map(piece).collect()
 }
 
-/// Pages mean something to heap tables only; a query without columns prints no rows of a range.
-fn can_be_cut(table: &SourceTable) -> bool {
-    table.heap && table.condition.is_none() && !table.columns.is_empty()
+impl From<&SourceTable> for Extent {
+    /// Pages mean something to heap tables only; a query without columns prints no rows of a range.
+    fn from(table: &SourceTable) -> Self {
+        let can_be_cut = table.heap && table.condition.is_none() && !table.columns.is_empty();
+        Self { pages: table.pages, bytes: table.bytes, can_be_cut }
+    }
 }
 
 const PIECES_PER_WORKER: u64 = 6;
@@ -81,20 +96,14 @@ const SMALLEST_PIECE_BYTES: u64 = 32 << 20;
 mod tests {
     use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq, proptest};
 
-    use super::{Chunk, PlanOptions, plan};
-    use crate::leader::SourceTable;
+    use super::{Chunk, Extent, PlanOptions, plan};
 
-    fn tables() -> impl Strategy<Value = Vec<SourceTable>> {
-        let table =
-            (any::<bool>(), 0_u64..1 << 32, 0_u64..1 << 45, any::<bool>()).prop_map(|(heap, pages, toast, column)| {
-                SourceTable {
-                    heap,
-                    pages,
-                    bytes: pages * 8192 + toast,
-                    columns: column.then(|| "x".to_owned()).into_iter().collect(),
-                    ..SourceTable::default()
-                }
-            });
+    fn tables() -> impl Strategy<Value = Vec<Extent>> {
+        let table = (any::<bool>(), 0_u64..1 << 32, 0_u64..1 << 45).prop_map(|(can_be_cut, pages, toast)| Extent {
+            can_be_cut,
+            pages,
+            bytes: pages * 8192 + toast,
+        });
         prop::collection::vec(table, 0..8)
     }
 
@@ -126,13 +135,7 @@ mod tests {
 
     #[test]
     fn a_large_table_is_cut_for_several_workers_and_a_small_one_is_not() {
-        let table = |mib: u64| SourceTable {
-            heap: true,
-            pages: mib * 128,
-            bytes: mib << 20,
-            columns: vec!["x".into()],
-            ..SourceTable::default()
-        };
+        let table = |mib: u64| Extent { can_be_cut: true, pages: mib * 128, bytes: mib << 20 };
         let pieces = |workers| {
             let options = PlanOptions { workers, chunk_bytes: 512 << 20, by_pages: true };
             plan(&[table(600), table(10)], options).iter().filter(|chunk| chunk.table == 0).count()

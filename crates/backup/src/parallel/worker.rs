@@ -15,6 +15,7 @@ use super::queue::Queue;
 use super::{DumpedTable, Limits};
 use crate::leader::{ROW_SETTINGS, SourceTable};
 use crate::postgres::{DirectSession, Session as _, quote_ident, quote_literal, sqlstate_of};
+use crate::rows::{CopyOut, READ_AS_PLANNED};
 
 /// What all workers of a dump share.
 pub(super) struct Shared {
@@ -214,50 +215,25 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// A range of pages is read as such, and by this process: the others are busy.
 fn set_up(limits: &Limits) -> String {
     let mut settings: Vec<_> =
         ROW_SETTINGS.iter().map(|(name, value)| format!("SET {name} = {}", quote_literal(value))).collect();
     settings.push(format!("SET lock_timeout = {}", limits.lock_timeout.as_millis()));
-    settings.extend(WORKER_SETTINGS.iter().map(|(name, value)| format!("SET {name} = {value}")));
-    // Servers before the minor versions of August 2024 do not have it.
-    settings.push(
-        "SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings \
-         WHERE name = 'restrict_nonsystem_relation_kind'"
-            .to_owned(),
-    );
+    settings.push(READ_AS_PLANNED.to_owned());
     settings.join("; ")
 }
 
-const WORKER_SETTINGS: &[(&str, &str)] = &[
-    ("row_security", "off"),
-    ("synchronize_seqscans", "off"),
-    ("enable_tidscan", "on"),
-    ("enable_seqscan", "off"),
-    ("max_parallel_workers_per_gather", "0"),
-];
-
 fn copy_statement(table: &DumpedTable, chunk: &Chunk, encoding: &str) -> String {
     let source = &table.source;
-    let name = format!("{}.{}", quote_ident(&source.schema), quote_ident(&source.name));
-    let columns: Vec<_> = source.columns.iter().map(|column| quote_ident(column)).collect();
-    let columns = columns.join(", ");
-    let encoding = quote_literal(encoding);
-    let what = match (&source.condition, &chunk.pages) {
-        (None, None) if columns.is_empty() => name,
-        (None, None) => format!("{name} ({columns})"),
-        (Some(condition), _) => format!("(SELECT {columns} FROM ONLY {name} {condition})"),
-        (None, Some(pages)) => format!("(SELECT {columns} FROM ONLY {name} WHERE {})", page_condition(pages)),
+    let copy = CopyOut {
+        schema: &source.schema,
+        name: &source.name,
+        columns: &source.columns,
+        condition: source.condition.as_deref(),
+        pages: chunk.pages.as_ref(),
+        encoding,
     };
-    format!("COPY {what} TO STDOUT (ENCODING {encoding})")
-}
-
-fn page_condition(pages: &std::ops::Range<u64>) -> String {
-    let from = format!("ctid >= '({},0)'::pg_catalog.tid", pages.start);
-    match pages.end {
-        u64::MAX => from,
-        end => format!("{from} AND ctid < '({end},0)'::pg_catalog.tid"),
-    }
+    copy.statement()
 }
 
 /// Errors whose cause the server's own words do not name.

@@ -37,6 +37,7 @@ use crate::postgres::{ConnectionSettings, Retry, sqlstate_of};
 use preflight::Preflight;
 use select::Part;
 pub use select::{LeftOut, SchemaName, Selection, TableName};
+pub(crate) use sql::script_encoding;
 
 /// How a backup is restored.
 #[derive(Clone, Debug)]

@@ -61,6 +61,11 @@ impl Header {
     }
 }
 
+/// The encoding of a script's rows, as its first statements say it.
+pub(crate) async fn script_encoding(store: &Store, archive: &Archive, job: &Job) -> Result<String> {
+    Ok(Header::read(store, archive, job).await?.encoding().to_owned())
+}
+
 /// The encoding that `SET client_encoding = 'X';` names.
 fn client_encoding(setting: &str) -> Option<&str> {
     let value = setting.strip_prefix("SET client_encoding = '")?;
