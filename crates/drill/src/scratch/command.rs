@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use lifeboat_backup::MissingRoles;
 use lifeboat_backup::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Retry, connect};
 use lifeboat_core::{DrillId, Error, Job, Kind, Result, ResultExt};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -43,6 +44,7 @@ pub(super) struct Scratch {
     spawner: Spawner,
     lease: Option<Lease>,
     target: Option<ConnectionSettings>,
+    roles: MissingRoles,
     /// Reads on, so that the command never waits for us.
     reader: Option<JoinHandle<()>>,
 }
@@ -68,6 +70,11 @@ impl Scratch {
         refuse_not_empty(&mut session).await?;
         session.close().await;
         scratch.target = Some(target);
+        if standing.superuser {
+            scratch.roles = MissingRoles::Stub;
+        } else {
+            notes.push("owners and privileges were left out: the role is no superuser".to_owned());
+        }
         notes.push(format!("made by {program}"));
         Ok((scratch, ScratchFacts { kind: "command".to_owned(), server_version: standing.version, notes }))
     }
@@ -75,6 +82,11 @@ impl Scratch {
     /// The database.
     pub(super) fn target(&self) -> &ConnectionSettings {
         self.target.as_ref().expect("set before open gives it away")
+    }
+
+    /// What the restore does about roles that are missing: the server goes with the command.
+    pub(super) fn roles(&self) -> MissingRoles {
+        self.roles
     }
 
     /// Ends the command.
@@ -94,7 +106,8 @@ impl Scratch {
             .env_clear()
             .envs(options.environment.iter().map(|(name, value)| (name, value)));
         command.env(MARK, lease.folder()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
-        let mut scratch = Self { child: None, spawner, lease: Some(lease), target: None, reader: None };
+        let mut scratch =
+            Self { child: None, spawner, lease: Some(lease), target: None, roles: MissingRoles::Skip, reader: None };
         scratch.child = Some(scratch.spawner.spawn(command, Signal::TERM)?);
         Ok(scratch)
     }

@@ -12,6 +12,9 @@ use super::refused;
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Standing {
     pub(super) version: String,
+    /// Whether we are a superuser there.
+    #[serde(default)]
+    pub(super) superuser: bool,
     recovering: bool,
     /// Servers and programs that follow it.
     followers: u64,
@@ -85,6 +88,7 @@ async fn read(session: &mut DirectSession, needs: &Needs) -> Result<Standing> {
 
 const STANDING: &str = "
 SELECT current_setting('server_version') AS version,
+       (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
        pg_is_in_recovery() AS recovering,
        (SELECT count(*) FROM pg_stat_replication) AS followers,
        EXISTS (SELECT FROM pg_database WHERE datname = %SOURCE%) AS has_source,
@@ -107,7 +111,7 @@ mod tests {
     fn needs(identifier: Option<&str>) -> Needs {
         let mut source = source("libc", None);
         source.system_identifier = identifier.map(str::to_owned);
-        Needs { source: Some(source), database_bytes: 0 }
+        Needs { source: Some(source), ..Needs::default() }
     }
 
     fn refusal(standing: &Standing, identifier: Option<&str>) -> Option<String> {

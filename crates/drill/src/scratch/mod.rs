@@ -24,6 +24,7 @@ use std::path::Path;
 pub use cluster::{Cluster, ClusterOptions};
 pub use command::CommandOptions;
 pub use disarm::{Disarmed, disarm};
+use lifeboat_backup::MissingRoles;
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::{DrillId, Error, Job, Kind, Result, ResultExt};
 pub use needs::Needs;
@@ -50,6 +51,7 @@ pub enum ScratchOptions {
 pub struct Scratch {
     place: Place,
     target: ConnectionSettings,
+    roles: MissingRoles,
     facts: ScratchFacts,
 }
 
@@ -88,15 +90,19 @@ impl Scratch {
             ScratchOptions::Cluster(options) => {
                 let cluster = Cluster::start(options, needs, drill, job).await?;
                 let target = cluster.settings().with_dbname(&needs.own_name(drill));
-                Self { facts: cluster.facts(needs), target, place: Place::Cluster(cluster) }
+                let roles = if needs.has_roles { MissingRoles::Create } else { MissingRoles::Stub };
+                Self { facts: cluster.facts(needs), target, roles, place: Place::Cluster(cluster) }
             }
             ScratchOptions::Server(options) => {
                 let (place, facts) = server::Scratch::open(options, needs, drill, job).await?;
-                Self { target: place.target().clone(), facts, place: Place::Server(place) }
+                // Roles are the server's: they would be left behind.
+                let roles = MissingRoles::Skip;
+                Self { target: place.target().clone(), roles, facts, place: Place::Server(place) }
             }
             ScratchOptions::Command(options) => {
                 let (place, facts) = command::Scratch::open(options, needs, drill, job).await?;
-                Self { target: place.target().clone(), facts, place: Place::Command(place) }
+                let roles = place.roles();
+                Self { target: place.target().clone(), roles, facts, place: Place::Command(place) }
             }
         })
     }
@@ -113,10 +119,10 @@ impl Scratch {
         !matches!(self.place, Place::Command(_))
     }
 
-    /// Whether the whole server is the drill's: roles may be created in it.
+    /// What the restore does about roles that are missing.
     #[must_use]
-    pub fn owns_server(&self) -> bool {
-        matches!(self.place, Place::Cluster(_))
+    pub fn roles(&self) -> MissingRoles {
+        self.roles
     }
 
     /// What a report says of it.

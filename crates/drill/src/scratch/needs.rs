@@ -3,6 +3,7 @@
 use lifeboat_backup::archive::Archive;
 use lifeboat_core::DrillId;
 use lifeboat_core::index::Source;
+use lifeboat_core::store::layout::GLOBALS;
 
 /// What a backup needs, and what it must not meet.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +12,8 @@ pub struct Needs {
     pub source: Option<Source>,
     /// What the restored database will take, with its indexes.
     pub database_bytes: u64,
+    /// Whether the roles can be made as they were.
+    pub has_roles: bool,
 }
 
 impl Needs {
@@ -21,7 +24,7 @@ impl Needs {
         let measured = source.as_ref().map(|source| source.size_bytes);
         // Without a leader nobody asked the server: rows, as much again for indexes.
         let database_bytes = measured.unwrap_or_else(|| archive.index.script_bytes.saturating_mul(2));
-        Self { source, database_bytes }
+        Self { source, database_bytes, has_roles: archive.manifest.attachment(GLOBALS).is_some() }
     }
 
     /// The major version of the source, where it is known.

@@ -69,6 +69,7 @@ impl Scratch {
             return Err(Error::new(Kind::Locked, format!("make {}: another drill holds it", target.dbname)));
         }
         let lock = Lock::hold(session, options.clone(), drill.clone());
+        notes.push("owners and privileges were left out: roles would stay behind on the server".to_owned());
         notes.push("the disk of the server was not looked at".to_owned());
         let facts = ScratchFacts { kind: "server".to_owned(), server_version: standing.version, notes };
         Ok((Self { options: options.clone(), target, drill: drill.clone(), lock }, facts))
