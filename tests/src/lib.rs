@@ -24,6 +24,7 @@ pub mod keyring;
 pub mod kills;
 pub mod lifeboat;
 pub mod made;
+pub mod places;
 pub mod proxy;
 pub mod recover;
 pub mod runtime;

@@ -2,31 +2,43 @@
 //! one folder.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-/// Removes the segment of the server whose data this is, if nobody uses it any more.
+/// Removes the segment of the server whose data this is. Its processes have ended; the kernel lets go a moment later.
 pub(super) fn remove(data: &Path) {
     let pid_file = std::fs::read_to_string(data.join("postmaster.pid")).unwrap_or_default();
-    let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
-    if let Some(id) = abandoned(&pid_file, &segments) {
-        remove_segment(id);
+    let began = Instant::now();
+    while let Some(segment) = find(&pid_file, &std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default()) {
+        if !segment.is_attached {
+            return remove_segment(segment.id);
+        }
+        if began.elapsed() > LET_GO_WITHIN {
+            return;
+        }
+        std::thread::sleep(POLL);
     }
 }
 
-/// The segment that the pid file names, if it is there, was made by the same process, and nobody is attached. Numbers are
-/// given out again: all of that together tells it from another one.
-fn abandoned(pid_file: &str, segments: &str) -> Option<i32> {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Segment {
+    id: i32,
+    is_attached: bool,
+}
+
+/// The segment that the pid file names, if it is there and was made by the same process. Numbers are given out again: all of
+/// that together tells it from another one.
+fn find(pid_file: &str, segments: &str) -> Option<Segment> {
     let lines: Vec<_> = pid_file.lines().collect();
     // While initdb works it is negative.
     let pid = lines.first()?.trim().trim_start_matches('-');
     let mut named = lines.get(6)?.split_whitespace();
     let (key, id) = (named.next()?, named.next()?);
-    let is_it = |line: &&str| {
-        let fields: Vec<_> = line.split_whitespace().collect();
+    let mut segments = segments.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let segment = segments.find(|fields| {
         let field = |at: usize| fields.get(at).copied().unwrap_or_default();
-        (as_key(field(KEY)), field(ID), field(CREATOR), field(ATTACHED)) == (as_key(key), id, pid, "0")
-    };
-    segments.lines().find(is_it)?;
-    id.parse().ok()
+        (as_key(field(KEY)), field(ID), field(CREATOR)) == (as_key(key), id, pid)
+    })?;
+    Some(Segment { id: id.parse().ok()?, is_attached: segment.get(ATTACHED) != Some(&"0") })
 }
 
 /// One prints it signed, the other does not.
@@ -44,10 +56,12 @@ const KEY: usize = 0;
 const ID: usize = 1;
 const CREATOR: usize = 4;
 const ATTACHED: usize = 6;
+const LET_GO_WITHIN: Duration = Duration::from_secs(5);
+const POLL: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests {
-    use super::abandoned;
+    use super::{Segment, find};
 
     const HEAD: &str = "       key      shmid perms                  size  cpid  lpid nattch   uid   gid\n";
 
@@ -61,16 +75,19 @@ mod tests {
 
     #[test]
     fn the_segment_of_a_killed_server_is_found() {
-        assert_eq!(abandoned(&pid_file("4711"), &segments("9", "4711", "0")), Some(9));
-        assert_eq!(abandoned(&pid_file("-4711"), &segments("9", "4711", "0")), Some(9));
+        let free = Some(Segment { id: 9, is_attached: false });
+        assert_eq!(find(&pid_file("4711"), &segments("9", "4711", "0")), free);
+        assert_eq!(find(&pid_file("-4711"), &segments("9", "4711", "0")), free);
+        let attached = find(&pid_file("4711"), &segments("9", "4711", "1"));
+        assert_eq!(attached, Some(Segment { id: 9, is_attached: true }));
     }
 
     #[test]
-    fn one_of_another_process_or_in_use_is_not() {
-        for (id, creator, attached) in [("9", "4711", "1"), ("9", "4712", "0"), ("8", "4711", "0")] {
-            assert_eq!(abandoned(&pid_file("4711"), &segments(id, creator, attached)), None);
+    fn one_of_another_process_is_not() {
+        for (id, creator) in [("9", "4712"), ("8", "4711")] {
+            assert_eq!(find(&pid_file("4711"), &segments(id, creator, "0")), None);
         }
-        assert_eq!(abandoned("", &segments("9", "4711", "0")), None);
-        assert_eq!(abandoned("4711\n", &segments("9", "4711", "0")), None);
+        assert_eq!(find("", &segments("9", "4711", "0")), None);
+        assert_eq!(find("4711\n", &segments("9", "4711", "0")), None);
     }
 }

@@ -1,0 +1,88 @@
+//! Places for scratch databases, and what is left of them.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifeboat_backup::postgres::{ConnectionSettings, Retry};
+use lifeboat_core::monitor::Silent;
+use lifeboat_core::{DrillId, Job};
+use lifeboat_drill::scratch::{ClusterOptions, Collected, CommandOptions, ScratchOptions, ServerOptions, gc};
+use tokio_util::sync::CancellationToken;
+
+/// A command that gives the database of `$DSN`, and lives until it is ended.
+pub const SHELL_COMMAND: &[&str] = &["sh", "-c", "echo \"$DSN\"; while :; do sleep 1; done"];
+
+/// A throwaway cluster of this major version, whose programs are in `bin`, in a folder of `dir`.
+pub fn cluster(dir: &Path, bin: &Path, major: u32) -> ScratchOptions {
+    let (dir, bin_dirs) = (dir.to_owned(), vec![bin.to_owned()]);
+    ScratchOptions::Cluster(ClusterOptions { dir, major: Some(major), bin_dirs, settings: Vec::new() })
+}
+
+/// A database on this server.
+pub fn server(dsn: &str) -> ScratchOptions {
+    let settings = ConnectionSettings::parse(dsn, &|_| None).unwrap();
+    ScratchOptions::Server(Box::new(ServerOptions { settings, retry: Retry::never() }))
+}
+
+/// What a command gives that finds these variables in its environment.
+pub fn command(dir: &Path, command: &[&str], environment: &[(&str, &str)]) -> ScratchOptions {
+    let path = [("PATH", "/usr/local/bin:/usr/bin:/bin")];
+    let environment = path.iter().chain(environment).map(|(name, value)| (name.into(), value.into())).collect();
+    let command = command.iter().map(|word| (*word).to_owned()).collect();
+    ScratchOptions::Command(CommandOptions {
+        dir: dir.to_owned(),
+        command,
+        environment,
+        start_timeout: Duration::from_secs(10),
+    })
+}
+
+/// A job that nobody listens to.
+pub fn job() -> Job {
+    Job::new(Arc::new(Silent), CancellationToken::new())
+}
+
+/// An id that no other drill has.
+pub fn drill() -> DrillId {
+    DrillId::generate(jiff::Timestamp::now()).unwrap()
+}
+
+/// Collects what dead drills left in this place.
+pub fn collect(options: &ScratchOptions) -> Collected {
+    crate::run(gc(options, &job())).unwrap()
+}
+
+/// What there is of drills in and below this folder: files and folders, processes that work there or bear its mark, and
+/// their shared memory.
+pub fn left(dir: &Path) -> Vec<String> {
+    let folders = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let mut left: Vec<_> = folders.map(|entry| entry.path().display().to_string()).collect();
+    left.extend(processes(dir).iter().map(|(pid, what)| format!("{pid} {what}")));
+    left
+}
+
+/// The processes of drills below this folder: number and command line.
+pub fn processes(dir: &Path) -> Vec<(i32, String)> {
+    let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
+    let mark = format!("LIFEBOAT_SCRATCH={}/", dir.display());
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    let read = |path: PathBuf| String::from_utf8_lossy(&std::fs::read(path).unwrap_or_default()).replace('\0', " ");
+    let of_drill = entries.filter_map(|entry| {
+        let pid = entry.file_name().to_str()?.parse::<i32>().ok()?;
+        let works_there = std::fs::read_link(entry.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(&dir));
+        let ours = works_there || read(entry.path().join("environ")).contains(&mark);
+        ours.then(|| (pid, read(entry.path().join("cmdline"))))
+    });
+    of_drill.collect()
+}
+
+/// The segments of System V shared memory that nobody is attached to and whose maker is dead.
+pub fn orphaned_segments() -> Vec<String> {
+    let table = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+    let orphaned = table.lines().skip(1).filter(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        fields[6] == "0" && !Path::new(&format!("/proc/{}", fields[4])).exists()
+    });
+    orphaned.map(str::to_owned).collect()
+}

@@ -1,0 +1,9 @@
+//! Restore drills: where they restore, what they find, and what they leave behind.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "whatever fails here is a failed test, and measured times are printed"
+)]
+
+mod scratch;
