@@ -1,6 +1,5 @@
 //! `lifeboat demo`: everything Lifeboat promises, shown on a throwaway server within a minute.
 
-mod account;
 mod compare;
 mod server;
 mod summary;
@@ -32,12 +31,11 @@ use crate::output::Outcome;
 /// [`Kind::Tool`] when Postgres is not installed; those of the steps.
 pub(super) async fn run(context: &Context) -> Result<Outcome> {
     let job = context.job();
-    let tools = server::find_tools(context.environment.var(env_vars::PATH).unwrap_or_default())?;
+    let tools = server::find_tools(context.environment.var(env_vars::PATH).unwrap_or_default()).await?;
     let store = open_store(context).await?;
-    job.step("start a throwaway Postgres");
-    let server = job.run(Throwaway::start(tools)).await?;
+    let server = job.run(Box::pin(Throwaway::start(tools, &job))).await?;
     let ended = job.run(Box::pin(show(&server, &store, context))).await;
-    server.stop().await;
+    server.stop(&job).await;
     let findings = ended?;
     let exit = if findings.is_equal() { Exit::Success } else { Exit::Failed(Kind::Integrity) };
     let json = json!({

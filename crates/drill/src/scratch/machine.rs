@@ -101,7 +101,7 @@ const LASTING_SETTINGS: [(&str, &str); 15] = [
     ("checkpoint_timeout", "1h"),
     ("autovacuum", "off"),
     ("max_logical_replication_workers", "0"),
-    ("max_connections", "50"),
+    ("max_connections", "100"),
     ("max_locks_per_transaction", "1024"),
     // In the folder, and gone with it, even after kill -9.
     ("dynamic_shared_memory_type", "mmap"),
