@@ -2,11 +2,15 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::OpenArgs;
+use super::{DrillGcArgs, DrillRunArgs, OpenArgs};
 
 /// The commands under `drill`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum DrillCommand {
+    /// Restore a backup into a scratch database, prove what is in it, and record the verdict
+    Run(Box<DrillRunArgs>),
+    /// Remove what killed drills have left
+    Gc(DrillGcArgs),
     /// List the drills in the store
     #[command(after_help = LIST_HELP)]
     List(DrillListArgs),

@@ -4,6 +4,7 @@
 mod argument;
 mod backup;
 mod drill;
+mod drill_run;
 mod key;
 mod read;
 mod restore;
@@ -14,6 +15,7 @@ use clap::{ArgAction, Args, Parser, Subcommand};
 pub(crate) use argument::refuse_passwords;
 pub(crate) use backup::BackupArgs;
 pub(crate) use drill::{DrillCommand, DrillListArgs, DrillShowArgs, EvidenceArgs, Form};
+pub(crate) use drill_run::{DrillGcArgs, DrillRunArgs};
 pub(crate) use key::{GenerateArgs, KeyArgs, KeyCommand, SignerArgs, StateArgs};
 pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, OpenArgs, ShowArgs, VerifyArgs};
 pub(crate) use restore::{RestoreArgs, Roles};

@@ -8,6 +8,8 @@ use lifeboat_core::Name;
 use lifeboat_drill::check::Expect;
 
 use super::database_url::DatabaseUrl;
+use super::env_vars;
+use super::layers::Layers;
 use super::origin::Sourced;
 use super::problems::{Place, Problems};
 use super::section::Section;
@@ -58,6 +60,29 @@ pub(crate) enum ScratchKind {
     Command,
 }
 
+/// The flags of `drill`, as text.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DrillFlags<'a> {
+    /// `--scratch`.
+    pub(crate) scratch: Option<&'a str>,
+    /// `--server`.
+    pub(crate) server: Option<&'a str>,
+    /// `--dir`.
+    pub(crate) dir: Option<&'a str>,
+    /// `--postgres`.
+    pub(crate) postgres: Option<&'a str>,
+    /// `--jobs`.
+    pub(crate) jobs: Option<&'a str>,
+    /// `--budget`.
+    pub(crate) budget: Option<&'a str>,
+    /// `--timeout`.
+    pub(crate) timeout: Option<&'a str>,
+    /// `--rto`.
+    pub(crate) rto: Option<&'a str>,
+    /// `--rpo`.
+    pub(crate) rpo: Option<&'a str>,
+}
+
 /// `[[drill.assert]]`.
 #[derive(Clone, Debug)]
 pub(crate) struct AssertConfig {
@@ -106,34 +131,59 @@ impl DrillConfig {
             asserts: asserts.into_iter().filter_map(|assert| AssertConfig::read(assert, problems)).collect(),
             smoke: smoke.and_then(|smoke| SmokeConfig::read(smoke, problems)),
         };
-        found.judge(&section, problems);
         section.finish(problems);
         found
     }
 
-    /// Each kind of scratch database needs what it is made of, and two asserts of one name could not be told apart.
-    fn judge(&self, section: &Section<'_, '_>, problems: &mut Problems) {
-        let kind = self.scratch.as_ref().map(|kind| kind.value).unwrap_or_default();
-        let mut lacks = |key: &str, help: &str| {
-            let misfit = Misfit::new(format!("scratch = {} needs `{key}`", kind.show())).help(help);
-            problems.add(section.place(), misfit);
+    /// Lays flags and environment over the file.
+    pub(crate) fn layered(self, flags: DrillFlags<'_>, layers: &mut Layers<'_>) -> Self {
+        let layered = Self {
+            scratch: layers.pick(("--scratch", flags.scratch), env_vars::DRILL_SCRATCH, self.scratch),
+            dir: layers.pick(("--dir", flags.dir), env_vars::DRILL_DIR, self.dir),
+            postgres: layers.pick(("--postgres", flags.postgres), env_vars::DRILL_POSTGRES, self.postgres),
+            tools_dir: layers.pick(("", None), env_vars::TOOLS_DIR, self.tools_dir),
+            server: layers.pick(("--server", flags.server), env_vars::DRILL_SERVER, self.server),
+            jobs: layers.pick(("--jobs", flags.jobs), env_vars::DRILL_JOBS, self.jobs),
+            rto: layers.pick(("--rto", flags.rto), env_vars::DRILL_RTO, self.rto),
+            rpo: layers.pick(("--rpo", flags.rpo), env_vars::DRILL_RPO, self.rpo),
+            timeout: layers.pick(("--timeout", flags.timeout), env_vars::DRILL_TIMEOUT, self.timeout),
+            budget: layers.pick(("--budget", flags.budget), env_vars::DRILL_BUDGET, self.budget),
+            ..self
         };
-        match kind {
-            ScratchKind::Server if self.server.is_none() => lacks("server", "add server = \"env:DRILL_SERVER_URL\""),
-            ScratchKind::Command if self.command.is_none() => lacks("command", "add command = [\"…\"]"),
+        layered.judge(layers.problems);
+        layered
+    }
+
+    /// Each kind of scratch database needs what it is made of, and two asserts of one name could not be told apart.
+    fn judge(&self, problems: &mut Problems) {
+        let mut lacks = |kind: &Sourced<ScratchKind>, key: &str, help: &str| {
+            let misfit = Misfit::new(format!("scratch = {} needs `{key}`", kind.value.show())).help(help);
+            problems.add(Place::of(&kind.origin), misfit);
+        };
+        match &self.scratch {
+            Some(kind) if kind.value == ScratchKind::Server && self.server.is_none() => {
+                lacks(kind, "server", "add server = \"env:DRILL_SERVER_URL\" to [drill], or --server");
+            }
+            Some(kind) if kind.value == ScratchKind::Command && self.command.is_none() => {
+                lacks(kind, "command", "add command = [\"…\"] to [drill]: it prints a connection string");
+            }
             _ => {}
         }
         for (at, assert) in self.asserts.iter().enumerate() {
-            let twin = |other: &AssertConfig| other.name.value == assert.name.value && other.database == assert.database;
-            if self.asserts[..at].iter().any(twin) {
-                let place = Place::of(&assert.name.origin);
-                problems.add(place, Misfit::new(format!("two asserts are called {:?}", assert.name.value)));
+            if self.asserts[..at].iter().any(|other| other.is_twin_of(assert)) {
+                let misfit = Misfit::new(format!("two asserts are called {:?}", assert.name.value));
+                problems.add(Place::of(&assert.name.origin), misfit.help("give each a name of its own"));
             }
         }
     }
 }
 
 impl AssertConfig {
+    fn is_twin_of(&self, other: &Self) -> bool {
+        let database = |assert: &Self| assert.database.as_ref().map(|name| name.value.clone());
+        self.name.value == other.name.value && database(self) == database(other)
+    }
+
     fn read(mut section: Section<'_, '_>, problems: &mut Problems) -> Option<Self> {
         let (name, sql) = (section.require("name", problems), section.require("sql", problems));
         let expect = section.require("expect", problems);

@@ -36,6 +36,24 @@ pub(crate) const KEYRING: &str = "LIFEBOAT_KEYRING";
 pub(crate) const RECIPIENTS: &str = "LIFEBOAT_RECIPIENTS";
 /// The only signers whose backups are read, between spaces or commas.
 pub(crate) const TRUSTED_SIGNERS: &str = "LIFEBOAT_TRUSTED_SIGNERS";
+/// What kind of scratch database drills use.
+pub(crate) const DRILL_SCRATCH: &str = "LIFEBOAT_DRILL_SCRATCH";
+/// The folder of throwaway clusters.
+pub(crate) const DRILL_DIR: &str = "LIFEBOAT_DRILL_DIR";
+/// The major version of throwaway clusters.
+pub(crate) const DRILL_POSTGRES: &str = "LIFEBOAT_DRILL_POSTGRES";
+/// A server for drills that is not production.
+pub(crate) const DRILL_SERVER: &str = "LIFEBOAT_DRILL_SERVER";
+/// Sessions of a drill.
+pub(crate) const DRILL_JOBS: &str = "LIFEBOAT_DRILL_JOBS";
+/// How long rows may be compared.
+pub(crate) const DRILL_BUDGET: &str = "LIFEBOAT_DRILL_BUDGET";
+/// How long a drill may take.
+pub(crate) const DRILL_TIMEOUT: &str = "LIFEBOAT_DRILL_TIMEOUT";
+/// Until when the database has to be usable.
+pub(crate) const DRILL_RTO: &str = "LIFEBOAT_DRILL_RTO";
+/// How much may be lost.
+pub(crate) const DRILL_RPO: &str = "LIFEBOAT_DRILL_RPO";
 /// The log filter, as in `lifeboat_core=debug`; stronger than `-v`.
 pub(crate) const LOG: &str = "LIFEBOAT_LOG";
 

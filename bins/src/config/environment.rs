@@ -46,6 +46,14 @@ impl Environment {
         passed.chain([("LC_MESSAGES".into(), "C".into())]).collect()
     }
 
+    /// What a program of the operator's sees: everything but our own settings, those of libpq and of the store, and
+    /// `secrets`, variables in which ours are.
+    pub(crate) fn for_operators_program(&self, secrets: &[String]) -> Vec<(String, String)> {
+        let ours = |name: &str| OURS.iter().any(|prefix| name.starts_with(prefix));
+        let passed = self.0.iter().filter(|(name, _)| !ours(name) && !secrets.contains(name));
+        passed.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+
     /// Every set variable whose name starts with `prefix`.
     pub(crate) fn with_prefix<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let set =
@@ -53,6 +61,8 @@ impl Environment {
         set.filter(move |(name, _)| name.starts_with(prefix))
     }
 }
+
+const OURS: [&str; 6] = ["LIFEBOAT_", "AWS_", "PG", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "DATABASE_URL"];
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(vars: [(&str, &str); N]) -> Self {
@@ -87,6 +97,20 @@ mod tests {
         ]);
         let names: Vec<_> = environment.for_tools_prefix().into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["DOCKER_HOST", "PATH", "LC_MESSAGES"]);
+    }
+
+    #[test]
+    fn a_program_of_the_operators_sees_neither_our_settings_nor_our_secrets() {
+        let environment = Environment::from([
+            ("APP_KEY", "x"),
+            ("B2_KEY", "hunter2"),
+            ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+            ("PGPASSWORD", "hunter2"),
+            ("DATABASE_URL", "hunter2"),
+            ("LIFEBOAT_KEYRING", "env:RING"),
+        ]);
+        let seen = environment.for_operators_program(&["B2_KEY".to_owned()]);
+        assert_eq!(seen, [("APP_KEY".to_owned(), "x".to_owned())]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod backup;
 mod compression;
 mod database;
 mod database_url;
+mod drill;
 mod encryption;
 pub(crate) mod env_vars;
 mod environment;
@@ -30,6 +31,7 @@ use toml::de::DeTable;
 pub(crate) use backup::{BackupConfig, BackupFlags};
 pub(crate) use database::{Database, SingleDatabase};
 pub(crate) use database_url::DatabaseUrl;
+pub(crate) use drill::{AssertConfig, DrillConfig, DrillFlags, ScratchKind};
 pub(crate) use encryption::{Allowed, EncryptionConfig, EncryptionFlags};
 pub(crate) use environment::Environment;
 pub(crate) use file::ConfigFile;
@@ -55,6 +57,8 @@ pub(crate) struct Flags<'a> {
     pub(crate) backup: BackupFlags<'a>,
     /// `--keyring`, and `--recipient` of `backup`.
     pub(crate) encryption: EncryptionFlags<'a>,
+    /// The flags of `drill run` and `drill gc`.
+    pub(crate) drill: DrillFlags<'a>,
 }
 
 /// The effective configuration, each value with its origin.
@@ -72,6 +76,8 @@ pub(crate) struct Config {
     pub(crate) retention: Retention,
     /// Which keys seal, open and are trusted.
     pub(crate) encryption: EncryptionConfig,
+    /// How drills are run.
+    pub(crate) drill: DrillConfig,
 }
 
 impl Config {
@@ -83,6 +89,16 @@ impl Config {
     ) -> Result<Self, Problems> {
         let (config, problems) = Self::read(file, flags, environment);
         if problems.is_empty() { Ok(config) } else { Err(problems.sorted()) }
+    }
+
+    /// The environment variables in which secrets of ours are.
+    pub(crate) fn secret_variables(&self) -> Vec<String> {
+        let databases = self.databases.iter().filter_map(|database| database.url.as_ref());
+        let urls = databases.chain(&self.drill.server).filter_map(|url| url.value.reference());
+        let store = self.store.secrets.values().map(|secret| &secret.value);
+        let keyring = self.encryption.keyring.iter().map(|keyring| keyring.value.reference());
+        let all = urls.chain(store).chain(keyring);
+        all.filter_map(|secret| secret.variable_name().map(str::to_owned)).collect()
     }
 
     /// What could be read, and everything that is wrong, for a check that goes on.
@@ -103,6 +119,7 @@ impl Config {
         let backup = BackupFile::read(&mut root, &mut problems);
         let retention = Retention::read(&mut root, &mut problems);
         let encryption = EncryptionConfig::read(&mut root, &mut problems);
+        let drill = DrillConfig::read(&mut root, &mut problems);
         root.finish(&mut problems);
         let mut layers = Layers { environment, problems: &mut problems };
         let config = Self {
@@ -112,6 +129,7 @@ impl Config {
             backup: backup.layered(flags.backup, &mut layers),
             retention,
             encryption: encryption.layered(flags.encryption, &mut layers),
+            drill: drill.layered(flags.drill, &mut layers),
         };
         (config, problems)
     }

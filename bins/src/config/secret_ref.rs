@@ -51,6 +51,14 @@ impl SecretRef {
         }
     }
 
+    /// The variable that holds the secret, where it is one.
+    pub(crate) fn variable_name(&self) -> Option<&str> {
+        match self {
+            Self::Env(name) => Some(name),
+            _ => None,
+        }
+    }
+
     /// Whether it can be there at all: a credential of systemd exists within the unit only.
     pub(crate) fn is_at_hand(&self, environment: &Environment) -> bool {
         !matches!(self, Self::Credential(_)) || environment.var(env_vars::CREDENTIALS_DIRECTORY).is_some()

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::origin::Sourced;
 use super::setting::Setting;
 use super::store::{SECRETS, SETTINGS};
-use super::{Config, Database, EncryptionConfig, env_vars};
+use super::{AssertConfig, Config, Database, DrillConfig, EncryptionConfig, env_vars};
 
 /// One line of the effective configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ impl Config {
         let mut text = self.path.as_ref().map_or_else(|| "# no file\n".to_owned(), |path| format!("# {path}\n"));
         let mut table = "";
         for line in &lines {
-            // Each database opens a table of its own, and its name comes first.
-            if line.table != table || (line.table == DATABASE && line.key == "name") {
+            // Each table of an array is opened by its name, which comes first.
+            if line.table != table || (line.table.starts_with("[[") && line.key == "name") {
                 text.push_str(&format!("\n{}\n", line.table));
                 table = line.table;
             }
@@ -55,6 +55,7 @@ impl Config {
         lines.extend(self.backup_lines());
         lines.extend(self.retention_lines());
         lines.extend(encryption_lines(&self.encryption));
+        lines.extend(drill_lines(&self.drill));
         lines.extend(self.databases.iter().flat_map(database_lines));
         lines
     }
@@ -90,6 +91,37 @@ fn encryption_lines(encryption: &EncryptionConfig) -> Vec<Line> {
     lines
 }
 
+fn drill_lines(drill: &DrillConfig) -> Vec<Line> {
+    let mut lines = Vec::new();
+    lines.extend(drill.scratch.as_ref().map(|kind| line(DRILL, "scratch", kind)));
+    lines.extend(drill.dir.as_ref().map(|dir| line(DRILL, "dir", dir)));
+    lines.extend(drill.postgres.as_ref().map(|major| line(DRILL, "postgres", major)));
+    lines.extend(drill.tools_dir.as_ref().map(|dir| line(DRILL, "tools_dir", dir)));
+    lines.extend(drill.server.as_ref().map(|server| line(DRILL, "server", server)));
+    lines.extend(drill.command.as_ref().map(|command| line(DRILL, "command", command)));
+    lines.extend(drill.jobs.as_ref().map(|jobs| line(DRILL, "jobs", jobs)));
+    lines.extend(drill.rto.as_ref().map(|rto| line(DRILL, "rto", rto)));
+    lines.extend(drill.rpo.as_ref().map(|rpo| line(DRILL, "rpo", rpo)));
+    lines.extend(drill.timeout.as_ref().map(|timeout| line(DRILL, "timeout", timeout)));
+    lines.extend(drill.budget.as_ref().map(|budget| line(DRILL, "budget", budget)));
+    lines.extend(drill.prove_within.as_ref().map(|drills| line(DRILL, "prove_within", drills)));
+    lines.extend(drill.asserts.iter().flat_map(assert_lines));
+    if let Some(smoke) = &drill.smoke {
+        lines.push(line(SMOKE, "command", &smoke.command));
+        lines.extend(smoke.database.as_ref().map(|name| line(SMOKE, "database", name)));
+        lines.extend(smoke.timeout.as_ref().map(|timeout| line(SMOKE, "timeout", timeout)));
+    }
+    lines
+}
+
+fn assert_lines(assert: &AssertConfig) -> Vec<Line> {
+    let mut lines = vec![line(ASSERT, "name", &assert.name)];
+    lines.extend(assert.database.as_ref().map(|name| line(ASSERT, "database", name)));
+    lines.extend([line(ASSERT, "sql", &assert.sql), line(ASSERT, "expect", &assert.expect)]);
+    lines.extend(assert.timeout.as_ref().map(|timeout| line(ASSERT, "timeout", timeout)));
+    lines
+}
+
 fn database_lines(database: &Database) -> Vec<Line> {
     let mut lines = vec![line(DATABASE, "name", &database.name)];
     lines.extend(database.url.as_ref().map(|url| line(DATABASE, "url", url)));
@@ -107,4 +139,7 @@ fn line<T: Setting>(table: &'static str, key: &str, setting: &Sourced<T>) -> Lin
 
 const ENCRYPTION: &str = "[encryption]";
 const DATABASE: &str = "[[database]]";
+const DRILL: &str = "[drill]";
+const ASSERT: &str = "[[drill.assert]]";
+const SMOKE: &str = "[drill.smoke]";
 const WIDTH_MAX: usize = 70;

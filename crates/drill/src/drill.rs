@@ -7,21 +7,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lifeboat_backup::archive::{Archive, find, find_before};
-use lifeboat_backup::{BackupRef, MissingRoles, RestoreOptions, restore};
-use lifeboat_core::drill::{DrillStart, Proven, Verdict};
+use lifeboat_backup::postgres::{ConnectOptions, Retry, connect};
+use lifeboat_backup::{BackupRef, RestoreOptions, restore};
+use lifeboat_core::drill::DrillStart;
 use lifeboat_core::job::cancelled;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
-use lifeboat_core::{DrillId, Error, FORMAT, Job, Kind, Name, Result, RunId, TOOL};
-use tokio_util::sync::CancellationToken;
+use lifeboat_core::{DrillId, Error, FORMAT, Job, Kind, Name, Result, TOOL};
 
-use crate::check::{Checked, Subject, check_all, smoke};
+use crate::check::{Subject, assert_all, check_all, smoke};
 use crate::findings::Findings;
 use crate::history;
 use crate::options::DrillOptions;
 use crate::record::Recorder;
 use crate::report::DrillReport;
-use crate::scratch::{Needs, Scratch, ScratchOptions};
+use crate::scratch::{Needs, Scratch, disarm};
 use crate::verdict::Stage;
 
 /// Drills the backup that `reference` names, which must name its database.
@@ -48,7 +48,7 @@ pub async fn drill(
     };
     let drilled = stages(store, reference, &start, options, &job, &mut findings);
     let ended = within(options.timeout, &job, Box::pin(drilled)).await;
-    let mut report = findings.report(start, ended, options);
+    let mut report = findings.report(start, &ended, options);
     if let Some(recorder) = recorder
         && let Err(error) = recorder.end(&report, &job).await
     {
@@ -105,11 +105,8 @@ async fn stages(
     let scratch = findings.watch.phase("scratch", true, Box::pin(opening)).await.map_err(at(Stage::Scratch))?;
     findings.scratch = Some(scratch.facts());
     let ended = Box::pin(in_scratch(&scratch, store, &archive, start, options, job, findings)).await;
-    // A cancelled drill cleans up too.
-    let job = Job::new(job.monitor.clone(), CancellationToken::new());
-    job.step("clean up");
-    if let Err(error) = findings.watch.phase("clean up", false, scratch.close(&job)).await {
-        findings.warn(format!("could not clean up: {}; `lifeboat drill gc` does", error.chain()), &job);
+    if let Err(error) = findings.watch.phase("clean up", false, Box::pin(scratch.close(job))).await {
+        findings.warn(format!("could not clean up: {}; `lifeboat drill gc` tries again", error.chain()), job);
     }
     ended
 }
@@ -123,30 +120,70 @@ async fn in_scratch(
     job: &Job,
     findings: &mut Findings,
 ) -> Ended {
-    let how = restore_options(scratch, options, job);
+    let at = |error| (Stage::Restore, error);
     // By its id: `latest` may be another backup by now.
     let reference = archive.path.to_string().parse().map_err(|error| (Stage::Find, error))?;
+    let how = restore_options(scratch, options, job);
     let restoring = restore(store, &reference, scratch.target(), &how, job.monitor.clone());
-    let restored = findings.watch.phase("restore", true, Box::pin(restoring)).await;
-    let restored = restored.map_err(|error| (Stage::Restore, error))?;
+    let restored = findings.watch.phase("restore", true, Box::pin(restoring)).await.map_err(at)?;
     findings.usable(&restored);
-    let earlier = Earlier::read(store, archive, &start.database, options, job, findings).await;
+    let earlier = backup_before(store, archive, options, job, findings).await;
+    let drills = earlier_reports(store, &start.database, options, job, findings).await;
     let subject = Subject {
         store,
         archive,
+        earlier: earlier.as_ref(),
+        drills: &drills,
+        restored: &restored,
+        roles: how.roles,
         target: scratch.target(),
-        earlier: earlier.backup.as_ref(),
-        drills: &earlier.drills,
         options: &options.checks,
         started: start.started,
     };
     let checking = check_all(&subject, job);
-    let checked = findings.watch.phase("checks", false, Box::pin(checking)).await;
-    findings.checked = checked.map_err(|error| (Stage::Restore, error))?;
+    let checked = findings.watch.phase("checks", false, Box::pin(checking)).await.map_err(at)?;
+    findings.checked(checked);
+    // Whatever goes wrong now is not the backup's fault.
+    Box::pin(run_the_operators(scratch, &subject, options, job, findings))
+        .await
+        .map_err(|error| (Stage::Scratch, error))
+}
+
+/// Assertions and program, once nothing in the database reaches out of it any more.
+async fn run_the_operators(
+    scratch: &Scratch,
+    subject: &Subject<'_>,
+    options: &DrillOptions,
+    job: &Job,
+    findings: &mut Findings,
+) -> Result<()> {
+    if options.checks.asserts.is_empty() && options.smoke.is_none() {
+        return Ok(());
+    }
+    Box::pin(disarmed(scratch, job, findings)).await?;
+    let asserting = assert_all(subject, job);
+    let reports = findings.watch.phase("assertions", false, Box::pin(asserting)).await?;
+    findings.add(reports);
     if let Some(program) = &options.smoke {
         let running = smoke(program, scratch.target(), job);
-        let report = findings.watch.phase("smoke", false, Box::pin(running)).await;
-        findings.checked.reports.push(report.map_err(|error| (Stage::Restore, error))?);
+        let report = findings.watch.phase("smoke", false, Box::pin(running)).await?;
+        findings.add([report]);
+    }
+    Ok(())
+}
+
+async fn disarmed(scratch: &Scratch, job: &Job, findings: &mut Findings) -> Result<()> {
+    let how = ConnectOptions { retry: Retry::default(), cancel: job.cancel.clone() };
+    let mut session = connect(scratch.target(), "drill", &how, &*job.monitor).await?;
+    let disarmed = job.run(Box::pin(disarm(&mut session, job))).await?;
+    session.close().await;
+    let told = [
+        ("dropped the subscription", &disarmed.subscriptions),
+        ("dropped the user mapping", &disarmed.user_mappings),
+        ("stopped the job", &disarmed.jobs),
+    ];
+    for (what, names) in told {
+        names.iter().for_each(|name| findings.warn(format!("{what} {name}, before anything of yours ran"), job));
     }
     Ok(())
 }
@@ -162,35 +199,33 @@ fn restore_options(scratch: &Scratch, options: &DrillOptions, job: &Job) -> Rest
     }
 }
 
-/// What was known before this drill.
-#[derive(Default)]
-struct Earlier {
-    backup: Option<Archive>,
-    drills: Vec<DrillReport>,
+/// The backup before this one; without it the shape of tables is left open, which is no reason to fail.
+async fn backup_before(
+    store: &Store,
+    archive: &Archive,
+    options: &DrillOptions,
+    job: &Job,
+    findings: &mut Findings,
+) -> Option<Archive> {
+    find_before(store, &options.keys, job, &archive.path).await.unwrap_or_else(|error| {
+        findings.leave_open("how tables changed since the backup before", &error);
+        None
+    })
 }
 
-impl Earlier {
-    /// What cannot be read is left open, and no reason to fail.
-    async fn read(
-        store: &Store,
-        archive: &Archive,
-        database: &Name,
-        options: &DrillOptions,
-        job: &Job,
-        findings: &mut Findings,
-    ) -> Self {
-        let backup = find_before(store, &options.keys, job, &archive.path).await;
-        let backup = backup.unwrap_or_else(|error| {
-            findings.leave_open("how tables changed since the backup before", &error);
-            None
-        });
-        let drills = history::earlier_reports(database, REPORTS, store, &options.keys, job).await;
-        let drills = drills.unwrap_or_else(|error| {
-            findings.leave_open("which tables earlier drills proved", &error);
-            Vec::new()
-        });
-        Self { backup, drills }
-    }
+/// What earlier drills reported; what cannot be read is left open, and no reason to fail.
+async fn earlier_reports(
+    store: &Store,
+    database: &Name,
+    options: &DrillOptions,
+    job: &Job,
+    findings: &mut Findings,
+) -> Vec<DrillReport> {
+    let reports = history::earlier_reports(database, REPORTS, store, &options.keys, job).await;
+    reports.unwrap_or_else(|error| {
+        findings.leave_open("which tables earlier drills proved", &error);
+        Vec::new()
+    })
 }
 
 /// A year of monthly drills, or a fortnight of nightly ones.

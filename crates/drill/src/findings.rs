@@ -1,14 +1,15 @@
 //! What a drill has found out so far; in the end, its report.
 
+use jiff::Timestamp;
 use lifeboat_backup::RestoreSummary;
 use lifeboat_backup::archive::Archive;
-use lifeboat_core::drill::{DrillStart, Proven, Verdict};
+use lifeboat_core::drill::{DrillStart, Proven};
 use lifeboat_core::{Error, Job};
 
 use crate::check::{CheckReport, Checked, Outcome};
 use crate::drill::Ended;
 use crate::options::DrillOptions;
-use crate::report::{DrillReport, DrilledBackup, NotProven, Rpo, Rto, ScratchFacts};
+use crate::report::{DrillReport, DrilledBackup, NotProven, Rpo, Rto, ScratchFacts, TableReport};
 use crate::stopwatch::Stopwatch;
 use crate::verdict;
 
@@ -20,9 +21,10 @@ pub(crate) struct Findings {
     /// Where the backup was restored.
     pub(crate) scratch: Option<ScratchFacts>,
     usable_after: Option<f64>,
-    ranges: Option<CheckReport>,
-    /// What the checks found.
-    pub(crate) checked: Checked,
+    checks: Vec<CheckReport>,
+    tables: Vec<TableReport>,
+    rows_proven: Proven,
+    proven: Vec<String>,
     not_proven: Vec<NotProven>,
     warnings: Vec<String>,
 }
@@ -35,8 +37,10 @@ impl Findings {
             backup: None,
             scratch: None,
             usable_after: None,
-            ranges: None,
-            checked: Checked::default(),
+            checks: Vec::new(),
+            tables: Vec::new(),
+            rows_proven: Proven::None,
+            proven: Vec::new(),
             not_proven: Vec::new(),
             warnings: Vec::new(),
         }
@@ -50,10 +54,10 @@ impl Findings {
             id: archive.path.id.clone(),
             class: archive.path.class.clone(),
             manifest_sha256: archive.manifest_sha256.to_string(),
-            method: manifest.method.to_string(),
+            method: manifest.method.name().to_owned(),
             encrypted: manifest.is_encrypted(),
             server_version: source.map(|source| source.server_version.clone()),
-            snapshot: source.map(|source| source.snapshot_at).or(manifest.snapshot),
+            snapshot: Some(source.map_or(manifest.snapshot, |source| source.snapshot_at)),
             stored_bytes: objects.map(|object| object.length).sum(),
             sql_bytes: archive.index.script_bytes,
             database_bytes: source.map(|source| source.size_bytes),
@@ -65,6 +69,25 @@ impl Findings {
     pub(crate) fn usable(&mut self, restored: &RestoreSummary) {
         self.usable_after = Some(self.watch.seconds());
         self.warnings.extend(restored.warnings.iter().cloned());
+    }
+
+    /// Whether what was restored is what was backed up.
+    pub(crate) fn checked(&mut self, checked: Checked) {
+        self.checks.extend(checked.reports);
+        self.proven.extend(checked.proven);
+        self.tables = checked.tables;
+        self.rows_proven = checked.rows_proven;
+        self.not_proven.extend(checked.not_proven);
+    }
+
+    /// What the operator's own assertions and program say.
+    pub(crate) fn add(&mut self, reports: impl IntoIterator<Item = CheckReport>) {
+        for report in reports {
+            if report.outcome == Outcome::Passed {
+                self.proven.push(report.proves.clone());
+            }
+            self.checks.push(report);
+        }
     }
 
     /// Something that does not change the verdict, told at once as well.
@@ -79,29 +102,20 @@ impl Findings {
     }
 
     /// The report.
-    pub(crate) fn report(self, start: DrillStart, ended: Ended, options: &DrillOptions) -> DrillReport {
-        let Checked { mut reports, tables, rows_proven, proven, not_proven } = self.checked;
+    pub(crate) fn report(mut self, start: DrillStart, ended: &Ended, options: &DrillOptions) -> DrillReport {
         let rto = Rto {
             seconds: self.usable_after,
             target_seconds: options.rto.map(|limit| limit.as_secs_f64()),
-            phases: self.watch.into_phases(),
+            phases: self.watch.phases(),
         };
-        reports.extend(check_rto(&rto));
-        let (verdict, reasons, error_kind) = match &ended {
-            Ok(()) => {
-                let (verdict, reasons) = verdict::of_checks(&reports);
-                (verdict, reasons, None)
-            }
+        self.add(check_rto(&rto));
+        let (verdict, reasons) = match ended {
+            Ok(()) => verdict::of_checks(&self.checks),
             Err((stage, error)) => {
                 let (verdict, reason) = verdict::of_error(*stage, error);
-                (verdict, vec![reason], Some(error.kind().name().to_owned()))
+                (verdict, vec![reason])
             }
         };
-        let age = |snapshot: jiff::Timestamp| start.started.duration_since(snapshot).as_secs_f64().max(0.0);
-        let rpo = self.backup.as_ref().and_then(|backup| backup.snapshot).map(|snapshot| Rpo {
-            seconds: age(snapshot),
-            target_seconds: options.checks.rpo.map(|limit| limit.as_secs_f64()),
-        });
         DrillReport {
             format: start.format,
             tool: start.tool,
@@ -113,19 +127,25 @@ impl Findings {
             finished: options.clock.now(),
             verdict,
             reasons,
-            error_kind,
+            error_kind: ended.as_ref().err().map(|(_, error)| error.kind().name().to_owned()),
+            rpo: rpo(self.backup.as_ref(), start.started, options),
             backup: self.backup,
             scratch: self.scratch,
             rto,
-            rpo,
-            checks: reports,
-            rows_proven,
-            proven,
-            not_proven: self.not_proven.into_iter().chain(not_proven).collect(),
-            tables,
+            rows_proven: self.rows_proven,
+            proven: self.proven,
+            checks: self.checks,
+            not_proven: self.not_proven,
+            tables: self.tables,
             warnings: self.warnings,
         }
     }
+}
+
+fn rpo(backup: Option<&DrilledBackup>, now: Timestamp, options: &DrillOptions) -> Option<Rpo> {
+    let snapshot = backup?.snapshot?;
+    let seconds = now.duration_since(snapshot).as_secs_f64().max(0.0);
+    Some(Rpo { seconds, target_seconds: options.checks.rpo.map(|limit| limit.as_secs_f64()) })
 }
 
 /// Whether the database could be used in time, where the operator says when that is.

@@ -6,11 +6,18 @@
 //! removes it. A drill never writes to a database that it did not create.
 
 pub mod check;
+mod drill;
 pub mod evidence;
+mod findings;
 pub mod history;
+mod options;
 pub mod record;
 pub mod report;
 pub mod scratch;
+mod stopwatch;
+mod verdict;
 
+pub use drill::drill;
 pub use lifeboat_core::drill::{Proven, Verdict};
+pub use options::DrillOptions;
 pub use report::DrillReport;

@@ -31,7 +31,7 @@ impl Stopwatch {
     }
 
     /// Every phase that ended.
-    pub(crate) fn into_phases(self) -> Vec<Phase> {
-        self.phases
+    pub(crate) fn phases(&self) -> Vec<Phase> {
+        self.phases.clone()
     }
 }

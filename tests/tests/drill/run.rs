@@ -35,7 +35,7 @@ fn passes(major: Major, way: Way) {
     let listed = world.drill("list", "").arg("--json").run().expect(0).result();
     assert_eq!(listed["drills"][0]["end"]["verdict"], "passed", "{listed}");
     let stored = world.drill("show", "").args(["shop/latest", "--json"]).run().expect(0).result();
-    assert_eq!(stored["drill"]["drill"], report["drill"], "{stored}");
+    assert_eq!(stored["report"]["drill"], report["drill"], "{stored}");
 }
 
 /// Every demand that a drill may have.

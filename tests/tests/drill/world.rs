@@ -73,8 +73,8 @@ impl World {
 #[track_caller]
 pub(crate) fn report(outcome: &Outcome) -> Value {
     let mut result = outcome.result();
-    assert_eq!(result["verdict"], result["drill"]["verdict"], "{result}");
-    result["drill"].take()
+    assert_eq!(result["verdict"], result["report"]["verdict"], "{result}");
+    result["report"].take()
 }
 
 /// The checks that did not pass, by name.

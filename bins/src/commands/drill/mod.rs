@@ -1,7 +1,10 @@
 //! `lifeboat drill`.
 
 mod evidence;
+mod gc;
 mod list;
+mod run;
+mod scratch;
 mod show;
 
 use lifeboat_core::store::Store;
@@ -19,6 +22,8 @@ use crate::output::Outcome;
 /// Those of configuration and store, and of the library's function.
 pub(super) async fn run(command: &DrillCommand, context: &Context) -> Result<Outcome> {
     match command {
+        DrillCommand::Run(args) => Box::pin(run::run(args, context)).await,
+        DrillCommand::Gc(args) => gc::run(args, context).await,
         DrillCommand::List(args) => list::run(args, context).await,
         DrillCommand::Show(args) => Box::pin(show::run(args, context)).await,
         DrillCommand::VerifyEvidence(args) => Box::pin(evidence::run(args, context)).await,

@@ -1,6 +1,8 @@
 //! `lifeboat drill run`: one drill, or one of every database with a scorecard.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lifeboat_backup::BackupRef;
 use lifeboat_backup::archive::databases;
@@ -10,13 +12,13 @@ use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Kind, Name, Result, RunId};
 use lifeboat_drill::check::{Assert, CheckOptions, RowsOptions, Smoke};
 use lifeboat_drill::scratch::ScratchOptions;
-use lifeboat_drill::{DrillOptions, DrillReport, drill};
+use lifeboat_drill::{DrillOptions, DrillReport, drill, report};
 use serde_json::json;
 
 use super::scratch;
 use crate::cli::DrillRunArgs;
 use crate::commands::{Context, reference};
-use crate::config::{Config, DrillConfig};
+use crate::config::{AssertConfig, Config, DrillConfig};
 use crate::exit::Exit;
 use crate::output::table::{Align, render};
 use crate::output::{Outcome, units};
@@ -39,7 +41,7 @@ pub(super) async fn run(args: &DrillRunArgs, context: &Context) -> Result<Outcom
         let options = options(&reference, &surroundings, &config, context);
         reports.push(Box::pin(drill(&store, &reference, &options, context.monitor.clone())).await?);
     }
-    Ok(outcome(&reports, context))
+    Ok(outcome(&reports))
 }
 
 /// What the drills of one run have in common.
@@ -76,11 +78,11 @@ fn named(text: &str, context: &Context, config: &Config) -> Result<BackupRef> {
 
 fn options(reference: &BackupRef, surroundings: &Surroundings, config: &Config, context: &Context) -> DrillOptions {
     let drill = &config.drill;
-    let jobs = drill.jobs.as_ref().map_or_else(cores, |jobs| jobs.value.get() as usize);
+    let jobs = drill.jobs.as_ref().and_then(|jobs| NonZeroUsize::try_from(jobs.value).ok()).unwrap_or_else(cores);
     let of_this = |database: Option<&Name>| database.is_none() || database == reference.database.as_ref();
     DrillOptions {
         checks: CheckOptions {
-            jobs,
+            jobs: jobs.get(),
             rows: RowsOptions {
                 budget: drill.budget.as_ref().map(|budget| budget.value),
                 within: drill.prove_within.as_ref().map(|drills| drills.value.get()),
@@ -89,8 +91,8 @@ fn options(reference: &BackupRef, surroundings: &Surroundings, config: &Config, 
             asserts: asserts(drill, of_this),
             ..CheckOptions::default()
         },
-        smoke: smoke(drill, of_this),
-        jobs,
+        smoke: smoke(config, of_this, context),
+        jobs: jobs.get(),
         rto: drill.rto.as_ref().map(|rto| rto.value),
         timeout: drill.timeout.as_ref().map(|timeout| timeout.value),
         keys: surroundings.keys.clone(),
@@ -103,7 +105,7 @@ fn options(reference: &BackupRef, surroundings: &Surroundings, config: &Config, 
 
 fn asserts(drill: &DrillConfig, of_this: impl Fn(Option<&Name>) -> bool) -> Vec<Assert> {
     let wanted = drill.asserts.iter().filter(|assert| of_this(assert.database.as_ref().map(|name| &name.value)));
-    let assert = |assert: &crate::config::AssertConfig| Assert {
+    let assert = |assert: &AssertConfig| Assert {
         name: assert.name.value.clone(),
         sql: assert.sql.value.clone(),
         expect: assert.expect.value.clone(),
@@ -112,14 +114,15 @@ fn asserts(drill: &DrillConfig, of_this: impl Fn(Option<&Name>) -> bool) -> Vec<
     wanted.map(assert).collect()
 }
 
-fn smoke(drill: &DrillConfig, of_this: impl Fn(Option<&Name>) -> bool) -> Option<Smoke> {
-    let smoke = drill.smoke.as_ref().filter(|smoke| of_this(smoke.database.as_ref().map(|name| &name.value)))?;
+fn smoke(config: &Config, of_this: impl Fn(Option<&Name>) -> bool, context: &Context) -> Option<Smoke> {
+    let smoke = config.drill.smoke.as_ref().filter(|smoke| of_this(smoke.database.as_ref().map(|name| &name.value)))?;
     let timeout = smoke.timeout.as_ref().map_or(SMOKE_TIMEOUT, |timeout| timeout.value);
-    Some(Smoke { command: smoke.command.value.clone(), timeout })
+    let environment = context.environment.for_operators_program(&config.secret_variables());
+    Some(Smoke { command: smoke.command.value.clone(), timeout, environment })
 }
 
-fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The machine's name, as people know it.
@@ -129,17 +132,17 @@ fn host() -> String {
 }
 
 /// The worst verdict is the run's.
-fn outcome(reports: &[DrillReport], context: &Context) -> Outcome {
+fn outcome(reports: &[DrillReport]) -> Outcome {
     let is = |verdict| reports.iter().any(|report: &DrillReport| report.verdict == verdict);
     let verdict = [Verdict::Failed, Verdict::Inconclusive].into_iter().find(|verdict| is(*verdict));
     let verdict = verdict.unwrap_or(Verdict::Passed);
-    let mut text: Vec<String> = reports.iter().map(|report| super::text(report, context)).collect();
+    let mut text: Vec<String> = reports.iter().map(report::text).collect();
     if reports.len() > 1 {
         text.push(scorecard(reports));
     }
     let json = match reports {
-        [only] => json!({"verdict": verdict, "drill": only}),
-        several => json!({"verdict": verdict, "drills": several}),
+        [only] => json!({"verdict": verdict, "report": only}),
+        several => json!({"verdict": verdict, "reports": several}),
     };
     Outcome { text: text.join("\n"), json, exit: Exit::from(verdict) }
 }
@@ -156,7 +159,7 @@ fn scorecard(reports: &[DrillReport]) -> String {
         ("WHY", Align::Left),
     ];
     let dash = || "-".to_owned();
-    let seconds = |seconds: f64| units::duration(std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default());
+    let seconds = |seconds: f64| units::duration(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     let row = |report: &DrillReport| {
         vec![
             report.database.to_string(),
@@ -172,5 +175,5 @@ fn scorecard(reports: &[DrillReport]) -> String {
 }
 
 const LATEST: &str = "latest";
-const ASSERT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
-const SMOKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10 * 60);
+const ASSERT_TIMEOUT: Duration = Duration::from_secs(60);
+const SMOKE_TIMEOUT: Duration = Duration::from_secs(10 * 60);

@@ -81,6 +81,17 @@ pub enum Method {
     Parallel,
 }
 
+impl Method {
+    /// The method as documents and people write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Parallel => "parallel",
+        }
+    }
+}
+
 impl Manifest {
     /// The document, ending with what proves it: the MAC of an encrypted backup, the host's signature, its own digest.
     #[must_use]

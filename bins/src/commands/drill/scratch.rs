@@ -1,0 +1,52 @@
+//! Where the configuration wants drills to restore.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lifeboat_backup::postgres::Retry;
+use lifeboat_core::Result;
+use lifeboat_drill::scratch::{ClusterOptions, CommandOptions, ScratchOptions, ServerOptions};
+
+use crate::commands::source;
+use crate::config::{Config, Environment, ScratchKind};
+
+/// The options of the scratch database.
+///
+/// # Errors
+/// [`Config`](lifeboat_core::Kind::Config) when a reference does not resolve.
+pub(super) async fn options(config: &Config, environment: &Environment) -> Result<ScratchOptions> {
+    let drill = &config.drill;
+    let kind = drill.scratch.as_ref().map(|kind| kind.value).unwrap_or_default();
+    Ok(match (kind, &drill.server, &drill.command) {
+        (ScratchKind::Server, Some(server), _) => {
+            let text = server.value.resolve(environment).await?;
+            let settings = source::settings(&text, environment)
+                .map_err(|error| error.while_doing("read the connection string of the drills' server"))?;
+            ScratchOptions::Server(Box::new(ServerOptions { settings, retry: Retry::default() }))
+        }
+        (ScratchKind::Command, _, Some(command)) => ScratchOptions::Command(CommandOptions {
+            dir: dir(config),
+            command: command.value.clone(),
+            environment: environment.for_tools_prefix(),
+            start_timeout: START_TIMEOUT,
+        }),
+        _ => ScratchOptions::Cluster(ClusterOptions {
+            dir: dir(config),
+            major: drill.postgres.as_ref().map(|major| major.value.get()),
+            bin_dirs: drill.tools_dir.iter().map(|dir| dir.value.clone()).collect(),
+            ..ClusterOptions::default()
+        }),
+    })
+}
+
+/// The clusters of root run as another account, which does not get into root's home.
+fn dir(config: &Config) -> PathBuf {
+    let state = || match rustix::process::geteuid().is_root() {
+        true => PathBuf::from(STATE_OF_ROOT),
+        false => config.backup.state_dir.value.clone(),
+    };
+    config.drill.dir.as_ref().map_or_else(|| state().join("drills"), |dir| dir.value.clone())
+}
+
+const STATE_OF_ROOT: &str = "/var/lib/lifeboat";
+const START_TIMEOUT: Duration = Duration::from_secs(120);
