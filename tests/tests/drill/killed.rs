@@ -8,7 +8,7 @@ use crate::world::World;
 
 #[test]
 fn a_killed_drill_leaves_nothing_after_the_next_collection() {
-    let world = World::new(Major::V15, Way { method: "parallel", sealed: true });
+    let world = World::new(Major::V15, Way { method: "parallel", compression: "gzip", sealed: true });
     world.depot.backup(&world.shop());
     let drill = || world.drill("run", "").arg("shop/latest");
     let kills = if long() { 100 } else { 30 };

@@ -6,4 +6,7 @@
     reason = "whatever fails here is a failed test, and measured times are printed"
 )]
 
+mod killed;
+mod run;
 mod scratch;
+mod world;

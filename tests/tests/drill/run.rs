@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lifeboat_tests::{Depot, Fault, Identity, Major, Proxy, Seaweed, Way, When, every_way};
+use lifeboat_tests::{Depot, Fault, Identity, Major, Postgres, Proxy, Seaweed, Way, When, every_way};
 use rustix::process::Signal;
 
 use crate::world::{World, not_passed, report};
@@ -24,12 +24,15 @@ fn passes(major: Major, way: Way) {
     assert_eq!((report["verdict"].as_str(), not_passed(&report)), (Some("passed"), vec![]), "{report:#}");
     assert_eq!(report["backup"]["id"], backup.id.as_str());
     assert_eq!((&report["rows_proven"], report["backup"]["rows"].as_u64()), (&"all".into(), Some(4500)));
-    let names: Vec<_> = report["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    for name in ["rows", "catalog", "sequences", "validity", "freshness", "assert all orders are there", "smoke", "rto"] {
+    let names: Vec<_> =
+        report["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    for name in ["rows", "catalog", "sequences", "validity", "freshness", "assert all orders are there", "smoke", "rto"]
+    {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }
-    let phases: Vec<_> = report["rto"]["phases"].as_array().unwrap().iter().map(|phase| phase["name"].as_str().unwrap()).collect();
-    assert_eq!(phases, ["find", "scratch", "restore", "checks", "smoke", "clean up"]);
+    let phases: Vec<_> =
+        report["rto"]["phases"].as_array().unwrap().iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+    assert_eq!(phases, ["find", "scratch", "restore", "checks", "assertions", "smoke", "clean up"]);
     assert_eq!(world.left(), Vec::<String>::new());
 
     let listed = world.drill("list", "").arg("--json").run().expect(0).result();
@@ -82,7 +85,7 @@ fn no_backup_is_a_failed_drill_with_a_record() {
 
 #[test]
 fn a_backup_that_no_key_at_hand_opens_is_inconclusive() {
-    let world = World::new(Major::V15, Way { method: "stream", sealed: true });
+    let world = World::new(Major::V15, Way { method: "stream", compression: "gzip", sealed: true });
     world.depot.backup(&world.shop());
     let keyring = lifeboat_tests::keyring::written(world.folder.path(), &[lifeboat_tests::keyring::DECEMBER]);
     let drill = world.drill("run", "").args(["shop/latest", "--json"]).env("LIFEBOAT_KEYRING", keyring);
@@ -94,7 +97,8 @@ fn a_backup_that_no_key_at_hand_opens_is_inconclusive() {
 fn a_backup_of_a_newer_server_than_is_installed_is_inconclusive() {
     let world = World::new(Major::V18, STREAM);
     world.depot.backup(&world.shop());
-    let drill = world.drill("run", "tools_dir = \"/usr/lib/postgresql/15/bin\"").args(["shop/latest", "--json"]);
+    let older = &Postgres::shared(Major::V15).installation.bin;
+    let drill = world.drill("run", "").args(["shop/latest", "--json"]).env("LIFEBOAT_TOOLS_DIR", older);
     let report = report(&drill.run().expect(32));
     let reason = report["reasons"][0].as_str().unwrap();
     assert!(reason.starts_with("environment: ") && reason.contains("18"), "{reason}");
@@ -177,4 +181,4 @@ fn a_store_that_goes_away_in_the_middle_is_inconclusive() {
     assert_eq!(world.left(), Vec::<String>::new());
 }
 
-const STREAM: Way = Way { method: "stream", sealed: false };
+const STREAM: Way = Way { method: "stream", compression: "gzip", sealed: false };

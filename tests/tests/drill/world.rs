@@ -80,7 +80,10 @@ pub(crate) fn report(outcome: &Outcome) -> Value {
 /// The checks that did not pass, by name.
 pub(crate) fn not_passed(report: &Value) -> Vec<String> {
     let checks = report["checks"].as_array().unwrap().iter();
-    checks.filter(|check| check["outcome"] != "passed").map(|check| check["name"].as_str().unwrap().to_owned()).collect()
+    checks
+        .filter(|check| check["outcome"] != "passed")
+        .map(|check| check["name"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// Command lines of processes that name this folder.
