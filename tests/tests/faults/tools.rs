@@ -4,8 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use lifeboat_backup::{MethodChoice, Source};
+use lifeboat_backup::{BackupOptions, MethodChoice, Source};
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Error, Kind};
 use lifeboat_tests::lifeboat::descendants;
@@ -70,6 +71,45 @@ fn definitions_that_pg_restore_does_not_finish_are_no_backup() {
         let error = failure_of(&source, &state);
         assert!([Kind::Integrity, Kind::Failure].contains(&error.kind()), "{end}: {error:?}");
     }
+}
+
+/// Before the real pg_dump runs, a change of a table that the leader holds queues up.
+fn behind_a_change(database: &Database<'_>, told: &Path) -> String {
+    let psql = format!("{} -XAtq", database.server.bin("psql").display());
+    let queued = "SELECT count(*) FROM pg_locks WHERE relation = 'twin_a'::regclass AND NOT granted";
+    format!(
+        "echo \"$@\" >{}\n{psql} -c 'ALTER TABLE twin_a ADD late int' >/dev/null 2>&1 &\n\
+         until [ \"$({psql} -c \"{queued}\")\" = 1 ]; do sleep 0.05; done\nexec \"$real\" \"$@\"",
+        told.display()
+    )
+}
+
+#[test]
+fn pg_dump_waits_for_a_table_as_long_as_was_asked_for() {
+    let (database, state) = (several_tables("tools"), TempDir::new().unwrap());
+    let told = state.path().join("arguments");
+    let (tools, store) = (tools(&database, &behind_a_change(&database, &told)), run(in_memory(&Objects::new())));
+    let options = BackupOptions { lock_timeout: Duration::from_millis(300), ..options(state.path()) };
+    let done = run(lifeboat_backup::backup(&streamed(&database, &tools), &store, &options, Arc::new(Silent)));
+    let error = done.expect_err("a table that pg_dump did not get");
+    assert_eq!(error.kind(), Kind::TryAgain, "{error:?}");
+    let arguments = fs::read_to_string(told).unwrap();
+    assert!(arguments.contains("--lock-wait-timeout=900ms"), "three times over: {arguments}");
+}
+
+#[test]
+fn large_objects_wait_for_no_table() {
+    let (database, state) = (several_tables("tools"), TempDir::new().unwrap());
+    database.psql("SELECT lo_from_bytea(0, 'what only pg_dump reads')");
+    let told = state.path().join("arguments");
+    let (tools, store) = (tools(&database, &behind_a_change(&database, &told)), run(in_memory(&Objects::new())));
+    let pg_restore = database.server.bin("pg_restore");
+    write_program(&tools.path().join("pg_restore"), &format!("#!/bin/sh\nexec {} \"$@\"\n", pg_restore.display()));
+    let source = Source { method: Some(MethodChoice::Parallel), ..source_with_tools(&database, Some(tools.path())) };
+    let options = BackupOptions { lock_timeout: Duration::from_millis(300), ..options(state.path()) };
+    run(lifeboat_backup::backup(&source, &store, &options, Arc::new(Silent))).unwrap();
+    assert!(fs::read_to_string(told).unwrap().contains("--section=data"), "no large objects were dumped");
+    run(verify(&store, "shop/latest")).unwrap();
 }
 
 #[test]
@@ -151,12 +191,12 @@ fn a_dump_that_is_killed_is_no_backup() {
     let bucket = Seaweed::shared().bucket("pg-dump-killed");
     let proxy = Proxy::before(Seaweed::shared());
     // With its parts held back, the dump is sure to be running still.
-    proxy.on(When::operation("UploadPart"), Fault::Delay(std::time::Duration::from_secs(2)));
+    proxy.on(When::operation("UploadPart"), Fault::Delay(Duration::from_secs(2)));
     let streamed = backup_command(&database, &bucket, "x").args(["--method", "stream"]);
     let running = streamed.envs(proxy.environment(Identity::Admin)).spawn();
     while !proxy.operations().contains(&"UploadPart") {
         assert!(running.is_running(), "the backup ended before it uploaded anything");
-        std::thread::sleep(std::time::Duration::from_millis(5));
+        std::thread::sleep(Duration::from_millis(5));
     }
     let dumps = descendants(running.id());
     let [pg_dump] = dumps[..] else { panic!("one pg_dump runs, not {dumps:?}") };

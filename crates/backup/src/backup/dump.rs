@@ -72,8 +72,8 @@ impl Dump<'_> {
             }
             attachments.push(self.roles(&writers).await?);
             job.step("dump the rows");
-            let mut pg_dump = tools.command("pg_dump", "dump");
-            pg_dump.args(PG_DUMP_OPTIONS).args(snapshot.iter().map(|snapshot| format!("--snapshot={snapshot}")));
+            let mut pg_dump = tools.pg_dump("dump");
+            pg_dump.args(snapshot.iter().map(|snapshot| format!("--snapshot={snapshot}")));
             let (objects, upload) = (destination.objects(writers), &destination.upload);
             let chunk_bytes = destination.chunk_bytes;
             let script = stream::dump(job, pg_dump, "pg_dump", Piece::Dump, objects, upload, chunk_bytes).await?;
@@ -158,9 +158,9 @@ impl Dump<'_> {
         kept: Option<std::fs::File>,
     ) -> Result<StoredObject> {
         self.job.step("dump the schema archive");
-        let mut pg_dump = self.tools.command("pg_dump", "schema");
+        let mut pg_dump = self.tools.pg_dump("schema");
         pg_dump.args(["--format=custom", "--compress=0", "--section=pre-data", "--section=post-data"]);
-        pg_dump.arg(format!("--snapshot={snapshot}")).args(PG_DUMP_OPTIONS);
+        pg_dump.arg(format!("--snapshot={snapshot}"));
         self.destination.tool_output(self.job, pg_dump, "pg_dump", layout::SCHEMA, writers, kept).await
     }
 
@@ -175,11 +175,6 @@ impl Dump<'_> {
 }
 
 const NO_LEADER: &str = "no leader was possible: no schema archive, no catalog, no proof of completeness";
-
-/// The leader holds every lock already; a minute is for DDL that queued up behind it. Quoted names survive the reserved
-/// words of later versions, and psql's habit of taking an unquoted `begin` in CREATE FUNCTION for a block: it would
-/// silently leave out the rest of the script.
-pub(crate) const PG_DUMP_OPTIONS: &[&str] = &["--lock-wait-timeout=60s", "--quote-all-identifiers"];
 
 /// The error that came first: the side that was ended because of it says only that it was cancelled.
 fn first_error<A, B>(left: Result<A>, right: Result<B>) -> Result<(A, B)> {

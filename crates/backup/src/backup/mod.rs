@@ -32,7 +32,6 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use attachments::Objects;
-pub(crate) use dump::PG_DUMP_OPTIONS;
 pub use plan::{BackupPlan, plan};
 pub(crate) use told::Told;
 

@@ -10,6 +10,7 @@ use crate::leader::Leader;
 use crate::parallel::{Choice, LeaderView, choose};
 use crate::postgres::{
     ConnectOptions, ConnectionSettings, PsqlOptions, PsqlSession, Session as _, connect, connect_through,
+    refuse_dropped_options,
 };
 use crate::source::{MethodChoice, Reach, Source};
 use crate::tools::Toolbox;
@@ -30,7 +31,9 @@ pub(super) async fn open(source: &Source, options: &BackupOptions, job: &Job) ->
         Reach::Direct { settings, tools_dir } => {
             let (mut leader, settings) = lead(settings, options, job).await?;
             let major = leader.facts.major();
-            let tools = Toolbox::local(&settings, major, tools_dir.as_deref(), &options.runtime_dir).await?;
+            let tools =
+                Toolbox::local(&settings, major, tools_dir.as_deref(), &options.runtime_dir, options.lock_timeout)
+                    .await?;
             let choice = choose(method(source, options), options.jobs, &source.name, Some(&mut leader)).await?;
             let view = LeaderView {
                 settings,
@@ -69,6 +72,7 @@ async fn lead(
 ) -> Result<(Leader, ConnectionSettings)> {
     job.step(&format!("connect to {}", settings.display()));
     let session = connect(settings, "leader", &connect_options(options, job), &*job.monitor).await?;
+    refuse_dropped_options(&session).await?;
     let settings = session.settings().clone();
     Ok((Leader::open(Box::new(session), job, options.lock_timeout).await?, settings))
 }
@@ -92,7 +96,7 @@ async fn open_through(source: &Source, options: &BackupOptions, job: &Job) -> Re
             Err(error) => return Err(error),
         };
     let major = leader.as_ref().map(|leader| leader.facts.major());
-    let tools = Toolbox::prefixed(&psql, major).await?;
+    let tools = Toolbox::prefixed(&psql, major, options.lock_timeout).await?;
     let choice = choose(method(source, options), options.jobs, &source.name, None).await?;
     Ok(Opened { leader, tools, choice, view: None, _lock: lock })
 }

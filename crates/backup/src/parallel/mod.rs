@@ -23,6 +23,7 @@ use lifeboat_core::{Job, Kind, Result};
 
 pub(crate) use choose::{Choice, choose};
 pub(crate) use sections::{large_objects, section, sequences};
+pub(crate) use worker::LOCK_TRIES;
 
 use crate::backup::Objects as UploadedObjects;
 use crate::backup::Told;

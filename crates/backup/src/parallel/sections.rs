@@ -8,7 +8,7 @@ use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Job, Kind, Result, ResultExt};
 
 use crate::backup::Objects;
-use crate::backup::{PG_DUMP_OPTIONS, Told};
+use crate::backup::Told;
 use crate::leader::{Leader, SequenceValue};
 use crate::stream;
 use crate::tools::Toolbox;
@@ -29,7 +29,8 @@ pub(crate) async fn section(
     Ok(Told { objects: script.objects, ranges: script.ranges, ..Told::default() })
 }
 
-/// The large objects under the snapshot, as `pg_dump` prints them: a section of data without any table's.
+/// The large objects under the snapshot, as `pg_dump` prints them: a section of data without any table. Tables whose data alone
+/// are excluded it would lock all over again.
 pub(crate) async fn large_objects(
     job: &Job,
     tools: &Toolbox,
@@ -37,8 +38,9 @@ pub(crate) async fn large_objects(
     objects: Objects,
     upload: &UploadOptions,
 ) -> Result<Told> {
-    let mut pg_dump = tools.command("pg_dump", "large-objects");
-    pg_dump.args(["--section=data", "--exclude-table-data=*.*"]).args(PG_DUMP_OPTIONS);
+    let mut pg_dump = tools.pg_dump("large-objects");
+    // Of a dump without some tables they are no part unless asked for; `-b` is what every version calls them.
+    pg_dump.args(["--section=data", "-b", "--exclude-table=*.*"]);
     pg_dump.arg(format!("--snapshot={snapshot}"));
     let script = stream::dump(job, pg_dump, "pg_dump", Piece::LargeObjects, objects, upload, u64::MAX).await?;
     let large_objects = script.large_objects;

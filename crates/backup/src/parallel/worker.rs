@@ -254,7 +254,8 @@ fn explain(error: Error) -> Error {
     }
 }
 
-const LOCK_TRIES: u32 = 3;
+/// How often a table's lock is waited for.
+pub(crate) const LOCK_TRIES: u32 = 3;
 /// To rebuild an index takes longer than to change a table, and nobody else waits for us meanwhile.
 const INDEX_TRIES: u32 = 90;
 const COUNTED_BYTES: u64 = 1 << 20;

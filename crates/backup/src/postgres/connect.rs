@@ -8,13 +8,15 @@ use lifeboat_core::job::cancelled;
 use lifeboat_core::monitor::{Event, Monitor};
 use lifeboat_core::{Error, Kind, Result};
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding as DriverBinding, SslMode as DriverMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 
+use super::credentials::session_options;
 use super::failure::{Cause, Failure};
-use super::session::{DirectSession, Session, inspect, pooler, settle};
+use super::session::{DirectSession, Session, dropping_pooler, inspect, pooler, settle, without_time_limit};
 use super::settings::{ConnectionSettings, Endpoint, Host, TargetSession};
 use super::ssl::{ChannelBinding, SslMode};
 use super::tls;
@@ -85,6 +87,37 @@ pub async fn refuse_transaction_pooler(session: &mut DirectSession) -> Result<()
     }
     Ok(())
 }
+
+/// Refuses a connection pooler that drops the `options` of a connection, without a word: `pg_dump` is given its settings in them,
+/// and would print rows under other ones.
+///
+/// # Errors
+/// [`Kind::Database`] when it does, or says that it does not know them. That no second session can be opened says nothing
+/// and is no error.
+pub(crate) async fn refuse_dropped_options(session: &DirectSession) -> Result<()> {
+    let mut settings = session.settings().clone();
+    settings.options = session_options(&settings.options, &[PROBE]);
+    let mut probe = match Box::pin(open(&settings, &settings.hosts[0], session.tls())).await {
+        Ok(probe) => probe,
+        Err(failure) if failure.cause == Cause::Pooler => return Err(failure.error),
+        Err(_) => return Ok(()),
+    };
+    let query = format!("SELECT pg_catalog.current_setting('{}', true) AS value", PROBE.0);
+    let arrived: Vec<Probed> = without_time_limit(&mut probe, &query).await?;
+    probe.close().await;
+    if arrived.iter().any(|found| found.value.as_deref() == Some(PROBE.1)) {
+        return Ok(());
+    }
+    Err(dropping_pooler(session.via()))
+}
+
+#[derive(Deserialize)]
+struct Probed {
+    value: Option<String>,
+}
+
+/// A setting that nobody knows: a server keeps it for the session.
+const PROBE: (&str, &str) = ("lifeboat.options", "kept");
 
 /// Repeats an attempt while its failure may pass and there is another wait.
 pub(super) async fn with_retries<T, F: Future<Output = Result<T, Failure>>>(

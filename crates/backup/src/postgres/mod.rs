@@ -21,6 +21,7 @@ pub mod sqlstate;
 pub mod ssl;
 mod tls;
 
+pub(crate) use connect::refuse_dropped_options;
 pub use connect::{ConnectOptions, Retry, connect, refuse_transaction_pooler};
 pub use credentials::{ClientFiles, ToolCall};
 pub use environment::Environment;

@@ -94,7 +94,7 @@ pub(super) async fn inspect(session: &mut dyn Session) -> Result<ServerState> {
 
 /// Runs a query in a transaction of its own. A role's time limits may be too short for the simplest query, and for the way
 /// to the next.
-async fn without_time_limit<T: DeserializeOwned>(session: &mut dyn Session, sql: &str) -> Result<Vec<T>> {
+pub(super) async fn without_time_limit<T: DeserializeOwned>(session: &mut dyn Session, sql: &str) -> Result<Vec<T>> {
     session
         .execute("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0")
         .await?;
@@ -105,6 +105,11 @@ async fn without_time_limit<T: DeserializeOwned>(session: &mut dyn Session, sql:
 
 pub(super) fn pooler(via: &str) -> Error {
     Error::new(Kind::Database, format!("use {via}, which is a connection pooler in transaction mode")).hint(POOLER_HINT)
+}
+
+pub(super) fn dropping_pooler(via: &str) -> Error {
+    let doing = format!("use {via}: a connection pooler drops the settings that a session begins with");
+    Error::new(Kind::Database, doing).hint(POOLER_HINT)
 }
 
 /// Lifts the limits that a role or a database sets for applications, and takes nothing from the search path. Asking

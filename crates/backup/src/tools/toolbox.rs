@@ -1,12 +1,14 @@
 //! The tools of one run, all of the server's major version, each called with the same connection.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use lifeboat_core::{Error, Kind, Result, ResultExt};
 use tokio::process::Command;
 
 use super::locate::{find, major_of};
 use crate::leader::PINNED_SETTINGS;
+use crate::parallel::LOCK_TRIES;
 use crate::postgres::credentials::session_options;
 use crate::postgres::{ClientFiles, ConnectionSettings, PsqlOptions, ToolCall};
 
@@ -15,6 +17,7 @@ pub(crate) struct Toolbox {
     how: How,
     /// What `pg_dump --version` printed.
     pub(crate) version: String,
+    lock_timeout: Duration,
 }
 
 enum How {
@@ -29,17 +32,18 @@ impl Toolbox {
         major: u32,
         configured: Option<&Path>,
         runtime_dir: &Path,
+        lock_timeout: Duration,
     ) -> Result<Self> {
         let (folder, version) = find(major, configured).await?;
         let files = ClientFiles::write(settings, runtime_dir)?;
-        Ok(Self { how: How::Local { folder, files, dbname: settings.dbname.clone() }, version })
+        Ok(Self { how: How::Local { folder, files, dbname: settings.dbname.clone() }, version, lock_timeout })
     }
 
     /// Tools that `prefix` runs where the server is.
     ///
     /// `major` is the server's, where a leader could ask for it.
-    pub(crate) async fn prefixed(options: &PsqlOptions, major: Option<u32>) -> Result<Self> {
-        let tools = Self { how: How::Prefixed(options.clone()), version: String::new() };
+    pub(crate) async fn prefixed(options: &PsqlOptions, major: Option<u32>, lock_timeout: Duration) -> Result<Self> {
+        let tools = Self { how: How::Prefixed(options.clone()), version: String::new(), lock_timeout };
         let version = tools.ask_version().await?;
         if major.is_some_and(|major| major_of(&version) != Some(major)) {
             let prefix = options.tools_prefix.first().map_or("", String::as_str);
@@ -93,6 +97,16 @@ impl Toolbox {
                 command.args(options.user.iter().map(|user| format!("--username={user}")));
             }
         }
+        command
+    }
+
+    /// A call of `pg_dump`. It waits for a table as long as we do: the leader holds every table already, and only changes that
+    /// queued up behind it can keep pg_dump waiting. Quoted names survive the reserved words of later versions, and psql's habit of
+    /// taking an unquoted `begin` in CREATE FUNCTION for a block: it would silently leave out the rest of the script.
+    pub(crate) fn pg_dump(&self, purpose: &str) -> Command {
+        let mut command = self.command("pg_dump", purpose);
+        let wait = self.lock_timeout.saturating_mul(LOCK_TRIES);
+        command.arg(format!("--lock-wait-timeout={}ms", wait.as_millis())).arg("--quote-all-identifiers");
         command
     }
 
