@@ -160,7 +160,9 @@ pub struct Extension {
 /// A sequence's value as the script sets it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sequence {
-    /// Qualified name as the script writes it.
+    /// Schema; empty where the script names none.
+    pub schema: String,
+    /// Name.
     pub name: String,
     /// Value.
     pub value: i64,

@@ -11,6 +11,7 @@
 
 mod ddl;
 mod lost;
+mod part;
 mod pooler;
 mod roles;
 mod shapes;

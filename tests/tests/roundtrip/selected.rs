@@ -9,6 +9,7 @@ use serde_json::Value;
 every_way!(schemas_come_into_a_new_database);
 zstd!(parallel, sealed: schemas_come_into_a_new_database, rows_alone_come_into_empty_tables_in_the_order_of_their_foreign_keys);
 every_method!(
+    sequences_whose_names_differ_by_quotes_alone_keep_their_values,
     rows_alone_come_into_empty_tables_in_the_order_of_their_foreign_keys,
     a_partition_comes_alone_if_its_rows_do
 );
@@ -228,6 +229,22 @@ fn rows_alone_come_into_empty_tables_in_the_order_of_their_foreign_keys(way: Way
     let part = ["--data-only", "--schema=sales", "--table=stock.products"];
     assert_same_dump(&dump(&some, &part[..2]), &dump(&original, &part[..2]));
     assert_eq!(some.psql("SELECT nextval('kit.numbers'), nextval('sales.orders_id_seq')"), "1000|301");
+}
+
+fn sequences_whose_names_differ_by_quotes_alone_keep_their_values(way: Way) {
+    let (depot, original) = (Depot::file().by(way), Postgres::shared(Major::V15).database("quotes"));
+    original.psql(
+        "CREATE SCHEMA a; CREATE SCHEMA \"a.b\"; CREATE SEQUENCE a.\"b.c\"; CREATE SEQUENCE \"a.b\".c;
+         SELECT setval('a.\"b.c\"', 7), setval('\"a.b\".c', 900)",
+    );
+    depot.backup(&original);
+    let values = "SELECT nextval('a.\"b.c\"'), nextval('\"a.b\".c')";
+    let created = original.server.adopt(&unused_name("quotes"));
+    restore(&depot, &created, &["--create", "--schema", "a", "--schema", "\"a.b\""]).expect(0);
+    assert_eq!(created.psql(values), "8|901");
+    original.psql("SELECT setval('a.\"b.c\"', 1), setval('\"a.b\".c', 1)");
+    restore(&depot, &original, &["--data-only", "--schema", "a", "--schema", "\"a.b\""]).expect(0);
+    assert_eq!(original.psql(values), "8|901");
 }
 
 #[test]

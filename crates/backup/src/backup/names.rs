@@ -64,9 +64,8 @@ impl Names {
     }
 
     pub(super) fn sequence(&self, sequence: &SetSequence) -> Sequence {
-        let schema = sequence.schema.as_ref().map(|schema| format!("{}.", self.text(schema))).unwrap_or_default();
-        let name = format!("{schema}{}", self.text(&sequence.name));
-        Sequence { name, value: sequence.value, called: sequence.called }
+        let schema = sequence.schema.as_ref().map(|schema| self.text(schema)).unwrap_or_default();
+        Sequence { schema, name: self.text(&sequence.name), value: sequence.value, called: sequence.called }
     }
 
     fn text(&self, name: &SqlName) -> String {

@@ -28,16 +28,8 @@ pub(super) async fn lock(session: &mut dyn Session, relations: &[SourceRelation]
 /// would be read as empty. A table that is gone has no file, so the comparison must not end in NULL.
 pub(super) async fn refuse_replaced_tables(session: &mut dyn Session, relations: &[SourceRelation]) -> Result<()> {
     let tables = relations.iter().filter(|relation| relation.is_locked() && relation.kind == "r");
-    let oids: Vec<_> = tables.map(|relation| relation.oid.to_string()).collect();
-    if oids.is_empty() {
-        return Ok(());
-    }
-    let query = format!(
-        "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c \
-         WHERE c.oid = ANY ('{{{}}}'::oid[]) AND c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)",
-        oids.join(",")
-    );
-    match session.text(&query).await? {
+    let replaced = "c.relfilenode <> 0 AND c.relfilenode IS DISTINCT FROM pg_relation_filenode(c.oid)";
+    match those(session, tables, replaced).await? {
         None => Ok(()),
         Some(tables) => Err(Error::new(
             Kind::TryAgain,
@@ -49,13 +41,8 @@ pub(super) async fn refuse_replaced_tables(session: &mut dyn Session, relations:
 
 /// Refuses tables some of whose rows a policy hides from us: what is left would look like all of them.
 pub(super) async fn refuse_hidden_rows(session: &mut dyn Session, relations: &[SourceRelation]) -> Result<()> {
-    let oids: Vec<_> = relations.iter().filter(|relation| relation.is_locked()).map(|r| r.oid.to_string()).collect();
-    let query = format!(
-        "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c \
-         WHERE c.relrowsecurity AND c.oid = ANY ('{{{}}}'::oid[]) AND row_security_active(c.oid)",
-        oids.join(",")
-    );
-    match session.text(&query).await? {
+    let tables = relations.iter().filter(|relation| relation.is_locked());
+    match those(session, tables, "c.relrowsecurity AND row_security_active(c.oid)").await? {
         None => Ok(()),
         Some(tables) => Err(Error::new(
             Kind::Database,
@@ -63,6 +50,20 @@ pub(super) async fn refuse_hidden_rows(session: &mut dyn Session, relations: &[S
         )
         .hint("use a role with BYPASSRLS: a dump under row-level security would be partial")),
     }
+}
+
+/// The names of those tables of which the condition is true; `None` where it is true of none.
+async fn those<'a>(
+    session: &mut dyn Session,
+    tables: impl Iterator<Item = &'a SourceRelation>,
+    condition: &str,
+) -> Result<Option<String>> {
+    let oids: Vec<_> = tables.map(|table| table.oid.to_string()).collect();
+    let query = format!(
+        "SELECT string_agg(c.oid::regclass::text, ', ') FROM pg_class c WHERE c.oid = ANY ('{{{}}}'::oid[]) AND {condition}",
+        oids.join(",")
+    );
+    session.text(&query).await
 }
 
 /// Refuses rows of tables whose schema was renamed meanwhile: no lock holds a schema, and under its name other tables may have

@@ -19,7 +19,7 @@ pub(crate) struct SequenceValue {
 impl SequenceValue {
     /// As the index tells it.
     pub(crate) fn indexed(&self) -> Sequence {
-        Sequence { name: format!("{}.{}", self.schema, self.name), value: self.value, called: self.called }
+        Sequence { schema: self.schema.clone(), name: self.name.clone(), value: self.value, called: self.called }
     }
 
     /// The statement that sets it.

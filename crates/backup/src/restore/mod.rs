@@ -6,6 +6,7 @@
 
 mod analyze;
 mod apply;
+mod copy_in;
 mod crew;
 mod jobs;
 mod pieces;

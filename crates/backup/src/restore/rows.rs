@@ -6,22 +6,20 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
-use bytes::Bytes;
-use futures_util::SinkExt as _;
 use lifeboat_core::index::{Content, Range, Relation, Rows};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _, counted};
 use serde::Deserialize;
-use tokio_postgres::CopyInSink;
 
+use super::copy_in::{copy_statement, feed, qualified};
 use super::proving::Proving;
 use super::target::Target;
 use crate::archive::Archive;
 use crate::archive::body::GzipRange;
 use crate::archive::proof::RangeProof;
 use crate::archive::span::Span;
-use crate::postgres::{DirectSession, Session, quote_ident, quote_literal, rows};
+use crate::postgres::{DirectSession, Session, rows};
 
 /// Loads rows of an archive.
 pub(super) struct Loader<'a> {
@@ -138,27 +136,12 @@ impl<'a> Loader<'a> {
         };
         let sending = async {
             while let Some(sql) = proven.recv().await {
-                self.feed(session, sink.as_mut(), sql).await?;
+                feed(session, self.job, sink.as_mut(), sql).await?;
             }
             proving.ended.await.kind_of(Kind::Failure, || "prove rows".into())?
         };
         tokio::try_join!(reading, sending)?;
         sink.finish().await.map_err(|error| session.failed("end COPY", error))
-    }
-
-    async fn feed(
-        &self,
-        session: &DirectSession,
-        mut sink: std::pin::Pin<&mut CopyInSink<Bytes>>,
-        sql: Vec<u8>,
-    ) -> Result<()> {
-        if sql.is_empty() {
-            return Ok(());
-        }
-        let length = sql.len() as u64;
-        sink.send(Bytes::from(sql)).await.map_err(|error| session.failed("send rows", error))?;
-        self.job.count(Counter::SqlBytes, length);
-        Ok(())
     }
 
     /// Empties the tables that this run filled, in a database that was there before.
@@ -174,18 +157,6 @@ impl<'a> Loader<'a> {
         // The database was empty: whatever refers to these tables is this run's too.
         session.execute(&format!("TRUNCATE TABLE {} CASCADE", tables.join(", "))).await
     }
-}
-
-fn qualified(relation: &Relation) -> String {
-    format!("{}.{}", quote_ident(&relation.schema), quote_ident(&relation.name))
-}
-
-/// A table without columns has no list of them.
-fn copy_statement(relation: &Relation, encoding: &str, frozen: bool) -> String {
-    let columns: Vec<_> = relation.columns.iter().map(|column| quote_ident(column)).collect();
-    let columns = if columns.is_empty() { String::new() } else { format!("({}) ", columns.join(", ")) };
-    let freeze = if frozen { "FREEZE true, " } else { "" };
-    format!("COPY {} {columns}FROM STDIN ({freeze}ENCODING {})", qualified(relation), quote_literal(encoding))
 }
 
 /// A table as the server names it.

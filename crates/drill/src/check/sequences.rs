@@ -31,7 +31,7 @@ pub(super) async fn check(subject: &Subject<'_>, job: &Job) -> Result<CheckRepor
 struct Found {
     schema: String,
     sequence: String,
-    /// As the index names it.
+    /// For messages.
     name: String,
     step: i64,
     /// The column that it belongs to, where an index finds the column's largest value.
@@ -53,8 +53,10 @@ struct Value {
 }
 
 async fn read(session: &mut DirectSession, archived: &[Sequence]) -> Result<Vec<Found>> {
-    let names: Vec<_> = archived.iter().map(|sequence| quote_literal(&sequence.name)).collect();
-    let query = SEQUENCES.replace("%NAMES%", &names.join(", "));
+    let list = |of: fn(&Sequence) -> &str| {
+        archived.iter().map(|sequence| quote_literal(of(sequence))).collect::<Vec<_>>().join(", ")
+    };
+    let query = SEQUENCES.replace("%SCHEMAS%", &list(|s| &s.schema)).replace("%NAMES%", &list(|s| &s.name));
     let mut found: Vec<Found> = rows(session, &query).await?;
     let query = |(position, it): (usize, &Found)| {
         format!(
@@ -96,11 +98,11 @@ async fn values(session: &mut DirectSession, queries: &[String]) -> Result<Vec<V
 
 fn judge(archived: &[Sequence], found: &[Found], largest: &HashMap<usize, i64>) -> Said {
     let by_name: HashMap<_, _> =
-        found.iter().enumerate().map(|(position, it)| (it.name.as_str(), (position, it))).collect();
+        found.iter().enumerate().map(|(at, it)| ((it.schema.as_str(), it.sequence.as_str()), (at, it))).collect();
     let (mut wrong, mut told) = (Vec::new(), Vec::new());
     for sequence in archived {
-        let Some((position, here)) = by_name.get(sequence.name.as_str()) else {
-            wrong.push(format!("{} is missing", sequence.name));
+        let Some((position, here)) = by_name.get(&(sequence.schema.as_str(), sequence.name.as_str())) else {
+            wrong.push(format!("{}.{} is missing", sequence.schema, sequence.name));
             continue;
         };
         match here.compare(sequence) {
@@ -162,7 +164,7 @@ LEFT JOIN pg_attribute a
                     AND m.amname = 'btree')
 LEFT JOIN pg_class t ON t.oid = a.attrelid
 LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace
-WHERE n.nspname || '.' || c.relname = ANY (ARRAY[%NAMES%]::text[])";
+WHERE (n.nspname::text, c.relname::text) IN (SELECT * FROM unnest(ARRAY[%SCHEMAS%]::text[], ARRAY[%NAMES%]::text[]))";
 
 #[cfg(test)]
 mod tests {
@@ -188,7 +190,7 @@ mod tests {
     }
 
     fn archived(value: i64, called: bool) -> [Sequence; 1] {
-        [Sequence { name: "public.s".into(), value, called }]
+        [Sequence { schema: "public".into(), name: "s".into(), value, called }]
     }
 
     #[test]

@@ -1,16 +1,14 @@
 //! Loads all rows of a table by one COPY, inside the transaction of everything else.
 
-use bytes::Bytes;
-use futures_util::SinkExt as _;
 use lifeboat_core::index::{Content, Range, Relation};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result};
-use tokio_postgres::CopyInSink;
 
 use crate::archive::Archive;
 use crate::archive::proof::RangeProof;
-use crate::postgres::{DirectSession, quote_ident, quote_literal};
+use crate::postgres::DirectSession;
+use crate::restore::copy_in::{copy_statement, feed};
 
 /// Where rows come from, and in which encoding.
 pub(super) struct Rows<'a> {
@@ -48,39 +46,11 @@ impl Rows<'_> {
             while let Some(block) = blocks.next().await? {
                 let mut block = &block[..];
                 while !block.is_empty() {
-                    self.feed(session, sink.as_mut(), proof.push(&mut block)?).await?;
+                    feed(session, self.job, sink.as_mut(), proof.push(&mut block)?).await?;
                 }
             }
-            self.feed(session, sink.as_mut(), proof.finish()?).await?;
+            feed(session, self.job, sink.as_mut(), proof.finish()?).await?;
         }
         sink.finish().await.map_err(|error| session.failed("end COPY", error))
     }
-
-    async fn feed(
-        &self,
-        session: &DirectSession,
-        mut sink: std::pin::Pin<&mut CopyInSink<Bytes>>,
-        sql: Vec<u8>,
-    ) -> Result<()> {
-        if sql.is_empty() {
-            return Ok(());
-        }
-        let length = sql.len() as u64;
-        sink.send(Bytes::from(sql)).await.map_err(|error| session.failed("send rows", error))?;
-        self.job.count(Counter::SqlBytes, length);
-        Ok(())
-    }
-}
-
-/// The name of a relation, as SQL.
-pub(super) fn qualified(relation: &Relation) -> String {
-    format!("{}.{}", quote_ident(&relation.schema), quote_ident(&relation.name))
-}
-
-/// A table without columns has no list of them.
-fn copy_statement(relation: &Relation, encoding: &str, frozen: bool) -> String {
-    let columns: Vec<_> = relation.columns.iter().map(|column| quote_ident(column)).collect();
-    let columns = if columns.is_empty() { String::new() } else { format!("({}) ", columns.join(", ")) };
-    let freeze = if frozen { "FREEZE true, " } else { "" };
-    format!("COPY {} {columns}FROM STDIN ({freeze}ENCODING {})", qualified(relation), quote_literal(encoding))
 }

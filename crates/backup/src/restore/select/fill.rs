@@ -4,11 +4,11 @@
 
 use std::collections::HashSet;
 
-use lifeboat_core::index::Index;
+use lifeboat_core::index::{Index, Sequence};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::choose::described;
-use super::copy::{Rows, qualified};
+use super::copy::Rows;
 use super::definition::{self, Definitions};
 use super::kind::{is_part, is_remark};
 use super::needs::Needs;
@@ -16,7 +16,8 @@ use super::part::Part;
 use super::text::set_value;
 use super::toc::Entry;
 use super::{fit, order};
-use crate::postgres::{DirectSession, Session, quote_literal, rows, sqlstate_of};
+use crate::postgres::{DirectSession, Session, quote_ident, quote_literal, rows, sqlstate_of};
+use crate::restore::copy_in::qualified;
 
 /// What the operator is told at the end.
 #[derive(Debug, Default)]
@@ -120,17 +121,15 @@ impl Filler<'_> {
 
     /// Sets the sequences of a database that was there before, as far as it has them.
     async fn set_sequences_of_others(&mut self) -> Result<()> {
-        let there: Vec<(String, String)> = rows(self.session, SEQUENCES)
-            .await?
-            .into_iter()
-            .map(|SequenceName { name, quoted }| (name, quoted))
-            .collect();
+        let there: HashSet<(String, String)> =
+            rows(self.session, SEQUENCES).await?.into_iter().map(|Named { schema, name }| (schema, name)).collect();
         for (_, position) in &self.part.sequences {
-            let name = &self.rows.archive.index.sequences[*position].name;
-            let found: Vec<_> = there.iter().filter(|(there, _)| there == name).collect();
-            match found.as_slice() {
-                [(_, quoted)] => self.set_sequence(quoted, *position).await?,
-                _ => self.job.warn(&format!("the sequence {name} is not there: its value was left out")),
+            let Sequence { schema, name, .. } = &self.rows.archive.index.sequences[*position];
+            let quoted = format!("{}.{}", quote_ident(schema), quote_ident(name));
+            if there.contains(&(schema.clone(), name.clone())) {
+                self.set_sequence(&quoted, *position).await?;
+            } else {
+                self.job.warn(&format!("the sequence {quoted} is not there: its value was left out"));
             }
         }
         Ok(())
@@ -276,9 +275,9 @@ fn existence(entry: &Entry) -> Option<String> {
 }
 
 #[derive(serde::Deserialize)]
-struct SequenceName {
+struct Named {
+    schema: String,
     name: String,
-    quoted: String,
 }
 
 /// As pg_dump's scripts begin; our sessions have no time limits and speak UTF-8.
@@ -292,7 +291,7 @@ pub(super) const SETTINGS: &[&str] = &[
 ];
 
 const SEQUENCES: &str = "
-SELECT n.nspname || '.' || c.relname AS name, format('%I.%I', n.nspname, c.relname) AS quoted
+SELECT n.nspname AS schema, c.relname AS name
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 'S'";
 
 /// An object, a table, a function, a schema of that name; a row of a catalog, where the server finds out no earlier.

@@ -4,12 +4,12 @@ use lifeboat_core::index::{Index, Relation};
 use lifeboat_core::{Kind, Result, ResultExt};
 use serde::{Deserialize, Serialize};
 
-use super::copy::qualified;
 use super::kind::is_nameable;
 use super::name::shown;
 use super::order;
 use super::part::Part;
 use crate::postgres::{DirectSession, Session, quote_literal, rows};
+use crate::restore::copy_in::qualified;
 
 /// A reason why not, and what to do.
 pub(in crate::restore) type Refusal = (String, &'static str);

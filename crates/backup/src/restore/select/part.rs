@@ -111,25 +111,15 @@ impl Part {
         found
     }
 
-    /// The index names sequences without quotes: one whose name fits two of them keeps its first value.
     fn add_sequences(&mut self, index: &Index) {
-        let mut by_name: HashMap<&str, Option<usize>> = HashMap::new();
-        for (at, sequence) in index.sequences.iter().enumerate() {
-            by_name.entry(&sequence.name).and_modify(|found| *found = None).or_insert(Some(at));
-        }
+        let sequences = index.sequences.iter().enumerate();
+        let by_name: HashMap<_, _> =
+            sequences.map(|(at, sequence)| ((sequence.schema.as_str(), sequence.name.as_str()), at)).collect();
         let wanted = if self.data_only { &self.chosen.selected } else { &self.chosen.included };
         for position in wanted.iter().copied().filter(|position| self.toc.entries[*position].kind == "SEQUENCE") {
             let entry = &self.toc.entries[position];
-            let name = format!("{}.{}", entry.schema.as_deref().unwrap_or_default(), entry.tag);
-            match by_name.get(name.as_str()) {
-                Some(Some(at)) => self.sequences.push((Some(position), *at)),
-                Some(None) => self.left_out.push(LeftOut {
-                    what: format!("value of the sequence {name}"),
-                    why: "another sequence is called so, but for quotes".to_owned(),
-                    statement: String::new(),
-                }),
-                None => {}
-            }
+            let name = (entry.schema.as_deref().unwrap_or_default(), entry.tag.as_str());
+            self.sequences.extend(by_name.get(&name).map(|at| (Some(position), *at)));
         }
     }
 
