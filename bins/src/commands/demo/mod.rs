@@ -15,6 +15,9 @@ use lifeboat_backup::{
 use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Kind, Result, ResultExt};
+use lifeboat_drill::check::{Assert, CheckOptions};
+use lifeboat_drill::scratch::{ClusterOptions, ScratchOptions};
+use lifeboat_drill::{DrillOptions, DrillReport, drill};
 use secrecy::SecretString;
 use serde_json::json;
 
@@ -37,13 +40,14 @@ pub(super) async fn run(context: &Context) -> Result<Outcome> {
     let ended = job.run(Box::pin(show(&server, &store, context))).await;
     server.stop(&job).await;
     let findings = ended?;
-    let exit = if findings.is_equal() { Exit::Success } else { Exit::Failed(Kind::Integrity) };
+    let exit = if findings.is_equal() { Exit::from(findings.drill.verdict) } else { Exit::Failed(Kind::Integrity) };
     let json = json!({
         "store": findings.store,
         "backup": findings.backup,
         "verified": findings.verified,
         "compared": findings.compared,
         "equal": findings.is_equal(),
+        "drill": findings.drill,
     });
     Ok(Outcome { text: findings.render(context.style.stdout_colour), json, exit })
 }
@@ -85,7 +89,8 @@ async fn show(server: &Throwaway, store: &Store, context: &Context) -> Result<Fi
     timed("restore took", &mut times, restore_copy(server, store, &reference, context)).await?;
     job.step("compare every row");
     let compared = timed("compare took", &mut times, compare::compare(server, ORIGINAL, COPY)).await?;
-    Ok(Findings { store: store.address().to_owned(), backup, verified, compared, times })
+    let drill = timed("drill took", &mut times, drill_it(server, store, &reference, context)).await?;
+    Ok(Findings { store: store.address().to_owned(), backup, verified, compared, drill, times })
 }
 
 async fn back_up(server: &Throwaway, store: &Store, context: &Context) -> Result<BackupSummary> {
@@ -105,6 +110,27 @@ async fn restore_copy(
     let into = source::settings(&SecretString::from(server.dsn(COPY)), &Environment::default())?;
     let options = RestoreOptions { create: true, cancel: context.cancel.clone(), ..RestoreOptions::default() };
     Box::pin(restore(store, reference, &into, &options, context.monitor.clone())).await
+}
+
+/// The same proof as every month: in a cluster of its own, by what is in the store alone.
+async fn drill_it(server: &Throwaway, store: &Store, reference: &BackupRef, context: &Context) -> Result<DrillReport> {
+    let cluster = ClusterOptions {
+        dir: server.folder().to_owned(),
+        bin_dirs: vec![server.bin().to_owned()],
+        ..ClusterOptions::default()
+    };
+    let assert = Assert {
+        name: "orders have customers".to_owned(),
+        sql: "SELECT count(*) FROM orders WHERE customer_id IS NULL".to_owned(),
+        expect: "= 0".parse()?,
+        timeout: Duration::from_secs(10),
+    };
+    let options = DrillOptions {
+        checks: CheckOptions { asserts: vec![assert], ..CheckOptions::default() },
+        cancel: context.cancel.clone(),
+        ..DrillOptions::new(ScratchOptions::Cluster(cluster), "this machine")
+    };
+    Box::pin(drill(store, reference, &options, context.monitor.clone())).await
 }
 
 async fn timed<T>(

@@ -17,7 +17,7 @@ use tokio::process::Command;
 pub(super) struct Throwaway {
     cluster: Cluster,
     /// Dropped after the cluster in it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Throwaway {
@@ -34,12 +34,17 @@ impl Throwaway {
         let options = ClusterOptions { dir, major: Some(tools.major), bin_dirs, ..ClusterOptions::default() };
         let drill = DrillId::generate(Timestamp::now())?;
         let cluster = Cluster::start(&options, &Needs::default(), &drill, job).await?;
-        Ok(Self { cluster, _folder: folder })
+        Ok(Self { cluster, folder })
     }
 
     /// The folder of the server's tools.
     pub(super) fn bin(&self) -> &Path {
         &self.cluster.installation().bin
+    }
+
+    /// Where other clusters of the demo can be made.
+    pub(super) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// How to connect to one of its databases.
@@ -90,8 +95,11 @@ impl Throwaway {
 /// # Errors
 /// [`Kind::Tool`] when there is none.
 pub(super) async fn find_tools(search_path: &str) -> Result<Installation> {
-    let folders: Vec<PathBuf> = std::env::split_paths(search_path).collect();
     let is_complete = |found: &Installation| ["psql", "pg_dump"].iter().all(|tool| found.tool(tool).is_file());
+    if let Some(packaged) = installed(&[]).await.into_iter().rfind(is_complete) {
+        return Ok(packaged);
+    }
+    let folders: Vec<PathBuf> = std::env::split_paths(search_path).collect();
     installed(&folders).await.into_iter().rfind(is_complete).ok_or_else(|| {
         Error::new(Kind::Tool, "find Postgres on this machine: initdb, postgres, psql and pg_dump")
             .hint("install it: apt-get install postgresql")

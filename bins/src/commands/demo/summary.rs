@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lifeboat_backup::BackupSummary;
 use lifeboat_backup::archive::VerifySummary;
+use lifeboat_drill::{DrillReport, report};
 
 use super::compare::Compared;
 use crate::output::table::{Align, facts, render};
@@ -19,6 +20,8 @@ pub(super) struct Findings {
     pub(super) verified: VerifySummary,
     /// The comparison.
     pub(super) compared: Vec<Compared>,
+    /// The drill's report.
+    pub(super) drill: DrillReport,
     /// How long each step took.
     pub(super) times: Vec<(&'static str, Duration)>,
 }
@@ -31,7 +34,7 @@ impl Findings {
 
     /// The findings as text.
     pub(super) fn render(&self, colour: bool) -> String {
-        [self.numbers(), self.tables(), self.verdict(colour), self.next_steps()].join("\n")
+        [self.numbers(), self.tables(), report::text(&self.drill), self.verdict(colour), self.next_steps()].join("\n")
     }
 
     fn numbers(&self) -> String {
@@ -78,7 +81,8 @@ impl Findings {
         let (store, name) = (&self.store, &self.backup.database);
         format!(
             "Look around:\n  lifeboat list --store {store}\n  lifeboat show {name}/latest --store {store}\n  \
-             lifeboat cat {name}/latest --store {store} | less\n\
+             lifeboat cat {name}/latest --store {store} | less\n  \
+             lifeboat drill show {name}/latest --store {store} --form html > drill.html\n\
              Then your own:\n  lifeboat backup --store s3://bucket/prefix --name shop --database-url env:DATABASE_URL\n"
         )
     }
