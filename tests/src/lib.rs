@@ -12,6 +12,7 @@
     reason = "this library serves tests only: whatever fails here is a failed test"
 )]
 
+pub mod browser;
 pub mod canary;
 pub mod compare;
 pub mod depot;

@@ -295,3 +295,6 @@ fn decoded(text: &str) -> Result<Vec<u8>> {
 
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
+
+#[cfg(test)]
+mod tests;

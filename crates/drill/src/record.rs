@@ -213,3 +213,6 @@ fn json(name: &str, value: &impl Serialize) -> Result<Bytes> {
 /// How long the end of a drill may wait for the store in all: a record is worth the length of an incident, not a night.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 const LAST_TRY: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests;

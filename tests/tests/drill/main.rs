@@ -7,6 +7,7 @@
 )]
 
 mod killed;
+mod reports;
 mod run;
 mod scratch;
 mod world;

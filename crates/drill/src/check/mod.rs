@@ -45,6 +45,7 @@ use crate::report::{DrillReport, NotProven, TableReport};
 
 /// How a check ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It says yes.
@@ -57,6 +58,7 @@ pub enum Outcome {
 
 /// What one check found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct CheckReport {
     /// Its name: `rows`, `catalog`, `assert orders-are-recent`.
     pub name: String,

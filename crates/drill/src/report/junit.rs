@@ -103,7 +103,7 @@ pub(super) fn escaped(text: &str) -> String {
             '\n' => escaped.push_str("&#10;"),
             '\t' => escaped.push_str("&#9;"),
             '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            _ if char.is_control() => escaped.push('\u{fffd}'),
+            _ if char.is_control() || text::is_direction(char) => escaped.push('\u{fffd}'),
             _ => escaped.push(char),
         }
     }

@@ -5,6 +5,10 @@
 mod html;
 mod junit;
 mod markdown;
+#[cfg(test)]
+mod schema;
+#[cfg(test)]
+pub(crate) mod tests;
 mod text;
 mod words;
 
@@ -23,24 +27,31 @@ use crate::check::CheckReport;
 
 /// The report of one drill, as `report.json` stores it (`docs/format.md`, section 8).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DrillReport {
     /// Version of the archive format.
     pub format: u32,
     /// What ran.
     pub tool: String,
     /// The drill.
+    #[cfg_attr(test, schemars(with = "schema::Id"))]
     pub drill: DrillId,
     /// Groups the drills of one run.
+    #[cfg_attr(test, schemars(with = "schema::Id"))]
     pub run: RunId,
     /// The database, as the store names it.
+    #[cfg_attr(test, schemars(with = "schema::NameText"))]
     pub database: Name,
     /// The machine it ran on.
     pub host: String,
     /// When it began.
+    #[cfg_attr(test, schemars(with = "schema::Time"))]
     pub started: Timestamp,
     /// When it ended, cleaned up.
+    #[cfg_attr(test, schemars(with = "schema::Time"))]
     pub finished: Timestamp,
     /// What was found out.
+    #[cfg_attr(test, schemars(with = "schema::VerdictText"))]
     pub verdict: Verdict,
     /// Why it did not pass, a line each; empty when it passed.
     pub reasons: Vec<String>,
@@ -57,6 +68,7 @@ pub struct DrillReport {
     /// Every check that ran, in its order.
     pub checks: Vec<CheckReport>,
     /// How much of the rows was compared with their fingerprints.
+    #[cfg_attr(test, schemars(with = "schema::ProvenText"))]
     pub rows_proven: Proven,
     /// What this drill proved, a sentence each.
     pub proven: Vec<String>,
@@ -107,12 +119,16 @@ impl DrillReport {
 
 /// What was drilled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DrilledBackup {
     /// The backup.
+    #[cfg_attr(test, schemars(with = "schema::Id"))]
     pub id: BackupId,
     /// Its class.
+    #[cfg_attr(test, schemars(with = "schema::NameText"))]
     pub class: Name,
     /// SHA-256 of its `manifest.json`, as 64 hexadecimal digits.
+    #[cfg_attr(test, schemars(with = "schema::Sha256"))]
     pub manifest_sha256: String,
     /// Dump method.
     pub method: String,
@@ -121,6 +137,7 @@ pub struct DrilledBackup {
     /// Version of the server it was taken from.
     pub server_version: Option<String>,
     /// When its snapshot was taken.
+    #[cfg_attr(test, schemars(with = "Option<schema::Time>"))]
     pub snapshot: Option<Timestamp>,
     /// Bytes in the store.
     pub stored_bytes: u64,
@@ -134,6 +151,7 @@ pub struct DrilledBackup {
 
 /// Where a backup was restored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScratchFacts {
     /// `cluster`, `server` or `command`.
     pub kind: String,
@@ -145,6 +163,7 @@ pub struct ScratchFacts {
 
 /// How long it took until the database could be used, and what that was spent on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rto {
     /// Seconds from the drill's begin until the database could be used; `None` when it never could.
     pub seconds: Option<f64>,
@@ -164,6 +183,7 @@ impl Rto {
 
 /// A phase of a drill.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Phase {
     /// `find`, `scratch`, `restore`, `checks`, `smoke` or `clean up`.
     pub name: String,
@@ -175,6 +195,7 @@ pub struct Phase {
 
 /// How much would have been lost, had the database been lost when the drill began.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Rpo {
     /// Seconds from the snapshot to the drill's begin.
     pub seconds: f64,
@@ -184,6 +205,7 @@ pub struct Rpo {
 
 /// Something that a drill did not find out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct NotProven {
     /// What.
     pub what: String,
@@ -193,6 +215,7 @@ pub struct NotProven {
 
 /// One table of the backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TableReport {
     /// Schema.
     pub schema: String,

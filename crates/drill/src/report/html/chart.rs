@@ -83,7 +83,9 @@ pub(super) fn columns(
 pub(super) fn phases(rto: &Rto) -> String {
     let counted: Vec<&Phase> = rto.phases.iter().filter(|phase| phase.counts).collect();
     let total: f64 = counted.iter().map(|phase| phase.seconds.max(0.0)).sum();
-    let longest = total.max(rto.target_seconds.unwrap_or(0.0));
+    let target = rto.target_seconds;
+    let drawn_target = target.filter(|target| *target <= total * FAR);
+    let longest = total.max(drawn_target.unwrap_or(0.0));
     if longest <= 0.0 {
         return String::new();
     }
@@ -103,11 +105,11 @@ pub(super) fn phases(rto: &Rto) -> String {
         names.push(format!("<span class=\"p{}\"></span>{}", number % SHADES, escaped(&title)));
         at += width;
     }
-    if let Some(target) = rto.target_seconds {
+    if let Some(target) = drawn_target {
         let x = (target * scale).min(BAND - 1.0);
         push(&mut drawn, format_args!("<line class=\"target\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"0\" y2=\"24\"/>\n"));
-        names.push(format!("┊ target: {}", units::seconds(target)));
     }
+    names.extend(target.map(|target| format!("┊ target: {}", units::seconds(target))));
     format!(
         "<figure>\n<figcaption class=\"key\">{}</figcaption>\n<svg class=\"band\" viewBox=\"0 0 {BAND} 24\" \
          preserveAspectRatio=\"none\" role=\"img\" aria-label=\"phases\">\n{drawn}</svg>\n</figure>\n",
@@ -133,3 +135,5 @@ const WIDTH: f64 = 316.0;
 const HEIGHT: f64 = 96.0;
 const BAND: f64 = 1000.0;
 const SHADES: usize = 4;
+/// A target so many times as far as what was measured is told, not drawn: nothing else could be seen beside it.
+pub(super) const FAR: f64 = 3.0;

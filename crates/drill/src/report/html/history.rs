@@ -3,11 +3,11 @@
 use lifeboat_core::drill::DrillEnd;
 use lifeboat_core::units;
 
-use super::chart::{Bar, columns};
+use super::chart::{Bar, FAR, columns};
 use super::{escaped, section, table};
 
 /// RTO and size over time, and a table of the same; nothing while there is one drill only.
-pub(super) fn drawn(history: &[DrillEnd]) -> String {
+pub(super) fn drawn(history: &[DrillEnd], rto_target: Option<f64>) -> String {
     let (Some(first), Some(last)) = (history.first(), history.last()) else { return String::new() };
     if history.len() < 2 {
         return String::new();
@@ -24,7 +24,9 @@ pub(super) fn drawn(history: &[DrillEnd]) -> String {
         };
         history.iter().map(bar).collect()
     };
-    let rto = columns("RTO", &bars(|end| end.rto_seconds, units::seconds), None, ends, units::seconds);
+    let longest = history.iter().filter_map(|end| end.rto_seconds).fold(0.0, f64::max);
+    let target = rto_target.filter(|target| *target <= longest * FAR);
+    let rto = columns("RTO", &bars(|end| end.rto_seconds, units::seconds), target, ends, units::seconds);
     let stored = |end: &DrillEnd| end.backup.as_ref().map(|_| end.stored_bytes as f64);
     let size = columns("Stored bytes", &bars(stored, size), None, ends, size);
     let rows: String = history.iter().rev().map(row).collect();

@@ -21,7 +21,7 @@ pub fn html(report: &DrillReport, history: &[DrillEnd]) -> String {
         time(report),
         checks(report),
         proven(report),
-        history::drawn(history),
+        history::drawn(history, report.rto.target_seconds),
         tables(report),
         list("Warnings", report.warnings.iter().map(|warning| escaped(warning))),
     ];
@@ -76,8 +76,8 @@ fn checks(report: &DrillReport) -> String {
 
 fn check(check: &CheckReport) -> String {
     let outcome = words::outcome(check.outcome);
-    let findings: String = check.findings.iter().map(|finding| format!("<li>{}</li>\n", escaped(finding))).collect();
-    let findings = if findings.is_empty() { findings } else { format!("<ul class=\"findings\">\n{findings}</ul>\n") };
+    let findings: String = check.findings.iter().map(|finding| format!("<li>{}</li>", escaped(finding))).collect();
+    let findings = if findings.is_empty() { findings } else { format!("<ul class=\"findings\">{findings}</ul>\n") };
     let proves = if check.outcome == Outcome::Passed { "proves" } else { "would prove" };
     format!(
         "<li class=\"{outcome}\"><span class=\"badge\">{outcome}</span> <strong>{}</strong> <span class=\"n\">{}</span>\n\
