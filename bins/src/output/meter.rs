@@ -29,9 +29,11 @@ impl Meter {
         step.clone_into(&mut self.step);
     }
 
-    /// More is expected.
+    /// So much is expected from now on: what an operation before this one has counted is not part of it.
     pub(crate) fn expect(&mut self, counter: Counter, total: u64) {
         self.expected.insert(counter, total);
+        self.done.remove(&counter);
+        self.first.remove(&counter);
     }
 
     /// More is done.
@@ -125,6 +127,17 @@ mod tests {
     use lifeboat_core::monitor::Counter;
 
     use super::Meter;
+
+    #[test]
+    fn an_operation_after_another_counts_anew() {
+        let begun = Instant::now();
+        let mut meter = Meter::new(begun);
+        for _ in 0..2 {
+            meter.expect(Counter::SqlBytes, 1000);
+            meter.count(Counter::SqlBytes, 250, begun);
+        }
+        assert_eq!(meter.share(), Some((250, 1000)));
+    }
 
     #[test]
     fn the_line_tells_share_size_rate_and_time_left() {

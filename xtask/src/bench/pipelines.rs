@@ -188,6 +188,17 @@ pub(crate) const JOBS: [Job; 19] = [
              --keyring file:$OUT/keyring.toml",
         )
     },
+    Job {
+        needs: LIFEBOAT,
+        prepare: "[ -e $OUT/keyring.toml ] || lifeboat key generate --id bench --out $OUT/keyring.toml; \
+                  [ -e $OUT/drilled ] || lifeboat backup --store s3://bench/drilled --name bench --database-url env:DATABASE_URL \
+                  --keyring file:$OUT/keyring.toml; touch $OUT/drilled; mkdir -p $OUT/drills; chmod a+x $OUT",
+        ..job(
+            "lifeboat-drill",
+            "lifeboat drill run bench/latest --store s3://bench/drilled --jobs 2 --dir $OUT/drills \
+             --keyring file:$OUT/keyring.toml --json > $OUT/drill.json",
+        )
+    },
     Job { prepare: MANY, ..job("many-pg_dump", "pg_dump many > /dev/null") },
     Job {
         needs: LIFEBOAT,

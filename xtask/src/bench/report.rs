@@ -138,7 +138,7 @@ fn megabytes(bytes: u64) -> f64 {
 const REMARKS: &str = include_str!("remarks.md");
 
 // Ours, theirs, the goal; stock beside stock needs none.
-const PAIRS: [(&str, &str, &str); 26] = [
+const PAIRS: [(&str, &str, &str); 28] = [
     ("lifeboat-s3", "pg_dump", "1.00"),
     ("lifeboat-file", "pg_dump", "0.85"),
     ("lifeboat-s3", "gzip-aws", "0.22"),
@@ -157,6 +157,8 @@ const PAIRS: [(&str, &str, &str); 26] = [
     ("lifeboat-restore", "pg_restore", "0.85"),
     ("lifeboat-restore", "pgcopydb", "0.85"),
     ("lifeboat-restore", "gunzip-psql", "0.70"),
+    ("lifeboat-drill", "gunzip-psql", ""),
+    ("lifeboat-drill", "lifeboat-restore", ""),
     ("many-lifeboat", "many-pg_dump", "1.50"),
     ("many-one-schema", "many-restore", "0.05"),
     ("gzip-aws", "pg_dump", ""),
