@@ -6,6 +6,7 @@
 mod data;
 mod machine;
 mod measure;
+pub(crate) mod memory;
 mod pipelines;
 mod report;
 mod servers;
@@ -87,9 +88,10 @@ fn label(text: &str) -> Result<String, String> {
 }
 
 fn build_lifeboat(jobs: &[&Job]) -> io::Result<()> {
-    if !jobs.iter().any(|job| job.needs.contains(&"lifeboat")) {
-        return Ok(());
-    }
+    if jobs.iter().any(|job| job.needs.contains(&"lifeboat")) { build() } else { Ok(()) }
+}
+
+fn build() -> io::Result<()> {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status =
         Command::new(cargo).args(["build", "--release", "--package", "lifeboat", "--bin", "lifeboat"]).status()?;

@@ -1,4 +1,4 @@
-//! Chores of Lifeboat's developers: `cargo xtask bench`, `cargo xtask bench-keys`.
+//! Chores of Lifeboat's developers: `cargo xtask bench`, `cargo xtask bench-memory`, `cargo xtask bench-keys`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod bench;
@@ -12,6 +12,8 @@ use std::process::ExitCode;
 enum Chore {
     /// Measure Lifeboat beside the stock pipelines and write docs/benchmarks.md
     Bench(bench::Options),
+    /// Measure how much memory databases of 1 and of 4 GB take
+    BenchMemory(bench::memory::Options),
     /// Measure sealing beside OpenSSL, and rewraps of ten thousand backups
     BenchKeys(bench_keys::Options),
 }
@@ -19,6 +21,7 @@ enum Chore {
 fn main() -> ExitCode {
     let done = match Chore::parse() {
         Chore::Bench(options) => bench::bench(&options),
+        Chore::BenchMemory(options) => bench::memory::bench(&options),
         Chore::BenchKeys(options) => bench_keys::bench(&options),
     };
     match done {

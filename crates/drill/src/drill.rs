@@ -97,7 +97,7 @@ async fn stages(
     findings: &mut Findings,
 ) -> Ended {
     let at = |stage| move |error| (stage, error);
-    let finding = find(store, &options.keys, job, reference);
+    let finding = Box::pin(find(store, &options.keys, job, reference));
     let archive = findings.watch.phase("find", true, job.run(finding)).await.map_err(at(Stage::Find))?;
     findings.found(&archive);
     let needs = Needs::of(&archive);

@@ -1,6 +1,7 @@
 //! The servers the tests run against.
 
 pub mod certificates;
+mod cluster;
 pub mod installation;
 pub mod pgbouncer;
 pub mod postgres;

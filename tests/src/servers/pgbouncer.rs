@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::guard::{self, Guarded, Service};
 use crate::scratch;
-use crate::servers::postgres::{Database, Postgres, SUPERUSER, as_server_user, give_to_server_user};
+use crate::servers::cluster::{as_server_user, give_to_server_user};
+use crate::servers::postgres::{Database, Postgres, SUPERUSER};
 
 /// A running PgBouncer, ended when dropped. It lets everybody in.
 #[derive(Debug)]

@@ -68,7 +68,8 @@ fn once(job: &Job, servers: &Servers, key: &str) -> io::Result<Run> {
     Ok(Run { usage: measured?, server_cpu, store_cpu, stored_bytes })
 }
 
-fn measure(mut command: Command) -> io::Result<Usage> {
+/// Runs a command; its last words are the error of one that fails.
+pub(crate) fn measure(mut command: Command) -> io::Result<Usage> {
     let mut errors = tempfile::tempfile()?;
     command.stdout(Stdio::null()).stderr(errors.try_clone()?);
     let (status, usage) = measure::run(&mut command)?;
