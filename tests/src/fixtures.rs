@@ -23,6 +23,11 @@ pub fn sql(name: &str) -> PathBuf {
     scratch::workspace().join("fixtures/sql").join(name)
 }
 
+/// The folder of values that other programs encrypted, and of those programs.
+pub fn ciphertexts() -> PathBuf {
+    scratch::workspace().join("fixtures/ciphertexts")
+}
+
 /// The files of the test extension, by name.
 pub fn extension_files() -> Vec<(String, String)> {
     let folder = scratch::workspace().join("fixtures/extension");

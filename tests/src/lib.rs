@@ -14,6 +14,7 @@
 
 pub mod browser;
 pub mod canary;
+pub mod ciphertexts;
 pub mod compare;
 pub mod depot;
 pub mod docker;

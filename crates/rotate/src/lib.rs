@@ -1,8 +1,12 @@
-//! Rotation of keys: today those of backups.
+//! Rotation of keys: those of backups, and those of values that applications keep encrypted in columns.
 //!
 //! The operations are free functions. What destroys something is a plan first, made by one function and applied by another.
-//! None prints, reads the process environment, or knows Postgres or a command line.
+//! None prints, reads the process environment, or knows a command line.
+//!
+//! A service that encrypts columns embeds [`Keyring`].
 
 pub mod backups;
+pub mod columns;
 
+pub use columns::Keyring;
 pub use lifeboat_core as core;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use lifeboat_core::codec::sealed::{self, CHUNK_BYTES, HEADER_BYTES};
 use tempfile::TempDir;
 
-use crate::python::Python;
+use crate::peer::Peer;
 
 const PROGRAM: &str = include_str!("cobblestone.py");
 
@@ -38,13 +38,13 @@ const KEY: [u8; 32] = *b"YELLOW SUBMARINE YELLOW SUBMARIN";
 
 /// The other implementation and a folder to exchange files in.
 struct Other {
-    python: Python,
+    python: Peer,
     folder: TempDir,
 }
 
 impl Other {
     fn new() -> Self {
-        Self { python: Python::run(PROGRAM), folder: TempDir::new().unwrap() }
+        Self { python: Peer::python(["-c", PROGRAM]), folder: TempDir::new().unwrap() }
     }
 
     /// What it makes of `bytes`, or nothing when it refuses them.

@@ -3,4 +3,5 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is meant to panic, its helpers too")]
 
 mod cobblestone;
-mod python;
+mod columns;
+mod peer;
