@@ -40,7 +40,7 @@ impl Codec {
         if self == Self::Hex {
             return unhex(text);
         }
-        let padded = text.len() % 4 == 0;
+        let padded = text.len().is_multiple_of(4);
         let style = Style { padded, upper: false };
         self.engine(padded).decode(text).map(|bytes| (bytes, style)).map_err(|_| match self {
             Self::Base64 => "it is not base64",

@@ -72,7 +72,7 @@ impl Codec {
         match (self, bytes) {
             (Self::Hex, Extent::Fixed(bytes)) => Extent::Fixed(bytes * 2),
             (Self::Hex, Extent::AtLeast(bytes)) => Extent::AtLeast(bytes * 2),
-            (_, Extent::Fixed(bytes)) if bytes % 3 == 0 => Extent::Fixed(bytes / 3 * 4),
+            (_, Extent::Fixed(bytes)) if bytes.is_multiple_of(3) => Extent::Fixed(bytes / 3 * 4),
             (_, bytes) => Extent::AtLeast((bytes.least() * 4).div_ceil(3)),
         }
     }
