@@ -91,7 +91,7 @@ fn mib(bytes: u64) -> u64 {
 }
 
 /// A database that may be lost waits for no disk, and nobody follows it. Subscriptions that came with a backup never connect.
-const LASTING_SETTINGS: [(&str, &str); 15] = [
+const LASTING_SETTINGS: [(&str, &str); 16] = [
     ("fsync", "off"),
     ("synchronous_commit", "off"),
     ("full_page_writes", "off"),
@@ -105,6 +105,8 @@ const LASTING_SETTINGS: [(&str, &str); 15] = [
     ("max_locks_per_transaction", "1024"),
     // In the folder, and gone with it, even after kill -9.
     ("dynamic_shared_memory_type", "mmap"),
+    // The compiler needs memory that is written and then run, which the service's sandbox refuses, and a crash would be the end.
+    ("jit", "off"),
     ("log_checkpoints", "off"),
     ("log_min_messages", "error"),
     ("log_min_error_statement", "panic"),
