@@ -1,6 +1,6 @@
 //! A throwaway cluster: a server of its own in a private folder, a socket and no port, gone when the drill is.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::account::Account;
 use super::installation::{Installation, choose, installed};
-use super::lease::{End, Lease};
+use super::lease::{End, Lease, private_file};
 use super::machine::Machine;
 use super::needs::Needs;
 use super::processes::MARK;
@@ -55,10 +55,11 @@ impl Cluster {
     pub async fn start(options: &ClusterOptions, needs: &Needs, drill: &DrillId, job: &Job) -> Result<Self> {
         let found = installed(&options.bin_dirs).await;
         let installation = choose(&found, needs.major(), options.major)?;
-        let machine = Machine::of(existing(&options.dir))?;
-        machine.refuse_too_large(needs.database_bytes, &options.dir)?;
+        let dir = std::path::absolute(&options.dir).kind_of(Kind::Config, || "find the folder for clusters".into())?;
+        let machine = Machine::of(existing(&dir))?;
+        machine.refuse_too_large(needs.database_bytes, &dir)?;
         job.step(&format!("start a throwaway PostgreSQL {}", installation.major));
-        let mut cluster = Self::reserve(installation, &options.dir, drill)?;
+        let mut cluster = Self::reserve(installation, &dir, drill)?;
         let initialised = cluster.initialise(needs.source.as_ref()).await;
         initialised.map_err(|error| cluster.barred(error))?;
         cluster.configure(&machine.settings(needs.database_bytes), &options.settings)?;
@@ -176,7 +177,8 @@ impl Cluster {
 
     fn run(&mut self, mut command: std::process::Command, signal: Signal) -> Result<&mut Self> {
         let doing = || "make a log for a throwaway Postgres".to_owned();
-        let log = File::create(self.folder().join(LOG)).kind_of(Kind::Failure, doing)?;
+        // It may quote rows.
+        let log = private_file(&self.folder().join(LOG)).kind_of(Kind::Failure, doing)?;
         command.env(MARK, self.folder()).current_dir(self.folder().join(DATA)).stderr(log);
         self.child = Some(self.spawner.spawn(command, signal)?);
         Ok(self)

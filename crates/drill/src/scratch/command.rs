@@ -4,7 +4,6 @@
 //! it; so does the end of its standard input, for those that wait for nothing else.
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use tokio::process::ChildStdout;
 use tokio::task::JoinHandle;
 
 use super::guards::{refuse_not_empty, refuse_production};
-use super::lease::{End, Lease};
+use super::lease::{End, Lease, private_file};
 use super::needs::Needs;
 use super::processes::MARK;
 use super::spawner::Spawner;
@@ -99,7 +98,7 @@ impl Scratch {
         let spawner = Spawner::new()?;
         let lease = Lease::take(&options.dir, drill, End::Ask)?;
         let doing = || "make a log for the scratch command".to_owned();
-        let log = File::create(lease.folder().join(LOG)).kind_of(Kind::Failure, doing)?;
+        let log = private_file(&lease.folder().join(LOG)).kind_of(Kind::Failure, doing)?;
         let mut command = Command::new(&options.command[0]);
         command
             .args(&options.command[1..])

@@ -74,7 +74,7 @@ impl Lease {
         DirBuilder::new().mode(0o711).create(&folder).kind_of(Kind::Failure, doing)?;
         set_mode(&folder)?;
         let holder = Holder { tool: TOOL.to_owned(), drill: drill.clone(), pid: std::process::id(), end };
-        let mut lock = create(&folder.join(LEASE)).kind_of(Kind::Failure, doing)?;
+        let mut lock = private_file(&folder.join(LEASE)).kind_of(Kind::Failure, doing)?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).kind_of(Kind::Failure, doing)?;
         let json = serde_json::to_vec(&holder).kind_of(Kind::Failure, doing)?;
         lock.write_all(&json).kind_of(Kind::Failure, doing)?;
@@ -185,8 +185,9 @@ fn set_mode(folder: &Path) -> Result<()> {
     set.kind_of(Kind::Config, || format!("open {} for others to pass", folder.display()))
 }
 
-fn create(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(path)
+/// A new or emptied file that only we can read.
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
+    OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(path)
 }
 
 /// Removes a file or a folder with everything in it; one that is not there is no error.

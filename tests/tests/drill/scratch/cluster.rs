@@ -2,7 +2,7 @@
 
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use lifeboat_backup::postgres::{ConnectOptions, ConnectionSettings, Session, connect};
@@ -79,6 +79,13 @@ fn needs(encoding: &str, collate: &str) -> Needs {
     Needs { source: Some(source), ..Needs::default() }
 }
 
+/// Files of the one cluster below this folder that lie open: folders of others may be passed, and nothing in them be read.
+fn readable_by_others(dir: &Path) -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| std::fs::metadata(path).unwrap().permissions().mode() & 0o077 != 0).collect()
+}
+
 /// The postmaster of the one cluster below this folder.
 fn postmaster(dir: &Path) -> Pid {
     let folder = std::fs::read_dir(dir).unwrap().next().unwrap().unwrap().path();
@@ -123,6 +130,7 @@ fn a_cluster_is_private_quick_and_gone_when_it_is_closed() {
         }
         let socket = std::fs::metadata(say("unix_socket_directories")).unwrap();
         assert_eq!(socket.permissions().mode() & 0o777, 0o700);
+        assert_eq!(readable_by_others(dir.path()), Vec::<PathBuf>::new());
         assert_eq!((scratch.target().dbname.as_str(), scratch.creates()), ("shop", true));
         assert!(scratch.facts().server_version.starts_with(&Installation::of(major).number.to_string()));
         let began = Instant::now();
