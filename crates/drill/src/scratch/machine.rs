@@ -108,8 +108,6 @@ const LASTING_SETTINGS: [(&str, &str); 16] = [
     // The compiler needs memory that is written and then run, which the service's sandbox refuses, and a crash would be the end.
     ("jit", "off"),
     ("log_checkpoints", "off"),
-    // A hardened unit forbids memory that is written and then run.
-    ("jit", "off"),
     ("log_min_messages", "error"),
     ("log_min_error_statement", "panic"),
 ];
