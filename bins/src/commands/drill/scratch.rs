@@ -39,14 +39,14 @@ pub(super) async fn options(config: &Config, environment: &Environment) -> Resul
     })
 }
 
-/// The clusters of root run as another account, which does not get into root's home.
+/// The clusters of root run as another account, which gets neither into root's home nor into the state folder of the unit.
 fn dir(config: &Config) -> PathBuf {
-    let state = || match rustix::process::geteuid().is_root() {
-        true => PathBuf::from(STATE_OF_ROOT),
-        false => config.backup.state_dir.value.clone(),
+    let usual = || match rustix::process::geteuid().is_root() {
+        true => PathBuf::from(DRILLS_OF_ROOT),
+        false => config.backup.state_dir.value.join("drills"),
     };
-    config.drill.dir.as_ref().map_or_else(|| state().join("drills"), |dir| dir.value.clone())
+    config.drill.dir.as_ref().map_or_else(usual, |dir| dir.value.clone())
 }
 
-const STATE_OF_ROOT: &str = "/var/lib/lifeboat";
+const DRILLS_OF_ROOT: &str = "/var/lib/lifeboat-drills";
 const START_TIMEOUT: Duration = Duration::from_secs(120);
