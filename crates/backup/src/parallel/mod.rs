@@ -244,7 +244,8 @@ impl Objects for DataObjects {
     fn open(&mut self) -> Result<(String, ObjectWriter<Parts>)> {
         let name = Piece::Data.object(self.numbers.fetch_add(1, Ordering::Relaxed), self.objects.compression());
         let writer = self.objects.open(&name)?;
-        Ok((name, writer))
+        // All cores are busy with it: what a better ratio costs is time of the backup.
+        Ok((name, writer.in_a_hurry()))
     }
 
     fn give_up(&mut self, name: &str) {

@@ -1,8 +1,8 @@
 //! Compresses gzip members (RFC 1952).
 //!
 //! With the feature `isa-l`, the default, two compressors share the work: ISA-L, the fastest there is, at the level that suits the
-//! member, and libdeflate for the members that it makes much smaller, such as prose; a sample of every fourth member decides. Without the
-//! feature flate2 writes all of them, in pure Rust. `docs/gzip-writer.md` has the measurements. Every gunzip reads the members of all three.
+//! member, and libdeflate for the members that it makes much smaller, such as prose; a sample of every fourth member decides. In a
+//! hurry ISA-L's first level writes all but the smallest. Without the feature flate2 writes all of them, in pure Rust. `docs/gzip-writer.md` has the measurements. Every gunzip reads the members of all three.
 
 #[cfg(feature = "isa-l")]
 pub(super) use adaptive::Compressor;
@@ -27,6 +27,7 @@ mod adaptive {
         dense: Deflate,
         /// What the last sample chose, and how many members may still go by it.
         chosen: (Writer, usize),
+        hurried: bool,
     }
 
     #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,11 +49,17 @@ mod adaptive {
                 thorough: isal(CompressionLevel::Three),
                 dense: Deflate::new(dense),
                 chosen: (Writer::Fast, 0),
+                hurried: false,
             }
         }
     }
 
     impl Compressor {
+        /// From here on time counts, not size.
+        pub(in crate::codec) fn hurry(&mut self) {
+            self.hurried = true;
+        }
+
         /// Appends `input` as one member to `output`.
         pub(in crate::codec) fn member(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<()> {
             if self.chosen.1 == 0 {
@@ -70,6 +77,9 @@ mod adaptive {
         fn choose(&mut self, input: &[u8], output: &mut Vec<u8>) -> Result<Writer> {
             if input.len() < SMALL_BYTES {
                 return Ok(Writer::Dense);
+            }
+            if self.hurried {
+                return Ok(Writer::Fast);
             }
             let middle = input.len() / 2;
             let sample = &input[middle..middle + SAMPLE_BYTES];
@@ -141,6 +151,9 @@ mod pure {
     pub(in crate::codec) struct Compressor;
 
     impl Compressor {
+        #[expect(clippy::unused_self, reason = "the other compressor has a state")]
+        pub(in crate::codec) fn hurry(&mut self) {}
+
         #[expect(clippy::unused_self, reason = "the other compressor has a state")]
         pub(in crate::codec) fn expect_other(&mut self) {}
 

@@ -60,6 +60,13 @@ impl<S: PartSink> ObjectWriter<S> {
         }
     }
 
+    /// Spends as little time on compressing as can be, at the price of size.
+    #[must_use]
+    pub fn in_a_hurry(mut self) -> Self {
+        self.members.hurry();
+        self
+    }
+
     /// Compresses SQL bytes into the current range.
     ///
     /// # Errors
