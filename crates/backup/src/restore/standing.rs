@@ -8,7 +8,7 @@ use lifeboat_core::monitor::Counter;
 use super::pieces::Pieces;
 use super::settings::Settings;
 use super::sql::{Sql, refuse_other_commands};
-use super::worker::Worker;
+use super::worker::{Memory, Worker};
 use crate::script::{OnRows, Statement, StatementKind, Statements, on_rows};
 
 /// A statement that waits for its time, and the settings of its place in the script.
@@ -50,9 +50,15 @@ impl Standing {
     /// Runs it.
     pub(super) async fn run(&self, sql: &Sql<'_>, worker: &mut Worker) -> Result<()> {
         worker.tell(&self.settings).await?;
+        worker.take(self.memory()).await?;
         sql.statement(worker, &Statement { text: &self.text, kind: StatementKind::Sql }).await?;
         sql.job.count(Counter::SqlBytes, self.text.len() as u64);
         Ok(())
+    }
+
+    fn memory(&self) -> Memory {
+        let gin = self.on_rows.as_ref().is_some_and(|on_rows| on_rows.method.as_bytes() == b"gin");
+        if gin { Memory::Own } else { Memory::Much }
     }
 }
 

@@ -13,18 +13,28 @@ use crate::postgres::{DirectSession, Session};
 pub(super) struct Worker {
     pub(super) session: DirectSession,
     told: Arc<Settings>,
+    memory: Memory,
+}
+
+/// How much memory a session takes for an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Memory {
+    /// For sorting: the more, the faster.
+    Much,
+    /// What the server is set to. GIN collects keys in a tree, which is the slower the larger it is.
+    Own,
 }
 
 impl Worker {
     /// A session of its own for `purpose`, set up for loading and for building indexes.
     pub(super) async fn open(target: &Target, purpose: &str, job: &Job) -> Result<Self> {
         let mut session = target.connect(purpose, job).await?;
-        session.execute(MEMORY).await.map_err(|error| error.while_doing(SET_UP))?;
+        session.execute(MUCH_MEMORY).await.map_err(|error| error.while_doing(SET_UP))?;
         if target.is_created() {
             // What a crash of the server would take away is a database that does not bear its name yet.
             session.execute("SET synchronous_commit = off").await.map_err(|error| error.while_doing(SET_UP))?;
         }
-        Ok(Self { session, told: Arc::default() })
+        Ok(Self { session, told: Arc::default(), memory: Memory::Much })
     }
 
     /// Makes these settings the session's.
@@ -37,6 +47,16 @@ impl Worker {
             self.session.execute(&statements).await.map_err(|error| error.while_doing(SET_UP))?;
         }
         self.told = Arc::clone(settings);
+        Ok(())
+    }
+
+    /// Takes so much memory from here on.
+    pub(super) async fn take(&mut self, memory: Memory) -> Result<()> {
+        if self.memory != memory {
+            let statement = if memory == Memory::Much { MUCH_MEMORY } else { OWN_MEMORY };
+            self.session.execute(statement).await.map_err(|error| error.while_doing(SET_UP))?;
+            self.memory = memory;
+        }
         Ok(())
     }
 
@@ -57,9 +77,10 @@ impl Worker {
 }
 
 /// Sorting for an index takes twice the server's buffers, up to 256 MiB, unless its own setting is more: kB.
-const MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', GREATEST(m.setting::pg_catalog.int8, LEAST(262144, \
-                      2 * b.setting::pg_catalog.int8 * pg_catalog.current_setting('block_size')::pg_catalog.int8 / 1024))::pg_catalog.text, \
-                      false) FROM pg_catalog.pg_settings m, pg_catalog.pg_settings b \
-                      WHERE m.name = 'maintenance_work_mem' AND b.name = 'shared_buffers'";
+const MUCH_MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', GREATEST(m.setting::pg_catalog.int8, LEAST(262144, \
+                           2 * b.setting::pg_catalog.int8 * pg_catalog.current_setting('block_size')::pg_catalog.int8 / 1024))::pg_catalog.text, \
+                           false) FROM pg_catalog.pg_settings m, pg_catalog.pg_settings b \
+                           WHERE m.name = 'maintenance_work_mem' AND b.name = 'shared_buffers'";
+const OWN_MEMORY: &str = "RESET maintenance_work_mem";
 const SET_UP: &str = "set up a session";
 const CANCEL_WITHIN: Duration = Duration::from_secs(5);
