@@ -137,21 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn in_a_hurry_members_are_whole_and_no_smaller() {
-        let sql: Vec<u8> =
-            (0..60_000).flat_map(|n| format!("{n}\tthe order of customer {n} is pending\n").into_bytes()).collect();
-        let compressed = |hurries| {
-            let mut members = Members::new(Compression::Gzip);
-            if hurries {
-                members.hurry();
-            }
-            members.write(&sql).unwrap();
-            members.end_member().unwrap();
-            std::mem::take(members.output())
-        };
-        let hurried = compressed(true);
-        assert!(decompress(Compression::Gzip, &hurried).unwrap() == sql);
-        assert!(hurried.len() >= compressed(false).len());
+    fn in_a_hurry_members_are_whole() {
+        let line = |n| format!("{n}\tthe order of customer {n} is pending\n").into_bytes();
+        let sql: Vec<u8> = (0..60_000).flat_map(line).collect();
+        let mut members = Members::new(Compression::Gzip);
+        members.hurry();
+        members.write(&sql).unwrap();
+        members.end_member().unwrap();
+        assert!(decompress(Compression::Gzip, members.output()).unwrap() == sql);
     }
 
     #[test]
