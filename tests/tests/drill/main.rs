@@ -6,8 +6,13 @@
     reason = "whatever fails here is a failed test, and measured times are printed"
 )]
 
+mod assertions;
+mod checks;
 mod killed;
 mod reports;
+mod restored;
 mod run;
 mod scratch;
+mod shape;
+mod smoke;
 mod world;

@@ -44,6 +44,8 @@ pub(crate) const ROW_SETTINGS: &[(&str, &str)] = &[
     ("bytea_output", "hex"),
     ("extra_float_digits", "3"),
     ("lc_monetary", "C"),
+    // Values such as a regclass are names: pg_dump quotes all of them, as it is told to.
+    ("quote_all_identifiers", "on"),
     ("search_path", ""),
 ];
 

@@ -14,8 +14,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
+use lifeboat_backup::archive::Archive;
 use lifeboat_backup::postgres::{DirectSession, Session as _};
 use lifeboat_backup::rows::{PlanOptions, plan, reads_page_ranges, row_encoding};
+use lifeboat_core::manifest::Method;
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::{Error, Job, Kind, Result};
 
@@ -61,11 +63,20 @@ async fn compare_all(subject: &Subject<'_>, job: &Job) -> Result<BTreeMap<usize,
     let tables = job.run(printed(&mut leader, &index.relations)).await?;
     let by_pages = reads_page_ranges(leader.server().version_num / 10_000);
     let queue = queue(&tables, coverage, subject.options.jobs.max(1), by_pages);
-    let settings = index.settings.clone();
+    let settings = settings(subject.archive);
     let shared = Arc::new(Shared { job: job.clone(), queue, tables, snapshot, encoding, settings });
     run_all(subject, &shared, &mut leader, job).await?;
     leader.close().await;
     Ok(shared.queue.ended())
+}
+
+/// The settings under which the rows were printed. Backups of before they were all recorded were made by a `pg_dump` that quotes
+/// all names, or by sessions that quote none.
+fn settings(archive: &Archive) -> BTreeMap<String, String> {
+    let mut settings = archive.index.settings.clone();
+    let quotes = if archive.manifest.method == Method::Stream { "on" } else { "off" };
+    settings.entry("quote_all_identifiers".to_owned()).or_insert_with(|| quotes.to_owned());
+    settings
 }
 
 /// The chunks of all tables: first those that must be compared, the largest first, then the others as their turn comes.

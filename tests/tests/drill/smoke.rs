@@ -1,0 +1,117 @@
+//! `[drill.smoke]`: the operator's own program, of which nothing stays behind.
+
+use std::time::{Duration, Instant};
+
+use lifeboat_drill::check::{CheckReport, Outcome, Smoke, smoke};
+use lifeboat_tests::made::job;
+use lifeboat_tests::servers::postgres::PASSWORD;
+use lifeboat_tests::{Database, Major, Postgres, run};
+
+use crate::restored::settings;
+
+fn smoked(database: &Database<'_>, command: &[&str], timeout: Duration) -> CheckReport {
+    let path = format!("{}:/usr/bin:/bin", database.server.installation.bin.display());
+    let program = Smoke {
+        command: command.iter().map(|word| (*word).to_owned()).collect(),
+        timeout,
+        environment: vec![("PATH".to_owned(), path), ("RAILS_ENV".to_owned(), "drill".to_owned())],
+    };
+    let target = settings(database);
+    run(async { smoke(&program, &target, &job()).await }).unwrap()
+}
+
+fn shell(database: &Database<'_>, script: &str) -> CheckReport {
+    smoked(database, &["sh", "-c", script], Duration::from_secs(20))
+}
+
+fn empty() -> Database<'static> {
+    Postgres::shared(Major::V15).database("smoke")
+}
+
+#[test]
+fn a_program_that_works_with_the_database_passes() {
+    let database = empty();
+    let report =
+        shell(&database, "psql -XAt \"$DATABASE_URL\" -c 'SELECT current_database()' && echo in $RAILS_ENV >&2");
+    assert_eq!(report.outcome, Outcome::Passed, "{report:#?}");
+    assert_eq!(report.findings, [database.name.as_str(), "in drill"]);
+}
+
+#[test]
+fn it_sees_nothing_of_our_surroundings_and_its_password_is_not_kept() {
+    let database = empty();
+    let report = shell(&database, "env; echo \"$DATABASE_URL\"");
+    let text = format!("{report:#?}");
+    assert!(!text.contains(PASSWORD) && !text.contains("postgresql://"), "{text}");
+    let variables: Vec<_> =
+        report.findings.iter().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
+    let others: Vec<_> = variables.into_iter().filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)).collect();
+    assert_eq!(others.len(), 3, "{others:?}");
+}
+
+#[test]
+fn a_program_that_fails_or_is_killed_fails_with_what_it_printed_last() {
+    let database = empty();
+    let report = shell(
+        &database,
+        "for i in $(seq 1 5000); do echo line $i; done; printf 'the \\033[31mend\\033[0m\\n' >&2; exit 3",
+    );
+    assert_eq!((report.outcome, report.summary.as_str()), (Outcome::Failed, "it ended with 3"));
+    assert_eq!(report.findings.last().unwrap(), "the [31mend[0m");
+    assert!(report.findings.len() <= 61 && report.findings[0].starts_with('…'), "{:?}", report.findings);
+
+    let report = shell(&database, "kill -9 $$");
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert!(report.summary.contains("signal: 9"), "{report:#?}");
+}
+
+#[test]
+fn a_program_that_hangs_is_killed_with_all_it_started() {
+    let database = empty();
+    let began = Instant::now();
+    let script = "echo begun; sleep 4711.5 & sh -c 'trap \"\" TERM; sleep 4711.5' & wait";
+    let report = smoked(&database, &["sh", "-c", script], Duration::from_millis(700));
+    assert_eq!(
+        (report.outcome, report.findings.as_slice()),
+        (Outcome::Failed, &["begun".to_owned()][..]),
+        "{report:#?}"
+    );
+    assert!(report.summary.contains("did not end within"), "{report:#?}");
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(running("4711.5"), 0);
+}
+
+#[test]
+fn what_a_program_leaves_running_is_killed_and_not_waited_for() {
+    let database = empty();
+    let began = Instant::now();
+    let report = shell(&database, "sleep 4712.5 & echo done");
+    assert_eq!(
+        (report.outcome, report.findings.as_slice()),
+        (Outcome::Passed, &["done".to_owned()][..]),
+        "{report:#?}"
+    );
+    assert!(began.elapsed() < Duration::from_secs(10));
+    assert_eq!(running("4712.5"), 0);
+}
+
+#[test]
+fn a_program_that_is_not_there_says_nothing_about_the_backup() {
+    let report = smoked(&empty(), &["/nonexistent/smoke-test"], Duration::from_secs(5));
+    assert_eq!(report.outcome, Outcome::Inconclusive);
+    assert!(report.summary.starts_with("start /nonexistent/smoke-test"), "{report:#?}");
+}
+
+/// How many processes have this word among their arguments. One that was killed may take a moment.
+fn running(word: &str) -> usize {
+    let count = || {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+        lines.filter(|line| String::from_utf8_lossy(line).split('\0').any(|argument| argument == word)).count()
+    };
+    let began = Instant::now();
+    while count() > 0 && began.elapsed() < Duration::from_secs(3) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    count()
+}
