@@ -1,4 +1,4 @@
-//! The folders that hold data keys: those of backups, and those of runs that had to seal something.
+//! The folders that hold data keys: those of backups, and those of runs and drills that had to seal something.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::fmt;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use jiff::Timestamp;
 use lifeboat_core::keys::KeyId;
-use lifeboat_core::store::layout::{self, BACKUPS, BackupPath, MANIFEST, RUNS};
+use lifeboat_core::store::layout::{self, BACKUPS, BackupPath, DRILLS, DrillName, MANIFEST, RUNS};
 use lifeboat_core::store::{Listed, Store};
-use lifeboat_core::{BackupId, Job, Result, RunId};
+use lifeboat_core::{BackupId, DrillId, Job, Name, Result, RunId};
 
 use super::IN_FLIGHT;
 
@@ -19,12 +19,14 @@ pub enum Owner {
     Backup(BackupPath),
     /// A run.
     Run(RunId),
+    /// A drill of a database.
+    Drill(Name, DrillId),
 }
 
 /// What a folder holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
-    /// A backup that is encrypted, or the sealed details of a run.
+    /// A backup that is encrypted, the sealed details of a run, or the sealed report of a drill.
     Sealed,
     /// A backup that is not.
     Unencrypted,
@@ -48,6 +50,7 @@ impl Owner {
         match self {
             Self::Backup(path) => &path.id,
             Self::Run(run) => run,
+            Self::Drill(_, drill) => drill,
         }
     }
 
@@ -57,12 +60,26 @@ impl Owner {
         match self {
             Self::Backup(path) => path.object(name),
             Self::Run(run) => layout::run_object(run, name),
+            Self::Drill(database, drill) => layout::drill_object(database, drill, name),
+        }
+    }
+
+    /// The object whose first bytes prove the data key, where there is no manifest that does.
+    pub(super) fn details(&self) -> Option<String> {
+        match self {
+            Self::Backup(_) => None,
+            Self::Run(_) => Some(layout::sealed(layout::RUN_DETAILS)),
+            Self::Drill(..) => Some(layout::sealed(layout::DRILL_REPORT)),
         }
     }
 
     fn parse(name: &str) -> Option<(Self, &str)> {
         let backup = BackupPath::parse(name).map(|(path, object)| (Self::Backup(path), object));
-        backup.or_else(|| layout::parse_run_object(name).map(|(run, object)| (Self::Run(run), object)))
+        let run = || layout::parse_run_object(name).map(|(run, object)| (Self::Run(run), object));
+        backup.or_else(run).or_else(|| match layout::parse_drill(name)? {
+            (database, drill, DrillName::Object(object)) => Some((Self::Drill(database, drill), object)),
+            _ => None,
+        })
     }
 }
 
@@ -71,6 +88,7 @@ impl fmt::Display for Owner {
         match self {
             Self::Backup(path) => path.fmt(f),
             Self::Run(run) => write!(f, "the details of run {run}"),
+            Self::Drill(database, drill) => write!(f, "the report of the drill {database}/{drill}"),
         }
     }
 }
@@ -85,10 +103,7 @@ impl<'s> Folder<'s> {
     }
 
     pub(super) fn state(&self) -> State {
-        let complete = match self.owner {
-            Owner::Backup(_) => self.objects.contains_key(MANIFEST),
-            Owner::Run(_) => self.objects.contains_key(&layout::sealed(layout::RUN_DETAILS)),
-        };
+        let complete = self.objects.contains_key(self.owner.details().as_deref().unwrap_or(MANIFEST));
         let sealed =
             || self.objects.keys().any(|name| layout::is_sealed(name) || layout::wrapped_under(name).is_some());
         match complete {
@@ -96,6 +111,11 @@ impl<'s> Folder<'s> {
             true if sealed() => State::Sealed,
             true => State::Unencrypted,
         }
+    }
+
+    /// A drill's report that is not sealed has no data key, and is no backup either.
+    fn holds_a_key(&self) -> bool {
+        !matches!(self.owner, Owner::Drill(..)) || self.objects.keys().any(|name| name != layout::DRILL_REPORT)
     }
 
     /// The keys that wrap its data key, by the names of the wraps.
@@ -115,7 +135,7 @@ impl<'s> Folder<'s> {
 
 /// Every folder of a store, one held at a time. Names that are not ours are passed over.
 pub(super) fn folders<'s>(store: &'s Store, job: &'s Job) -> impl Stream<Item = Result<Folder<'s>>> + Send + 's {
-    let listed = store.list_each(job, BACKUPS).chain(store.list_each(job, RUNS));
+    let listed = store.list_each(job, BACKUPS).chain(store.list_each(job, RUNS)).chain(store.list_each(job, DRILLS));
     let objects = listed.filter_map(|listed| async move {
         match listed {
             Ok(Listed { name, length, .. }) => {
@@ -126,10 +146,11 @@ pub(super) fn folders<'s>(store: &'s Store, job: &'s Job) -> impl Stream<Item = 
         }
     });
     let grouping = Grouping { objects: objects.fuse().boxed(), open: None };
-    stream::unfold(grouping, move |mut grouping| async move {
+    let folders = stream::unfold(grouping, move |mut grouping| async move {
         let folder = grouping.next(store).await?;
         Some((folder, grouping))
-    })
+    });
+    folders.filter(|folder| std::future::ready(folder.as_ref().map_or(true, Folder::holds_a_key)))
 }
 
 /// Objects of one folder follow each other in every listing.

@@ -1,4 +1,4 @@
-//! Data keys, and what proves them: the MAC of a backup's manifest, the commitment of what a run sealed.
+//! Data keys, and what proves them: the MAC of a backup's manifest, the commitment of what a run or a drill sealed.
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
@@ -13,7 +13,8 @@ use super::folder::{Folder, Owner};
 /// What tells the data key of a folder from any other.
 pub(super) enum Proof {
     Manifest(Box<StoredManifest>),
-    Details(Header),
+    /// Of the object of this name.
+    Details(String, Header),
 }
 
 impl Proof {
@@ -21,17 +22,15 @@ impl Proof {
     pub(super) fn check(&self, owner: &Owner, key: &DataKey) -> Result<()> {
         match self {
             Self::Manifest(stored) => stored.check_mac(key),
-            Self::Details(header) => {
-                key.opener(owner.id().as_str(), &layout::sealed(layout::RUN_DETAILS), header).map(drop)
-            }
+            Self::Details(name, header) => key.opener(owner.id().as_str(), name, header).map(drop),
         }
     }
 
-    /// Refuses an author whom the configuration does not trust; run records have none.
+    /// Refuses an author whom the configuration does not trust; records of runs and drills have none.
     pub(super) fn judge(&self, owner: &Owner, keys: &OpenKeys) -> Result<()> {
         match self {
             Self::Manifest(stored) => stored.judge(keys, &owner.to_string()),
-            Self::Details(_) => Ok(()),
+            Self::Details(..) => Ok(()),
         }
     }
 }
@@ -39,10 +38,11 @@ impl Proof {
 impl Folder<'_> {
     /// Reads what proves the data key.
     pub(super) async fn proof(&self, job: &Job) -> Result<Proof> {
-        match &self.owner {
-            Owner::Backup(_) => Ok(Proof::Manifest(Box::new(self.manifest(job).await?))),
-            Owner::Run(_) => self.details_header(job).await.map(Proof::Details),
-        }
+        let Some(name) = self.owner.details() else {
+            return Ok(Proof::Manifest(Box::new(self.manifest(job).await?)));
+        };
+        let header = self.header(job, &name).await?;
+        Ok(Proof::Details(name, header))
     }
 
     /// The manifest, which must be the one of this place.
@@ -50,12 +50,12 @@ impl Folder<'_> {
         let bytes = self.store.get(job, &self.owner.object(MANIFEST)).await?;
         match &self.owner {
             Owner::Backup(path) => StoredManifest::parse_at(bytes, path),
-            Owner::Run(_) => StoredManifest::parse(bytes),
+            Owner::Run(_) | Owner::Drill(..) => StoredManifest::parse(bytes),
         }
     }
 
-    async fn details_header(&self, job: &Job) -> Result<Header> {
-        let name = self.owner.object(&layout::sealed(layout::RUN_DETAILS));
+    async fn header(&self, job: &Job, name: &str) -> Result<Header> {
+        let name = self.owner.object(name);
         let blocks: Vec<Bytes> = self.store.read(job, &name, 0..HEADER_BYTES as u64).try_collect().await?;
         let bytes: &[u8] = &blocks.concat();
         let header = bytes.try_into().map_err(|_| Error::new(Kind::Integrity, format!("read {name}: it is cut")))?;

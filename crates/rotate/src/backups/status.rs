@@ -21,7 +21,7 @@ pub struct KeyUse {
     pub backups: u64,
     /// Of these, those that have no other.
     pub only_wrap_of: u64,
-    /// Runs whose details have a wrap under it.
+    /// Runs and drills whose details have a wrap under it.
     pub runs: u64,
     /// What was begun and is not, or not yet, a backup, with a wrap under it.
     pub unfinished: u64,
@@ -40,7 +40,7 @@ pub struct StatusReport {
     pub unencrypted: u64,
     /// What was begun and is not, or not yet, a backup.
     pub unfinished: u64,
-    /// Runs with sealed details.
+    /// Runs and drills with sealed details.
     pub runs: u64,
     /// By key.
     pub keys: BTreeMap<KeyId, KeyUse>,
@@ -53,7 +53,7 @@ pub struct StatusReport {
 pub async fn status(stores: &[Store], options: &RotateOptions, monitor: Arc<dyn Monitor>) -> Result<StatusReport> {
     let job = options.job(monitor);
     let mut report = StatusReport::default();
-    let seen = |folder: &Folder<'_>| (matches!(folder.owner, Owner::Run(_)), folder.state(), folder.wraps());
+    let seen = |folder: &Folder<'_>| (!matches!(folder.owner, Owner::Backup(_)), folder.state(), folder.wraps());
     let take = |(run, state, wraps): (bool, State, Vec<KeyId>)| report.count(run, state, wraps);
     each(stores, &job, 1, &mut Failures::default(), |folder| ready(Ok(seen(&folder)), folder), take).await?;
     Ok(report)

@@ -209,7 +209,7 @@ pub(super) async fn open(
     let judges = lifeboat_core::keys::OpenKeys { trusted_signers: Vec::new(), ..keys.open.clone() };
     match Box::pin(folder.open(&judges, job)).await? {
         (key, Proof::Manifest(stored)) => Ok((*stored, Some(key))),
-        (_, Proof::Details(_)) => Err(Error::new(Kind::Usage, format!("seal {} anew: it is no backup", folder.owner))),
+        (_, Proof::Details(..)) => Err(Error::new(Kind::Usage, format!("seal {} anew: it is no backup", folder.owner))),
     }
 }
 
