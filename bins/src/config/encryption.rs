@@ -97,6 +97,18 @@ impl EncryptionConfig {
         keyring.seal_keys(values(self.recipients.as_ref())).map(Some)
     }
 
+    /// What reports of drills are sealed and signed with; `None` as for [`Self::seal_keys`].
+    ///
+    /// # Errors
+    /// [`Config`](lifeboat_core::Kind::Config) when the keyring cannot be read, or there is no key and no recipient.
+    pub(crate) async fn report_keys(&self, environment: &Environment) -> Result<Option<SealKeys>> {
+        if self.keyring.is_none() && self.recipients.is_none() {
+            return Ok(None);
+        }
+        let keyring = self.keyring(environment).await?.unwrap_or_else(Keyring::empty);
+        keyring.report_keys(values(self.recipients.as_ref())).map(Some)
+    }
+
     /// What to tell a host that would refuse to read what it writes.
     pub(crate) fn untrusted_warning(&self, seal: Option<&SealKeys>) -> Option<&'static str> {
         let trusted = values(self.trusted_signers.as_ref());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use lifeboat_tests::{Depot, Fault, Identity, Major, Postgres, Proxy, Seaweed, Way, When, every_way};
+use lifeboat_tests::{Depot, Fault, Identity, Major, Postgres, Proxy, Seaweed, Way, When, every_way, keyring};
 use rustix::process::Signal;
 
 use crate::world::{World, not_passed, report};
@@ -87,10 +87,22 @@ fn no_backup_is_a_failed_drill_with_a_record() {
 fn a_backup_that_no_key_at_hand_opens_is_inconclusive() {
     let world = World::new(Major::V15, Way { method: "stream", compression: "gzip", sealed: true });
     world.depot.backup(&world.shop());
-    let keyring = lifeboat_tests::keyring::written(world.folder.path(), &[lifeboat_tests::keyring::DECEMBER]);
+    let keyring = keyring::written(world.folder.path(), &[keyring::DECEMBER]);
     let drill = world.drill("run", "").args(["shop/latest", "--json"]).env("LIFEBOAT_KEYRING", keyring);
     let report = report(&drill.run().expect(32));
     assert_eq!(report["error_kind"], "wrong_key", "{report:#}");
+}
+
+#[test]
+fn a_host_that_only_opens_backups_drills_them_and_keeps_its_report() {
+    let world = World::new(Major::V15, Way { method: "stream", compression: "gzip", sealed: true });
+    world.depot.backup(&world.shop());
+    let keyring = keyring::written(world.folder.path(), &[keyring::OFFLINE]);
+    let drill = |verb| {
+        world.drill(verb, "").arg("shop/latest").env("LIFEBOAT_KEYRING", &keyring).env("LIFEBOAT_RECIPIENTS", "")
+    };
+    drill("run").run().expect(0);
+    assert!(drill("show").run().expect(0).stdout.starts_with("PASSED"));
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) async fn run(args: &DrillRunArgs, context: &Context) -> Result<Outcom
     let store = config.store.open(&context.environment).await?;
     let surroundings = Surroundings {
         scratch: scratch::options(&config, &context.environment).await?,
-        seal: config.encryption.seal_keys(&context.environment).await?.map(Arc::new),
+        seal: config.encryption.report_keys(&context.environment).await?.map(Arc::new),
         keys: config.encryption.open_keys(args.open.allowed(), &context.environment).await?,
         run: RunId::generate(jiff::Timestamp::now())?,
     };

@@ -132,6 +132,19 @@ impl Keyring {
         SealKeys::new(primary.into_iter().chain(recipients).collect(), signer)
     }
 
+    /// What reports about backups are sealed with: as new backups are or, on a host that only opens them, under every key that
+    /// it opens them with; and who signs them.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] when there is no key that opens anything, and no recipient.
+    pub fn report_keys(&self, recipients: &[Recipient]) -> Result<SealKeys> {
+        if recipients.is_empty() && self.primary(KeyKind::Aes256).is_none() {
+            let signer = self.primary(KeyKind::Ed25519).and_then(KeyEntry::as_signer);
+            return SealKeys::new(self.open_keys(false).keys, signer);
+        }
+        self.seal_keys(recipients)
+    }
+
     /// What backups are opened with: every key but retired ones, which come last where they are allowed. Nobody is
     /// trusted yet as a signer: that is the readers' own list.
     #[must_use]
