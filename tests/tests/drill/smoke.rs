@@ -82,6 +82,14 @@ fn a_program_that_hangs_is_killed_with_all_it_started() {
 }
 
 #[test]
+fn a_program_whose_time_is_up_may_clean_up() {
+    let script = "trap 'echo cleaned up; exit 0' TERM; echo begun; while :; do sleep 0.1; done";
+    let report = smoked(&empty(), &["sh", "-c", script], Duration::from_millis(700));
+    assert_eq!(report.outcome, Outcome::Failed, "{report:#?}");
+    assert_eq!(report.findings, ["begun", "cleaned up"], "{report:#?}");
+}
+
+#[test]
 fn what_a_program_leaves_running_is_killed_and_not_waited_for() {
     let database = empty();
     let began = Instant::now();

@@ -64,6 +64,9 @@ async fn run(program: &Smoke, target: &ConnectionSettings) -> Result<Said> {
     let mut group = Group::of(child);
     let mut output = Output::new(reader.into())?;
     let ended = group.end_within(program.timeout, &mut output).await?;
+    if ended.is_none() {
+        group.ask_to_end(&mut output).await?;
+    }
     drop(group);
     // Whoever left the group may hold the pipe for ever.
     let _ = tokio::time::timeout(LET_GO, output.read_on()).await;
@@ -110,6 +113,14 @@ impl Group {
             Ok(status) => status.map(Some).kind_of(Kind::Failure, || "wait for the program".to_owned()),
             Err(_) => Ok(None),
         }
+    }
+
+    /// Its time is up: it is given some to clean up after itself.
+    async fn ask_to_end(&mut self, output: &mut Output) -> Result<()> {
+        if let Some(group) = self.number {
+            let _ = kill_process_group(group, Signal::TERM);
+        }
+        self.end_within(GRACE, output).await.map(drop)
     }
 }
 
@@ -182,4 +193,6 @@ const KEPT_BYTES: usize = 32 << 10;
 const KEPT_LINES: usize = 60;
 const LINE_CHARS: usize = 500;
 /// How long the output may stay open when the program has ended.
+/// Between being asked to end and being killed.
+const GRACE: Duration = Duration::from_secs(10);
 const LET_GO: Duration = Duration::from_secs(2);
