@@ -19,6 +19,8 @@ pub(super) enum Work<'a> {
     Values,
     /// Runs the statement at this place.
     Build(usize),
+    /// Analyzes the table of this number.
+    Analyze(Table),
 }
 
 /// The tables that statements name, by number: those of the index have their position there.
@@ -33,11 +35,13 @@ impl<'a> Tables<'a> {
         Self { index, numbers: numbers.collect() }
     }
 
-    /// The work of the first phase, and the places of the statements that wait for its end.
+    /// The work of the first phase, and the places of the statements that wait for its end. Of the tables to be `analyzed`,
+    /// large ones are in it, each as soon as everything is built on it.
     pub(super) fn first_phase(
         &mut self,
         sections: &Sections<'a>,
         standing: &[Standing],
+        analyzed: impl IntoIterator<Item = Table>,
     ) -> (Vec<Job<Work<'a>>>, Vec<usize>) {
         let mut jobs: Vec<_> = batches(&sections.rows).into_iter().map(|span| self.rows_job(span)).collect();
         let cost = sections.values.sql_bytes();
@@ -51,6 +55,8 @@ impl<'a> Tables<'a> {
                 holds: Vec::new(),
             });
         }
+        let large = analyzed.into_iter().filter(|table| self.bytes(*table) > SHORT_SQL_BYTES);
+        jobs.extend(large.map(|table| self.analyze_job(table)));
         let mut rest = Vec::new();
         for (place, statement) in standing.iter().enumerate() {
             match statement.on_rows.as_ref().and_then(|on_rows| self.build_job(place, on_rows)) {
@@ -96,25 +102,47 @@ impl<'a> Tables<'a> {
 
     /// `None` for what has its place in the script: what is for a table without rows of its own.
     fn build_job(&self, place: usize, on_rows: &OnRows) -> Option<Job<Work<'a>>> {
-        let table = *self.numbers.get(&on_rows.table).filter(|table| **table < self.index.relations.len())?;
-        let partitioned = self.index.relations[table].kind.as_deref() == Some("p");
-        let hold = match on_rows.what {
+        let table = *self.numbers.get(&on_rows.table).filter(|table| self.is_plain(**table))?;
+        let hold = match &on_rows.what {
             Built::Index => Hold::Shared,
             Built::Constraint => Hold::Alone,
-            Built::ForeignKey(_) => return None,
+            Built::ForeignKey(other) => return self.early_key_job(place, table, other),
         };
-        if partitioned {
-            return None;
-        }
         // A function may read other tables than its own.
         let needs = if on_rows.calls { self.all_rows() } else { table };
         let cost = JOB_COST + build_cost(on_rows.method.as_bytes(), self.bytes(table));
         let (needs, holds) = (vec![needs], vec![(table, hold)]);
+        Some(Job { what: Work::Build(place), cost, weight: cost, needs, opens: vec![self.built(table)], holds })
+    }
+
+    /// A foreign key is added as soon as everything is built on the tables on both its sides.
+    fn early_key_job(&self, place: usize, table: Table, other: &TableName) -> Option<Job<Work<'a>>> {
+        let other = *self.numbers.get(other).filter(|other| self.is_plain(**other))?;
+        let mut tables = vec![table, other];
+        tables.dedup();
+        let cost = JOB_COST + tables.iter().map(|table| self.bytes(*table) / 4).sum::<u64>();
+        let needs = tables.iter().flat_map(|table| [*table, self.built(*table)]).collect();
+        let holds = tables.into_iter().map(|table| (table, Hold::Alone)).collect();
         Some(Job { what: Work::Build(place), cost, weight: cost, needs, opens: Vec::new(), holds })
+    }
+
+    fn analyze_job(&self, table: Table) -> Job<Work<'a>> {
+        let (needs, holds) = (vec![table, self.built(table)], vec![(table, Hold::Alone)]);
+        Job { what: Work::Analyze(table), cost: ANALYZE_COST, weight: ANALYZE_COST, needs, opens: Vec::new(), holds }
+    }
+
+    /// Whether it is a table of the index with rows of its own.
+    fn is_plain(&self, table: Table) -> bool {
+        self.index.relations.get(table).is_some_and(|relation| relation.kind.as_deref() != Some("p"))
     }
 
     fn all_rows(&self) -> Gate {
         self.index.relations.len()
+    }
+
+    /// Open when all indexes and constraints of the table are there.
+    fn built(&self, table: Table) -> Gate {
+        self.all_rows() + 1 + table
     }
 }
 
@@ -164,6 +192,8 @@ fn name_of(relation: &Relation) -> TableName {
 
 /// What a job costs beside its bytes, in bytes of rows.
 const JOB_COST: u64 = 64 << 10;
+/// A sample of the rows is read, however many there are.
+const ANALYZE_COST: u64 = 4 << 20;
 /// Short ranges are loaded several to a transaction, up to so many and so long.
 const BATCH_TABLES: usize = 100;
 const BATCH_SQL_BYTES: u64 = 16 << 20;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Result, counted};
 
-use super::analyze::analyze;
+use super::analyze::{Early, analyze};
 use super::crew::{Does, work_off};
 use super::jobs::{Tables, Work};
 use super::rows::Loader;
@@ -73,11 +73,13 @@ pub(super) async fn run(
     let (rows, tables) = (counted(script.rows, "row"), counted(script.tables as u64, "table"));
     job.step(&format!("load {rows} of {tables} and build indexes"));
     let mut tables = Tables::of(index);
-    let (jobs, rest) = tables.first_phase(sections, &standing);
+    let early = Early::find(&mut first.session, index).await?;
+    let (jobs, rest) = tables.first_phase(sections, &standing, early.tables());
     while workers.len() < sessions.min(jobs.len()) {
         workers.push(Worker::open(loader.target, "rows", job).await?);
     }
-    let filling = Filling { loader, sql, sections, standing: &standing, settings, later: Later::default() };
+    let later = Later::default();
+    let filling = Filling { loader, sql, sections, standing: &standing, settings, early: &early, later };
     work_off(workers, jobs, &filling).await?;
 
     job.step("restore what else stands on rows");
@@ -97,7 +99,7 @@ pub(super) async fn run(
             standing[place].run(sql, &mut workers[0]).await?;
         }
     }
-    analyze(workers, job).await
+    analyze(workers, &early, job).await
 }
 
 /// Places cut into runs: foreign keys that follow each other are one, every other statement is one by itself.
@@ -124,6 +126,7 @@ struct Filling<'a> {
     sections: &'a Sections<'a>,
     standing: &'a [Standing],
     settings: Arc<Settings>,
+    early: &'a Early,
     later: Later,
 }
 
@@ -136,6 +139,7 @@ impl<'a> Does<Work<'a>> for Filling<'_> {
             }
             Work::Values => self.sql.run(worker, &self.sections.values, &mut Arc::clone(&self.settings)).await,
             Work::Build(place) => self.later.unless_done(place, self.standing[place].run(self.sql, worker).await),
+            Work::Analyze(table) => self.early.analyze(table, worker).await,
         }
     }
 }
@@ -181,5 +185,5 @@ fn is_too_early(error: &Error) -> bool {
     sqlstate_of(error).is_some_and(|sqlstate| TOO_EARLY.contains(&sqlstate))
 }
 
-/// An undefined function, table, object or column; a deadlock.
-const TOO_EARLY: &[&str] = &["42883", "42P01", "42704", "42703", "40P01"];
+/// An undefined function, table, object or column; a foreign key to what is not unique yet; a deadlock.
+const TOO_EARLY: &[&str] = &["42883", "42P01", "42704", "42703", "42830", "40P01"];

@@ -36,9 +36,15 @@ fn index(tables: &[Vec<u64>]) -> Index {
 
 /// The jobs in the order in which one session does them: the tables whose rows are loaded, or the statement.
 fn order(index: &Index, statements: &[String]) -> (Vec<String>, Vec<usize>) {
+    order_with(index, statements, &[])
+}
+
+/// The same, with these tables to be analyzed.
+fn order_with(index: &Index, statements: &[String], analyzed: &[usize]) -> (Vec<String>, Vec<usize>) {
+    let analyzed = analyzed.iter().copied();
     let standing: Vec<_> = statements.iter().map(|statement| Standing::of(statement)).collect();
     let sections = Sections::of(index);
-    let (jobs, rest) = Tables::of(index).first_phase(&sections, &standing);
+    let (jobs, rest) = Tables::of(index).first_phase(&sections, &standing, analyzed);
     let (mut schedule, mut order) = (Schedule::new(jobs), Vec::new());
     while let Next::Do(id, work) = schedule.next() {
         order.push(match work {
@@ -48,6 +54,7 @@ fn order(index: &Index, statements: &[String]) -> (Vec<String>, Vec<usize>) {
             }
             Work::Values => "values".into(),
             Work::Build(place) => statements[place].clone(),
+            Work::Analyze(table) => format!("analyze t{table}"),
         });
         schedule.done(id);
     }
@@ -86,6 +93,21 @@ fn what_is_for_partitioned_unknown_or_two_tables_waits_for_its_place() {
     let statements = [on(1, "btree", "a"), reference, on(0, "btree", "a"), on(7, "btree", "a"), "SELECT 1;".to_owned()];
     let (order, rest) = order(&index, &statements);
     assert_eq!((order, rest), (vec!["t0".to_owned(), on(0, "btree", "a")], vec![0, 1, 3, 4]));
+}
+
+#[test]
+fn what_is_built_on_a_table_comes_before_its_statistics_and_foreign_keys() {
+    let index = index(&[vec![60 << 20], vec![SHORT_SQL_BYTES], vec![10]]);
+    let reference = |table, other| {
+        format!("ALTER TABLE ONLY public.t{table} ADD CONSTRAINT f FOREIGN KEY (a) REFERENCES public.t{other}(id);")
+    };
+    let statements = [reference(2, 0), reference(2, 2), on(0, "gin", "a"), key(0), key(2)];
+    let (order, rest) = order_with(&index, &statements, &[0, 1, 2]);
+    let at = |job: &str| order.iter().position(|other| other == job).unwrap_or_else(|| panic!("{job} in {order:?}"));
+    let [to_large, to_itself, gin, large_key, small_key] = statements.each_ref().map(|statement| at(statement));
+    assert!(gin.max(large_key) < at("analyze t0").min(to_large) && small_key < to_large.min(to_itself), "{order:?}");
+    // A small table is analyzed with others at the end.
+    assert_eq!((order.len(), rest), (2 + statements.len() + 1, Vec::new()), "{order:?}");
 }
 
 #[test]
@@ -155,9 +177,12 @@ proptest! {
             prop_assert!(!later.contains(&own.as_str()), "{} before {}", job, own);
             let any = later.iter().any(|job| job.starts_with('t') && *job != "t");
             prop_assert!(builds[place].1 != 1 || !any, "{} before rows", job);
+            let sides = [builds[place].0, 0];
+            let builds_on = |statement: &String| sides.iter().any(|table| *statement == key(*table));
+            prop_assert!(builds[place].1 != 3 || !order[at..].iter().any(builds_on), "{} before a key", job);
         }
         for place in rest {
-            prop_assert!(builds[place].1 == 3 || builds[place].0 >= tables.len());
+            prop_assert!(builds[place].0 >= tables.len());
         }
     }
 }
