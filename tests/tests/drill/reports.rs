@@ -165,7 +165,7 @@ fn a_report_is_shown_in_every_form_and_validates_where_there_is_a_schema() {
     let stored = recorded.depot.read(&format!("prod/drills/shop/{}/report.json", report.drill));
     assert_eq!(recorded.shown("json").as_bytes(), stored);
     let told = recorded.drill("show").args(["shop/latest", "--json"]).run().expect(0).result();
-    assert_eq!(told["drill"], serde_json::from_slice::<Value>(&stored).unwrap());
+    assert_eq!(told["report"], serde_json::from_slice::<Value>(&stored).unwrap());
     for (form, said) in [
         ("text", "FAILED: the drill of shop"),
         ("markdown", "## 2026-01-31: drill of shop: failed"),

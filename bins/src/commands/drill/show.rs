@@ -41,7 +41,7 @@ pub(super) async fn run(args: &DrillShowArgs, context: &Context) -> Result<Outco
         Form::Html => report::html(&report, &earlier(&report, store, job).await?),
         _ => report::text(&report),
     };
-    Ok(Outcome::success(text, json!({ "drill": report })))
+    Ok(Outcome::success(text, json!({ "report": report })))
 }
 
 /// A document that is printed to the byte.
