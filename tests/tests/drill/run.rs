@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use lifeboat_tests::{Depot, Fault, Identity, Major, Postgres, Proxy, Seaweed, Way, When, every_way, keyring};
+use lifeboat_tests::{
+    Depot, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, Way, When, every_way, keyring,
+};
 use rustix::process::Signal;
 
 use crate::world::{World, not_passed, report};
@@ -98,8 +100,10 @@ fn a_host_that_only_opens_backups_drills_them_and_keeps_its_report() {
     let world = World::new(Major::V15, Way { method: "stream", compression: "gzip", sealed: true });
     world.depot.backup(&world.shop());
     let keyring = keyring::written(world.folder.path(), &[keyring::OFFLINE]);
+    let config = world.configured("");
     let drill = |verb| {
-        world.drill(verb, "").arg("shop/latest").env("LIFEBOAT_KEYRING", &keyring).env("LIFEBOAT_RECIPIENTS", "")
+        let words = ["drill", verb, "shop/latest", "--store", &world.depot.url, "--config", &config];
+        Lifeboat::new().args(words).env("LIFEBOAT_KEYRING", &keyring)
     };
     drill("run").run().expect(0);
     assert!(drill("show").run().expect(0).stdout.starts_with("PASSED"));
