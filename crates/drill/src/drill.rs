@@ -15,7 +15,7 @@ use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
 use lifeboat_core::{DrillId, Error, FORMAT, Job, Kind, Name, Result, TOOL};
 
-use crate::check::{Subject, assert_all, check_all, smoke};
+use crate::check::{Checked, Subject, assert_all, check_into, smoke};
 use crate::findings::Findings;
 use crate::history;
 use crate::options::DrillOptions;
@@ -140,9 +140,11 @@ async fn in_scratch(
         options: &options.checks,
         started: start.started,
     };
-    let checking = check_all(&subject, job);
-    let checked = findings.watch.phase("checks", false, Box::pin(checking)).await.map_err(at)?;
+    let mut checked = Checked::default();
+    let checking = check_into(&subject, &mut checked, job);
+    let ended = findings.watch.phase("checks", false, Box::pin(checking)).await;
     findings.checked(checked);
+    ended.map_err(at)?;
     // Whatever goes wrong now is not the backup's fault.
     Box::pin(run_the_operators(scratch, &subject, options, job, findings))
         .await

@@ -109,13 +109,8 @@ impl Findings {
             phases: self.watch.phases(),
         };
         self.add(check_rto(&rto));
-        let (verdict, reasons) = match ended {
-            Ok(()) => verdict::of_checks(&self.checks),
-            Err((stage, error)) => {
-                let (verdict, reason) = verdict::of_error(*stage, error);
-                (verdict, vec![reason])
-            }
-        };
+        let error = ended.as_ref().err().map(|(stage, error)| verdict::of_error(*stage, error));
+        let (verdict, reasons) = verdict::of(verdict::of_checks(&self.checks), error);
         DrillReport {
             format: start.format,
             tool: start.tool,

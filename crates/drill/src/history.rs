@@ -147,7 +147,7 @@ pub struct Proof {
 pub struct Proofs(BTreeMap<BackupPath, Proof>);
 
 impl Proofs {
-    /// When a backup was proven last; `None` when no drill of it passed.
+    /// When a backup was proven last; `None` when no drill of it passed, or a later one failed.
     #[must_use]
     pub fn of(&self, backup: &BackupPath) -> Option<&Proof> {
         self.0.get(backup)
@@ -159,16 +159,20 @@ impl Proofs {
         self.0.iter().filter(|(path, _)| path.database == *database).max_by(|(a, _), (b, _)| a.id.cmp(&b.id))
     }
 
-    fn add(&mut self, end: DrillEnd) {
-        let DrillEnd { start, class: Some(class), backup: Some(id), verdict: Verdict::Passed, .. } = end else {
-            return;
-        };
-        let path = BackupPath { class, database: start.database, id };
-        let proof = Proof { drill: start.drill, finished: end.finished, rows: end.proven };
-        match self.0.get(&path) {
-            Some(known) if known.drill > proof.drill => {}
-            _ => _ = self.0.insert(path, proof),
+    /// Of each backup the newest drill that found something out decides: one that failed takes back what an older one proved.
+    fn of_ends(ends: impl IntoIterator<Item = DrillEnd>) -> Self {
+        let mut newest: BTreeMap<BackupPath, DrillEnd> = BTreeMap::new();
+        for end in ends.into_iter().filter(|end| end.verdict != Verdict::Inconclusive) {
+            let (Some(class), Some(id)) = (end.class.clone(), end.backup.clone()) else { continue };
+            let path = BackupPath { class, database: end.start.database.clone(), id };
+            match newest.get(&path) {
+                Some(known) if known.start.drill > end.start.drill => {}
+                _ => _ = newest.insert(path, end),
+            }
         }
+        let passed = newest.into_iter().filter(|(_, end)| end.verdict == Verdict::Passed);
+        let proof = |end: DrillEnd| Proof { drill: end.start.drill, finished: end.finished, rows: end.proven };
+        Self(passed.map(|(path, end)| (path, proof(end))).collect())
     }
 }
 
@@ -191,8 +195,7 @@ pub async fn proofs(backups: &[BackupPath], store: &Store, job: &Job) -> Result<
     let ends =
         stream::iter(ended).map(|((database, drill), _)| async move { end(&database, &drill, store, job).await });
     let ends: Vec<_> = ends.buffer_unordered(READS_AT_ONCE).try_collect().await?;
-    let mut proofs = Proofs::default();
-    ends.into_iter().flatten().for_each(|end| proofs.add(end));
+    let mut proofs = Proofs::of_ends(ends.into_iter().flatten());
     proofs.0.retain(|path, _| backups.contains(path));
     Ok(proofs)
 }

@@ -35,6 +35,18 @@ pub(crate) fn of_checks(checks: &[CheckReport]) -> (Verdict, Vec<String>) {
     }
 }
 
+/// The verdict of all that was found: what a check said no to stays a no, whatever ended the drill later.
+pub(crate) fn of(checks: (Verdict, Vec<String>), error: Option<(Verdict, String)>) -> (Verdict, Vec<String>) {
+    match (checks, error) {
+        (checks, None) => checks,
+        ((Verdict::Failed, mut reasons), Some((_, why))) => {
+            reasons.push(why);
+            (Verdict::Failed, reasons)
+        }
+        (_, Some((verdict, why))) => (verdict, vec![why]),
+    }
+}
+
 /// The verdict of a drill that an error ended before its checks, and why.
 pub(crate) fn of_error(stage: Stage, error: &Error) -> (Verdict, String) {
     let verdict = if blames_backup(stage, error) { Verdict::Failed } else { Verdict::Inconclusive };
@@ -77,7 +89,7 @@ const NOTHING_PROVEN: &str = "no check that proves data could run";
 mod tests {
     use lifeboat_core::{Error, Kind};
 
-    use super::{Stage, Verdict, is_of_the_server, of_checks, of_error};
+    use super::{Stage, Verdict, is_of_the_server, of, of_checks, of_error};
     use crate::check::{CheckReport, Outcome};
 
     fn check(outcome: Outcome, proves_data: bool) -> CheckReport {
@@ -105,6 +117,15 @@ mod tests {
         assert_eq!(of_checks(&[check(yes, true), check(unsure, false)]).0, Verdict::Inconclusive);
         let (verdict, reasons) = of_checks(&[check(unsure, false), check(no, false), check(yes, true)]);
         assert_eq!((verdict, reasons.as_slice()), (Verdict::Failed, &["rows: so it is".to_owned()][..]));
+    }
+
+    #[test]
+    fn what_a_check_said_no_to_stays_a_no_when_the_drill_is_ended() {
+        let ended = || Some((Verdict::Inconclusive, "environment: the time is up".to_owned()));
+        let (verdict, reasons) = of(of_checks(&[check(Outcome::Failed, true)]), ended());
+        assert_eq!((verdict, reasons.len()), (Verdict::Failed, 2));
+        assert_eq!(of(of_checks(&[check(Outcome::Passed, true)]), ended()).0, Verdict::Inconclusive);
+        assert_eq!(of(of_checks(&[check(Outcome::Passed, true)]), None).0, Verdict::Passed);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A backup of data that somebody destroyed restores like any other: it shows against the backup before.
 
-use lifeboat_drill::check::Outcome;
+use lifeboat_drill::check::{Checked, Outcome};
+use lifeboat_drill::{DrillReport, Verdict};
 use lifeboat_tests::{Major, Postgres, Way};
 
 use crate::restored::{How, Restored, named, not_passed};
@@ -31,7 +32,26 @@ fn encrypted_columns_and_lost_rows_show_against_the_backup_before() {
     let (outcome, findings) = shape_after(&restored, "DELETE FROM visits WHERE id > 10000");
     assert_eq!(outcome, Outcome::Failed);
     assert_eq!(findings[0], "public.visits shrank from 40,000 rows to 10,000 rows");
+
+    // Destroyed the night before last: the backup before is no better.
+    let destroyed = restored.copy();
+    destroyed.psql("DELETE FROM visits WHERE id > 10000");
+    let before = restored.next(&destroyed, WAY, Major::V15);
+    let after = before.next(&destroyed, WAY, Major::V15);
+    let drills = vec![passed(&restored, &checked)];
+    let checked = after.check(&after.database, &How { earlier: Some(&before.archive), drills, ..How::default() });
+    assert_eq!(not_passed(&checked.reports), ["shape since the last drill"], "{:#?}", checked.reports);
 }
+
+/// The report of a drill of this backup that found this.
+fn passed(drilled: &Restored, checked: &Checked) -> DrillReport {
+    let mut report: DrillReport = serde_json::from_str(EXAMPLE).unwrap();
+    (report.verdict, report.tables) = (Verdict::Passed, checked.tables.clone());
+    report.backup.as_mut().unwrap().id = drilled.archive.path.id.clone();
+    report
+}
+
+const EXAMPLE: &str = include_str!("../../../docs/schema/drill-report.example.json");
 
 /// What the check says of a backup that is taken after this change, against the one before.
 fn shape_after(before: &Restored, change: &str) -> (Outcome, Vec<String>) {

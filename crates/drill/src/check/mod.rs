@@ -133,24 +133,31 @@ impl Default for Checked {
 /// [`Kind::Cancelled`](lifeboat_core::Kind::Cancelled), and nothing else: what keeps a check from finding out, as a server that
 /// is lost, makes that check inconclusive.
 pub async fn check_all(subject: &Subject<'_>, job: &Job) -> Result<Checked> {
-    let mut checked = Checked {
-        tables: tables(subject.archive),
-        not_proven: not_in_the_backup(subject.archive),
-        ..Checked::default()
-    };
+    let mut checked = Checked::default();
+    check_into(subject, &mut checked, job).await?;
+    Ok(checked)
+}
+
+/// As [`check_all`]; `checked` keeps what was found when the job is cancelled in between.
+///
+/// # Errors
+/// Those of [`check_all`].
+pub async fn check_into(subject: &Subject<'_>, checked: &mut Checked, job: &Job) -> Result<()> {
+    checked.tables = tables(subject.archive);
+    checked.not_proven = not_in_the_backup(subject.archive);
     let stored = job.run(Box::pin(subject.archive.catalog(subject.store, job))).await;
     job.check()?;
     checked.reports.push(ranges::check(subject));
-    Box::pin(rows::check(subject, &mut checked, job)).await?;
-    Box::pin(catalog::check(subject, &stored, &mut checked, job)).await?;
+    Box::pin(rows::check(subject, checked, job)).await?;
+    Box::pin(catalog::check(subject, &stored, checked, job)).await?;
     checked.reports.push(Box::pin(sequences::check(subject, job)).await?);
-    Box::pin(validity::check(subject, &stored, &mut checked, job)).await?;
+    Box::pin(validity::check(subject, &stored, checked, job)).await?;
     checked.reports.push(Box::pin(extensions::check(subject, job)).await?);
     checked.reports.extend(freshness::check(subject));
-    Box::pin(shape::check(subject, &mut checked, job)).await?;
+    Box::pin(shape::check(subject, checked, job)).await?;
     let passed = checked.reports.iter().filter(|report| report.outcome == Outcome::Passed);
     checked.proven = passed.map(|report| format!("{} ({})", report.proves, report.summary)).collect();
-    Ok(checked)
+    Ok(())
 }
 
 impl Checked {

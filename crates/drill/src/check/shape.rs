@@ -6,25 +6,35 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
+use lifeboat_backup::archive::Archive;
 use lifeboat_core::catalog::Catalog;
+use lifeboat_core::drill::Verdict;
 use lifeboat_core::{Job, Kind, Result};
 
 use super::said::{Check, Said, many};
 use super::{Checked, ShapeOptions, Subject, tables};
-use crate::report::TableReport;
+use crate::report::{DrillReport, TableReport};
 
-/// Compares the tables with those of the backup before; without one, notes that there was nothing to compare with.
+/// Compares the tables with those of the backup before, and with those that were drilled last: what was destroyed days ago is in the
+/// backup before, too. Without either, notes that there was nothing to compare with.
 ///
 /// # Errors
 /// [`Kind::Cancelled`].
 pub(super) async fn check(subject: &Subject<'_>, checked: &mut Checked, job: &Job) -> Result<()> {
-    let Some(earlier) = subject.earlier else {
-        checked.leave_open(
+    match subject.earlier {
+        Some(earlier) => since_backup(earlier, subject, checked, job).await?,
+        None => checked.leave_open(
             "how tables changed since the backup before",
             "there is no backup before this one to compare with",
-        );
-        return Ok(());
-    };
+        ),
+    }
+    if let Some(drill) = last_passed(subject) {
+        since_drill(drill, subject, checked);
+    }
+    Ok(())
+}
+
+async fn since_backup(earlier: &Archive, subject: &Subject<'_>, checked: &mut Checked, job: &Job) -> Result<()> {
     let clock = Instant::now();
     let partitions = match job.run(earlier.catalog(subject.store, job)).await {
         Err(error) if error.kind() == Kind::Cancelled => return Err(error),
@@ -34,6 +44,23 @@ pub(super) async fn check(subject: &Subject<'_>, checked: &mut Checked, job: &Jo
     let said = judge(&tables(earlier), &checked.tables, &partitions, subject.options.shape, earlier.path.id.as_str());
     checked.reports.push(Check::new("shape", proves).report(said, clock));
     Ok(())
+}
+
+fn since_drill(drill: &DrillReport, subject: &Subject<'_>, checked: &mut Checked) {
+    let clock = Instant::now();
+    let proves = format!("no table lost most of its rows or turned into noise since the drill {}", drill.drill);
+    let of = format!("the drill {}", drill.drill);
+    let said = judge(&drill.tables, &checked.tables, &Partitions::Unknown, subject.options.shape, &of);
+    checked.reports.push(Check::new("shape since the last drill", proves).report(said, clock));
+}
+
+/// The newest drill that passed, unless it was of this backup or of the one before, which is compared anyway.
+fn last_passed<'a>(subject: &Subject<'a>) -> Option<&'a DrillReport> {
+    let passed = subject.drills.iter().filter(|drill| drill.verdict == Verdict::Passed);
+    let newest = passed.max_by(|a, b| a.drill.cmp(&b.drill))?;
+    let drilled = &newest.backup.as_ref()?.id;
+    let before = subject.earlier.map(|earlier| &earlier.path.id);
+    (*drilled != subject.archive.path.id && Some(drilled) != before).then_some(newest)
 }
 
 /// Which tables of the backup before were partitions: those come and go.

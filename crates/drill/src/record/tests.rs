@@ -195,13 +195,14 @@ fn path(report: &DrillReport) -> BackupPath {
 }
 
 #[tokio::test]
-async fn a_backup_is_proven_by_the_last_drill_that_passed() {
+async fn the_newest_drill_that_found_something_out_decides_what_is_proven() {
     let (_folder, store) = store();
     let (passed, failed) = (Verdict::Passed, Verdict::Failed);
     let older = "20261101T021700Z-aabbcc";
     for (drill, verdict, backup) in [
         ("20261101T040000Z-000001", passed, older),
         ("20261102T040000Z-000002", failed, older),
+        ("20261103T040000Z-000006", Verdict::Inconclusive, older),
         ("20261201T040000Z-000003", passed, "20261201T021700Z-aabbcc"),
         ("20261202T040000Z-000004", passed, "20261201T021700Z-aabbcc"),
         ("20261203T040000Z-000005", Verdict::Inconclusive, "20261203T021700Z-aabbcc"),
@@ -215,13 +216,13 @@ async fn a_backup_is_proven_by_the_last_drill_that_passed() {
     let backups = [of(older), of("20261201T021700Z-aabbcc"), of("20261203T021700Z-aabbcc")];
     let proven = proofs(&backups, &store, &job()).await.unwrap();
     let drill = |path| proven.of(path).map(|proof| proof.drill.as_str());
-    assert_eq!(drill(&backups[0]), Some("20261101T040000Z-000001"));
+    assert_eq!(drill(&backups[0]), None, "a later drill failed");
     assert_eq!(drill(&backups[1]), Some("20261202T040000Z-000004"));
     assert_eq!(drill(&backups[2]), None);
     assert_eq!(proven.newest(&shop).unwrap().0, &backups[1]);
     assert_eq!(proven.newest(&"crm".parse().unwrap()), None);
     let gone = proofs(&backups[..1], &store, &job()).await.unwrap();
-    assert_eq!(gone.newest(&shop).unwrap().0, &backups[0], "a backup that is gone is not the one to keep");
+    assert_eq!(gone.newest(&shop), None, "a backup that is gone is not the one to keep");
 
     let earlier = earlier_reports(&shop, 2, &store, &OpenKeys::default(), &job()).await.unwrap();
     let ids: Vec<_> = earlier.iter().map(|report| report.drill.as_str()).collect();

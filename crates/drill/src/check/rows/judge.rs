@@ -20,8 +20,8 @@ pub(super) fn judge(relations: &[Relation], ended: &BTreeMap<usize, Ended>, chec
         checked.tables[position].proven = proven;
     }
     checked.rows_proven = match found.proven {
-        all if all == relations.len() => Proven::All,
         0 => Proven::None,
+        all if all == relations.len() => Proven::All,
         _ => Proven::Part,
     };
     for (name, why) in &found.unknown {
@@ -71,7 +71,7 @@ impl Found {
     fn said(self, tables: usize) -> Said {
         let outcome = match (self.differ.is_empty(), self.unknown.is_empty(), self.proven) {
             (false, ..) => Outcome::Failed,
-            (true, true, proven) if proven > 0 || tables == 0 => Outcome::Passed,
+            (true, true, proven) if proven > 0 => Outcome::Passed,
             _ => Outcome::Inconclusive,
         };
         let mut summary = self.summary(tables);
@@ -91,7 +91,7 @@ impl Found {
     fn summary(&self, tables: usize) -> String {
         let rows = many(self.rows, "row");
         match tables {
-            0 => "the backup holds no table".to_owned(),
+            0 => "the backup holds no table: nothing can be proven of it".to_owned(),
             of if of == self.proven => format!("{rows} of {} as dumped", many(of as u64, "table")),
             of => format!("{rows} of {} of {} as dumped", self.proven, many(of as u64, "table")),
         }
