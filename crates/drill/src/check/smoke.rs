@@ -1,6 +1,7 @@
 //! `smoke`: the operator's own program works with the restored database.
 //!
-//! Nothing of it outlives the check: it is a process group of its own, which is killed whole. What it prints is kept, the end of
+//! Nothing of it outlives the check: it is a process group of its own, which is killed whole; only `kill -9` of the drill itself
+//! leaves it running. What it prints is kept, the end of
 //! it, without the password that it was given.
 
 use std::os::fd::OwnedFd;
@@ -192,7 +193,7 @@ fn secrets(target: &ConnectionSettings, url: &SecretString) -> Vec<SecretString>
 const KEPT_BYTES: usize = 32 << 10;
 const KEPT_LINES: usize = 60;
 const LINE_CHARS: usize = 500;
-/// How long the output may stay open when the program has ended.
 /// Between being asked to end and being killed.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long the output may stay open when the program has ended.
 const LET_GO: Duration = Duration::from_secs(2);
