@@ -7,6 +7,8 @@
 
 pub mod backups;
 pub mod columns;
+#[cfg(feature = "database")]
+pub mod sweep;
 
 pub use columns::Keyring;
 pub use lifeboat_core as core;

@@ -1,0 +1,164 @@
+//! What became of the values: seven counts, and the rows that did not open.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use super::target::TableName;
+use crate::columns::{Outcome, Unopened};
+
+/// How many values had each outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Written under the other key (in a dry run: would be).
+    pub rotated: u64,
+    /// Under that key before.
+    pub already_new: u64,
+    /// NULL or empty.
+    pub empty: u64,
+    /// Unlike anything the layout writes.
+    pub plaintext: u64,
+    /// Naming a key that is not at hand.
+    pub unknown_key: u64,
+    /// Opened by no key at hand.
+    pub failed_authentication: u64,
+    /// Like the layout, and cut or not of its encoding.
+    pub malformed: u64,
+}
+
+impl Counts {
+    /// Counts an outcome.
+    pub(super) fn add(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Rotated(_) => self.rotated += 1,
+            Outcome::AlreadyNew => self.already_new += 1,
+            Outcome::Unopened(why) => self.add_unopened(*why),
+        }
+    }
+
+    /// Counts a value that did not open.
+    pub(super) fn add_unopened(&mut self, why: Unopened) {
+        *match why {
+            Unopened::Empty => &mut self.empty,
+            Unopened::Plaintext => &mut self.plaintext,
+            Unopened::UnknownKey => &mut self.unknown_key,
+            Unopened::FailedAuthentication => &mut self.failed_authentication,
+            Unopened::Malformed(_) => &mut self.malformed,
+        } += 1;
+    }
+
+    /// The sum of two.
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.rotated += other.rotated;
+        self.already_new += other.already_new;
+        self.empty += other.empty;
+        self.plaintext += other.plaintext;
+        self.unknown_key += other.unknown_key;
+        self.failed_authentication += other.failed_authentication;
+        self.malformed += other.malformed;
+    }
+
+    /// Every value.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.rotated + self.already_new + self.empty + self.unopened()
+    }
+
+    /// Values that keep the old key from being given up.
+    #[must_use]
+    pub fn unopened(&self) -> u64 {
+        self.plaintext + self.unknown_key + self.failed_authentication + self.malformed
+    }
+
+    /// Values that a key opened.
+    #[must_use]
+    pub fn opened(&self) -> u64 {
+        self.rotated + self.already_new
+    }
+
+    /// The seven, by the names that reports use.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 7] {
+        [
+            ("rotated", self.rotated),
+            ("already new", self.already_new),
+            ("empty", self.empty),
+            ("plaintext", self.plaintext),
+            ("unknown key", self.unknown_key),
+            ("failed authentication", self.failed_authentication),
+            ("malformed", self.malformed),
+        ]
+    }
+}
+
+/// A row that did not open: where it is and why, nothing of what it holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Its table, or its partition.
+    pub table: TableName,
+    /// Its key, as Postgres prints it; its place (`(block,line)`) when it has none.
+    pub key: Vec<String>,
+    /// Why.
+    #[serde(rename = "outcome", serialize_with = "in_words")]
+    pub why: Unopened,
+    /// Whether the accept list names it.
+    pub accepted: bool,
+}
+
+impl Failure {
+    /// The key in the form in which an accept list takes it.
+    #[must_use]
+    pub fn key_text(&self) -> String {
+        let plain =
+            |key: &str| !key.is_empty() && key.trim() == key && !key.starts_with(['[', '#']) && !key.contains('\n');
+        match self.key.as_slice() {
+            [only] if plain(only) => only.clone(),
+            all => serde_json::Value::from(all.to_vec()).to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}: {}", self.table, self.key_text(), self.why)
+    }
+}
+
+fn in_words<S: Serializer>(why: &Unopened, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(why)
+}
+
+/// Rows that did not open: all are counted, the first ones named.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Failures {
+    /// The first ones.
+    pub named: Vec<Failure>,
+    /// How many there are.
+    pub total: u64,
+    /// How many of them the accept list names.
+    pub accepted: u64,
+}
+
+impl Failures {
+    /// Notes a row; names it while there are fewer than `limit`.
+    pub(super) fn add(&mut self, failure: Failure, limit: usize) {
+        self.total += 1;
+        self.accepted += u64::from(failure.accepted);
+        if self.named.len() < limit {
+            self.named.push(failure);
+        }
+    }
+
+    pub(super) fn merge(&mut self, other: Self, limit: usize) {
+        self.total += other.total;
+        self.accepted += other.accepted;
+        let room = limit.saturating_sub(self.named.len());
+        self.named.extend(other.named.into_iter().take(room));
+    }
+
+    /// How many the accept list does not name.
+    #[must_use]
+    pub fn unaccepted(&self) -> u64 {
+        self.total - self.accepted
+    }
+}
