@@ -10,15 +10,37 @@
 //! `lifeboat_rotate`.
 
 mod accept;
+mod batch;
+mod book;
+mod catalog;
 mod counts;
+mod errand;
 mod finalize;
+mod judge;
+mod lane;
+mod leader;
+mod offline;
+mod online;
 mod options;
+mod pace;
+mod part;
+mod pass;
 mod plan;
 mod rollback;
 mod run;
+mod schema;
+mod session;
+mod sql;
+mod staged;
 mod status;
+mod store;
+mod tally;
 mod target;
+mod trial;
 mod verify;
+mod wire;
+mod work;
+mod worker;
 
 pub use accept::AcceptList;
 pub use counts::{Counts, Failure, Failures};

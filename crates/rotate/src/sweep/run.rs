@@ -1,12 +1,20 @@
 //! The rotation itself.
 
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Job, Result};
 use serde::Serialize;
 
+use super::catalog::Use;
 use super::counts::{Counts, Failures};
+use super::errand::{Errand, errands};
+use super::leader::Leader;
+use super::offline::offline;
+use super::online::online;
 use super::options::{Mode, SweepOptions};
+use super::staged::staged;
+use super::status::Direction;
 use super::target::{TableName, Target};
+use super::trial::trial;
 
 /// What a run did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,15 +74,48 @@ pub struct Resumed {
 /// Ended at any moment, by whatever, it is called again and goes on where it was.
 ///
 /// # Errors
-/// [`Kind::WrongKey`] when the keys open none of a sample, or the rotation that is under way has another new key: nothing
-/// was written. [`Kind::Locked`] while another run is at work on the database. [`Kind::Policy`] for what [`plan`](super::plan)
-/// lists as refusals. [`Kind::Database`] when the server stays away.
+/// [`Kind::WrongKey`](lifeboat_core::Kind::WrongKey) when the keys open none of a sample, or the rotation that is under way has
+/// another new key: nothing was written. [`Kind::Locked`](lifeboat_core::Kind::Locked) while another run is at work on the
+/// database. [`Kind::Policy`](lifeboat_core::Kind::Policy) for what [`plan`](super::plan) lists as refusals.
+/// [`Kind::Database`](lifeboat_core::Kind::Database) when the server stays away.
 pub async fn run(
     settings: &ConnectionSettings,
     targets: &[Target],
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Summary> {
-    let _ = (settings, targets, options, job);
-    Err(Error::new(Kind::Failure, "rotate columns"))
+    let mut leader = Leader::open(settings, options, job).await?;
+    let r#use = if options.dry_run { Use::Read } else { Use::Write };
+    let errands = ready(&mut leader, targets, options, r#use).await?;
+    if options.dry_run {
+        return trial(&mut leader, &errands, options, job).await;
+    }
+    leader.take_over().await?;
+    let mode = options.mode;
+    let entries = leader.entries(&errands, mode, Direction::Forward).await?;
+    let targets = match mode {
+        Mode::Online => online(&mut leader, &errands, entries, Direction::Forward, options, job).await?,
+        Mode::Staged => staged(&mut leader, &errands, entries, options, job).await?,
+        Mode::Offline => offline(&mut leader, &errands, entries, Direction::Forward, options, job).await?,
+    };
+    leader.close().await;
+    Ok(Summary { mode, dry_run: false, cut_over: mode == Mode::Staged && options.cut_over, targets })
+}
+
+/// Every target, after all that can be asked without writing.
+pub(super) async fn ready<'t>(
+    leader: &mut Leader,
+    targets: &'t [Target],
+    options: &SweepOptions,
+    r#use: Use,
+) -> Result<Vec<Errand<'t>>> {
+    let errands = errands(leader.session()?, targets, options).await?;
+    for errand in &errands {
+        errand.refuse(r#use)?;
+    }
+    for errand in &errands {
+        let sampled = leader.sample(errand).await?;
+        errand.refuse_wrong_keys(&sampled)?;
+    }
+    Ok(errands)
 }

@@ -2,10 +2,13 @@
 
 use jiff::Timestamp;
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Job, Result};
 use serde::{Deserialize, Serialize};
 
-use super::options::Mode;
+use super::book::{self, Entry};
+use super::options::{Limits, Mode};
+use super::schema;
+use super::session::open;
 use super::target::TableName;
 
 /// Rotations of a database's columns.
@@ -79,8 +82,14 @@ pub enum Phase {
 /// Reads what earlier runs have left. Nothing of it is there: an empty status.
 ///
 /// # Errors
-/// [`Kind::Database`] when the server cannot be asked.
+/// [`Kind::Database`](lifeboat_core::Kind::Database) when the server cannot be asked.
 pub async fn status(settings: &ConnectionSettings, job: &Job) -> Result<Status> {
-    let _ = (settings, job);
-    Err(Error::new(Kind::Failure, "read the status of rotations"))
+    let mut session = job.run(Box::pin(open(settings, &Limits::default(), job))).await?;
+    if !schema::exists(&mut session).await? {
+        return Ok(Status::default());
+    }
+    let running = schema::is_locked(&mut session).await?;
+    let targets = book::newest(&mut session).await?.into_iter().map(Entry::status).collect();
+    session.close().await;
+    Ok(Status { running, targets })
 }

@@ -1,0 +1,210 @@
+//! The book of rotations: which are open, how far each has come, and which are over.
+
+use jiff::Timestamp;
+use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal, rows};
+use lifeboat_core::{Error, Kind, Result};
+use serde::Deserialize;
+
+use super::options::Mode;
+use super::part::{Part, Position};
+use super::status::{Direction, Phase, TargetStatus};
+use super::target::{TableName, Target};
+
+/// A rotation in the book.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Entry {
+    pub(super) id: i64,
+    schema_name: String,
+    table_name: String,
+    columns: Vec<String>,
+    pub(super) layout: String,
+    pub(super) mode: Mode,
+    pub(super) direction: Direction,
+    pub(super) phase: Phase,
+    pub(super) old_key: String,
+    pub(super) new_key: String,
+    pub(super) pass: u32,
+    pub(super) rotated: u64,
+    unopened: u64,
+    accepted: u64,
+    started: Timestamp,
+    updated: Timestamp,
+    in_pass: u64,
+    seen: u64,
+}
+
+const ENTRY: &str = "SELECT id, schema_name, table_name, columns, layout, mode, direction, phase, old_key, new_key, pass, \
+                     rotated, unopened, pg_catalog.jsonb_array_length(accepted) AS accepted, started, updated, \
+                     (SELECT coalesce(pg_catalog.sum(p.rotated), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS in_pass, \
+                     (SELECT coalesce(pg_catalog.sum(p.seen), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS seen \
+                     FROM lifeboat_rotate.rotation r";
+
+impl Entry {
+    /// Values written so far.
+    pub(super) fn written(&self) -> u64 {
+        self.rotated + self.in_pass
+    }
+
+    /// Whether the pass that is under way, or was the last, wrote a value.
+    pub(super) fn wrote_in_pass(&self) -> bool {
+        self.in_pass > 0
+    }
+
+    pub(super) fn status(self) -> TargetStatus {
+        TargetStatus {
+            rotated: self.written(),
+            table: TableName { schema: self.schema_name, name: self.table_name },
+            columns: self.columns,
+            mode: self.mode,
+            direction: self.direction,
+            phase: self.phase,
+            old_key: self.old_key,
+            new_key: self.new_key,
+            pass: self.pass,
+            seen: self.seen,
+            unopened: self.unopened,
+            started: self.started,
+            updated: self.updated,
+            accepted: self.accepted,
+        }
+    }
+}
+
+/// The newest rotation of every column.
+pub(super) async fn newest(session: &mut DirectSession) -> Result<Vec<Entry>> {
+    let query = format!(
+        "SELECT * FROM (SELECT DISTINCT ON (schema_name, table_name, columns) * FROM ({ENTRY}) AS e \
+         ORDER BY schema_name, table_name, columns, id DESC) AS e ORDER BY id"
+    );
+    rows(session, &query).await
+}
+
+/// The open rotation of a target.
+pub(super) async fn open_entry(session: &mut DirectSession, target: &Target) -> Result<Option<Entry>> {
+    Ok(rows(session, &format!("{ENTRY} WHERE finished IS NULL AND {}", of(target))).await?.pop())
+}
+
+/// The newest rotation of a target, open or not.
+pub(super) async fn last_entry(session: &mut DirectSession, target: &Target) -> Result<Option<Entry>> {
+    Ok(rows(session, &format!("{ENTRY} WHERE {} ORDER BY id DESC LIMIT 1", of(target))).await?.pop())
+}
+
+/// Begins a rotation.
+pub(super) async fn begin(session: &mut DirectSession, target: &Target, mode: Mode, keys: [&str; 2]) -> Result<Entry> {
+    let columns: Vec<_> = target.value_columns().iter().map(|name| quote_literal(name)).collect();
+    session
+        .execute(&format!(
+            "INSERT INTO lifeboat_rotate.rotation (schema_name, table_name, columns, layout, mode, direction, phase, old_key, new_key) \
+             VALUES ({}, {}, ARRAY[{}], {}, '{}', 'forward', 'sweeping', {}, {})",
+            quote_literal(&target.table.schema),
+            quote_literal(&target.table.name),
+            columns.join(", "),
+            quote_literal(&target.layout.to_string()),
+            mode.name(),
+            quote_literal(keys[0]),
+            quote_literal(keys[1]),
+        ))
+        .await?;
+    open_entry(session, target).await?.ok_or_else(|| Error::new(Kind::Failure, "find a rotation that was just begun"))
+}
+
+/// Notes how far a rotation has come.
+pub(super) async fn set_phase(session: &mut DirectSession, id: i64, direction: Direction, phase: Phase) -> Result<()> {
+    let finished = if matches!(phase, Phase::Finalized | Phase::RolledBack) {
+        ", finished = pg_catalog.clock_timestamp()"
+    } else {
+        ""
+    };
+    session
+        .execute(&format!(
+            "UPDATE lifeboat_rotate.rotation SET direction = {}, phase = {}, updated = pg_catalog.clock_timestamp(){finished} WHERE id = {id}",
+            named(&direction),
+            named(&phase)
+        ))
+        .await
+}
+
+/// Notes which rows did not open in a whole pass.
+pub(super) async fn set_unopened(session: &mut DirectSession, id: i64, unopened: u64) -> Result<()> {
+    session.execute(&format!("UPDATE lifeboat_rotate.rotation SET unopened = {unopened} WHERE id = {id}")).await
+}
+
+/// The parts of the pass that is under way.
+pub(super) async fn parts(session: &mut DirectSession, id: i64) -> Result<Vec<BookedPart>> {
+    let query = format!(
+        "SELECT number, relation::pg_catalog.int8 AS relation, filenode, position FROM lifeboat_rotate.part \
+         WHERE rotation = {id} ORDER BY number"
+    );
+    rows(session, &query).await
+}
+
+/// A part as it stands in the book; nothing is left of one without a position.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct BookedPart {
+    pub(super) number: i32,
+    pub(super) relation: u32,
+    pub(super) filenode: u32,
+    position: Option<String>,
+}
+
+impl BookedPart {
+    /// How far it has come.
+    pub(super) fn position(&self) -> Result<Option<Position>> {
+        let read = |text: &String| {
+            serde_json::from_str(text).map_err(|error| Error::new(Kind::Failure, "read a checkpoint").caused_by(error))
+        };
+        self.position.as_ref().map(read).transpose()
+    }
+}
+
+/// Where one part stands.
+pub(super) async fn position(session: &mut DirectSession, id: i64, number: i32) -> Result<Option<Position>> {
+    let found = parts(session, id).await?.into_iter().find(|part| part.number == number);
+    found.map_or(Ok(None), |part| part.position())
+}
+
+/// Writes the parts of a pass down.
+pub(super) async fn begin_pass(session: &mut DirectSession, id: i64, pass: u32, parts: &[Part]) -> Result<()> {
+    let mut rows = Vec::new();
+    for part in parts {
+        rows.push(format!(
+            "({id}, {}, {}, {}, {})",
+            part.number,
+            part.swept.oid,
+            part.swept.filenode,
+            quote_literal(&part.position.text()?)
+        ));
+    }
+    let insert = if rows.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "INSERT INTO lifeboat_rotate.part (rotation, number, relation, filenode, position) VALUES {};",
+            rows.join(", ")
+        )
+    };
+    // What the pass before has written is added up before its parts go.
+    session
+        .execute(&format!(
+            "BEGIN; UPDATE lifeboat_rotate.rotation SET pass = {pass}, updated = pg_catalog.clock_timestamp(), rotated = rotated + \
+             (SELECT coalesce(pg_catalog.sum(rotated), 0) FROM lifeboat_rotate.part WHERE rotation = {id}) WHERE id = {id}; \
+             DELETE FROM lifeboat_rotate.part WHERE rotation = {id}; {insert} COMMIT"
+        ))
+        .await
+}
+
+fn of(target: &Target) -> String {
+    let columns: Vec<_> = target.value_columns().iter().map(|name| quote_literal(name)).collect();
+    format!(
+        "schema_name = {} AND table_name = {} AND columns = ARRAY[{}]::pg_catalog.text[]",
+        quote_literal(&target.table.schema),
+        quote_literal(&target.table.name),
+        columns.join(", ")
+    )
+}
+
+/// A word of the book as a literal.
+fn named(word: &impl serde::Serialize) -> String {
+    let text = serde_json::to_value(word).ok().and_then(|value| value.as_str().map(quote_literal));
+    text.unwrap_or_else(|| "NULL".to_owned())
+}

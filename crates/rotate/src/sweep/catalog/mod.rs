@@ -1,0 +1,171 @@
+//! What the catalog says of a target: the tables that hold its rows, their keys and columns, and what stands in the way.
+
+mod facts;
+mod refusals;
+
+use lifeboat_backup::postgres::DirectSession;
+use lifeboat_core::{Error, Kind, Result};
+use serde::Deserialize;
+
+pub(super) use self::facts::{Fact, FactColumn, FactTrigger};
+pub(super) use self::refusals::{Use, refusals, remarks};
+use super::options::{Order, SweepOptions};
+use super::target::{TableName, Target};
+use crate::columns::layout::Content;
+
+/// A target as it is found in the database.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// The table and everything below it.
+    pub(super) facts: Vec<Fact>,
+    /// Those that hold rows, ready to be swept.
+    pub(super) relations: Vec<Swept>,
+}
+
+/// A table that holds rows, and how they are read and written.
+#[derive(Clone, Debug)]
+pub(super) struct Swept {
+    pub(super) oid: u32,
+    pub(super) filenode: u32,
+    pub(super) name: TableName,
+    pub(super) key: Vec<KeyColumn>,
+    /// Columns that an AAD needs, as text.
+    pub(super) aad: Vec<String>,
+    pub(super) values: Vec<ValueColumn>,
+    pub(super) order: Order,
+    pub(super) blocks: u32,
+    pub(super) rows: u64,
+    pub(super) bytes: u64,
+    /// Whether a trigger may change a row before it is written.
+    pub(super) rewritten_by_trigger: bool,
+}
+
+/// A column of a key.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(super) struct KeyColumn {
+    pub(super) name: String,
+    /// Its type, as SQL names it.
+    pub(super) kind: String,
+    /// The schema of its comparison operators, which no search path leads to.
+    pub(super) operators: String,
+}
+
+/// A column of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ValueColumn {
+    pub(super) name: String,
+    pub(super) content: Content,
+    /// What a text is cast to, where an assignment would not do it.
+    pub(super) cast: Option<String>,
+}
+
+/// Looks a target up.
+pub(super) async fn find(session: &mut DirectSession, target: &Target, options: &SweepOptions) -> Result<Found> {
+    let facts = facts::read(session, &target.table).await?;
+    let Some(root) = facts.first() else { return Err(missing(target)) };
+    if !matches!(root.kind.as_str(), "r" | "p") {
+        return Err(Error::new(Kind::Policy, format!("rotate {target}: {} is no table", target.table))
+            .hint("name the table that the view or foreign table reads"));
+    }
+    let old_server = session.server().version_num < TID_RANGES_SINCE;
+    let mut relations = Vec::new();
+    for fact in facts.iter().filter(|fact| fact.kind == "r") {
+        relations.push(swept(fact, root, target, options, old_server)?);
+    }
+    Ok(Found { facts, relations })
+}
+
+/// Servers before read a range of places by going through the whole table.
+pub(super) const TID_RANGES_SINCE: u32 = 140_000;
+
+fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_server: bool) -> Result<Swept> {
+    let key = key_columns(fact, target)?;
+    let mut values = Vec::new();
+    for (name, (_, content)) in target.value_columns().iter().zip(target.layout.columns()) {
+        values.push(value_column(fact, target, name, content)?);
+    }
+    for name in target.aad.key_columns() {
+        column(fact, target, name)?;
+    }
+    let order = match options.order {
+        Some(Order::Key) if key.is_empty() => return Err(keyless(fact, "the order of a key was asked for")),
+        Some(order) => order,
+        None if key.is_empty() => Order::Place,
+        None => Order::Key,
+    };
+    if order == Order::Place && old_server {
+        return Err(keyless(fact, "servers before 14 read rows in the order of a key only"));
+    }
+    Ok(Swept {
+        oid: fact.oid,
+        filenode: fact.filenode,
+        name: fact.name(),
+        key,
+        aad: target.aad.key_columns().into_iter().map(str::to_owned).collect(),
+        values,
+        order,
+        blocks: fact.blocks,
+        rows: fact.rows,
+        bytes: fact.bytes,
+        rewritten_by_trigger: fact.triggers.iter().chain(&root.triggers).any(|trigger| trigger.before),
+    })
+}
+
+fn key_columns(fact: &Fact, target: &Target) -> Result<Vec<KeyColumn>> {
+    let Some(names) = &target.key_columns else {
+        return Ok(fact.keys.first().map(|key| key.columns.clone()).unwrap_or_default());
+    };
+    let same = |key: &&facts::FactKey| {
+        key.columns.len() == names.len() && key.columns.iter().all(|column| names.contains(&column.name))
+    };
+    for name in names {
+        column(fact, target, name)?;
+    }
+    let key = fact.keys.iter().find(same).ok_or_else(|| {
+        Error::new(Kind::Policy, format!("name the rows of {} by {}", fact.name(), names.join(", ")))
+            .hint("a key needs a unique index without a condition, over columns that are NOT NULL; leave the key out to use the primary key")
+    })?;
+    Ok(key.columns.clone())
+}
+
+fn value_column(fact: &Fact, target: &Target, name: &str, content: Content) -> Result<ValueColumn> {
+    let column = column(fact, target, name)?;
+    let doing = || format!("rotate {target}: {name} is of the type {}", column.kind);
+    let cast = match (column.base.as_str(), content) {
+        ("bytea", Content::Bytes) => None,
+        ("json" | "jsonb", Content::Text) => Some(column.typed.clone()),
+        (_, Content::Text) if column.category == "S" => None,
+        ("bytea", Content::Text) => {
+            return Err(Error::new(Kind::Policy, doing()).hint("write the layout as bytes(…)"));
+        }
+        (_, Content::Bytes) if column.category == "S" => {
+            return Err(Error::new(Kind::Policy, doing())
+                .hint("bytes(…) is a layout of bytea columns: write hex(…) or base64(…)"));
+        }
+        _ => {
+            return Err(
+                Error::new(Kind::Policy, doing()).hint("values lie in text, varchar, char, json, jsonb or bytea")
+            );
+        }
+    };
+    Ok(ValueColumn { name: name.to_owned(), content, cast })
+}
+
+fn column<'f>(fact: &'f Fact, target: &Target, name: &str) -> Result<&'f FactColumn> {
+    fact.columns.iter().find(|column| column.name == name).ok_or_else(|| {
+        let mut known: Vec<_> = fact.columns.iter().map(|column| column.name.as_str()).collect();
+        known.truncate(30);
+        Error::new(Kind::NotFound, format!("find the column {name:?} of {}", target.table))
+            .hint(format!("it has {}", known.join(", ")))
+    })
+}
+
+fn missing(target: &Target) -> Error {
+    Error::new(Kind::NotFound, format!("find the table {}", target.table))
+        .hint("write schema.table as psql's \\d shows it; names are case-sensitive")
+}
+
+fn keyless(fact: &Fact, why: &str) -> Error {
+    Error::new(Kind::Policy, format!("sweep {}, which has no key: {why}", fact.name()))
+        .hint("add a primary key, or a unique index over columns that are NOT NULL")
+}

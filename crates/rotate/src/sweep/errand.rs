@@ -1,0 +1,169 @@
+//! A target with its keys and what the catalog says of it: what is asked before anything is written.
+
+use std::sync::Arc;
+
+use lifeboat_backup::postgres::{DirectSession, Session as _};
+use lifeboat_core::{Error, Job, Kind, Result};
+
+use super::batch::{Batch, reading};
+use super::catalog::{self, Found, Swept, Use};
+use super::judge::judge;
+use super::lane::Lane;
+use super::options::SweepOptions;
+use super::plan::Sampled;
+use super::session::failed;
+use super::sql::{self, Span};
+use super::target::Target;
+use super::work::{Aim, Work};
+use crate::Keyring;
+use crate::columns::Unopened;
+
+/// A target, ready to be swept.
+pub(super) struct Errand<'t> {
+    pub(super) target: &'t Target,
+    pub(super) found: Found,
+    pub(super) relations: Vec<Arc<Swept>>,
+    /// Fingerprints.
+    pub(super) old_key: String,
+    pub(super) new_key: String,
+}
+
+impl<'t> Errand<'t> {
+    /// Looks one target up. Its keys are tried on each other and on nothing else.
+    pub(super) async fn find(session: &mut DirectSession, target: &'t Target, options: &SweepOptions) -> Result<Self> {
+        let keyring = target.keyring().map_err(|error| error.while_doing(format!("take the keys of {target}")))?;
+        let new_key = keyring.primary().fingerprint().to_owned();
+        let old_key = target.keys.old.derive()?.fingerprint().to_owned();
+        expected(&new_key, options, target)?;
+        probe(&keyring, target)?;
+        let found = catalog::find(session, target, options).await?;
+        let relations = found.relations.iter().cloned().map(Arc::new).collect();
+        Ok(Self { target, found, relations, old_key, new_key })
+    }
+
+    /// Refuses what would end in half a rotation.
+    pub(super) fn refuse(&self, r#use: Use) -> Result<()> {
+        let refusals = catalog::refusals(&self.found, self.target, r#use);
+        if refusals.is_empty() {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Policy, format!("rotate {}", self.target)).hint(refusals.join("; ")))
+    }
+
+    /// Tries both keys on some of the values, in every table of the target.
+    pub(super) async fn sample(
+        &self,
+        session: DirectSession,
+        options: &SweepOptions,
+        job: &Job,
+    ) -> Result<(Sampled, DirectSession)> {
+        let keyring = self.target.keyring()?;
+        let limit = if keyring.layout().has_salt() { FEW } else { MANY };
+        let work = Work::new(session.settings(), self.target, keyring, Aim::Try, options, job);
+        let mut lane = Lane::with(session);
+        let mut sampled = Sampled::default();
+        for swept in &self.relations {
+            let batch = some_rows(&mut lane, swept, limit).await?;
+            sampled.rows += batch.len() as u64;
+            sampled.counts.merge(&judge(&work, swept, batch).await?.counts);
+            if sampled.rows >= MANY {
+                break;
+            }
+        }
+        Ok((sampled, lane.session))
+    }
+
+    /// Refuses keys that open nothing of a sample in which there was something.
+    pub(super) fn refuse_wrong_keys(&self, sampled: &Sampled) -> Result<()> {
+        let counts = &sampled.counts;
+        if counts.opened() > 0 || counts.unopened() == 0 {
+            return Ok(());
+        }
+        let outcomes: Vec<_> =
+            counts.named().iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{n} {name}")).collect();
+        let doing = format!("open a value of {} by the key {} or {}", self.target, self.old_key, self.new_key);
+        let why = Error::new(Kind::WrongKey, format!("of {} rows: {}", sampled.rows, outcomes.join(", ")));
+        Err(Error::new(Kind::WrongKey, doing)
+            .hint("nothing was written: look at the old key, how it is made of its secret (--key-format), the layout and the AAD")
+            .caused_by(why))
+    }
+
+    pub(super) fn estimated_rows(&self) -> u64 {
+        self.relations.iter().map(|swept| swept.rows).sum()
+    }
+}
+
+/// Every target, none of which stands in another's way.
+pub(super) async fn errands<'t>(
+    session: &mut DirectSession,
+    targets: &'t [Target],
+    options: &SweepOptions,
+) -> Result<Vec<Errand<'t>>> {
+    let mut errands: Vec<Errand<'t>> = Vec::new();
+    if targets.is_empty() {
+        return Err(Error::new(Kind::Usage, "rotate no column at all").hint("name a table and a column"));
+    }
+    for target in targets {
+        if errands.iter().any(|other| shares_a_column(other.target, target)) {
+            return Err(Error::new(Kind::Usage, format!("rotate {target} twice"))
+                .hint("a column has one layout and one pair of keys"));
+        }
+        errands.push(Errand::find(session, target, options).await?);
+    }
+    Ok(errands)
+}
+
+/// Members of one JSON document are several targets of one column: each leaves the others' as they are.
+fn shares_a_column(one: &Target, other: &Target) -> bool {
+    one.table == other.table && one.value_columns() == other.value_columns() && one.layout == other.layout
+}
+
+fn expected(new_key: &str, options: &SweepOptions, target: &Target) -> Result<()> {
+    if options.expected_new.is_empty() || options.expected_new.iter().any(|expected| expected == new_key) {
+        return Ok(());
+    }
+    let doing = format!("rotate {target} to the key {new_key}: {} was confirmed", options.expected_new.join(", "));
+    Err(Error::new(Kind::WrongKey, doing)
+        .hint("nothing was written: give the new key that was confirmed, or confirm this one"))
+}
+
+/// The new key encrypts something that it opens.
+fn probe(keyring: &Keyring, target: &Target) -> Result<()> {
+    let unfit = |why: Unopened| Error::new(Kind::Integrity, format!("try the new key of {target}")).caused_by(why);
+    let sealed = keyring.encrypt(PROBE, b"")?;
+    let opened = keyring.open(&sealed.parts(), b"").map_err(unfit)?;
+    if opened.plaintext() == PROBE && opened.by_primary() { Ok(()) } else { Err(unfit(Unopened::FailedAuthentication)) }
+}
+
+/// Rows from all over a table; of a small one, and where chance finds none, the first ones.
+async fn some_rows(lane: &mut Lane, swept: &Swept, limit: u64) -> Result<Batch> {
+    let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+    #[expect(clippy::cast_possible_truncation, reason = "a percentage needs no precision")]
+    let percent = (100.0 * f64::from(SAMPLED_BLOCKS) / f64::from(swept.blocks.max(1))) as f32;
+    let mut found = Vec::new();
+    for percent in [percent, 100.0].iter().filter(|percent| **percent <= 100.0) {
+        found = lane.query(|| reading(swept), sql::read(swept, Span::Sample, None), &[percent, &rows]).await?;
+        if !found.is_empty() {
+            break;
+        }
+    }
+    Ok(Batch::new(swept, found))
+}
+
+/// Blocks that are looked at.
+const SAMPLED_BLOCKS: u32 = 100;
+const MANY: u64 = 500;
+/// Values that each take the derivation of a key, or two.
+const FEW: u64 = 16;
+const PROBE: &[u8] = b"lifeboat";
+
+/// The rotation's schema, or the reason why there can be none.
+pub(super) async fn schema_refusal(session: &mut DirectSession) -> Result<Option<String>> {
+    let there = session.text("SELECT pg_catalog.to_regclass('lifeboat_rotate.format') IS NOT NULL").await?;
+    if there.as_deref() == Some("t") { Ok(None) } else { super::schema::refusal(session).await }
+}
+
+/// An error of a statement that is not prepared.
+pub(super) fn statement_failed(session: &DirectSession, doing: &str, error: tokio_postgres::Error) -> Error {
+    failed(session, doing.to_owned(), error)
+}

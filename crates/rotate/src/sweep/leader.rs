@@ -1,0 +1,152 @@
+//! The session that leads a run: it looks, holds the lock that admits one run at a time, and keeps the book.
+
+use std::time::{Duration, Instant};
+
+use lifeboat_backup::postgres::{ConnectionSettings, DirectSession};
+use lifeboat_core::{Error, Job, Kind, Result};
+
+use super::book::{self, Entry};
+use super::errand::Errand;
+use super::options::{Mode, SweepOptions};
+use super::plan::Sampled;
+use super::schema;
+use super::session::open;
+use super::status::{Direction, Phase};
+
+/// The session that leads a run.
+pub(super) struct Leader {
+    settings: ConnectionSettings,
+    options: SweepOptions,
+    job: Job,
+    /// None: lent, or lost.
+    session: Option<DirectSession>,
+    leads: bool,
+}
+
+impl Leader {
+    pub(super) async fn open(settings: &ConnectionSettings, options: &SweepOptions, job: &Job) -> Result<Self> {
+        let session = Some(job.run(Box::pin(open(settings, &options.limits, job))).await?);
+        Ok(Self { settings: settings.clone(), options: options.clone(), job: job.clone(), session, leads: false })
+    }
+
+    pub(super) fn session(&mut self) -> Result<&mut DirectSession> {
+        self.session.as_mut().ok_or_else(|| Error::new(Kind::Database, "use a session that was lost"))
+    }
+
+    /// A session that is alive: a run may be long, and the leader has nothing to say for most of it.
+    pub(super) async fn alive(&mut self) -> Result<&mut DirectSession> {
+        let lost = match &self.session {
+            Some(session) => session.client().is_closed() || session.client().simple_query("").await.is_err(),
+            None => true,
+        };
+        if lost {
+            let opened = open(&self.settings, &self.options.limits, &self.job);
+            self.session = Some(self.job.run(Box::pin(opened)).await?);
+            if self.leads {
+                self.lock().await?;
+            }
+        }
+        self.session()
+    }
+
+    /// Tries both keys on a sample.
+    pub(super) async fn sample(&mut self, errand: &Errand<'_>) -> Result<Sampled> {
+        let session = self.session.take().ok_or_else(|| Error::new(Kind::Database, "use a session that was lost"))?;
+        let (sampled, session) = errand.sample(session, &self.options, &self.job).await?;
+        self.session = Some(session);
+        Ok(sampled)
+    }
+
+    /// The only run from here on, with a book to write in.
+    pub(super) async fn take_over(&mut self) -> Result<()> {
+        self.lock().await?;
+        self.leads = true;
+        schema::ensure(self.session()?).await
+    }
+
+    /// A run that was killed is the server's for a moment longer.
+    async fn lock(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let patience = self.options.limits.runner;
+        while !schema::lock(self.session()?).await? {
+            if began.elapsed() >= patience {
+                return Err(Error::new(Kind::Locked, "be the only one that rotates columns of this database")
+                    .hint("another run is at work; see pg_stat_activity for application_name = lifeboat/rotate"));
+            }
+            self.job.run(async { Ok(tokio::time::sleep(Duration::from_millis(100)).await) }).await?;
+        }
+        Ok(())
+    }
+
+    /// The open rotation of every target, begun where there is none. Nothing is begun unless all of them fit.
+    pub(super) async fn entries(
+        &mut self,
+        errands: &[Errand<'_>],
+        mode: Mode,
+        direction: Direction,
+    ) -> Result<Vec<(Entry, bool)>> {
+        let session = self.session()?;
+        let mut found = Vec::new();
+        for errand in errands {
+            let entry = book::open_entry(session, errand.target).await?;
+            if let Some(entry) = &entry {
+                fits(entry, errand, mode, direction)?;
+            }
+            found.push(entry);
+        }
+        let mut entries = Vec::new();
+        for (errand, entry) in errands.iter().zip(found) {
+            entries.push(match entry {
+                Some(entry) => (entry, true),
+                None => (book::begin(session, errand.target, mode, [&errand.old_key, &errand.new_key]).await?, false),
+            });
+        }
+        Ok(entries)
+    }
+
+    pub(super) async fn close(mut self) {
+        if let Some(session) = self.session.take() {
+            session.close().await;
+        }
+    }
+}
+
+/// Whether the rotation that is under way is the one that is asked for.
+pub(super) fn fits(entry: &Entry, errand: &Errand<'_>, mode: Mode, direction: Direction) -> Result<()> {
+    let target = errand.target;
+    let other = |which: &str, found: &str, expected: &str| {
+        Err(Error::new(
+            Kind::WrongKey,
+            format!("go on with the rotation of {target}: its {which} key is {expected}, and {found} was given"),
+        )
+        .hint(format!("nothing was written: give the {which} key {expected}, or roll this rotation back first")))
+    };
+    if entry.new_key != errand.new_key {
+        return other("new", &errand.new_key, &entry.new_key);
+    }
+    if entry.old_key != errand.old_key {
+        return other("old", &errand.old_key, &entry.old_key);
+    }
+    if entry.layout != target.layout.to_string() {
+        return Err(Error::new(
+            Kind::Policy,
+            format!("go on with the rotation of {target}: its layout is {}", entry.layout),
+        )
+        .hint("nothing was written: give the layout that the rotation began with"));
+    }
+    if entry.direction != direction && direction == Direction::Forward {
+        return Err(Error::new(Kind::Policy, format!("rotate {target}, which is being rolled back"))
+            .hint("run rollback until it is over, then begin anew"));
+    }
+    if entry.mode != mode && direction == Direction::Forward {
+        let doing =
+            format!("go on with the rotation of {target}, which is {}, in the mode {}", entry.mode.name(), mode.name());
+        return Err(Error::new(Kind::Policy, doing)
+            .hint("nothing was written: give the same mode, or roll this rotation back first"));
+    }
+    if entry.mode == Mode::Staged && entry.phase == Phase::Swept && direction == Direction::Forward {
+        return Err(Error::new(Kind::Policy, format!("prepare {target}, whose new values are in place already"))
+            .hint("verify and finalize it"));
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! The mode online: pass after pass, until one has nothing to write.
+
+use std::sync::Arc;
+
+use lifeboat_core::monitor::Counter;
+use lifeboat_core::{Job, Result};
+
+use super::book::{self, Entry};
+use super::catalog::Swept;
+use super::errand::Errand;
+use super::leader::Leader;
+use super::options::SweepOptions;
+use super::part::{Part, divide};
+use super::pass::{PARTS_PER_JOB, pass};
+use super::run::{Resumed, TargetSummary};
+use super::status::{Direction, Phase};
+use super::tally::Tally;
+use super::work::{Aim, Work};
+
+/// Sweeps every target.
+pub(super) async fn online(
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    entries: Vec<(Entry, bool)>,
+    direction: Direction,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<Vec<TargetSummary>> {
+    job.expect(Counter::Rows, errands.iter().map(Errand::estimated_rows).sum());
+    let mut summaries = Vec::new();
+    for (errand, (entry, resumed)) in errands.iter().zip(entries) {
+        job.step(&format!("rotate {}", errand.target));
+        summaries.push(one(leader, errand, entry, resumed, direction, options, job).await?);
+    }
+    Ok(summaries)
+}
+
+async fn one(
+    leader: &mut Leader,
+    errand: &Errand<'_>,
+    entry: Entry,
+    resumed: bool,
+    direction: Direction,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<TargetSummary> {
+    let id = entry.id;
+    book::set_phase(leader.session()?, id, direction, Phase::Sweeping).await?;
+    let keyring = match direction {
+        Direction::Forward => errand.target.keyring()?,
+        Direction::Back => errand.target.keyring_back()?,
+    };
+    let aim = Aim::Rewrite { rotation: id, checkpoints: true };
+    let settings = leader.session()?.settings().clone();
+    let work = Work::new(&settings, errand.target, keyring, aim, options, job);
+    let whole = passes(leader, &work, errand, &entry, resumed, options).await?;
+    let complete = whole.complete;
+    let session = leader.alive().await?;
+    book::set_unopened(session, id, whole.tally.counts.unopened()).await?;
+    if complete {
+        book::set_phase(session, id, direction, Phase::Swept).await?;
+    }
+    let written = book::open_entry(session, errand.target).await?.map_or(0, |entry| entry.written());
+    Ok(whole.summary(errand, written, resumed.then(|| Resumed { rotated: entry.written(), pass: entry.pass })))
+}
+
+/// Passes over a target.
+pub(super) struct Passes {
+    pub(super) tally: Tally,
+    pub(super) passes: u32,
+    pub(super) complete: bool,
+    pub(super) overtaken: u64,
+}
+
+impl Passes {
+    /// `written`: by the rotation, in all of its runs.
+    pub(super) fn summary(self, errand: &Errand<'_>, written: u64, resumed: Option<Resumed>) -> TargetSummary {
+        let mut counts = self.tally.counts;
+        // What earlier passes wrote, the last one found to be new.
+        let found_new = counts.already_new + counts.rotated;
+        counts.already_new = found_new.saturating_sub(written);
+        counts.rotated = written;
+        TargetSummary {
+            target: errand.target.to_string(),
+            table: errand.target.table.clone(),
+            counts,
+            failures: self.tally.failures,
+            overtaken: self.overtaken,
+            held: self.tally.held,
+            passes: self.passes,
+            resumed,
+            complete: self.complete,
+        }
+    }
+}
+
+/// Sweeps a target until a whole pass has nothing to write. The rest of a pass that another run began is not one.
+pub(super) async fn passes(
+    leader: &mut Leader,
+    work: &Arc<Work>,
+    errand: &Errand<'_>,
+    entry: &Entry,
+    resumed: bool,
+    options: &SweepOptions,
+) -> Result<Passes> {
+    let mut all = Passes { tally: Tally::default(), passes: 0, complete: false, overtaken: 0 };
+    let mut number = entry.pass;
+    if resumed && let Some(parts) = left_over(leader, entry, &errand.relations).await? {
+        all.overtaken += pass(work, parts).await?.overtaken;
+        all.passes += 1;
+        number += 1;
+    }
+    while !all.complete && all.passes < options.max_passes {
+        let session = leader.alive().await?;
+        let parts = divide(session, &errand.relations, work.jobs * PARTS_PER_JOB).await?;
+        book::begin_pass(session, entry.id, number, &parts).await?;
+        all.tally = pass(work, parts).await?;
+        all.passes += 1;
+        all.overtaken += all.tally.overtaken;
+        number += 1;
+        all.complete = all.tally.is_clean() && !leader_wrote(leader, errand).await?;
+    }
+    Ok(all)
+}
+
+/// Whether the pass wrote a value, by the book: a worker whose connection was lost while it committed does not know.
+async fn leader_wrote(leader: &mut Leader, errand: &Errand<'_>) -> Result<bool> {
+    let entry = book::open_entry(leader.alive().await?, errand.target).await?;
+    Ok(entry.is_some_and(|entry| entry.wrote_in_pass()))
+}
+
+/// What is left of the pass that another run began; nothing when it was over, or a table is another since.
+async fn left_over(leader: &mut Leader, entry: &Entry, relations: &[Arc<Swept>]) -> Result<Option<Vec<Part>>> {
+    let booked = book::parts(leader.session()?, entry.id).await?;
+    let mut parts = Vec::new();
+    for part in &booked {
+        let same = |swept: &&Arc<Swept>| swept.oid == part.relation && swept.filenode == part.filenode;
+        let Some(swept) = relations.iter().find(same) else { return Ok(None) };
+        if let Some(position) = part.position()? {
+            parts.push(Part { number: part.number, swept: swept.clone(), position });
+        }
+    }
+    Ok(Some(parts).filter(|parts| !parts.is_empty()))
+}

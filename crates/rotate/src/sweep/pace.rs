@@ -1,0 +1,122 @@
+//! How much at a time, and when to wait: for others, not for the sweep's own sake.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use lifeboat_backup::postgres::Session as _;
+use lifeboat_core::{Job, Result};
+
+use super::catalog::Swept;
+use super::lane::Lane;
+use super::options::{Limits, SweepOptions};
+
+/// The size of batches, and when the server was last asked how it fares.
+#[derive(Debug)]
+pub(super) struct Pace {
+    rows: AtomicUsize,
+    fixed: bool,
+    batch_time: Duration,
+    asked: Mutex<Option<Instant>>,
+    said: Mutex<Option<Instant>>,
+}
+
+impl Pace {
+    /// `slow`: each value takes a derivation of its key, which takes long on purpose.
+    pub(super) fn new(options: &SweepOptions, slow: bool) -> Self {
+        let first = if slow { LEAST } else { FIRST };
+        Self {
+            rows: AtomicUsize::new(options.batch_rows.unwrap_or(first).max(1)),
+            fixed: options.batch_rows.is_some(),
+            batch_time: options.limits.batch_time,
+            asked: Mutex::new(None),
+            said: Mutex::new(None),
+        }
+    }
+
+    /// Rows of the next batch.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    /// Learns from a batch: how long its rows were held, and how long it took until then, which only a kill would waste.
+    pub(super) fn learn(&self, rows: usize, held: Duration, opened: Duration) {
+        if self.fixed || rows * 2 < self.rows() {
+            return;
+        }
+        let spent = held.max(opened / 10).as_secs_f64().max(0.000_1);
+        let factor = (self.batch_time.as_secs_f64() / spent).clamp(0.5, 2.0);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "at most MOST"
+        )]
+        let next = (rows as f64 * factor) as usize;
+        self.rows.store(next.clamp(LEAST, MOST), Ordering::Relaxed);
+    }
+
+    /// Waits for what comes before the sweep.
+    pub(super) async fn wait(&self, lane: &mut Lane, swept: &Swept, limits: &Limits, job: &Job) -> Result<()> {
+        if !limits.pause.is_zero() {
+            job.run(async { Ok(tokio::time::sleep(limits.pause).await) }).await?;
+        }
+        if !self.is_time_to_ask() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        while let Some(reason) = reason_to_wait(lane, swept, limits, began).await? {
+            self.say(job, &format!("the sweep waits: {reason}"));
+            job.run(async { Ok(tokio::time::sleep(WAIT).await) }).await?;
+        }
+        Ok(())
+    }
+
+    fn is_time_to_ask(&self) -> bool {
+        is_over(&self.asked, ASK_AFTER)
+    }
+
+    /// Warns, not more often than the operator can read.
+    fn say(&self, job: &Job, text: &str) {
+        if is_over(&self.said, SAY_AFTER) {
+            job.warn(text);
+        }
+    }
+}
+
+/// Whether that much time is over since this was last true.
+fn is_over(since: &Mutex<Option<Instant>>, time: Duration) -> bool {
+    let Ok(mut since) = since.lock() else { return false };
+    let over = since.is_none_or(|since| since.elapsed() >= time);
+    if over {
+        *since = Some(Instant::now());
+    }
+    over
+}
+
+/// Standbys whose lag this role may not see do not count.
+async fn reason_to_wait(lane: &mut Lane, swept: &Swept, limits: &Limits, began: Instant) -> Result<Option<String>> {
+    if let Some(limit) = limits.replication_lag {
+        let query = "SELECT pg_catalog.floor(extract(epoch FROM pg_catalog.max(replay_lag))) FROM pg_catalog.pg_stat_replication \
+                     WHERE state = 'streaming'";
+        let lag: f64 = lane.session.text(query).await?.and_then(|text| text.parse().ok()).unwrap_or_default();
+        if lag > limit.as_secs_f64() {
+            return Ok(Some(format!("a standby is {lag} s behind")));
+        }
+    }
+    if began.elapsed() < limits.autovacuum {
+        let query = format!("SELECT pid FROM pg_catalog.pg_stat_progress_vacuum WHERE relid = {} LIMIT 1", swept.oid);
+        if lane.session.text(&query).await?.is_some() {
+            return Ok(Some(format!("vacuum is at work on {}", swept.name)));
+        }
+    }
+    Ok(None)
+}
+
+const FIRST: usize = 1000;
+const LEAST: usize = 20;
+/// More would hold too many rows at a time, and gains nothing.
+const MOST: usize = 10_000;
+const ASK_AFTER: Duration = Duration::from_secs(1);
+const SAY_AFTER: Duration = Duration::from_secs(10);
+const WAIT: Duration = Duration::from_millis(500);

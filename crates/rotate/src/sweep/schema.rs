@@ -1,0 +1,140 @@
+//! The schema `lifeboat_rotate`: what is known of rotations, in the database that they are in.
+//!
+//! Format 1. `rotation` has a row for each rotation of a column, open until `finished` is set; `part` how far the pass of an
+//! open one has come; `shadow_<rotation>` the old and the new values of a staged one.
+
+use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal, rows};
+use lifeboat_core::{Error, Kind, Result};
+use serde::Deserialize;
+
+/// The only one so far.
+const FORMAT: u32 = 1;
+
+/// Creates what is missing.
+pub(super) async fn ensure(session: &mut DirectSession) -> Result<()> {
+    match format(session).await? {
+        Some(FORMAT) => Ok(()),
+        Some(other) => Err(newer(other)),
+        None => create(session).await,
+    }
+}
+
+/// Whether there is something to read.
+pub(super) async fn exists(session: &mut DirectSession) -> Result<bool> {
+    match format(session).await? {
+        Some(FORMAT) => Ok(true),
+        Some(other) => Err(newer(other)),
+        None => Ok(false),
+    }
+}
+
+fn newer(format: u32) -> Error {
+    Error::new(Kind::Policy, format!("use the schema lifeboat_rotate, which has the format {format}"))
+        .hint("another version of Lifeboat made it: use that one")
+}
+
+async fn format(session: &mut DirectSession) -> Result<Option<u32>> {
+    let there = "SELECT pg_catalog.to_regclass('lifeboat_rotate.format') IS NOT NULL";
+    if session.text(there).await?.as_deref() != Some("t") {
+        return Ok(None);
+    }
+    let found = session.text("SELECT format FROM lifeboat_rotate.format").await;
+    let found = found.map_err(|error| error.while_doing("read the schema lifeboat_rotate"))?;
+    Ok(found.and_then(|text| text.parse().ok()))
+}
+
+async fn create(session: &mut DirectSession) -> Result<()> {
+    if let Some(refusal) = refusal(session).await? {
+        return Err(Error::new(Kind::Policy, "create the schema lifeboat_rotate").hint(refusal));
+    }
+    session.execute(SCHEMA).await.map_err(|error| error.while_doing("create the schema lifeboat_rotate"))
+}
+
+/// Why this role cannot create what is missing, and what the owner of the database can do about it.
+pub(super) async fn refusal(session: &mut DirectSession) -> Result<Option<String>> {
+    let query = "SELECT current_user AS role, pg_catalog.current_database() AS database, \
+                 pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS database_rights, \
+                 n.oid IS NOT NULL AS there, \
+                 coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE, USAGE'), false) AS schema_rights \
+                 FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'lifeboat_rotate'";
+    let Some(rights) = rows::<Rights>(session, query).await?.pop() else { return Ok(None) };
+    let role = lifeboat_backup::postgres::quote_ident(&rights.role);
+    Ok(match rights {
+        Rights { there: true, schema_rights: true, .. } | Rights { there: false, database_rights: true, .. } => None,
+        Rights { there: true, .. } => {
+            Some(format!("let the owner of the schema run: GRANT USAGE, CREATE ON SCHEMA lifeboat_rotate TO {role}"))
+        }
+        Rights { database, .. } => {
+            Some(format!("let an administrator run in {database}: CREATE SCHEMA lifeboat_rotate AUTHORIZATION {role}"))
+        }
+    })
+}
+
+#[derive(Deserialize)]
+struct Rights {
+    role: String,
+    database: String,
+    database_rights: bool,
+    there: bool,
+    schema_rights: bool,
+}
+
+/// The schema may be there already, made by an administrator for this role.
+const SCHEMA: &str = "
+BEGIN;
+DO $$ BEGIN
+    IF pg_catalog.to_regnamespace('lifeboat_rotate') IS NULL THEN CREATE SCHEMA lifeboat_rotate; END IF;
+END $$;
+CREATE TABLE lifeboat_rotate.format (format pg_catalog.int4 NOT NULL);
+INSERT INTO lifeboat_rotate.format VALUES (1);
+CREATE TABLE lifeboat_rotate.rotation (
+    id pg_catalog.int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    schema_name pg_catalog.text NOT NULL,
+    table_name pg_catalog.text NOT NULL,
+    columns pg_catalog.text[] NOT NULL,
+    layout pg_catalog.text NOT NULL,
+    mode pg_catalog.text NOT NULL,
+    direction pg_catalog.text NOT NULL,
+    phase pg_catalog.text NOT NULL,
+    old_key pg_catalog.text NOT NULL,
+    new_key pg_catalog.text NOT NULL,
+    pass pg_catalog.int4 NOT NULL DEFAULT 1,
+    rotated pg_catalog.int8 NOT NULL DEFAULT 0,
+    unopened pg_catalog.int8 NOT NULL DEFAULT 0,
+    accepted pg_catalog.jsonb NOT NULL DEFAULT '[]',
+    started pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    updated pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    finished pg_catalog.timestamptz
+);
+CREATE UNIQUE INDEX ON lifeboat_rotate.rotation (schema_name, table_name, columns) WHERE finished IS NULL;
+CREATE TABLE lifeboat_rotate.part (
+    rotation pg_catalog.int8 NOT NULL REFERENCES lifeboat_rotate.rotation ON DELETE CASCADE,
+    number pg_catalog.int4 NOT NULL,
+    relation pg_catalog.oid NOT NULL,
+    filenode pg_catalog.int8 NOT NULL,
+    position pg_catalog.text,
+    rotated pg_catalog.int8 NOT NULL DEFAULT 0,
+    seen pg_catalog.int8 NOT NULL DEFAULT 0,
+    updated pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (rotation, number)
+) WITH (fillfactor = 50);
+COMMIT";
+
+/// One run at a time works on a database.
+pub(super) async fn lock(session: &mut DirectSession) -> Result<bool> {
+    Ok(session.text(&format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK})")).await?.as_deref() == Some("t"))
+}
+
+/// Whether a run is at work.
+pub(super) async fn is_locked(session: &mut DirectSession) -> Result<bool> {
+    let (class, object) = LOCK.split_once(", ").unwrap_or_default();
+    let query = format!(
+        "SELECT count(*) > 0 FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = {class} AND objid = {object} \
+         AND objsubid = 2 AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = {})",
+        quote_literal(&session.settings().dbname)
+    );
+    Ok(session.text(&query).await?.as_deref() == Some("t"))
+}
+
+/// "life" and "boat", as numbers.
+const LOCK: &str = "1818846821, 1651466612";

@@ -1,0 +1,80 @@
+//! Sessions of a sweep.
+
+use std::time::Duration;
+
+use lifeboat_backup::postgres::{
+    ConnectOptions, ConnectionSettings, DirectSession, Retry, ServerError, Session as _, connect, sqlstate_of,
+};
+use lifeboat_core::{Error, Job, Kind, Result};
+
+use super::options::Limits;
+
+/// A session that reads values and keys in one form, whatever the role or the database has set, and fails rather than not
+/// see a row.
+pub(super) async fn open(settings: &ConnectionSettings, limits: &Limits, job: &Job) -> Result<DirectSession> {
+    let retry = Retry { waits: [1, 2, 5, 10, 20, 30].map(Duration::from_secs).to_vec() };
+    let options = ConnectOptions { retry, cancel: job.cancel.clone() };
+    let mut session = Box::pin(connect(settings, "rotate", &options, &*job.monitor)).await?;
+    session.execute(SETTINGS).await?;
+    session
+        .execute(&format!(
+            "SET statement_timeout = {}; SET lock_timeout = {}",
+            limits.statement_timeout.as_millis(),
+            limits.lock_timeout.as_millis()
+        ))
+        .await?;
+    Ok(session)
+}
+
+/// The same, and every statement goes row by row through an index or a place: a plan that reads the whole table for each batch
+/// is what missing statistics lead to.
+pub(super) async fn open_for_batches(
+    settings: &ConnectionSettings,
+    limits: &Limits,
+    job: &Job,
+) -> Result<DirectSession> {
+    let mut session = Box::pin(open(settings, limits, job)).await?;
+    session.execute(PLANS).await?;
+    Ok(session)
+}
+
+const SETTINGS: &str = "SET row_security = off; SET bytea_output = hex; SET datestyle = 'ISO'; SET intervalstyle = postgres; \
+                        SET extra_float_digits = 3; SET timezone = 'UTC'; SET jit = off";
+
+const PLANS: &str = "SET enable_seqscan = off; SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+                     SET enable_bitmapscan = off; SET max_parallel_workers_per_gather = 0; \
+                     SET plan_cache_mode = force_generic_plan";
+
+/// An error of the driver as ours, without the server's detail, which may repeat a value.
+pub(super) fn failed(session: &DirectSession, doing: String, error: tokio_postgres::Error) -> Error {
+    match error.as_db_error() {
+        Some(db) => ServerError { detail: None, ..ServerError::from(db) }.while_doing(doing),
+        None => session.failed(doing, error),
+    }
+}
+
+/// What to do about a failed statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// The same again, in a while: another session was in the way.
+    Again,
+    /// Another session holds a row for long.
+    Smaller,
+    /// A new connection.
+    Reconnect,
+    /// Nothing: it fails.
+    GiveUp,
+}
+
+/// What to do about an error.
+pub(super) fn remedy(error: &Error) -> Remedy {
+    match sqlstate_of(error) {
+        Some("40001" | "40P01") => Remedy::Again,
+        Some("55P03") => Remedy::Smaller,
+        Some("57P01" | "57P02" | "57P03" | "53300" | "25006") => Remedy::Reconnect,
+        Some(code) if code.starts_with("08") => Remedy::Reconnect,
+        Some(_) => Remedy::GiveUp,
+        None if error.kind() == Kind::Database => Remedy::Reconnect,
+        None => Remedy::GiveUp,
+    }
+}

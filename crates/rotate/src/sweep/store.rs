@@ -1,0 +1,190 @@
+//! From re-encrypted values to the table, with the checkpoint in the same statement.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use lifeboat_backup::postgres::sqlstate_of;
+use lifeboat_core::{Error, Kind, Result, ResultExt as _};
+use tokio_postgres::types::ToSql;
+
+use super::batch::Batch;
+use super::catalog::Swept;
+use super::lane::Lane;
+use super::part::Position;
+use super::session::{Remedy, remedy};
+use super::sql;
+use super::wire::{Place, Raw};
+use super::work::Aim;
+use crate::columns::Stored;
+
+/// What became of the values that were to be written.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) rows: u64,
+    /// Rows, by their number in the batch, whose value was another meanwhile.
+    pub(super) overtaken: Vec<usize>,
+    /// Rows that another session holds.
+    pub(super) held: u64,
+    /// The longest statement.
+    pub(super) took: Duration,
+}
+
+/// Where a checkpoint is written, and what it says when all rows are.
+pub(super) struct Mark<'m> {
+    pub(super) aim: &'m Aim,
+    pub(super) number: i32,
+    /// None: the part is at its end.
+    pub(super) left: Option<&'m Position>,
+    /// Rows seen since the last checkpoint.
+    pub(super) seen: u64,
+    /// Whether the position moves at all.
+    pub(super) moves: bool,
+}
+
+/// Writes values. When another session holds one of their rows for too long, the others are written without it.
+pub(super) async fn store(
+    lane: &mut Lane,
+    swept: &Swept,
+    batch: &Batch,
+    writes: &[(usize, Stored)],
+    mark: &Mark<'_>,
+) -> Result<Written> {
+    let mut written = Written::default();
+    let (mut ranges, mut marked) = (vec![0..writes.len()], false);
+    while let Some(range) = ranges.pop() {
+        let began = Instant::now();
+        let last = ranges.is_empty();
+        match write(lane, swept, batch, &writes[range.clone()], mark, last).await {
+            Ok(numbers) => {
+                count(&mut written, &writes[range], &numbers);
+                marked |= last;
+            }
+            Err(error) if remedy(&error) == Remedy::Smaller && range.len() == 1 => written.held += 1,
+            Err(error) if remedy(&error) == Remedy::Smaller => ranges.extend(halves(range)),
+            Err(error) => return Err(error),
+        }
+        written.took = written.took.max(began.elapsed());
+    }
+    if !marked {
+        checkpoint(lane, mark).await?;
+    }
+    Ok(written)
+}
+
+/// The second half first: it is taken from the end.
+fn halves(range: Range<usize>) -> [Range<usize>; 2] {
+    let middle = range.start + range.len() / 2;
+    [middle..range.end, range.start..middle]
+}
+
+fn count(written: &mut Written, writes: &[(usize, Stored)], numbers: &[usize]) {
+    written.rows += numbers.len() as u64;
+    let mut found = vec![false; writes.len()];
+    for number in numbers {
+        if let Some(found) = found.get_mut(number.wrapping_sub(1)) {
+            *found = true;
+        }
+    }
+    written.overtaken.extend(writes.iter().zip(found).filter(|(_, found)| !found).map(|((row, _), _)| *row));
+}
+
+/// The numbers, from 1, of those that were written.
+async fn write(
+    lane: &mut Lane,
+    swept: &Swept,
+    batch: &Batch,
+    writes: &[(usize, Stored)],
+    mark: &Mark<'_>,
+    last: bool,
+) -> Result<Vec<usize>> {
+    let columns = Columns::of(swept, batch, writes)?;
+    let mut parameters = columns.parameters();
+    let position = mark.left.map(Position::text).transpose()?;
+    let moves = mark.moves && last;
+    let seen = if moves { i64::try_from(mark.seen).unwrap_or_default() } else { 0 };
+    let update = match mark.aim {
+        Aim::Prepare { rotation } => sql::prepare(swept, *rotation),
+        _ => sql::write(swept),
+    };
+    let sql = match mark.aim {
+        Aim::Rewrite { rotation, checkpoints: true } | Aim::Prepare { rotation } => {
+            let statement = sql::with_checkpoint(&update, parameters.len(), *rotation);
+            parameters.extend::<[&(dyn ToSql + Sync); 4]>([&position, &moves, &seen, &mark.number]);
+            statement
+        }
+        _ => update,
+    };
+    let written = lane.query(|| format!("write rows of {}", swept.name), sql, &parameters).await;
+    let written = written.map_err(|error| explained(error, swept))?;
+    let number =
+        |row: &tokio_postgres::Row| row.try_get::<_, i64>(0).map(|number| usize::try_from(number).unwrap_or_default());
+    written.iter().map(number).collect::<Result<_, _>>().kind_of(Kind::Failure, || "read what was written".to_owned())
+}
+
+/// Writes down how far a part has come, where nothing else is to be written.
+pub(super) async fn checkpoint(lane: &mut Lane, mark: &Mark<'_>) -> Result<()> {
+    let (Aim::Rewrite { rotation, checkpoints: true } | Aim::Prepare { rotation }) = mark.aim else { return Ok(()) };
+    let position = mark.left.map(Position::text).transpose()?;
+    let seen = i64::try_from(mark.seen).unwrap_or_default();
+    lane.query(|| "write a checkpoint".to_owned(), sql::checkpoint(*rotation), &[&position, &seen, &mark.number])
+        .await?;
+    Ok(())
+}
+
+/// What the server says of a value that a column does not take is not what the operator needs.
+fn explained(error: Error, swept: &Swept) -> Error {
+    let table = &swept.name;
+    let hint = match sqlstate_of(&error) {
+        Some("22001") => "the id of the new key is longer than the old one's: widen the column, or choose a shorter id",
+        Some("22P02") if swept.rewritten_by_trigger => {
+            let doing = format!("write rows of {table}: a trigger changes what is written");
+            return Error::new(Kind::Policy, doing)
+                .hint("disable the trigger for the time of the rotation, or let it leave the column as it is");
+        }
+        Some("23505" | "23514" | "23503") => "a constraint of the table does not take the new value",
+        _ => return error,
+    };
+    Error::new(error.kind(), format!("write rows of {table}")).hint(hint).caused_by(error)
+}
+
+/// The arrays of a statement.
+struct Columns<'c> {
+    places: Vec<Place>,
+    old: Vec<Vec<Option<Raw<'c>>>>,
+    new: Vec<Vec<Raw<'c>>>,
+    aad: Vec<Vec<Option<Raw<'c>>>>,
+}
+
+impl<'c> Columns<'c> {
+    fn of(swept: &Swept, batch: &'c Batch, writes: &'c [(usize, Stored)]) -> Result<Self> {
+        let (values, aads) = (swept.values.len(), swept.aad.len());
+        let mut all = Self {
+            places: Vec::with_capacity(writes.len()),
+            old: vec![Vec::with_capacity(writes.len()); values],
+            new: vec![Vec::with_capacity(writes.len()); values],
+            aad: vec![Vec::with_capacity(writes.len()); aads],
+        };
+        for (row, stored) in writes {
+            all.places.push(batch.place(*row)?);
+            for (column, old) in all.old.iter_mut().zip(batch.value(*row)?) {
+                column.push(old);
+            }
+            for (column, new) in all.new.iter_mut().zip(stored.columns()) {
+                column.push(Raw(new));
+            }
+            for (column, aad) in all.aad.iter_mut().zip(batch.aad(*row)?) {
+                column.push(aad);
+            }
+        }
+        Ok(all)
+    }
+
+    fn parameters(&self) -> Vec<&(dyn ToSql + Sync)> {
+        let mut parameters: Vec<&(dyn ToSql + Sync)> = vec![&self.places];
+        for (old, new) in self.old.iter().zip(&self.new) {
+            parameters.extend::<[&(dyn ToSql + Sync); 2]>([old, new]);
+        }
+        parameters.extend(self.aad.iter().map(|aad| aad as &(dyn ToSql + Sync)));
+        parameters
+    }
+}

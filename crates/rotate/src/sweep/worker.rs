@@ -1,0 +1,167 @@
+//! A worker: part after part, batch after batch, on through lost connections.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use lifeboat_core::monitor::{Counter, Event};
+use lifeboat_core::{Error, Result};
+
+use super::batch::{self, Batch};
+use super::book;
+use super::judge::{Judged, judge};
+use super::lane::Lane;
+use super::part::{Part, Position};
+use super::session::{Remedy, remedy};
+use super::store::{Mark, checkpoint, store};
+use super::tally::Tally;
+use super::work::{Aim, Work};
+
+/// Sweeps parts until there are no more.
+pub(super) async fn worker(work: Arc<Work>, queue: Arc<Mutex<VecDeque<Part>>>) -> Result<Tally> {
+    let mut tally = Tally::naming(work.failures_named);
+    let mut lane = work.job.run(Box::pin(Lane::open(&work))).await?;
+    while let Some(part) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) {
+        sweep(&mut lane, &work, part, &mut tally).await?;
+    }
+    lane.session.close().await;
+    Ok(tally)
+}
+
+/// Sweeps a part to its end.
+pub(super) async fn sweep(lane: &mut Lane, work: &Arc<Work>, mut part: Part, tally: &mut Tally) -> Result<()> {
+    let mut unsaved = Unsaved { rows: 0, since: Instant::now() };
+    let mut failed = 0;
+    loop {
+        match work.job.run(Box::pin(step(lane, work, &part, &mut unsaved, tally))).await {
+            Ok(None) => return Ok(()),
+            Ok(Some(left)) => {
+                part.position = left;
+                failed = 0;
+            }
+            Err(error) => {
+                failed += 1;
+                match Box::pin(recovered(lane, work, &part, failed, error)).await? {
+                    Some(position) => part.position = position,
+                    None => return Ok(()),
+                }
+            }
+        }
+    }
+}
+
+/// Rows that were seen since the last checkpoint.
+struct Unsaved {
+    rows: u64,
+    since: Instant,
+}
+
+/// One batch. Gives what is left of the part.
+async fn step(
+    lane: &mut Lane,
+    work: &Arc<Work>,
+    part: &Part,
+    unsaved: &mut Unsaved,
+    tally: &mut Tally,
+) -> Result<Option<Position>> {
+    work.pace.wait(lane, &part.swept, &work.limits, &work.job).await?;
+    let only = work.only(&part.swept);
+    let (batch, left) = batch::next(lane, &part.swept, &part.position, work.pace.rows(), only.as_deref()).await?;
+    let rows = batch.len();
+    let judged = judge(work, &part.swept, batch).await?;
+    let seen = unsaved.rows + rows as u64;
+    let mark = Mark { aim: &work.aim, number: part.number, left: left.as_ref(), seen, moves: true };
+    let mut found = Tally::naming(work.failures_named);
+    let opened = judged.took;
+    let held = written(lane, work, part, judged, &mark, unsaved, &mut found).await?;
+    work.pace.learn(rows, held, opened);
+    work.job.count(Counter::Rows, rows as u64);
+    tally.merge(found);
+    Ok(left)
+}
+
+/// Writes what is to be written, and tells how long its rows were held.
+async fn written(
+    lane: &mut Lane,
+    work: &Arc<Work>,
+    part: &Part,
+    mut judged: Judged,
+    mark: &Mark<'_>,
+    unsaved: &mut Unsaved,
+    found: &mut Tally,
+) -> Result<Duration> {
+    found.add(&mut judged);
+    if judged.writes.is_empty() {
+        if mark.left.is_none() || unsaved.since.elapsed() > SAVED_EVERY {
+            checkpoint(lane, mark).await?;
+            *unsaved = Unsaved { rows: 0, since: Instant::now() };
+        } else {
+            unsaved.rows = mark.seen;
+        }
+        return Ok(Duration::ZERO);
+    }
+    let written = store(lane, &part.swept, &judged.batch, &judged.writes, mark).await?;
+    *unsaved = Unsaved { rows: 0, since: Instant::now() };
+    found.counts.rotated += written.rows;
+    found.held += written.held;
+    found.overtaken += written.overtaken.len() as u64;
+    if !written.overtaken.is_empty() && !part.swept.key.is_empty() {
+        again(lane, work, part, &judged.batch, &written.overtaken, found).await?;
+    }
+    Ok(written.took)
+}
+
+/// Rows whose value was another when it was to be written are read once more; who changes them even now has the next pass.
+async fn again(
+    lane: &mut Lane,
+    work: &Arc<Work>,
+    part: &Part,
+    batch: &Batch,
+    rows: &[usize],
+    found: &mut Tally,
+) -> Result<()> {
+    let keys: Vec<_> = rows.iter().map(|row| batch.key(*row)).collect::<Result<_>>()?;
+    let batch = batch::these(lane, &part.swept, &keys, work.only(&part.swept).as_deref()).await?;
+    let mut judged = judge(work, &part.swept, batch).await?;
+    found.add(&mut judged);
+    if judged.writes.is_empty() {
+        return Ok(());
+    }
+    let mark = Mark { aim: &work.aim, number: part.number, left: None, seen: 0, moves: false };
+    let written = store(lane, &part.swept, &judged.batch, &judged.writes, &mark).await?;
+    found.counts.rotated += written.rows;
+    found.held += written.held;
+    Ok(())
+}
+
+/// Where to go on after a failed batch, of which nothing or everything was written. None: the part is at its end.
+async fn recovered(
+    lane: &mut Lane,
+    work: &Arc<Work>,
+    part: &Part,
+    failed: u32,
+    error: Error,
+) -> Result<Option<Position>> {
+    let remedy = remedy(&error);
+    if remedy == Remedy::GiveUp || failed > MOST_FAILURES || !work.outlives_failures() {
+        return Err(error);
+    }
+    work.job.monitor.event(&Event::Retry { doing: "sweep a batch", attempt: failed, error: &error.chain() });
+    let wait = WAIT * failed.min(20);
+    work.job.run(async { Ok(tokio::time::sleep(wait).await) }).await?;
+    if remedy != Remedy::Reconnect {
+        return Ok(Some(part.position.clone()));
+    }
+    *lane = work.job.run(Box::pin(Lane::open(work))).await?;
+    match work.aim {
+        Aim::Rewrite { rotation, .. } | Aim::Prepare { rotation } => {
+            book::position(&mut lane.session, rotation, part.number).await
+        }
+        Aim::Try | Aim::Prove => Ok(Some(part.position.clone())),
+    }
+}
+
+/// A batch without anything to write costs no commit, so that only so often is written down how far the part is.
+const SAVED_EVERY: Duration = Duration::from_secs(1);
+const MOST_FAILURES: u32 = 20;
+const WAIT: Duration = Duration::from_millis(25);

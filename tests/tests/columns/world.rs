@@ -1,0 +1,121 @@
+//! Tables with encrypted values, two keys, and what every value was at first.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_core::monitor::Silent;
+use lifeboat_core::{Job, Result};
+use lifeboat_rotate::Keyring;
+use lifeboat_rotate::columns::KeyFormat;
+use lifeboat_rotate::sweep::{self, KeyPair, KeySource, Summary, SweepOptions, Target};
+use lifeboat_tests::{Database, Major, Postgres, run};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const OLD: &str = "the old secret of the application";
+pub(crate) const NEW: &str = "the new secret of the application";
+pub(crate) const OTHER: &str = "the secret of another application";
+
+/// What every value of a table was at first, by its key.
+pub(crate) type Plain = BTreeMap<String, String>;
+
+/// A table `secrets (id, value)` in a database of its own.
+pub(crate) struct World {
+    pub(crate) database: Database<'static>,
+    pub(crate) target: Target,
+}
+
+impl World {
+    /// `columns` are those of the table `secrets`; one of them is `id`, one `value`.
+    pub(crate) fn new(major: Major, columns: &str) -> World {
+        let database = Postgres::shared(major).database("columns");
+        database.psql(&format!("CREATE TABLE secrets ({columns})"));
+        World { database, target: target("secrets", "value") }
+    }
+
+    /// One with so many rows under the old key.
+    pub(crate) fn with_rows(major: Major, columns: &str, count: usize) -> (World, Plain) {
+        let world = World::new(major, columns);
+        let plain = plain(count);
+        world.fill(OLD, &plain);
+        (world, plain)
+    }
+
+    /// Adds rows under a key.
+    pub(crate) fn fill(&self, secret: &str, plain: &Plain) {
+        let keyring = keyring(&self.target, secret);
+        let mut script = String::from("COPY secrets (id, value) FROM stdin;\n");
+        for (id, text) in plain {
+            writeln!(script, "{id}\t{}", encrypted(&keyring, text)).unwrap();
+        }
+        script.push_str("\\.\n");
+        assert!(self.database.feed(script.as_bytes()).status.success());
+    }
+
+    /// One value, as it is stored.
+    pub(crate) fn encrypted(&self, secret: &str, text: &str) -> String {
+        encrypted(&keyring(&self.target, secret), text)
+    }
+
+    pub(crate) fn settings(&self) -> ConnectionSettings {
+        settings(&self.database.dsn())
+    }
+
+    pub(crate) fn run(&self, options: &SweepOptions) -> Result<Summary> {
+        run(sweep::run(&self.settings(), std::slice::from_ref(&self.target), options, &job()))
+    }
+
+    /// Every value that a key alone opens, by its row's key.
+    pub(crate) fn opened(&self, secret: &str) -> Plain {
+        let keyring = keyring(&self.target, secret);
+        let rows = self.database.psql("SELECT id || E'\\t' || value FROM secrets WHERE value IS NOT NULL");
+        let open = |line: &str| {
+            let (id, value) = line.split_once('\t').unwrap();
+            let opened = keyring.open(&[Some(value.as_bytes())], b"").ok()?;
+            Some((id.to_owned(), String::from_utf8(opened.plaintext().to_vec()).unwrap()))
+        };
+        rows.lines().filter_map(open).collect()
+    }
+}
+
+/// So many plaintexts.
+pub(crate) fn plain(count: usize) -> Plain {
+    (0..count).map(|n| (n.to_string(), format!("secret of {n}"))).collect()
+}
+
+/// A column of texts `base64(iv tag ct)` from the old to the new key.
+pub(crate) fn target(table: &str, column: &str) -> Target {
+    Target {
+        table: table.parse().unwrap(),
+        column: Some(column.to_owned()),
+        layout: "base64(iv tag ct)".parse().unwrap(),
+        key_columns: None,
+        aad: "".parse().unwrap(),
+        keys: keys(OLD, NEW),
+    }
+}
+
+pub(crate) fn keys(old: &str, new: &str) -> Arc<KeyPair> {
+    Arc::new(KeyPair { old: source(old), new: source(new) })
+}
+
+pub(crate) fn source(secret: &str) -> KeySource {
+    KeySource { secret: secret.to_owned().into(), format: KeyFormat::Sha256, id: None }
+}
+
+pub(crate) fn keyring(target: &Target, secret: &str) -> Keyring {
+    Keyring::new(target.layout.clone(), source(secret).derive().unwrap()).unwrap()
+}
+
+fn encrypted(keyring: &Keyring, text: &str) -> String {
+    keyring.encrypt(text.as_bytes(), b"").unwrap().text().unwrap().to_owned()
+}
+
+pub(crate) fn settings(dsn: &str) -> ConnectionSettings {
+    ConnectionSettings::parse(dsn, &|_| None).unwrap()
+}
+
+pub(crate) fn job() -> Job {
+    Job::new(Arc::new(Silent), CancellationToken::new())
+}
