@@ -7,6 +7,7 @@
 
 pub mod backups;
 pub mod columns;
+pub mod detect;
 #[cfg(feature = "database")]
 pub mod sweep;
 

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 pub(super) const TAG_BYTES: usize = 16;
 
 /// A key, expanded once: the schedule is big, so it is used for every value and not made for each. Cleared when dropped.
-pub(super) struct Cipher {
+pub(crate) struct Cipher {
     /// What NIST SP 800-38D is made for.
     twelve: Aes256Gcm,
     /// What `randomBytes(16)` makes: the counter block is a GHASH of the IV.
@@ -20,12 +20,12 @@ pub(super) struct Cipher {
 
 impl Cipher {
     /// A cipher on the heap: it has some 2 KiB, and moving it from there leaves no copy behind.
-    pub(super) fn new(key: &Secret) -> Box<Self> {
+    pub(crate) fn new(key: &Secret) -> Box<Self> {
         Box::new(Self { twelve: Aes256Gcm::new(key.expose().into()), sixteen: AesGcm::new(key.expose().into()) })
     }
 
     /// The plaintext, if key, IV, AAD, ciphertext and tag belong together.
-    pub(super) fn open(&self, iv: &[u8], aad: &[u8], ct: &[u8], tag: &[u8; TAG_BYTES]) -> Option<Zeroizing<Vec<u8>>> {
+    pub(crate) fn open(&self, iv: &[u8], aad: &[u8], ct: &[u8], tag: &[u8; TAG_BYTES]) -> Option<Zeroizing<Vec<u8>>> {
         let mut text = Zeroizing::new(ct.to_vec());
         let opened = match iv.len() {
             12 => opened_in_place(&self.twelve, iv, aad, &mut text, tag),
@@ -36,7 +36,7 @@ impl Cipher {
     }
 
     /// Ciphertext and tag. The IV was never used with this key before.
-    pub(super) fn seal(&self, iv: &[u8], aad: &[u8], plaintext: &[u8]) -> Option<(Vec<u8>, [u8; TAG_BYTES])> {
+    pub(crate) fn seal(&self, iv: &[u8], aad: &[u8], plaintext: &[u8]) -> Option<(Vec<u8>, [u8; TAG_BYTES])> {
         // Plaintext until the cipher is through, and cleared should it fail.
         let mut text = Zeroizing::new(plaintext.to_vec());
         let tag = match iv.len() {

@@ -62,12 +62,12 @@ impl ColumnKey {
     }
 
     /// Whether it needs a salt from every value.
-    pub(super) fn is_salted_by_value(&self) -> bool {
+    pub(crate) fn is_salted_by_value(&self) -> bool {
         matches!(self.material, Material::ByValue { .. })
     }
 
     /// The cipher for a value with that salt. Deriving one from a password takes long on purpose: use it more than once.
-    pub(super) fn cipher(&self, salt: &[u8]) -> Result<HeldCipher<'_>> {
+    pub(crate) fn cipher(&self, salt: &[u8]) -> Result<HeldCipher<'_>> {
         match &self.material {
             Material::Ready(cipher) => Ok(HeldCipher::Shared(cipher)),
             Material::ByValue { password, kdf } => Ok(HeldCipher::Own(Cipher::new(&kdf.derive(password, salt)?))),
@@ -82,7 +82,7 @@ impl fmt::Debug for ColumnKey {
 }
 
 /// A cipher of a key, or of a key and a salt.
-pub(super) enum HeldCipher<'k> {
+pub(crate) enum HeldCipher<'k> {
     Shared(&'k Cipher),
     Own(Box<Cipher>),
 }

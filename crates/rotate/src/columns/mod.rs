@@ -28,6 +28,7 @@ mod tests;
 pub use aad::{Aad, AadTemplate};
 pub use derivation::KeyFormat;
 pub use key::ColumnKey;
+pub(crate) use key::HeldCipher;
 pub use keyring::{Keyring, Opened};
 pub use layout::{Fields, Layout};
 pub use misread::Misread;

@@ -7,6 +7,7 @@ mod sealing;
 use lifeboat_core::{Error, Kind, Result};
 
 pub use self::opening::Opened;
+pub(crate) use self::opening::open_with;
 use super::key::ColumnKey;
 use super::layout::Layout;
 

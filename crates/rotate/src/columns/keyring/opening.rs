@@ -90,7 +90,7 @@ impl Keyring {
 }
 
 /// The plaintext, if that cipher opens it.
-pub(super) fn open_with(cipher: &Cipher, fields: &Fields, aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+pub(crate) fn open_with(cipher: &Cipher, fields: &Fields, aad: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     cipher.open(&fields.iv, aad, &fields.ct, &fields.tag)
 }
 

@@ -1,0 +1,78 @@
+//! Which layouts a JSON document could have: strings deep in it, and strings that belong together.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::forms::{CODECS, IVS, WITHOUT_IV};
+use super::texts::{decode, quoted};
+
+/// The strings of a document, by the names of the objects they lie in.
+pub(super) type Leaves = BTreeMap<Vec<String>, String>;
+
+/// The strings of a document. Nothing when the text is none, or neither an object nor a string.
+pub(super) fn leaves(text: &str) -> Option<Leaves> {
+    if !text.trim_start().starts_with(['{', '"']) {
+        return None;
+    }
+    let mut found = Leaves::new();
+    collect(&serde_json::from_str(text).ok()?, &mut Vec::new(), &mut found);
+    Some(found)
+}
+
+fn collect(value: &Value, path: &mut Vec<String>, found: &mut Leaves) {
+    match value {
+        Value::String(text) if found.len() < LEAVES => {
+            found.insert(path.clone(), text.clone());
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                path.push(name.clone());
+                collect(value, path, found);
+                path.pop();
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The expression of a document whose string at `path` has the layout `inner`.
+pub(super) fn at(path: &[String], inner: &str) -> String {
+    if path.is_empty() { format!("json({inner})") } else { format!("json{{{}: {inner}}}", named(path)) }
+}
+
+/// Layouts of documents whose IV, tag and ciphertext are strings of their own, as expressions.
+pub(super) fn spread(document: &Leaves) -> Vec<String> {
+    let mut found = Vec::new();
+    for codec in CODECS {
+        let sized: Vec<(&Vec<String>, usize)> =
+            document.iter().filter_map(|(path, text)| Some((path, decode(text, codec)?.len()))).collect();
+        let of = |bytes: usize| sized.iter().filter(move |(_, length)| *length == bytes).map(|(path, _)| *path);
+        for (iv, field) in of(12).map(|path| (path, IVS[0])).chain(of(16).map(|path| (path, IVS[1]))) {
+            let iv_text = format!("{}: {codec}({field})", named(iv));
+            for (ct, _) in sized.iter().filter(|(path, _)| *path != iv) {
+                for run in WITHOUT_IV {
+                    found.push(format!("json{{{iv_text}, {}: {codec}({run})}}", named(ct)));
+                }
+                for tag in of(16).filter(|path| *path != iv && path != ct) {
+                    let (ct, tag) = (named(ct), named(tag));
+                    found.push(format!("json{{{iv_text}, {ct}: {codec}(ct), {tag}: {codec}(tag)}}"));
+                }
+            }
+        }
+    }
+    found.truncate(SPREAD);
+    found
+}
+
+fn named(path: &[String]) -> String {
+    let is_word = |step: &String| {
+        !step.is_empty() && step.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_".contains(letter))
+    };
+    let step = |step: &String| if is_word(step) { step.clone() } else { quoted(step) };
+    path.iter().map(step).collect::<Vec<_>>().join(".")
+}
+
+/// How many strings of a document are looked at, and how many ways of putting three of them together are tried.
+const LEAVES: usize = 64;
+const SPREAD: usize = 2000;

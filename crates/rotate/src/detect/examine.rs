@@ -1,0 +1,112 @@
+//! What a table's sample shows.
+
+use std::collections::BTreeSet;
+
+use super::column::{Hit, hits};
+use super::look::looks_encrypted;
+use super::neighbours;
+use super::sample::Sample;
+use super::trial::{Sealed, TrialKey, Trials};
+use super::{Found, Other, Suspect};
+use crate::columns::AadTemplate;
+
+/// Tries the keys on a sample: what opened, and what looks encrypted and did not.
+#[must_use]
+pub fn examine(sample: &Sample, keys: &[TrialKey], aads: &[AadTemplate]) -> (Vec<Found>, Vec<Suspect>) {
+    let templates = templates(aads);
+    let examiner = Examiner { sample, templates: &templates, trials: Trials::new(keys) };
+    let (mut found, mut taken) = (Vec::new(), BTreeSet::new());
+    for column in 0..sample.columns.len() {
+        if let Some(in_column) = examiner.column(column) {
+            taken.insert(column);
+            found.push(in_column);
+        }
+    }
+    for spread in neighbours::spread(&examiner.trials, sample, &templates, &taken) {
+        taken.extend(spread.columns.iter().copied());
+        found.push(examiner.found(&spread.columns, &[spread.hit], spread.filled));
+    }
+    let suspects = (0..sample.columns.len()).filter(|column| !taken.contains(column));
+    (found, suspects.filter_map(|column| examiner.suspect(column)).collect())
+}
+
+/// No AAD, then the operator's.
+fn templates(aads: &[AadTemplate]) -> Vec<AadTemplate> {
+    let given = aads.iter().filter(|aad| **aad != AadTemplate::default()).cloned();
+    std::iter::once(AadTemplate::default()).chain(given).collect()
+}
+
+struct Examiner<'a> {
+    sample: &'a Sample,
+    templates: &'a [AadTemplate],
+    trials: Trials<'a>,
+}
+
+impl Examiner<'_> {
+    fn column(&self, column: usize) -> Option<Found> {
+        let shape = &self.sample.columns[column];
+        let aads = self.sample.aads(self.templates, &shape.name);
+        let values: Vec<Sealed<'_>> = self
+            .sample
+            .rows
+            .iter()
+            .zip(&aads)
+            .filter_map(|(row, aads)| {
+                let cell = row.cells[column].as_deref().filter(|cell| !cell.is_empty())?;
+                Some(Sealed { parts: vec![Some(cell)], aads })
+            })
+            .collect();
+        let cells: Vec<&[u8]> = values.iter().filter_map(|value| value.parts[0]).collect();
+        let looks = || looks_encrypted(&shape.name, &cells).is_some();
+        let hits = hits(&self.trials, &values, shape.content, looks);
+        (!hits.is_empty()).then(|| self.found(&[column], &hits, values.len()))
+    }
+
+    fn found(&self, columns: &[usize], hits: &[Hit], sampled: usize) -> Found {
+        let (first, others) = hits.split_first().expect("a column was found by a hit");
+        let name = |column: &usize| self.sample.columns[*column].name.clone();
+        let other = |hit: &Hit| Other { layout: hit.layout.clone(), opened: hit.opened.len() };
+        let key = self.trials.key(first.opener.key);
+        Found {
+            schema: self.sample.schema.clone(),
+            table: self.sample.table.clone(),
+            columns: columns.iter().map(name).collect(),
+            primary_key: self.sample.primary_key.clone(),
+            layout: first.layout.clone(),
+            iv_bytes: first.layout.iv_bytes(),
+            key_format: key.format.clone(),
+            fingerprint: key.key.fingerprint().to_owned(),
+            aad: self.templates[first.opener.aad].clone(),
+            sampled,
+            opened: first.opened.len(),
+            others: others.iter().map(other).collect(),
+            key_id_column: columns.first().and_then(|column| self.key_id_column(&name(column))),
+        }
+    }
+
+    /// A column beside that may name the key: it would have to be rewritten, too.
+    fn key_id_column(&self, of: &str) -> Option<String> {
+        let columns = self.sample.columns.iter().enumerate().filter(|(_, column)| column.name != of);
+        let named = columns.filter(|(_, column)| {
+            let name = column.name.to_ascii_lowercase();
+            KEY_IDS.iter().any(|end| name.ends_with(end))
+        });
+        let mut few = named.filter(|(at, _)| {
+            let cells: Vec<_> = self.sample.rows.iter().filter_map(|row| row.cells[*at].as_deref()).collect();
+            let different: BTreeSet<_> = cells.iter().collect();
+            !cells.is_empty() && different.len() <= 4
+        });
+        few.next().map(|(_, column)| column.name.clone())
+    }
+
+    fn suspect(&self, column: usize) -> Option<Suspect> {
+        let cells: Vec<&[u8]> = self.sample.rows.iter().filter_map(|row| row.cells[column].as_deref()).collect();
+        let shape = &self.sample.columns[column];
+        let why = looks_encrypted(&shape.name, &cells)?;
+        let sampled = cells.iter().filter(|cell| !cell.is_empty()).count();
+        let (schema, table) = (self.sample.schema.clone(), self.sample.table.clone());
+        Some(Suspect { schema, table, column: shape.name.clone(), sampled, why })
+    }
+}
+
+const KEY_IDS: [&str; 5] = ["key_id", "keyid", "key_version", "kid", "key_fingerprint"];
