@@ -9,6 +9,7 @@ mod key;
 mod read;
 mod restore;
 mod rotate;
+mod rotate_columns;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -20,6 +21,7 @@ pub(crate) use key::{GenerateArgs, KeyArgs, KeyCommand, SignerArgs, StateArgs};
 pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, OpenArgs, ShowArgs, VerifyArgs};
 pub(crate) use restore::{RestoreArgs, Roles};
 pub(crate) use rotate::{FromTo, ReencryptArgs, RetireArgs, RotateBackups, RotateCommand, ToArgs};
+pub(crate) use rotate_columns::{ColumnsArgs, DetectArgs, FinalizeArgs, RotateColumns, RunArgs, WhereArgs};
 
 use crate::config::{EncryptionFlags, Flags, SingleDatabase};
 

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use jiff::Timestamp;
 
 use super::OpenArgs;
+use super::rotate_columns::{COLUMNS_HELP, DETECT_HELP, DetectArgs, RotateColumns};
 
 /// The commands under `rotate`.
 #[derive(Debug, Subcommand)]
@@ -11,6 +12,12 @@ pub(crate) enum RotateCommand {
     /// Rotate the keys of backups, without touching their data
     #[command(subcommand, after_help = BACKUPS_HELP)]
     Backups(RotateBackups),
+    /// Rotate AES-256-GCM keys over the encrypted columns of a database
+    #[command(subcommand, after_help = COLUMNS_HELP)]
+    Columns(RotateColumns),
+    /// The same as `rotate columns detect`
+    #[command(hide = true, after_help = DETECT_HELP)]
+    Detect(DetectArgs),
 }
 
 /// The commands under `rotate backups`.

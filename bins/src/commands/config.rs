@@ -27,7 +27,8 @@ pub(super) async fn run(command: ConfigCommand, context: &Context) -> Result<Out
 async fn check(context: &Context) -> Result<Outcome> {
     let file = ConfigFile::find(context.global.config.as_deref(), &context.environment)?;
     let (config, problems) = Config::read(file, context.global.flags(), &context.environment);
-    let check::Checked { problems, unchecked, warning } = check::check(&config, problems, &context.environment).await;
+    let check::Checked { problems, unchecked, absent, warning } =
+        check::check(&config, problems, &context.environment).await;
     if let Some(warning) = warning {
         context.job().warn(warning);
     }
@@ -41,5 +42,10 @@ async fn check(context: &Context) -> Result<Outcome> {
         let names = unchecked.join(", ");
         text += &format!("not checked, as systemd gives them to the unit alone: {names}\n");
     }
-    Ok(Outcome::success(text, json!({"file": config.path, "databases": databases, "unchecked": unchecked})))
+    if !absent.is_empty() {
+        let names = absent.join(", ");
+        text += &format!("not here, and needed to rotate columns and to drill them: {names}\n");
+    }
+    let json = json!({"file": config.path, "databases": databases, "unchecked": unchecked, "absent_keys": absent});
+    Ok(Outcome::success(text, json))
 }

@@ -1,5 +1,6 @@
-//! `lifeboat rotate backups`.
+//! `lifeboat rotate backups`, and the way to `lifeboat rotate columns`.
 
+mod columns;
 mod keys;
 mod reencrypt;
 mod retire;
@@ -13,6 +14,7 @@ use lifeboat_rotate::backups::{
 };
 use serde_json::{Value, json};
 
+pub(super) use self::columns::format;
 use self::keys::Keys;
 use super::Context;
 use crate::cli::{FromTo, RotateBackups, RotateCommand, ToArgs};
@@ -21,13 +23,20 @@ use crate::exit::Exit;
 use crate::output::Outcome;
 use crate::output::table::{Align, render};
 
-/// Rotates the keys of backups.
+/// Rotates the keys of backups, or those of columns.
 ///
 /// # Errors
 /// [`Config`](lifeboat_core::Kind::Config) without a keyring; [`WrongKey`](lifeboat_core::Kind::WrongKey) for a key that is
 /// not there; what the library's function returns.
 pub(super) async fn run(command: &RotateCommand, context: &Context) -> Result<Outcome> {
-    let RotateCommand::Backups(command) = command;
+    match command {
+        RotateCommand::Backups(command) => Box::pin(backups(command, context)).await,
+        RotateCommand::Columns(command) => columns::run(command, context).await,
+        RotateCommand::Detect(args) => Box::pin(columns::detect(args, context)).await,
+    }
+}
+
+async fn backups(command: &RotateBackups, context: &Context) -> Result<Outcome> {
     let scene = Scene::set(context).await?;
     match command {
         RotateBackups::Status => scene.status().await,

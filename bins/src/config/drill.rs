@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lifeboat_core::Name;
 use lifeboat_drill::check::Expect;
+use toml::de::DeValue;
 
 use super::database_url::DatabaseUrl;
 use super::env_vars;
@@ -42,6 +43,8 @@ pub(crate) struct DrillConfig {
     pub(crate) budget: Option<Sourced<Duration>>,
     /// Within how many drills every table is to be proven.
     pub(crate) prove_within: Option<Sourced<NonZeroU32>>,
+    /// How much of the columns that `[[rotate.column]]` declares has to open.
+    pub(crate) encrypted_columns: Option<Sourced<EncryptedColumns>>,
     /// What the operator's SQL says about the restored data.
     pub(crate) asserts: Vec<AssertConfig>,
     /// What the operator's program says.
@@ -58,6 +61,18 @@ pub(crate) enum ScratchKind {
     Server,
     /// What a command gives.
     Command,
+}
+
+/// How much of the declared columns a drill opens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum EncryptedColumns {
+    /// Every value.
+    #[default]
+    All,
+    /// So many rows of each.
+    Rows(NonZeroU32),
+    /// Nothing: the keys are not where drills run.
+    None,
 }
 
 /// The flags of `drill`, as text.
@@ -128,6 +143,7 @@ impl DrillConfig {
             timeout: section.read("timeout", problems),
             budget: section.read("budget", problems),
             prove_within: section.read("prove_within", problems),
+            encrypted_columns: section.read("encrypted_columns", problems),
             asserts: asserts.into_iter().filter_map(|assert| AssertConfig::read(assert, problems)).collect(),
             smoke: smoke.and_then(|smoke| SmokeConfig::read(smoke, problems)),
         };
@@ -224,6 +240,35 @@ impl ScratchKind {
             Self::Cluster => "cluster",
             Self::Server => "server",
             Self::Command => "command",
+        }
+    }
+}
+
+impl Setting for EncryptedColumns {
+    const EXPECTED: &'static str = "\"all\", \"none\" or a number of rows";
+
+    fn from_text(text: &str) -> Result<Self, Misfit> {
+        match text {
+            "all" => Ok(Self::All),
+            "none" => Ok(Self::None),
+            _ => {
+                NonZeroU32::from_text(text).map(Self::Rows).map_err(|_| Misfit::expected::<Self>(&format!("{text:?}")))
+            }
+        }
+    }
+
+    fn from_toml(value: &DeValue<'_>) -> Result<Self, Misfit> {
+        match value.as_str() {
+            Some(text) => Self::from_text(text),
+            None => NonZeroU32::from_toml(value).map(Self::Rows),
+        }
+    }
+
+    fn show(&self) -> String {
+        match self {
+            Self::All => quoted("all"),
+            Self::None => quoted("none"),
+            Self::Rows(rows) => rows.to_string(),
         }
     }
 }

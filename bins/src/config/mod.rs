@@ -18,6 +18,7 @@ mod origin;
 pub(crate) mod password;
 mod problems;
 mod retention;
+mod rotate;
 mod secret_ref;
 mod section;
 mod setting;
@@ -35,9 +36,10 @@ pub(crate) use drill::{AssertConfig, DrillConfig, DrillFlags, ScratchKind};
 pub(crate) use encryption::{Allowed, EncryptionConfig, EncryptionFlags};
 pub(crate) use environment::Environment;
 pub(crate) use file::ConfigFile;
-pub(crate) use origin::Origin;
+pub(crate) use origin::{Origin, Sourced};
 pub(crate) use problems::{Place, Problems};
 pub(crate) use retention::Retention;
+pub(crate) use rotate::{ColumnConfig, KeysConfig, RotateConfig, RotateFlags};
 pub(crate) use secret_ref::SecretRef;
 pub(crate) use setting::{Misfit, Setting};
 pub(crate) use store::StoreConfig;
@@ -59,6 +61,8 @@ pub(crate) struct Flags<'a> {
     pub(crate) encryption: EncryptionFlags<'a>,
     /// The flags of `drill run` and `drill gc`.
     pub(crate) drill: DrillFlags<'a>,
+    /// The flags of `rotate columns`.
+    pub(crate) rotate: RotateFlags<'a>,
 }
 
 /// The effective configuration, each value with its origin.
@@ -78,6 +82,8 @@ pub(crate) struct Config {
     pub(crate) encryption: EncryptionConfig,
     /// How drills are run.
     pub(crate) drill: DrillConfig,
+    /// Which columns hold ciphertexts, and how their keys are rotated.
+    pub(crate) rotate: RotateConfig,
 }
 
 impl Config {
@@ -120,6 +126,9 @@ impl Config {
         let retention = Retention::read(&mut root, &mut problems);
         let encryption = EncryptionConfig::read(&mut root, &mut problems);
         let drill = DrillConfig::read(&mut root, &mut problems);
+        let rotate = RotateConfig::read(&mut root, &mut problems);
+        let names: Vec<_> = databases.iter().map(|database| database.name.value.clone()).collect();
+        rotate.judge(&names, &mut problems);
         root.finish(&mut problems);
         let mut layers = Layers { environment, problems: &mut problems };
         let config = Self {
@@ -130,6 +139,7 @@ impl Config {
             retention,
             encryption: encryption.layered(flags.encryption, &mut layers),
             drill: drill.layered(flags.drill, &mut layers),
+            rotate: rotate.layered(flags.rotate, &mut layers),
         };
         (config, problems)
     }

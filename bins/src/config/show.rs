@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 use super::origin::Sourced;
 use super::setting::Setting;
 use super::store::{SECRETS, SETTINGS};
-use super::{AssertConfig, Config, Database, DrillConfig, EncryptionConfig, env_vars};
+use super::{
+    AssertConfig, ColumnConfig, Config, Database, DrillConfig, EncryptionConfig, KeysConfig, RotateConfig, env_vars,
+};
 
 /// One line of the effective configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +17,8 @@ struct Line {
     key: String,
     value: String,
     origin: String,
+    /// Whether it is the first of its table.
+    opens: bool,
 }
 
 impl Config {
@@ -25,8 +29,8 @@ impl Config {
         let mut text = self.path.as_ref().map_or_else(|| "# no file\n".to_owned(), |path| format!("# {path}\n"));
         let mut table = "";
         for line in &lines {
-            // Each table of an array is opened by its name, which comes first.
-            if line.table != table || (line.table.starts_with("[[") && line.key == "name") {
+            // Each table of an array is opened by what comes first in it.
+            if line.table != table || (line.table.starts_with("[[") && line.opens) {
                 text.push_str(&format!("\n{}\n", line.table));
                 table = line.table;
             }
@@ -56,6 +60,7 @@ impl Config {
         lines.extend(self.retention_lines());
         lines.extend(encryption_lines(&self.encryption));
         lines.extend(drill_lines(&self.drill));
+        lines.extend(rotate_lines(&self.rotate));
         lines.extend(self.databases.iter().flat_map(database_lines));
         lines
     }
@@ -105,12 +110,51 @@ fn drill_lines(drill: &DrillConfig) -> Vec<Line> {
     lines.extend(drill.timeout.as_ref().map(|timeout| line(DRILL, "timeout", timeout)));
     lines.extend(drill.budget.as_ref().map(|budget| line(DRILL, "budget", budget)));
     lines.extend(drill.prove_within.as_ref().map(|drills| line(DRILL, "prove_within", drills)));
+    lines.extend(drill.encrypted_columns.as_ref().map(|columns| line(DRILL, "encrypted_columns", columns)));
     lines.extend(drill.asserts.iter().flat_map(assert_lines));
     if let Some(smoke) = &drill.smoke {
         lines.push(line(SMOKE, "command", &smoke.command));
         lines.extend(smoke.database.as_ref().map(|name| line(SMOKE, "database", name)));
         lines.extend(smoke.timeout.as_ref().map(|timeout| line(SMOKE, "timeout", timeout)));
     }
+    lines
+}
+
+fn rotate_lines(rotate: &RotateConfig) -> Vec<Line> {
+    let mut lines = key_lines(ROTATE, &rotate.keys);
+    lines.extend(rotate.mode.as_ref().map(|mode| line(ROTATE, "mode", mode)));
+    lines.extend(rotate.jobs.as_ref().map(|jobs| line(ROTATE, "jobs", jobs)));
+    lines.extend(rotate.batch_rows.as_ref().map(|rows| line(ROTATE, "batch_rows", rows)));
+    lines.extend(rotate.batch_time.as_ref().map(|time| line(ROTATE, "batch_time", time)));
+    lines.extend(rotate.pause.as_ref().map(|pause| line(ROTATE, "pause", pause)));
+    lines.extend(rotate.replication_lag.as_ref().map(|lag| line(ROTATE, "replication_lag", lag)));
+    lines.extend(rotate.statement_timeout.as_ref().map(|timeout| line(ROTATE, "statement_timeout", timeout)));
+    lines.extend(rotate.lock_timeout.as_ref().map(|timeout| line(ROTATE, "lock_timeout", timeout)));
+    lines.extend(rotate.accept_list.as_ref().map(|file| line(ROTATE, "accept_list", file)));
+    lines.extend(rotate.columns.iter().flat_map(column_lines));
+    lines
+}
+
+fn column_lines(column: &ColumnConfig) -> Vec<Line> {
+    let mut lines = vec![line(COLUMN, "table", &column.table)];
+    lines.extend(column.database.as_ref().map(|name| line(COLUMN, "database", name)));
+    lines.extend(column.column.as_ref().map(|name| line(COLUMN, "column", name)));
+    lines.push(line(COLUMN, "layout", &column.layout));
+    lines.extend(column.key_columns.as_ref().map(|names| line(COLUMN, "key_columns", names)));
+    lines.extend(column.aad.as_ref().map(|aad| line(COLUMN, "aad", aad)));
+    lines.extend(column.mode.as_ref().map(|mode| line(COLUMN, "mode", mode)));
+    lines.extend(key_lines(COLUMN, &column.keys));
+    lines
+}
+
+fn key_lines(table: &'static str, keys: &KeysConfig) -> Vec<Line> {
+    let mut lines = Vec::new();
+    lines.extend(keys.old.as_ref().map(|old| line(table, "old", old)));
+    lines.extend(keys.new.as_ref().map(|new| line(table, "new", new)));
+    lines.extend(keys.key_format.as_ref().map(|format| line(table, "key_format", format)));
+    lines.extend(keys.old_key_format.as_ref().map(|format| line(table, "old_key_format", format)));
+    lines.extend(keys.old_id.as_ref().map(|id| line(table, "old_id", id)));
+    lines.extend(keys.new_id.as_ref().map(|id| line(table, "new_id", id)));
     lines
 }
 
@@ -134,12 +178,15 @@ fn database_lines(database: &Database) -> Vec<Line> {
 }
 
 fn line<T: Setting>(table: &'static str, key: &str, setting: &Sourced<T>) -> Line {
-    Line { table, key: key.to_owned(), value: setting.value.show(), origin: setting.origin.to_string() }
+    let opens = key == if table == COLUMN { "table" } else { "name" };
+    Line { table, key: key.to_owned(), value: setting.value.show(), origin: setting.origin.to_string(), opens }
 }
 
 const ENCRYPTION: &str = "[encryption]";
 const DATABASE: &str = "[[database]]";
 const DRILL: &str = "[drill]";
 const ASSERT: &str = "[[drill.assert]]";
+const ROTATE: &str = "[rotate]";
+const COLUMN: &str = "[[rotate.column]]";
 const SMOKE: &str = "[drill.smoke]";
 const WIDTH_MAX: usize = 70;

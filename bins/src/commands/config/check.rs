@@ -1,13 +1,17 @@
 //! What `config check` tries beyond reading the file: whatever a run would need of this host. Nothing is sent anywhere, and
 //! what is wrong is told together, each at its line.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use lifeboat_core::{Error, store};
+use lifeboat_rotate::Keyring;
+use lifeboat_rotate::sweep::KeySource;
+use secrecy::SecretString;
 
 use super::super::source;
-use crate::config::{Config, Database, Environment, Misfit, Origin, Place, Problems, SecretRef};
+use crate::config::{Config, Database, Environment, Misfit, Origin, Place, Problems, SecretRef, Sourced};
 
 /// What was found.
 pub(super) struct Checked {
@@ -15,6 +19,8 @@ pub(super) struct Checked {
     pub(super) problems: Problems,
     /// References that only the systemd unit can resolve.
     pub(super) unchecked: Vec<String>,
+    /// Keys of columns that are not here: backups need none, rotations and drills do.
+    pub(super) absent: Vec<String>,
     /// What the operator should know.
     pub(super) warning: Option<&'static str>,
 }
@@ -23,7 +29,7 @@ pub(super) struct Checked {
 /// not called missing.
 pub(super) async fn check(config: &Config, problems: Problems, environment: &Environment) -> Checked {
     let as_read = problems.is_empty();
-    let mut check = Check { environment, problems, unchecked: Vec::new() };
+    let mut check = Check { environment, problems, unchecked: Vec::new(), absent: BTreeSet::new() };
     if as_read {
         check.complete(config);
     }
@@ -32,13 +38,16 @@ pub(super) async fn check(config: &Config, problems: Problems, environment: &Env
     for database in &config.databases {
         check.database(database, as_read).await;
     }
-    Checked { problems: check.problems.sorted(), unchecked: check.unchecked, warning }
+    check.columns(config).await;
+    let absent = check.absent.into_iter().collect();
+    Checked { problems: check.problems.sorted(), unchecked: check.unchecked, absent, warning }
 }
 
 struct Check<'a> {
     environment: &'a Environment,
     problems: Problems,
     unchecked: Vec<String>,
+    absent: BTreeSet<String>,
 }
 
 impl Check<'_> {
@@ -101,6 +110,33 @@ impl Check<'_> {
             return;
         };
         self.add(origin, &error);
+    }
+
+    /// The keys of declared columns, as far as they are here: each has its format, and fits its layout.
+    async fn columns(&mut self, config: &Config) {
+        for column in &config.rotate.columns {
+            let keys = column.keys.or(&config.rotate.keys);
+            let old = self.column_key(keys.old.as_ref()).await;
+            let Some(new) = self.column_key(keys.new.as_ref()).await else { continue };
+            let known: Vec<_> = std::iter::once(&new).chain(&old).collect();
+            let origin = keys.new.as_ref().map_or(&Origin::Default, |new| &new.origin);
+            let checked = crate::commands::rotate::format(&keys, &known).and_then(|format| {
+                let key = KeySource { secret: new, format, id: keys.new_id.as_ref().map(|id| id.value.clone()) };
+                Keyring::new(column.layout.value.clone(), key.derive()?)
+            });
+            if let Err(error) = checked {
+                self.add(origin, &error.while_doing(format!("take the new key of {}", column.name())));
+            }
+        }
+    }
+
+    async fn column_key(&mut self, reference: Option<&Sourced<SecretRef>>) -> Option<SecretString> {
+        let reference = &reference?.value;
+        let resolved = reference.resolve(self.environment).await;
+        if resolved.is_err() {
+            self.absent.insert(reference.to_string());
+        }
+        resolved.ok()
     }
 
     /// Whether the secret is there, now.

@@ -119,10 +119,7 @@ fn of_documents(trials: &Trials<'_>, picks: &[&Sealed<'_>]) -> Vec<String> {
     found
 }
 
-fn in_documents<'v>(
-    trials: &Trials<'_>,
-    texts: impl Iterator<Item = (&'v Sealed<'v>, String)>,
-) -> Vec<String> {
+fn in_documents<'v>(trials: &Trials<'_>, texts: impl Iterator<Item = (&'v Sealed<'v>, String)>) -> Vec<String> {
     let documents: Vec<_> = texts.filter_map(|(value, text)| Some((value, documents::leaves(&text)?))).collect();
     let mut found = BTreeSet::new();
     for (_, leaves) in documents.iter().take(SHAPES) {

@@ -16,7 +16,8 @@ pub(super) fn looks_encrypted(column: &str, cells: &[&[u8]]) -> Option<&'static 
     if most(&is_known_otherwise) || is_digest(column, &cells) {
         return None;
     }
-    most(&|cell| payload(cell).is_some_and(|bytes| is_random(&bytes))).then_some("random bytes, as long as IV and tag at least")
+    most(&|cell| payload(cell).is_some_and(|bytes| is_random(&bytes)))
+        .then_some("random bytes, as long as IV and tag at least")
 }
 
 /// The longest part of the value that decodes to bytes, after prefixes and between separators.
@@ -74,11 +75,21 @@ const MARKS: [(&str, &str); 6] = [
     ("\"ciphertext\"", "JSON with a ciphertext"),
 ];
 const OTHERWISE: [&str; 12] = [
-    "$2a$", "$2b$", "$2y$", "$argon2", "$scrypt$", "$pbkdf2", "pbkdf2_", "eyJ", "-----BEGIN", "ssh-", "SCRAM-SHA", "{SSHA",
+    "$2a$",
+    "$2b$",
+    "$2y$",
+    "$argon2",
+    "$scrypt$",
+    "$pbkdf2",
+    "pbkdf2_",
+    "eyJ",
+    "-----BEGIN",
+    "ssh-",
+    "SCRAM-SHA",
+    "{SSHA",
 ];
-const MAGIC: [&[u8]; 8] = [
-    b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b", b"PK\x03\x04", b"%PDF", b"\x28\xb5\x2f\xfd", b"GIF8", b"RIFF",
-];
+const MAGIC: [&[u8]; 8] =
+    [b"\x89PNG", b"\xff\xd8\xff", b"\x1f\x8b", b"PK\x03\x04", b"%PDF", b"\x28\xb5\x2f\xfd", b"GIF8", b"RIFF"];
 
 #[cfg(test)]
 mod tests {
@@ -96,12 +107,14 @@ mod tests {
 
     #[test]
     fn random_bytes_look_encrypted_and_digests_names_and_hashes_do_not() {
-        let random: Vec<_> = digests(9).chunks(3).enumerate().map(|(n, three)| hex::encode(&three.concat()[n..])).collect();
+        let random: Vec<_> =
+            digests(9).chunks(3).enumerate().map(|(n, three)| hex::encode(&three.concat()[n..])).collect();
         assert!(looks("token", &random).is_some());
         let digests: Vec<_> = digests(5).iter().map(hex::encode).collect();
         assert_eq!(looks("row_hash", &digests), None);
         assert!(looks("value_encrypted", &digests).is_some(), "its name says otherwise");
-        for text in ["Ada Lovelace, Countess of Lovelace, London", "https://example.org/a/long/path/to/somewhere.html"] {
+        for text in ["Ada Lovelace, Countess of Lovelace, London", "https://example.org/a/long/path/to/somewhere.html"]
+        {
             assert_eq!(looks("name", &[text.to_owned()]), None, "{text}");
         }
         let bcrypt = "$2b$12$WApznUPhDubN0oeveSXHp.Rk0rMOwLMCZwXvrQjPtYsVDkRO2Wm6K";

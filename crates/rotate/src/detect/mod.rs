@@ -4,15 +4,21 @@
 //! chance once in 2^128. What looks encrypted and did not open is told as well: another key, another AAD, or none of the forms
 //! that are known here.
 //!
-//! [`examine`] looks at rows, and knows no database.
+//! [`detect`] reads some rows of every table; [`examine`] looks at them, and knows no database.
 
+#[cfg(feature = "database")]
+mod catalog;
 mod column;
 mod documents;
 mod examine;
 mod forms;
 mod look;
 mod neighbours;
+#[cfg(feature = "database")]
+mod read;
 mod sample;
+#[cfg(feature = "database")]
+mod search;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -24,6 +30,8 @@ use crate::columns::{AadTemplate, KeyFormat, Layout};
 
 pub use examine::examine;
 pub use sample::{Row, Sample, SampledColumn};
+#[cfg(feature = "database")]
+pub use search::{DetectOptions, Detection, NotLookedAt, detect};
 pub use trial::TrialKey;
 
 /// Columns that a key opens.

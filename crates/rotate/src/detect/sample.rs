@@ -59,8 +59,7 @@ impl Sample {
             .collect();
         let row = |row: &Row| {
             let one = |(aad, places): &(crate::columns::Aad, Vec<Option<usize>>)| {
-                let keys: Option<Vec<&str>> =
-                    places.iter().map(|place| row.aad.get((*place)?)?.as_deref()).collect();
+                let keys: Option<Vec<&str>> = places.iter().map(|place| row.aad.get((*place)?)?.as_deref()).collect();
                 keys.and_then(|keys| aad.render(&keys).ok()).unwrap_or_default()
             };
             filled.iter().map(one).collect()

@@ -158,7 +158,8 @@ mod tests {
     #[test]
     fn every_expression_can_be_read() {
         for salted in [false, true] {
-            let texts = ["v1.aaaa.bbbb.cccc", "v1.aaab.bbbb.cccc", "v1.aaac.bbbb.cccc", "v1.ab", "k.v-1_b~c", "\\\"a|b"];
+            let texts =
+                ["v1.aaaa.bbbb.cccc", "v1.aaab.bbbb.cccc", "v1.aaac.bbbb.cccc", "v1.ab", "k.v-1_b~c", "\\\"a|b"];
             for layout in layouts(&texts, salted) {
                 crate::columns::Layout::parse(&layout).unwrap_or_else(|error| panic!("{layout}: {error}"));
             }

@@ -1,0 +1,142 @@
+//! `lifeboat rotate columns detect`.
+
+use lifeboat_core::{Error, Result};
+use lifeboat_rotate::columns::{AadTemplate, KeyFormat};
+use lifeboat_rotate::detect::{DetectOptions, Detection, Found, TrialKey, detect};
+use lifeboat_rotate::sweep::TableName;
+use serde_json::json;
+
+use super::place::{self, Place};
+use super::{Told, keys};
+use crate::cli::DetectArgs;
+use crate::commands::Context;
+use crate::config::{Config, Setting as _};
+use crate::output::{Outcome, units};
+
+/// Finds the columns that a key opens.
+///
+/// # Errors
+/// [`Kind::Config`] without a key or a database; those of the library's function.
+pub(super) async fn run(args: &DetectArgs, context: &Context) -> Result<Outcome> {
+    let config = place::config(context, args.flags(&context.global), &args.place)?;
+    let options = DetectOptions {
+        tables: parsed::<TableName>(&args.tables)?,
+        aads: parsed::<AadTemplate>(&args.aads)?,
+        rows: args.rows.max(1),
+        ..DetectOptions::default()
+    };
+    let mut told = Told::default();
+    let several = config.databases.len() > 1;
+    for database in place::databases(&config)? {
+        let settings = place::settings(database, context).await?;
+        let trial = trial_keys(&config, context).await?;
+        let found = detect(&settings, trial, &options, &context.job()).await?;
+        let name = several.then(|| database.name.value.show());
+        let toml = configuration(&found.found, name.as_deref());
+        let text = text(&found, &toml);
+        told.add(&Place::bare(database, settings), text, json!({"detection": found, "configuration": toml}));
+    }
+    Ok(told.outcome())
+}
+
+fn parsed<T: std::str::FromStr<Err = Error>>(texts: &[String]) -> Result<Vec<T>> {
+    texts.iter().map(|text| text.parse()).collect()
+}
+
+/// The old key, else the new one: whichever values are under today. Made in the way that is said, or in every way that fits.
+async fn trial_keys(config: &Config, context: &Context) -> Result<Vec<TrialKey>> {
+    let common = &config.rotate.keys;
+    let reference = common.old.as_ref().or(common.new.as_ref());
+    let secret = keys::secret(reference, "old", &context.environment).await?;
+    let format: Option<&KeyFormat> =
+        common.old_key_format.as_ref().or(common.key_format.as_ref()).map(|format| &format.value);
+    match format {
+        Some(format) => Ok(vec![TrialKey::new(&secret, format.clone())?]),
+        None => TrialKey::all(&secret),
+    }
+}
+
+fn text(found: &Detection, toml: &str) -> String {
+    let mut text = format!(
+        "looked at {} rows of {} in {}\n",
+        units::count(found.rows),
+        many(found.columns, "column"),
+        many(found.tables, "table")
+    );
+    if found.found.is_empty() {
+        text += "the key opens nothing there\n";
+    }
+    for column in &found.found {
+        text += &described(column);
+    }
+    if !found.suspects.is_empty() {
+        text += "\nThese look encrypted and did not open: another key, another AAD (--aad), or another algorithm\n";
+    }
+    for suspect in &found.suspects {
+        text += &format!("  {}.{}.{}: {}\n", suspect.schema, suspect.table, suspect.column, suspect.why);
+    }
+    for copy in &found.copies {
+        text += &format!("\n{copy} is a materialized view with copies: refresh it when its tables are rotated\n");
+    }
+    if !found.not_looked_at.is_empty() {
+        text += "\nNot looked at:\n";
+    }
+    for left_out in &found.not_looked_at {
+        text += &format!("  {}: {}\n", left_out.what, left_out.why);
+    }
+    if toml.is_empty() { text } else { format!("{text}\nFor the configuration:\n\n{toml}") }
+}
+
+fn described(found: &Found) -> String {
+    let columns = found.columns.join("+");
+    let aad = if found.aad == AadTemplate::default() { "no AAD".to_owned() } else { format!("AAD {}", found.aad) };
+    let mut text = format!(
+        "  {}.{}.{columns}: {} of {} opened, {}, IV of {} bytes, {aad}, key format {}, key {}\n",
+        found.schema,
+        found.table,
+        found.opened,
+        many(found.sampled as u64, "value"),
+        found.layout,
+        found.iv_bytes,
+        found.key_format,
+        found.fingerprint
+    );
+    for other in &found.others {
+        text += &format!("    {} more opened as {}: rotate them by a run of their own\n", other.opened, other.layout);
+    }
+    if let Some(column) = &found.key_id_column {
+        text += &format!(
+            "    {column} beside it may name the key: then it is part of the layout, as columns{{…, {column}: kid}}\n"
+        );
+    }
+    if found.key_format == KeyFormat::Hex {
+        text += "    hex-or-sha256 opens these as well: what the application makes of a key of another form, its source says\n";
+    }
+    text
+}
+
+/// What `[[rotate.column]]` says of what was found.
+fn configuration(found: &[Found], database: Option<&str>) -> String {
+    let one = |found: &Found| {
+        let table = TableName { schema: found.schema.clone(), name: found.table.clone() };
+        let mut toml = "[[rotate.column]]\n".to_owned();
+        if let Some(database) = database {
+            toml += &format!("database = {database}\n");
+        }
+        toml += &format!("table = {}\n", table.show());
+        if let [column] = found.columns.as_slice() {
+            toml += &format!("column = {}\n", column.show());
+        }
+        toml += &format!("layout = {}\n", found.layout.show());
+        toml += &format!("key_format = {}\n", found.key_format.show());
+        if found.aad != AadTemplate::default() {
+            toml += &format!("aad = {}\n", found.aad.show());
+        }
+        toml
+    };
+    found.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+fn many(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", units::count(count), if count == 1 { "" } else { "s" })
+}

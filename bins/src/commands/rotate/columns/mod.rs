@@ -1,0 +1,161 @@
+//! `lifeboat rotate columns`.
+
+mod backups;
+mod confirm;
+mod detect;
+mod keys;
+mod place;
+mod text;
+
+use lifeboat_core::{Kind, Result};
+use lifeboat_rotate::sweep::{self, SweepOptions};
+use serde_json::{Value, json};
+
+pub(in crate::commands) use self::keys::format;
+use self::place::{Needs, Place, Scene};
+use crate::cli::{ColumnsArgs, DetectArgs, FinalizeArgs, RotateColumns, RunArgs, WhereArgs};
+use crate::commands::Context;
+use crate::exit::Exit;
+use crate::output::Outcome;
+
+/// Rotates keys over the columns of databases.
+///
+/// # Errors
+/// [`Kind::Config`] when something is not said; what the library's function returns.
+pub(super) async fn run(command: &RotateColumns, context: &Context) -> Result<Outcome> {
+    match command {
+        RotateColumns::Detect(args) => Box::pin(detect(args, context)).await,
+        RotateColumns::Plan(args) => Box::pin(plan(args, context)).await,
+        RotateColumns::Run(args) => Box::pin(rotate(args, context)).await,
+        RotateColumns::Status(args) => Box::pin(status(args, context)).await,
+        RotateColumns::Verify(args) => Box::pin(verify(args, context)).await,
+        RotateColumns::Finalize(args) => Box::pin(finalize(args, context)).await,
+        RotateColumns::Rollback(args) => Box::pin(rollback(args, context)).await,
+    }
+}
+
+/// `detect`.
+///
+/// # Errors
+/// Those of [`run`].
+pub(super) async fn detect(args: &DetectArgs, context: &Context) -> Result<Outcome> {
+    detect::run(args, context).await
+}
+
+async fn plan(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
+    let scene = Scene::set(context, args.flags(&context.global), &args.place, Needs::BothKeys).await?;
+    let mut told = Told::default();
+    for place in &scene.places {
+        let plan = sweep::plan(&place.settings, &place.targets, &scene.options(place)?, &context.job()).await?;
+        if plan.refusals().next().is_some() {
+            told.exit = Exit::Failed(Kind::Policy);
+        }
+        told.add(place, text::plan(&plan), json!({"plan": plan}));
+    }
+    Ok(told.outcome())
+}
+
+async fn rotate(args: &RunArgs, context: &Context) -> Result<Outcome> {
+    let scene = Scene::set(context, args.flags(&context.global), &args.columns.place, Needs::BothKeys).await?;
+    for place in &scene.places {
+        confirm::probe(&place.targets)?;
+    }
+    if !args.dry_run && args.confirm_new.is_empty() {
+        confirm::ask(&scene).await?;
+    }
+    let mut told = Told::default();
+    for place in &scene.places {
+        let options = SweepOptions {
+            dry_run: args.dry_run,
+            cut_over: args.cut_over,
+            expected_new: args.confirm_new.clone(),
+            ..scene.options(place)?
+        };
+        let summary = sweep::run(&place.settings, &place.targets, &options, &context.job()).await?;
+        if !summary.is_clean() {
+            told.exit = Exit::Failed(Kind::Partial);
+        }
+        told.add(place, text::summary(&summary), json!({"summary": summary}));
+    }
+    Ok(told.outcome())
+}
+
+async fn status(args: &WhereArgs, context: &Context) -> Result<Outcome> {
+    let scene = Scene::set(context, context.global.flags(), args, Needs::Database).await?;
+    let mut told = Told::default();
+    for place in &scene.places {
+        let status = sweep::status(&place.settings, &context.job()).await?;
+        told.add(place, text::status(&status), json!({"status": status}));
+    }
+    Ok(told.outcome())
+}
+
+async fn verify(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
+    let scene = Scene::set(context, args.flags(&context.global), &args.place, Needs::NewKey).await?;
+    let mut told = Told::default();
+    for place in &scene.places {
+        let options = scene.options(place)?;
+        let found = sweep::verify(&place.settings, &place.targets, &options, &context.job()).await?;
+        let opened: u64 = found.targets.iter().map(|target| target.counts.opened()).sum();
+        if !found.passed() {
+            told.exit = Exit::Failed(if opened == 0 { Kind::WrongKey } else { Kind::Partial });
+        }
+        told.add(place, text::verification(&found), json!({"passed": found.passed(), "verification": found}));
+    }
+    Ok(told.outcome())
+}
+
+async fn finalize(args: &FinalizeArgs, context: &Context) -> Result<Outcome> {
+    let flags = args.columns.flags(&context.global);
+    let scene = Scene::set(context, flags, &args.columns.place, Needs::BothKeys).await?;
+    let mut told = Told::default();
+    for place in &scene.places {
+        let options = scene.options(place)?;
+        let finalized = sweep::finalize(&place.settings, &place.targets, &options, &context.job()).await?;
+        let backups = backups::before(&scene, place, finalized.at).await;
+        let text = text::finalized(&finalized, place) + &backups.text();
+        told.add(place, text, json!({"finalized": finalized, "backups": backups}));
+    }
+    Ok(told.outcome())
+}
+
+async fn rollback(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
+    let scene = Scene::set(context, args.flags(&context.global), &args.place, Needs::BothKeys).await?;
+    let mut told = Told::default();
+    for place in &scene.places {
+        let summary = sweep::rollback(&place.settings, &place.targets, &scene.options(place)?, &context.job()).await?;
+        if !summary.is_clean() {
+            told.exit = Exit::Failed(Kind::Partial);
+        }
+        told.add(place, text::rolled_back(&summary), json!({"summary": summary}));
+    }
+    Ok(told.outcome())
+}
+
+/// What is said of one database after the other.
+struct Told {
+    parts: Vec<(String, String)>,
+    databases: Vec<Value>,
+    exit: Exit,
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self { parts: Vec::new(), databases: Vec::new(), exit: Exit::Success }
+    }
+}
+
+impl Told {
+    fn add(&mut self, place: &Place, text: String, mut json: Value) {
+        json["database"] = json!(place.database.name.value);
+        self.databases.push(json);
+        self.parts.push((place.database.name.value.to_string(), text));
+    }
+
+    fn outcome(self) -> Outcome {
+        let one = self.parts.len() == 1;
+        let part = |(name, text): (String, String)| if one { text } else { format!("{name}\n{text}") };
+        let text = self.parts.into_iter().map(part).collect::<Vec<_>>().join("\n");
+        Outcome { text, json: json!({"databases": self.databases}), exit: self.exit }
+    }
+}

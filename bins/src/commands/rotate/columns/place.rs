@@ -1,0 +1,174 @@
+//! Which databases and which of their columns a command is about.
+
+use std::collections::BTreeMap;
+
+use lifeboat_backup::Reach;
+use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_core::{Error, Kind, Result, ResultExt as _};
+use lifeboat_rotate::sweep::{AcceptList, Limits, SweepOptions, Target};
+
+use super::keys;
+use crate::cli::WhereArgs;
+use crate::commands::{Context, source};
+use crate::config::{ColumnConfig, Config, Database, Flags, SingleDatabase};
+
+/// What a command cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// A database.
+    Database,
+    /// Columns and their new keys.
+    NewKey,
+    /// Columns and their old and new keys.
+    BothKeys,
+}
+
+/// What every one of these commands works with.
+pub(super) struct Scene<'a> {
+    pub(super) context: &'a Context,
+    pub(super) config: Config,
+    pub(super) places: Vec<Place>,
+}
+
+/// A database, and its columns.
+pub(super) struct Place {
+    pub(super) database: Database,
+    pub(super) settings: ConnectionSettings,
+    pub(super) targets: Vec<Target>,
+    /// Where each target's old key is, in the operator's words.
+    pub(super) old: BTreeMap<String, String>,
+    /// The configuration of each target.
+    columns: Vec<ColumnConfig>,
+}
+
+impl Place {
+    /// A database whose columns nobody has declared.
+    pub(super) fn bare(database: &Database, settings: ConnectionSettings) -> Self {
+        Self { database: database.clone(), settings, targets: Vec::new(), old: BTreeMap::new(), columns: Vec::new() }
+    }
+}
+
+impl<'a> Scene<'a> {
+    /// Finds out what the command is about.
+    pub(super) async fn set(context: &'a Context, flags: Flags<'_>, place: &WhereArgs, needs: Needs) -> Result<Self> {
+        let config = config(context, flags, place)?;
+        let mut places = Vec::new();
+        for database in databases(&config)? {
+            let columns: Vec<_> =
+                config.rotate.columns.iter().filter(|column| is_in(column, database, &config)).collect();
+            if columns.is_empty() && needs != Needs::Database {
+                continue;
+            }
+            let (mut targets, mut old) = (Vec::new(), BTreeMap::new());
+            if needs != Needs::Database {
+                for column in &columns {
+                    let target = keys::target(column, &config.rotate.keys, needs, &context.environment).await?;
+                    let named = column.keys.or(&config.rotate.keys).old;
+                    old.extend(named.map(|reference| (target.to_string(), reference.value.to_string())));
+                    targets.push(target);
+                }
+            }
+            let settings = settings(database, context).await?;
+            places.push(Place {
+                database: database.clone(),
+                settings,
+                targets,
+                old,
+                columns: columns.into_iter().cloned().collect(),
+            });
+        }
+        if places.is_empty() {
+            return Err(Error::new(Kind::Config, "find out which columns are meant: none is declared").hint(
+                "give --table, --column and --layout, or write a [[rotate.column]]; lifeboat rotate columns detect finds them",
+            ));
+        }
+        Ok(Self { context, config, places })
+    }
+
+    /// How a place's columns are rotated. They share one mode: one application has them.
+    pub(super) fn options(&self, place: &Place) -> Result<SweepOptions> {
+        let rotate = &self.config.rotate;
+        let own = place.columns.iter().find_map(|column| column.mode.as_ref());
+        let mode = own.or(rotate.mode.as_ref()).map(|mode| mode.value).unwrap_or_default();
+        let other = place.columns.iter().find(|column| {
+            column.mode.as_ref().or(rotate.mode.as_ref()).map(|mode| mode.value).unwrap_or_default() != mode
+        });
+        if let Some(other) = other {
+            let doing = format!("rotate {} in another mode than the columns before it", other.name());
+            return Err(Error::new(Kind::Usage, doing)
+                .hint("rotate it by a run of its own, with --table, --column and --layout"));
+        }
+        let usual = Limits::default();
+        let limits = Limits {
+            batch_time: rotate.batch_time.as_ref().map_or(usual.batch_time, |time| time.value),
+            pause: rotate.pause.as_ref().map_or(usual.pause, |pause| pause.value),
+            replication_lag: rotate.replication_lag.as_ref().map(|lag| lag.value).or(usual.replication_lag),
+            statement_timeout: rotate.statement_timeout.as_ref().map_or(usual.statement_timeout, |limit| limit.value),
+            lock_timeout: rotate.lock_timeout.as_ref().map_or(usual.lock_timeout, |limit| limit.value),
+            ..usual
+        };
+        Ok(SweepOptions {
+            mode,
+            jobs: rotate.jobs.as_ref().map(|jobs| jobs.value.get() as usize),
+            batch_rows: rotate.batch_rows.as_ref().map(|rows| rows.value.get() as usize),
+            limits,
+            accept: self.accepted()?,
+            ..SweepOptions::default()
+        })
+    }
+
+    fn accepted(&self) -> Result<AcceptList> {
+        let Some(file) = &self.config.rotate.accept_list else { return Ok(AcceptList::default()) };
+        let text = std::fs::read_to_string(&file.value)
+            .kind_of(Kind::Config, || format!("read the accept list {}", file.value.display()))?;
+        AcceptList::parse(&text).map_err(|error| error.while_doing(format!("read {}", file.value.display())))
+    }
+}
+
+/// The configuration, in which `--database-url` is the one database there is. A name it needs only where backups are listed.
+pub(super) fn config(context: &Context, flags: Flags<'_>, place: &WhereArgs) -> Result<Config> {
+    let Some(url) = place.database_url.as_deref() else { return context.config(flags) };
+    let named = |name| context.config(Flags { database: SingleDatabase { name, url: Some(url) }, ..flags });
+    if flags.database.name.is_some() || context.environment.var(crate::config::env_vars::NAME).is_some() {
+        return named(flags.database.name);
+    }
+    let known = context.config(flags)?;
+    named(if known.databases.len() == 1 { None } else { Some(NAMELESS) })
+}
+
+/// The databases that are meant.
+///
+/// # Errors
+/// [`Kind::Config`] when there is none.
+pub(super) fn databases(config: &Config) -> Result<&[Database]> {
+    if config.databases.is_empty() {
+        return Err(Error::new(Kind::Config, "find out which database is meant: none is configured").hint(
+            "give --database-url env:NAME, set LIFEBOAT_NAME and LIFEBOAT_DATABASE_URL, or write a [[database]]",
+        ));
+    }
+    Ok(&config.databases)
+}
+
+/// Columns of the command line are in whichever database is meant; those of the file in theirs, or in the only one.
+fn is_in(column: &ColumnConfig, database: &Database, config: &Config) -> bool {
+    match &column.database {
+        Some(name) => name.value == database.name.value,
+        None => config.databases.len() == 1,
+    }
+}
+
+/// How a database is reached by sessions of our own.
+pub(super) async fn settings(database: &Database, context: &Context) -> Result<ConnectionSettings> {
+    match source::reach(database, &context.environment).await? {
+        Reach::Direct { settings, .. } => Ok(*settings),
+        Reach::Prefixed { .. } => {
+            let doing = format!("reach {} for a rotation: it is reached through a program only", database.name.value);
+            Err(Error::new(Kind::Config, doing).hint(
+                "a rotation needs connections of its own: give --name and --database-url env:NAME with an address that this host reaches",
+            ))
+        }
+    }
+}
+
+/// What a database is called that nobody named.
+const NAMELESS: &str = "database";

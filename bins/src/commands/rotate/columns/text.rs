@@ -1,0 +1,226 @@
+//! What people are told about columns and their keys. Rows are named by their primary keys, never by what they hold.
+
+use lifeboat_rotate::sweep::{
+    Counts, Failures, Finalized, Mode, Order, Phase, Plan, Status, Summary, TargetPlan, TargetStatus, TargetSummary,
+    Verification,
+};
+
+use super::place::Place;
+use crate::output::table::{Align, render};
+use crate::output::units;
+
+pub(super) fn plan(plan: &Plan) -> String {
+    let mut text: String = plan.targets.iter().map(target_plan).collect();
+    for remark in &plan.remarks {
+        text += &format!("{remark}\n");
+    }
+    let refusals = plan.refusals().count();
+    text + &match refusals {
+        0 => "Nothing was changed: `run` with the same options begins.\n".to_owned(),
+        1 => "Nothing was changed, and `run` would refuse for the reason above.\n".to_owned(),
+        count => format!("Nothing was changed, and `run` would refuse for the {count} reasons above.\n"),
+    }
+}
+
+fn target_plan(plan: &TargetPlan) -> String {
+    let columns: Vec<_> = plan.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
+    let mut text = format!("{}: {}, {}\n", plan.target, columns.join(", "), plan.layout);
+    text += &format!("  from key {} to key {}\n", plan.old_key, plan.new_key);
+    for relation in &plan.relations {
+        let key = if relation.key.is_empty() { "their place".to_owned() } else { relation.key.join(", ") };
+        let order = match relation.order {
+            Order::Key => "",
+            Order::Place => ", read as they lie",
+        };
+        let (rows, bytes) = (units::count(relation.rows.estimate), units::size(relation.rows.bytes));
+        text += &format!("  {}: about {rows} rows, {bytes}, named by {key}{order}\n", relation.name);
+    }
+    text += &format!("  of {} rows looked at: {}\n", units::count(plan.sample.rows), outcomes(&plan.sample.counts));
+    for trigger in &plan.triggers {
+        let change = if trigger.before { ", and may change the row" } else { "" };
+        text += &format!("  every update fires the trigger {} ({}{change})\n", trigger.name, trigger.function);
+    }
+    if !plan.indexes.is_empty() {
+        text += &format!("  indexes over the value: {}\n", plan.indexes.join(", "));
+    }
+    for remark in &plan.remarks {
+        text += &format!("  {remark}\n");
+    }
+    for refusal in &plan.refusals {
+        text += &format!("  refused: {refusal}\n");
+    }
+    text
+}
+
+pub(super) fn summary(summary: &Summary) -> String {
+    let mut text: String = summary.targets.iter().map(|target| target_summary(target, "rotated")).collect();
+    text += match (summary.dry_run, summary.is_clean(), summary.mode, summary.cut_over) {
+        (true, ..) => "Nothing was written: that was a dry run.\n",
+        (_, false, ..) => "Not done: see above. The same command goes on from here.\n",
+        (_, true, Mode::Staged, false) => {
+            "Prepared: `run --mode staged --cut-over` puts the values in place; then the application restarts with the new key.\n"
+        }
+        (_, true, Mode::Staged, true) => {
+            "The new values are in place: restart the application with the new key now, then `verify` and `finalize`.\n"
+        }
+        (_, true, Mode::Offline, _) => "Start the application with the new key, then `verify` and `finalize`.\n",
+        (_, true, Mode::Online, _) => {
+            "Then `verify` and `finalize`; only after that the application gives the old key up.\n"
+        }
+    };
+    text
+}
+
+pub(super) fn rolled_back(summary: &Summary) -> String {
+    let text: String = summary.targets.iter().map(|target| target_summary(target, "taken back")).collect();
+    let end = if summary.is_clean() {
+        "Every value is under the old key again.\n"
+    } else {
+        "Not done: see above. The same command goes on from here.\n"
+    };
+    text + end
+}
+
+fn target_summary(target: &TargetSummary, rotated: &str) -> String {
+    let mut text = format!("{}: {}\n", target.target, outcomes(&target.counts).replacen("rotated", rotated, 1));
+    if let Some(resumed) = &target.resumed {
+        text += &format!(
+            "  went on in pass {} after {} values of an earlier run\n",
+            resumed.pass,
+            units::count(resumed.rotated)
+        );
+    }
+    if target.overtaken > 0 {
+        text += &format!("  {} were changed by others meanwhile, and read again\n", units::count(target.overtaken));
+    }
+    if target.held > 0 {
+        text += &format!("  {} rows were held by others until the end: run it again\n", units::count(target.held));
+    }
+    if !target.complete && target.held == 0 {
+        text += "  the last pass still had something to do: run it again\n";
+    }
+    text + &failures(&target.failures)
+}
+
+pub(super) fn verification(found: &Verification) -> String {
+    let mut text = String::new();
+    for target in &found.targets {
+        let counts = &target.counts;
+        text += &format!(
+            "{}: the key {} alone opens {} values; {} empty\n",
+            target.target,
+            target.key,
+            units::count(counts.opened()),
+            units::count(counts.empty)
+        );
+        text += &failures(&target.failures);
+    }
+    text + if found.passed() { "Every value opens with the new key alone.\n" } else { "Not every value does.\n" }
+}
+
+pub(super) fn finalized(finalized: &Finalized, place: &Place) -> String {
+    let mut text = String::new();
+    for target in &finalized.targets {
+        let proof = &target.verification;
+        text += &format!(
+            "{}: finalized; the key {} alone opens {} values, {} of them rewritten\n",
+            proof.target,
+            proof.key,
+            units::count(proof.counts.opened()),
+            units::count(target.rotated)
+        );
+        if proof.failures.accepted > 0 {
+            text += &format!("  {} rows of the accept list were given up\n", units::count(proof.failures.accepted));
+            text += &failures(&proof.failures);
+        }
+    }
+    for (fingerprint, references) in retired(finalized, place) {
+        text += &format!(
+            "Take the old key {fingerprint} ({references}) out of the application and of this configuration.\n"
+        );
+    }
+    text
+}
+
+/// Each old key, with where it is.
+fn retired(finalized: &Finalized, place: &Place) -> Vec<(String, String)> {
+    let mut retired: Vec<(String, String)> = Vec::new();
+    for target in &finalized.targets {
+        let reference = place.old.get(&target.verification.target).cloned().unwrap_or_default();
+        if retired.iter().all(|(fingerprint, _)| *fingerprint != target.old_key) {
+            retired.push((target.old_key.clone(), reference));
+        }
+    }
+    retired
+}
+
+pub(super) fn status(status: &Status) -> String {
+    if status.targets.is_empty() {
+        return "no rotation of columns is known in this database\n".to_owned();
+    }
+    let head = [
+        ("COLUMN", Align::Left),
+        ("MODE", Align::Left),
+        ("PHASE", Align::Left),
+        ("FROM", Align::Left),
+        ("TO", Align::Left),
+        ("PASS", Align::Right),
+        ("SEEN", Align::Right),
+        ("ROTATED", Align::Right),
+        ("UNOPENED", Align::Right),
+        ("LAST", Align::Left),
+    ];
+    let row = |target: &TargetStatus| {
+        vec![
+            format!("{}.{}", target.table, target.columns.join("+")),
+            target.mode.name().to_owned(),
+            phase(target.phase).to_owned(),
+            target.old_key.clone(),
+            target.new_key.clone(),
+            target.pass.to_string(),
+            units::count(target.seen),
+            units::count(target.rotated),
+            units::count(target.unopened),
+            target.updated.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        ]
+    };
+    let text = render(&head, &status.targets.iter().map(row).collect::<Vec<_>>());
+    if status.running { text + "a run is at work now\n" } else { text }
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Sweeping => "sweeping",
+        Phase::Prepared => "prepared",
+        Phase::Swept => "swept",
+        Phase::Finalized => "finalized",
+        Phase::RolledBack => "rolled back",
+    }
+}
+
+/// Those of the seven that there are.
+fn outcomes(counts: &Counts) -> String {
+    let found: Vec<_> = counts
+        .named()
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{} {name}", units::count(count)))
+        .collect();
+    if found.is_empty() { "no values".to_owned() } else { found.join(", ") }
+}
+
+/// The first rows that did not open, by their keys.
+fn failures(failures: &Failures) -> String {
+    let mut text = String::new();
+    for failure in failures.named.iter().take(NAMED) {
+        let accepted = if failure.accepted { " (accepted)" } else { "" };
+        text += &format!("  {failure}{accepted}\n");
+    }
+    let named = failures.named.len().min(NAMED) as u64;
+    if failures.total > named {
+        text += &format!("  and {} more; --json names up to 1,000\n", units::count(failures.total - named));
+    }
+    text
+}
+
+const NAMED: usize = 20;

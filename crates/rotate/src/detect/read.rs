@@ -1,0 +1,211 @@
+//! Reads some rows of a table: the oldest, the newest, some between, and such as have anything in a column that is mostly
+//! empty. Never all of a large table.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident, sqlstate_of};
+use lifeboat_core::{Error, Job, Result};
+use tokio_postgres::SimpleQueryMessage;
+
+use super::catalog::{Column, Holds, Table};
+use super::sample::{Row, Sample, SampledColumn};
+use crate::columns::layout::Content;
+
+/// Reads a sample, and says which columns it says nothing of, and why.
+pub(super) async fn sample(
+    session: &mut DirectSession,
+    table: &Table,
+    aad_columns: &[&str],
+    limits: &Limits,
+    job: &Job,
+) -> Result<(Sample, Vec<(String, String)>)> {
+    let columns: Vec<&Column> = table.columns.iter().filter(|column| column.readable).collect();
+    let of_aad = aad_columns.iter().filter(|name| table.readable.iter().any(|column| column == *name));
+    let mut reader = Reader {
+        from: format!("{}.{} AS t", quote_ident(&table.schema), quote_ident(&table.name)),
+        columns: &columns,
+        aad_columns: of_aad.map(|name| (*name).to_owned()).collect(),
+        seen: BTreeSet::new(),
+        rows: Vec::new(),
+        limits,
+    };
+    let mut unread = Vec::new();
+    let is_whole = reader.ends(session, &table.primary_key, job).await?;
+    if !is_whole {
+        reader.between(session, table.pages, job).await?;
+        for (at, column) in columns.iter().enumerate() {
+            if let Some(why) = reader.filled(session, at, job).await? {
+                unread.push((column.name.clone(), why));
+            }
+        }
+    }
+    let content = |holds| if holds == Holds::Bytes { Content::Bytes } else { Content::Text };
+    let sample = Sample {
+        schema: table.schema.clone(),
+        table: table.name.clone(),
+        primary_key: table.primary_key.clone(),
+        columns: columns
+            .iter()
+            .map(|column| SampledColumn { name: column.name.clone(), content: content(column.holds) })
+            .collect(),
+        aad_columns: reader.aad_columns,
+        rows: reader.rows,
+    };
+    Ok((sample, unread))
+}
+
+/// How much is read.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    /// Rows of a table.
+    pub(super) rows: usize,
+    /// How long one query may take.
+    pub(super) timeout: Duration,
+}
+
+struct Reader<'a> {
+    from: String,
+    columns: &'a [&'a Column],
+    aad_columns: Vec<String>,
+    /// Where the rows lie that were read.
+    seen: BTreeSet<String>,
+    rows: Vec<Row>,
+    limits: &'a Limits,
+}
+
+impl Reader<'_> {
+    /// The oldest and the newest rows; whether these are all.
+    async fn ends(&mut self, session: &mut DirectSession, key: &[String], job: &Job) -> Result<bool> {
+        let third = self.limits.rows.div_ceil(3);
+        let order = |direction: &str| {
+            let columns: Vec<_> = key.iter().map(|column| format!("t.{} {direction}", quote_ident(column))).collect();
+            if columns.is_empty() { String::new() } else { format!(" ORDER BY {}", columns.join(", ")) }
+        };
+        let first = self.read(session, "", &format!("{} LIMIT {third}", order("")), job).await?;
+        if first < third {
+            return Ok(true);
+        }
+        if !key.is_empty() {
+            self.read(session, "", &format!("{} LIMIT {third}", order("DESC")), job).await?;
+        }
+        Ok(false)
+    }
+
+    /// Some pages between.
+    async fn between(&mut self, session: &mut DirectSession, pages: f64, job: &Job) -> Result<()> {
+        let percent = (PAGES / pages.max(PAGES) * 100.0).clamp(0.000_1, 100.0);
+        let sampled = format!(" TABLESAMPLE SYSTEM ({percent:.6})");
+        let limit = format!(" LIMIT {}", self.limits.rows.div_ceil(3));
+        // It takes time on a table of many partitions, and is only more of the same.
+        match self.read(session, &sampled, &limit, job).await {
+            Err(error) if is_too_long(&error) => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Rows that have something in a column of which nothing has been seen yet. Why not, when it takes too long.
+    async fn filled(&mut self, session: &mut DirectSession, at: usize, job: &Job) -> Result<Option<String>> {
+        let is_filled = |row: &Row| row.cells[at].as_ref().is_some_and(|cell| cell.len() >= LEAST);
+        if self.rows.iter().any(is_filled) {
+            return Ok(None);
+        }
+        let column = format!("t.{}", quote_ident(&self.columns[at].name));
+        let length = match self.columns[at].holds {
+            Holds::Bytes => format!("octet_length({column})"),
+            Holds::Text => format!("octet_length({column}::text)"),
+        };
+        match self.read(session, "", &format!(" WHERE {length} >= {LEAST} LIMIT {FILLED}"), job).await {
+            Ok(_) => Ok(None),
+            Err(error) if is_too_long(&error) => {
+                Ok(Some(format!("it is short or empty in all of the {} rows that were read", self.rows.len())))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads rows, twenty at a time, until there are no more or they are many bytes. Gives their number.
+    async fn read(&mut self, session: &mut DirectSession, sampled: &str, rest: &str, job: &Job) -> Result<usize> {
+        let query = format!("SELECT {} FROM {}{sampled}{rest}", self.list(), self.from);
+        let begin = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
+             DECLARE lifeboat_detect NO SCROLL CURSOR FOR {query}",
+            self.limits.timeout.as_millis().max(1)
+        );
+        let read = job.run(self.fetch(session, &begin)).await;
+        job.check()?;
+        // After an error the transaction is to be ended as well; that of a lost session is.
+        let ended = session.execute("ROLLBACK").await;
+        let read = read?;
+        ended.map(|()| read)
+    }
+
+    async fn fetch(&mut self, session: &mut DirectSession, begin: &str) -> Result<usize> {
+        session.execute(begin).await?;
+        let (mut count, mut bytes) = (0, 0);
+        loop {
+            let fetched = session.client().simple_query("FETCH 20 FROM lifeboat_detect").await;
+            let fetched = fetched.map_err(|error| session.failed("read rows", error))?;
+            let mut rows = 0;
+            for message in &fetched {
+                let SimpleQueryMessage::Row(row) = message else { continue };
+                let texts: Vec<Option<&str>> = (0..row.len()).map(|at| row.get(at)).collect();
+                bytes += texts.iter().flatten().map(|text| text.len()).sum::<usize>();
+                rows += 1;
+                self.keep(&texts);
+            }
+            count += rows;
+            if rows == 0 || bytes > BYTES {
+                return Ok(count);
+            }
+        }
+    }
+
+    fn keep(&mut self, texts: &[Option<&str>]) {
+        let Some((place, values)) = texts.split_first() else { return };
+        if !self.seen.insert(place.unwrap_or_default().to_owned()) {
+            return;
+        }
+        let (cells, aad) = values.split_at(self.columns.len());
+        let cell = |(column, text): (&&Column, &Option<&str>)| {
+            text.and_then(|text| match column.holds {
+                Holds::Bytes => hex::decode(text).ok(),
+                Holds::Text => Some(text.as_bytes().to_vec()),
+            })
+        };
+        self.rows.push(Row {
+            cells: self.columns.iter().zip(cells).map(cell).collect(),
+            aad: aad.iter().map(|text| text.map(str::to_owned)).collect(),
+        });
+    }
+
+    /// Where the row lies, then its values; very long ones are left out.
+    fn list(&self) -> String {
+        let value = |column: &&Column| {
+            let name = format!("t.{}", quote_ident(&column.name));
+            match column.holds {
+                Holds::Bytes => {
+                    format!("CASE WHEN octet_length({name}) <= {LONGEST} THEN encode({name}, 'hex') END")
+                }
+                Holds::Text => format!("CASE WHEN octet_length({name}::text) <= {LONGEST} THEN {name}::text END"),
+            }
+        };
+        let aad = self.aad_columns.iter().map(|name| format!("t.{}::text", quote_ident(name)));
+        let place = "t.tableoid::text || t.ctid::text".to_owned();
+        std::iter::once(place).chain(self.columns.iter().map(value)).chain(aad).collect::<Vec<_>>().join(", ")
+    }
+}
+
+fn is_too_long(error: &Error) -> bool {
+    sqlstate_of(error) == Some("57014")
+}
+
+/// The shortest value that can be a ciphertext: IV and tag.
+const LEAST: usize = 28;
+/// Rows that are read for a column that is mostly empty.
+const FILLED: usize = 50;
+/// About as many pages are sampled.
+const PAGES: f64 = 20.0;
+/// The longest value that is tried, and how much of one query is kept.
+const LONGEST: usize = 256 << 10;
+const BYTES: usize = 16 << 20;

@@ -1,0 +1,166 @@
+//! Looks through a database, table by table.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifeboat_backup::postgres::{
+    ConnectOptions, ConnectionSettings, DirectSession, Retry, Session as _, connect, sqlstate_of,
+};
+use lifeboat_core::monitor::Counter;
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
+use serde::Serialize;
+
+use super::catalog::{self, Table};
+use super::read::{self, Limits};
+use super::{Found, Sample, Suspect, TrialKey, examine};
+use crate::columns::AadTemplate;
+use crate::sweep::TableName;
+
+/// What is looked at.
+#[derive(Clone, Debug)]
+pub struct DetectOptions {
+    /// These tables; all when there are none.
+    pub tables: Vec<TableName>,
+    /// What values may be bound to, beside nothing.
+    pub aads: Vec<AadTemplate>,
+    /// About so many rows of each table are read.
+    pub rows: usize,
+    /// How long one query may take; what takes longer is not looked at, and told.
+    pub timeout: Duration,
+}
+
+impl Default for DetectOptions {
+    fn default() -> Self {
+        Self { tables: Vec::new(), aads: Vec::new(), rows: 300, timeout: Duration::from_secs(10) }
+    }
+}
+
+/// What was found.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Detection {
+    /// Tables that were looked at.
+    pub tables: u64,
+    /// Their columns of text, bytes and JSON.
+    pub columns: u64,
+    /// Rows that were read.
+    pub rows: u64,
+    /// Columns that the key opens.
+    pub found: Vec<Found>,
+    /// Columns that look encrypted and did not open.
+    pub suspects: Vec<Suspect>,
+    /// Materialized views with ciphertexts: they follow their tables when they are refreshed.
+    pub copies: Vec<TableName>,
+    /// What was not looked at.
+    pub not_looked_at: Vec<NotLookedAt>,
+}
+
+/// A table or a column that nothing is known of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NotLookedAt {
+    /// Its name.
+    pub what: String,
+    /// Why.
+    pub why: String,
+}
+
+/// Tries keys on a sample of every column of text, bytes or JSON in a database. Reads, and writes nothing.
+///
+/// # Errors
+/// [`Kind::Database`] when the server cannot be asked, [`Kind::NotFound`] for a named table that is not there,
+/// [`Kind::Cancelled`].
+pub async fn detect(
+    settings: &ConnectionSettings,
+    keys: Vec<TrialKey>,
+    options: &DetectOptions,
+    job: &Job,
+) -> Result<Detection> {
+    let retry = ConnectOptions { retry: Retry::default(), cancel: job.cancel.clone() };
+    let mut session = connect(settings, "rotate-detect", &retry, &*job.monitor).await?;
+    // A policy would hide rows without a word.
+    session.execute("SET row_security = off; SET bytea_output = 'hex'").await?;
+    let mut search = Search {
+        keys: Arc::new(keys),
+        options,
+        job,
+        detection: Detection::default(),
+        aads: Arc::new(options.aads.clone()),
+    };
+    for table in chosen(catalog::tables(&mut session).await?, &options.tables)? {
+        search.look_at(&mut session, &table).await?;
+    }
+    session.close().await;
+    Ok(search.detection)
+}
+
+fn chosen(tables: Vec<Table>, wanted: &[TableName]) -> Result<Vec<Table>> {
+    if wanted.is_empty() {
+        return Ok(tables);
+    }
+    if let Some(missing) = wanted.iter().find(|name| tables.iter().all(|table| table.table() != **name)) {
+        return Err(Error::new(
+            Kind::NotFound,
+            format!("look at {missing}: there is no such table with text or bytes in it"),
+        )
+        .hint("write schema.table; a partition is looked at through its table"));
+    }
+    Ok(tables.into_iter().filter(|table| wanted.contains(&table.table())).collect())
+}
+
+struct Search<'a> {
+    keys: Arc<Vec<TrialKey>>,
+    aads: Arc<Vec<AadTemplate>>,
+    options: &'a DetectOptions,
+    job: &'a Job,
+    detection: Detection,
+}
+
+impl Search<'_> {
+    async fn look_at(&mut self, session: &mut DirectSession, table: &Table) -> Result<()> {
+        let name = table.table();
+        self.job.step(&format!("look at {name}"));
+        for column in table.columns.iter().filter(|column| !column.readable) {
+            self.leave_out(format!("{name}.{}", column.name), "no right to read it");
+        }
+        let aads = self.aads.clone();
+        let aad_columns: Vec<&str> = aads.iter().flat_map(AadTemplate::key_columns).collect();
+        let limits = Limits { rows: self.options.rows, timeout: self.options.timeout };
+        match read::sample(session, table, &aad_columns, &limits, self.job).await {
+            Ok((sample, unread)) => {
+                for (column, why) in unread {
+                    self.leave_out(format!("{name}.{column}"), why);
+                }
+                self.examine(table, sample).await
+            }
+            // The next table may be one that can be read.
+            Err(error) if sqlstate_of(&error).is_some_and(|state| PASSING.contains(&state)) => {
+                self.leave_out(name.to_string(), error.chain());
+                Ok(())
+            }
+            Err(error) => Err(error.while_doing(format!("look at {name}"))),
+        }
+    }
+
+    async fn examine(&mut self, table: &Table, sample: Sample) -> Result<()> {
+        self.detection.tables += 1;
+        self.detection.columns += sample.columns.len() as u64;
+        self.detection.rows += sample.rows.len() as u64;
+        self.job.count(Counter::Rows, sample.rows.len() as u64);
+        let (keys, aads) = (self.keys.clone(), self.aads.clone());
+        let examined = tokio::task::spawn_blocking(move || examine(&sample, &keys, &aads)).await;
+        let (found, suspects) = examined.kind_of(Kind::Failure, || format!("try keys on {}", table.table()))?;
+        if table.is_copy {
+            self.detection.copies.extend((!found.is_empty()).then(|| table.table()));
+        } else {
+            self.detection.found.extend(found);
+            self.detection.suspects.extend(suspects);
+        }
+        self.job.check()
+    }
+
+    fn leave_out(&mut self, what: String, why: impl Into<String>) {
+        self.detection.not_looked_at.push(NotLookedAt { what, why: why.into() });
+    }
+}
+
+/// No right, a policy, too slow, held by another session, dropped meanwhile, a view that was never filled.
+const PASSING: [&str; 6] = ["42501", "57014", "55P03", "42P01", "55000", "42703"];
