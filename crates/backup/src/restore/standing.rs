@@ -57,8 +57,10 @@ impl Standing {
     }
 
     fn memory(&self) -> Memory {
-        let gin = self.on_rows.as_ref().is_some_and(|on_rows| on_rows.method.as_bytes() == b"gin");
-        if gin { Memory::Own } else { Memory::Much }
+        match &self.on_rows {
+            Some(on_rows) if on_rows.method.as_bytes() == b"gin" => Memory::Gin(on_rows.table.clone()),
+            _ => Memory::Much,
+        }
     }
 }
 

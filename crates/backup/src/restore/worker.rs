@@ -1,5 +1,6 @@
 //! A session that restores, and what it was told.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,8 @@ use lifeboat_core::{Job, Result};
 
 use super::settings::Settings;
 use super::target::Target;
-use crate::postgres::{DirectSession, Session};
+use crate::postgres::{DirectSession, Session, quote_ident, quote_literal};
+use crate::script::TableName;
 
 /// A session with the database under restore.
 pub(super) struct Worker {
@@ -17,12 +19,23 @@ pub(super) struct Worker {
 }
 
 /// How much memory a session takes for an index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Memory {
     /// For sorting: the more, the faster.
     Much,
-    /// What the server is set to. GIN collects keys in a tree, which is the slower the larger it is.
-    Own,
+    /// For an index of GIN on that table: it collects keys in a tree, which is the slower the larger it is.
+    Gin(TableName),
+}
+
+impl Memory {
+    fn statement(&self) -> Cow<'static, str> {
+        let Self::Gin(table) = self else { return MUCH_MEMORY.into() };
+        // A name that the server does not know as it is written here has no size: then the server's own setting counts.
+        let schema =
+            table.schema.as_ref().map(|schema| quote_ident(&schema.to_string_lossy()) + ".").unwrap_or_default();
+        let name = quote_literal(&(schema + &quote_ident(&table.name.to_string_lossy())));
+        GIN_MEMORY.replace("$TABLE", &name).into()
+    }
 }
 
 impl Worker {
@@ -53,8 +66,7 @@ impl Worker {
     /// Takes so much memory from here on.
     pub(super) async fn take(&mut self, memory: Memory) -> Result<()> {
         if self.memory != memory {
-            let statement = if memory == Memory::Much { MUCH_MEMORY } else { OWN_MEMORY };
-            self.session.execute(statement).await.map_err(|error| error.while_doing(SET_UP))?;
+            self.session.execute(&memory.statement()).await.map_err(|error| error.while_doing(SET_UP))?;
             self.memory = memory;
         }
         Ok(())
@@ -81,6 +93,26 @@ const MUCH_MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', 
                            2 * b.setting::pg_catalog.int8 * pg_catalog.current_setting('block_size')::pg_catalog.int8 / 1024))::pg_catalog.text, \
                            false) FROM pg_catalog.pg_settings m, pg_catalog.pg_settings b \
                            WHERE m.name = 'maintenance_work_mem' AND b.name = 'shared_buffers'";
-const OWN_MEMORY: &str = "RESET maintenance_work_mem";
+/// 8 MiB, or the server's own setting where that is less or the index may not fit into what the server caches: then keys that are
+/// written out more rarely are worth more than a small tree.
+const GIN_MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', CASE \
+     WHEN pg_catalog.pg_table_size(pg_catalog.to_regclass($TABLE)) \
+          <= c.setting::pg_catalog.int8 * pg_catalog.current_setting('block_size')::pg_catalog.int8 \
+     THEN LEAST(m.reset_val::pg_catalog.int8, 8192) ELSE m.reset_val::pg_catalog.int8 END::pg_catalog.text, false) \
+     FROM pg_catalog.pg_settings m, pg_catalog.pg_settings c \
+     WHERE m.name = 'maintenance_work_mem' AND c.name = 'effective_cache_size'";
 const SET_UP: &str = "set up a session";
 const CANCEL_WITHIN: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::Memory;
+    use crate::script::{SqlName, TableName};
+
+    #[test]
+    fn an_index_of_gin_asks_for_the_size_of_its_table_by_a_quoted_name() {
+        let table = TableName { schema: Some(SqlName::new("odd\"schema")), name: SqlName::new("it's") };
+        let statement = Memory::Gin(table).statement();
+        assert!(statement.contains(r#"to_regclass('"odd""schema"."it''s"')"#), "{statement}");
+    }
+}
