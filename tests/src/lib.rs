@@ -29,6 +29,7 @@ pub mod made;
 pub mod places;
 pub mod proxy;
 pub mod recover;
+pub mod relay;
 pub mod runtime;
 pub mod scratch;
 pub mod servers;

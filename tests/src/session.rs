@@ -26,6 +26,12 @@ impl Held {
         held
     }
 
+    /// Commits and ends the session.
+    pub fn commit(mut self) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "COMMIT;").unwrap();
+        self.release();
+    }
+
     /// Ends the session; what it has not committed is rolled back.
     pub fn release(mut self) {
         drop(self.child.stdin.take());

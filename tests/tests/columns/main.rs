@@ -1,8 +1,19 @@
 //! Keys of encrypted columns, in databases: every value ends under the new key, and none is lost on the way.
+//!
+//! Kills and interleavings are bounded; `LIFEBOAT_TEST_LONG=1` makes a hundred of them.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is meant to panic, its helpers too")]
 
 mod world;
+mod writers;
 
+mod broken;
+mod concurrent;
 mod detect;
+mod killed;
+mod modes;
+mod network;
+mod outcomes;
+mod refusals;
+mod shapes;
 mod sweep;

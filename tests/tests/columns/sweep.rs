@@ -4,12 +4,7 @@ use lifeboat_core::Kind;
 use lifeboat_rotate::sweep::{Order, SweepOptions};
 use lifeboat_tests::Major;
 
-use crate::world::{NEW, OLD, World};
-
-/// Small batches, so that a table has many of them.
-fn small() -> SweepOptions {
-    SweepOptions { batch_rows: Some(97), ..SweepOptions::default() }
-}
+use crate::world::{NEW, OLD, World, same, small};
 
 #[test]
 fn every_value_ends_under_the_new_key_whatever_names_its_row() {
@@ -24,7 +19,7 @@ fn every_value_ends_under_the_new_key_whatever_names_its_row() {
         assert!(summary.is_clean(), "{columns}: {summary:?}");
         assert_eq!(summary.targets[0].counts.rotated, 1500, "{columns}");
         assert_eq!(summary.targets[0].counts.total(), 1500, "{columns}");
-        assert_eq!(world.opened(NEW), plain, "{columns}");
+        same(&world.opened(NEW), &plain, columns);
         assert!(world.opened(OLD).is_empty(), "{columns}");
     }
 }
@@ -35,7 +30,7 @@ fn both_orders_see_every_row() {
         let (world, plain) = World::with_rows(Major::V15, "id text COLLATE \"en-x-icu\" PRIMARY KEY, value text", 3000);
         let summary = world.run(&SweepOptions { order: Some(order), ..small() }).unwrap();
         assert_eq!(summary.targets[0].counts.rotated, 3000, "{order:?}");
-        assert_eq!(world.opened(NEW), plain, "{order:?}");
+        same(&world.opened(NEW), &plain, &format!("{order:?}"));
         assert_eq!(summary.targets[0].passes, 2, "{order:?}: the second finds nothing to write");
     }
 }
@@ -48,7 +43,7 @@ fn a_second_run_writes_nothing() {
     let summary = world.run(&small()).unwrap();
     assert!(summary.is_clean());
     assert_eq!(world.database.psql("SELECT md5(string_agg(value, '' ORDER BY id)) FROM secrets"), before);
-    assert_eq!(world.opened(NEW), plain);
+    same(&world.opened(NEW), &plain, "plaintexts");
 }
 
 #[test]
@@ -56,7 +51,7 @@ fn a_dry_run_opens_everything_and_writes_nothing() {
     let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 300);
     let summary = world.run(&SweepOptions { dry_run: true, ..small() }).unwrap();
     assert_eq!(summary.targets[0].counts.rotated, 300);
-    assert_eq!(world.opened(OLD), plain);
+    same(&world.opened(OLD), &plain, "plaintexts");
     assert_eq!(world.database.psql("SELECT to_regnamespace('lifeboat_rotate') IS NULL"), "t");
 }
 
@@ -67,6 +62,6 @@ fn keys_that_open_nothing_write_nothing() {
     let error = world.run(&small()).unwrap_err();
     assert_eq!(error.kind(), Kind::WrongKey);
     assert!(error.chain().contains("100 failed authentication"), "{}", error.chain());
-    assert_eq!(world.opened(OLD), plain);
+    same(&world.opened(OLD), &plain, "plaintexts");
     assert_eq!(world.database.psql("SELECT to_regnamespace('lifeboat_rotate') IS NULL"), "t");
 }

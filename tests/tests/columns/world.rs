@@ -9,7 +9,9 @@ use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Job, Result};
 use lifeboat_rotate::Keyring;
 use lifeboat_rotate::columns::KeyFormat;
-use lifeboat_rotate::sweep::{self, KeyPair, KeySource, Summary, SweepOptions, Target};
+use lifeboat_rotate::sweep::{
+    self, Finalized, KeyPair, KeySource, Mode, Plan, Status, Summary, SweepOptions, Target, Verification,
+};
 use lifeboat_tests::{Database, Major, Postgres, run};
 use tokio_util::sync::CancellationToken;
 
@@ -63,7 +65,38 @@ impl World {
     }
 
     pub(crate) fn run(&self, options: &SweepOptions) -> Result<Summary> {
-        run(sweep::run(&self.settings(), std::slice::from_ref(&self.target), options, &job()))
+        run(sweep::run(&self.settings(), self.targets(), options, &job()))
+    }
+
+    pub(crate) fn targets(&self) -> &[Target] {
+        std::slice::from_ref(&self.target)
+    }
+
+    pub(crate) fn verify(&self, options: &SweepOptions) -> Verification {
+        run(sweep::verify(&self.settings(), self.targets(), options, &job())).unwrap()
+    }
+
+    pub(crate) fn finalize(&self, options: &SweepOptions) -> Result<Finalized> {
+        run(sweep::finalize(&self.settings(), self.targets(), options, &job()))
+    }
+
+    pub(crate) fn rollback(&self, options: &SweepOptions) -> Result<Summary> {
+        run(sweep::rollback(&self.settings(), self.targets(), options, &job()))
+    }
+
+    pub(crate) fn plan(&self) -> Plan {
+        run(sweep::plan(&self.settings(), self.targets(), &SweepOptions::default(), &job())).unwrap()
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        run(sweep::status(&self.settings(), &job())).unwrap()
+    }
+
+    /// Runs until every value is under the new key: with nobody writing, that is the end.
+    pub(crate) fn run_to_the_end(&self, options: &SweepOptions) {
+        let summary = self.run(options).unwrap();
+        assert!(summary.is_clean(), "{summary:?}");
+        assert!(self.verify(options).passed());
     }
 
     /// Every value that a key alone opens, by its row's key.
@@ -77,6 +110,29 @@ impl World {
         };
         rows.lines().filter_map(open).collect()
     }
+}
+
+/// Small batches, so that a table has many of them.
+pub(crate) fn small() -> SweepOptions {
+    SweepOptions { batch_rows: Some(97), ..SweepOptions::default() }
+}
+
+/// Small ones in another mode.
+pub(crate) fn mode(mode: Mode) -> SweepOptions {
+    SweepOptions { mode, ..small() }
+}
+
+/// What is prepared is put in place.
+pub(crate) fn cut_over() -> SweepOptions {
+    SweepOptions { cut_over: true, ..mode(Mode::Staged) }
+}
+
+/// Asserts that rows hold what they should, and names the first that does not.
+pub(crate) fn same(found: &Plain, expected: &Plain, case: &str) {
+    let differs = |id: &&String| found.get(*id) != expected.get(*id);
+    let first = found.keys().chain(expected.keys()).find(differs);
+    let shown = first.map(|id| (id, found.get(id), expected.get(id)));
+    assert_eq!(shown, None, "{case}: row, what it holds, what it should hold");
 }
 
 /// So many plaintexts.
@@ -108,7 +164,7 @@ pub(crate) fn keyring(target: &Target, secret: &str) -> Keyring {
     Keyring::new(target.layout.clone(), source(secret).derive().unwrap()).unwrap()
 }
 
-fn encrypted(keyring: &Keyring, text: &str) -> String {
+pub(crate) fn encrypted(keyring: &Keyring, text: &str) -> String {
     keyring.encrypt(text.as_bytes(), b"").unwrap().text().unwrap().to_owned()
 }
 

@@ -86,7 +86,7 @@ async fn by_blocks(
     only: Option<&str>,
 ) -> Result<(Batch, Option<Position>)> {
     let per_block = (swept.rows / u64::from(swept.blocks.max(1))).max(1);
-    let blocks = u32::try_from(rows as u64 / per_block).unwrap_or(1).max(1);
+    let blocks = u32::try_from(rows as u64 / per_block).unwrap_or(u32::MAX).max(1);
     let until = next.saturating_add(blocks).min(end);
     let (from, to) = (Place { block: next, line: 0 }, Place { block: until, line: 0 });
     let found = lane.query(|| reading(swept), sql::read(swept, Span::Places, only), &[&from, &to]).await?;

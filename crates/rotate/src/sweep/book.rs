@@ -124,6 +124,39 @@ pub(super) async fn set_phase(session: &mut DirectSession, id: i64, direction: D
         .await
 }
 
+/// Turns a rotation round: what it wrote from here on is the way back.
+pub(super) async fn turn_back(session: &mut DirectSession, id: i64) -> Result<()> {
+    session
+        .execute(&format!(
+            "BEGIN; DELETE FROM lifeboat_rotate.part WHERE rotation = {id}; UPDATE lifeboat_rotate.rotation SET \
+             direction = 'back', phase = 'sweeping', pass = 1, rotated = 0, updated = pg_catalog.clock_timestamp() WHERE id = {id}; COMMIT"
+        ))
+        .await
+}
+
+/// Notes what one transaction has written.
+pub(super) async fn set_rotated(session: &mut DirectSession, id: i64, rotated: u64, unopened: u64) -> Result<()> {
+    session
+        .execute(&format!(
+            "UPDATE lifeboat_rotate.rotation SET rotated = {rotated}, unopened = {unopened} WHERE id = {id}; \
+             DELETE FROM lifeboat_rotate.part WHERE rotation = {id}"
+        ))
+        .await
+}
+
+/// Notes which rows the operator has given up: a JSON array.
+pub(super) async fn set_accepted(session: &mut DirectSession, id: i64, accepted: &str) -> Result<()> {
+    let accepted = quote_literal(accepted);
+    session.execute(&format!("UPDATE lifeboat_rotate.rotation SET accepted = {accepted} WHERE id = {id}")).await
+}
+
+/// Drops what only an open rotation needs: old values, prepared ones, checkpoints.
+pub(super) async fn drop_values(session: &mut DirectSession, id: i64) -> Result<()> {
+    let shadow = super::sql::shadow(id);
+    let delete = format!("DROP TABLE IF EXISTS {shadow}; DELETE FROM lifeboat_rotate.part WHERE rotation = {id}");
+    session.execute(&delete).await
+}
+
 /// Notes which rows did not open in a whole pass.
 pub(super) async fn set_unopened(session: &mut DirectSession, id: i64, unopened: u64) -> Result<()> {
     session.execute(&format!("UPDATE lifeboat_rotate.rotation SET unopened = {unopened} WHERE id = {id}")).await

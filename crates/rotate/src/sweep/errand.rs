@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lifeboat_backup::postgres::{DirectSession, Session as _};
+use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::batch::{Batch, reading};
@@ -11,7 +11,6 @@ use super::judge::judge;
 use super::lane::Lane;
 use super::options::SweepOptions;
 use super::plan::Sampled;
-use super::session::failed;
 use super::sql::{self, Span};
 use super::target::Target;
 use super::work::{Aim, Work};
@@ -88,6 +87,30 @@ impl<'t> Errand<'t> {
             .caused_by(why))
     }
 
+    /// Why the new values do not fit: the id of the new key is longer than the old one's.
+    pub(super) async fn too_narrow(&self, session: &mut DirectSession) -> Result<Option<String>> {
+        let length = |id: &Option<String>| id.as_ref().map_or(0, |id| id.chars().count());
+        let keys = &self.target.keys;
+        let more = length(&keys.new.id).saturating_sub(length(&keys.old.id));
+        if more == 0 || !self.target.layout.has_key_id() {
+            return Ok(None);
+        }
+        for swept in &self.relations {
+            let columns = self.found.facts.iter().filter(|fact| fact.oid == swept.oid).flat_map(|fact| &fact.columns);
+            for column in columns.filter(|column| swept.values.iter().any(|value| value.name == column.name)) {
+                let Some(width) = column.width else { continue };
+                let longest = longest(session, swept, &column.name).await?;
+                if longest + more > width as usize {
+                    return Ok(Some(format!(
+                        "{} of {} takes {width} characters, its longest value has {longest}, and the new key's id is longer by {more}: widen the column, or choose a shorter id",
+                        column.name, swept.name
+                    )));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     pub(super) fn estimated_rows(&self) -> u64 {
         self.relations.iter().map(|swept| swept.rows).sum()
     }
@@ -150,6 +173,15 @@ async fn some_rows(lane: &mut Lane, swept: &Swept, limit: u64) -> Result<Batch> 
     Ok(Batch::new(swept, found))
 }
 
+async fn longest(session: &mut DirectSession, swept: &Swept, column: &str) -> Result<usize> {
+    let query = format!(
+        "SELECT pg_catalog.max(pg_catalog.char_length({})) FROM ONLY {}",
+        quote_ident(column),
+        sql::table(&swept.name)
+    );
+    Ok(session.text(&query).await?.and_then(|text| text.parse().ok()).unwrap_or_default())
+}
+
 /// Blocks that are looked at.
 const SAMPLED_BLOCKS: u32 = 100;
 const MANY: u64 = 500;
@@ -161,9 +193,4 @@ const PROBE: &[u8] = b"lifeboat";
 pub(super) async fn schema_refusal(session: &mut DirectSession) -> Result<Option<String>> {
     let there = session.text("SELECT pg_catalog.to_regclass('lifeboat_rotate.format') IS NOT NULL").await?;
     if there.as_deref() == Some("t") { Ok(None) } else { super::schema::refusal(session).await }
-}
-
-/// An error of a statement that is not prepared.
-pub(super) fn statement_failed(session: &DirectSession, doing: &str, error: tokio_postgres::Error) -> Error {
-    failed(session, doing.to_owned(), error)
 }

@@ -1,13 +1,18 @@
 //! The end of a rotation: from here the old key opens nothing that the application needs.
 
 use jiff::Timestamp;
-use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_backup::postgres::{ConnectionSettings, Session as _};
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 use serde::Serialize;
 
+use super::book::{self, Entry};
+use super::catalog::Use;
+use super::errand::{Errand, errands};
+use super::leader::{Leader, fits};
 use super::options::SweepOptions;
+use super::status::{Direction, Phase};
 use super::target::Target;
-use super::verify::{TargetVerification, Verification};
+use super::verify::{TargetVerification, Verification, proven};
 
 /// Rotations that are over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -40,6 +45,76 @@ pub async fn finalize(
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Finalized> {
-    let _ = (settings, targets, options, job, None::<Verification>);
-    Err(Error::new(Kind::Failure, "finalize a rotation of columns"))
+    // Every row that is given up is recorded by its name.
+    let options = SweepOptions { failures_named: options.failures_named.max(options.accept.len()), ..options.clone() };
+    let mut leader = Leader::open(settings, &options, job).await?;
+    let errands = errands(leader.session()?, targets, &options).await?;
+    for errand in &errands {
+        errand.refuse(Use::Read)?;
+    }
+    leader.take_over().await?;
+    let entries = swept(&mut leader, &errands).await?;
+    let verification = proven(&mut leader, &errands, &options, job).await?;
+    for proof in &verification.targets {
+        refuse_unopened(proof)?;
+    }
+    let targets = finished(&mut leader, entries, verification).await?;
+    leader.close().await;
+    Ok(Finalized { at: Timestamp::now(), targets })
 }
+
+/// The rotations of targets, each after a pass that had nothing to write.
+async fn swept(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for errand in errands {
+        let target = errand.target;
+        let Some(entry) = book::open_entry(leader.session()?, target).await? else {
+            return Err(Error::new(Kind::Policy, format!("finalize {target}: no rotation of it is under way"))
+                .hint("`status` shows what is under way, and what is over"));
+        };
+        fits(&entry, errand, entry.mode, entry.direction)?;
+        if entry.phase != Phase::Swept || entry.direction != Direction::Forward {
+            return Err(Error::new(Kind::Policy, format!("finalize {target}, whose rotation is not through")).hint(
+                "run it again until a whole pass has nothing to write; staged: put the prepared values in place",
+            ));
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+fn refuse_unopened(proof: &TargetVerification) -> Result<()> {
+    let unopened = proof.failures.unaccepted();
+    if unopened == 0 {
+        return Ok(());
+    }
+    let named = proof.failures.named.iter().filter(|failure| !failure.accepted).take(SHOWN);
+    let named: Vec<_> = named.map(ToString::to_string).collect();
+    Err(Error::new(Kind::Policy, format!("finalize {}: the new key {} does not open {unopened} values", proof.target, proof.key))
+        .hint(format!("nothing was dropped; run again if they are under the old key, name them in an accept list if they are lost: {}", named.join("; "))))
+}
+
+async fn finished(
+    leader: &mut Leader,
+    entries: Vec<Entry>,
+    verification: Verification,
+) -> Result<Vec<FinalizedTarget>> {
+    let session = leader.alive().await?;
+    session.execute("BEGIN").await?;
+    let mut targets = Vec::new();
+    for (entry, proof) in entries.into_iter().zip(verification.targets) {
+        let accepted: Vec<_> = proof.failures.named.iter().filter(|failure| failure.accepted).collect();
+        let accepted =
+            serde_json::to_string(&accepted).kind_of(Kind::Failure, || "write the accepted rows down".to_owned())?;
+        book::set_accepted(session, entry.id, &accepted).await?;
+        book::set_rotated(session, entry.id, entry.written(), proof.counts.unopened()).await?;
+        book::drop_values(session, entry.id).await?;
+        book::set_phase(session, entry.id, Direction::Forward, Phase::Finalized).await?;
+        targets.push(FinalizedTarget { rotated: entry.written(), old_key: entry.old_key, verification: proof });
+    }
+    session.execute("COMMIT").await?;
+    Ok(targets)
+}
+
+/// Rows that an error names.
+const SHOWN: usize = 10;

@@ -8,10 +8,11 @@ use lifeboat_core::{Error, Job, Kind, Result};
 use super::book::{self, Entry};
 use super::errand::Errand;
 use super::options::{Mode, SweepOptions};
+use super::pace::rest;
 use super::plan::Sampled;
 use super::schema;
 use super::session::open;
-use super::status::{Direction, Phase};
+use super::status::Direction;
 
 /// The session that leads a run.
 pub(super) struct Leader {
@@ -51,9 +52,9 @@ impl Leader {
 
     /// Tries both keys on a sample.
     pub(super) async fn sample(&mut self, errand: &Errand<'_>) -> Result<Sampled> {
-        let session = self.session.take().ok_or_else(|| Error::new(Kind::Database, "use a session that was lost"))?;
+        let session = self.lend()?;
         let (sampled, session) = errand.sample(session, &self.options, &self.job).await?;
-        self.session = Some(session);
+        self.give_back(session);
         Ok(sampled)
     }
 
@@ -73,9 +74,31 @@ impl Leader {
                 return Err(Error::new(Kind::Locked, "be the only one that rotates columns of this database")
                     .hint("another run is at work; see pg_stat_activity for application_name = lifeboat/rotate"));
             }
-            self.job.run(async { Ok(tokio::time::sleep(Duration::from_millis(100)).await) }).await?;
+            rest(&self.job, Duration::from_millis(100)).await?;
         }
         Ok(())
+    }
+
+    /// The open rotation of every target, where there is one. It must be the one that is asked for.
+    pub(super) async fn begun(
+        &mut self,
+        errands: &[Errand<'_>],
+        mode: Mode,
+        direction: Direction,
+    ) -> Result<Vec<Option<Entry>>> {
+        let session = self.session()?;
+        if !schema::exists(session).await? {
+            return Ok(errands.iter().map(|_| None).collect());
+        }
+        let mut found = Vec::new();
+        for errand in errands {
+            let entry = book::open_entry(session, errand.target).await?;
+            if let Some(entry) = &entry {
+                fits(entry, errand, mode, direction)?;
+            }
+            found.push(entry);
+        }
+        Ok(found)
     }
 
     /// The open rotation of every target, begun where there is none. Nothing is begun unless all of them fit.
@@ -85,15 +108,8 @@ impl Leader {
         mode: Mode,
         direction: Direction,
     ) -> Result<Vec<(Entry, bool)>> {
+        let found = self.begun(errands, mode, direction).await?;
         let session = self.session()?;
-        let mut found = Vec::new();
-        for errand in errands {
-            let entry = book::open_entry(session, errand.target).await?;
-            if let Some(entry) = &entry {
-                fits(entry, errand, mode, direction)?;
-            }
-            found.push(entry);
-        }
         let mut entries = Vec::new();
         for (errand, entry) in errands.iter().zip(found) {
             entries.push(match entry {
@@ -102,6 +118,16 @@ impl Leader {
             });
         }
         Ok(entries)
+    }
+
+    /// Lends the session, for work in one transaction.
+    pub(super) fn lend(&mut self) -> Result<DirectSession> {
+        self.session.take().ok_or_else(|| Error::new(Kind::Database, "use a session that was lost"))
+    }
+
+    /// Takes it back.
+    pub(super) fn give_back(&mut self, session: DirectSession) {
+        self.session = Some(session);
     }
 
     pub(super) async fn close(mut self) {
@@ -143,10 +169,6 @@ pub(super) fn fits(entry: &Entry, errand: &Errand<'_>, mode: Mode, direction: Di
             format!("go on with the rotation of {target}, which is {}, in the mode {}", entry.mode.name(), mode.name());
         return Err(Error::new(Kind::Policy, doing)
             .hint("nothing was written: give the same mode, or roll this rotation back first"));
-    }
-    if entry.mode == Mode::Staged && entry.phase == Phase::Swept && direction == Direction::Forward {
-        return Err(Error::new(Kind::Policy, format!("prepare {target}, whose new values are in place already"))
-            .hint("verify and finalize it"));
     }
     Ok(())
 }

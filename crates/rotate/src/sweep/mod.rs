@@ -36,6 +36,7 @@ mod status;
 mod store;
 mod tally;
 mod target;
+mod transaction;
 mod trial;
 mod verify;
 mod wire;

@@ -50,18 +50,30 @@ async fn one(
         Direction::Forward => errand.target.keyring()?,
         Direction::Back => errand.target.keyring_back()?,
     };
-    let aim = Aim::Rewrite { rotation: id, checkpoints: true };
+    let aim = Aim::Rewrite { rotation: id };
     let settings = leader.session()?.settings().clone();
     let work = Work::new(&settings, errand.target, keyring, aim, options, job);
     let whole = passes(leader, &work, errand, &entry, resumed, options).await?;
-    let complete = whole.complete;
+    booked(leader, errand, &entry, resumed, whole, (direction, Phase::Swept)).await
+}
+
+/// Writes down what passes have come to, and tells it.
+pub(super) async fn booked(
+    leader: &mut Leader,
+    errand: &Errand<'_>,
+    entry: &Entry,
+    resumed: bool,
+    whole: Passes,
+    (direction, phase): (Direction, Phase),
+) -> Result<TargetSummary> {
     let session = leader.alive().await?;
-    book::set_unopened(session, id, whole.tally.counts.unopened()).await?;
-    if complete {
-        book::set_phase(session, id, direction, Phase::Swept).await?;
+    book::set_unopened(session, entry.id, whole.tally.counts.unopened()).await?;
+    if whole.complete {
+        book::set_phase(session, entry.id, direction, phase).await?;
     }
     let written = book::open_entry(session, errand.target).await?.map_or(0, |entry| entry.written());
-    Ok(whole.summary(errand, written, resumed.then(|| Resumed { rotated: entry.written(), pass: entry.pass })))
+    let resumed = resumed.then(|| Resumed { rotated: entry.written(), pass: entry.pass });
+    Ok(whole.summary(errand, written, resumed))
 }
 
 /// Passes over a target.
@@ -70,6 +82,8 @@ pub(super) struct Passes {
     pub(super) passes: u32,
     pub(super) complete: bool,
     pub(super) overtaken: u64,
+    /// Whether the last pass saw what the ones before it had written.
+    pub(super) saw_written: bool,
 }
 
 impl Passes {
@@ -77,8 +91,9 @@ impl Passes {
     pub(super) fn summary(self, errand: &Errand<'_>, written: u64, resumed: Option<Resumed>) -> TargetSummary {
         let mut counts = self.tally.counts;
         // What earlier passes wrote, the last one found to be new.
-        let found_new = counts.already_new + counts.rotated;
-        counts.already_new = found_new.saturating_sub(written);
+        if self.saw_written {
+            counts.already_new = (counts.already_new + counts.rotated).saturating_sub(written);
+        }
         counts.rotated = written;
         TargetSummary {
             target: errand.target.to_string(),
@@ -103,7 +118,8 @@ pub(super) async fn passes(
     resumed: bool,
     options: &SweepOptions,
 ) -> Result<Passes> {
-    let mut all = Passes { tally: Tally::default(), passes: 0, complete: false, overtaken: 0 };
+    let saw_written = work.unless_prepared.is_none();
+    let mut all = Passes { tally: Tally::default(), passes: 0, complete: false, overtaken: 0, saw_written };
     let mut number = entry.pass;
     if resumed && let Some(parts) = left_over(leader, entry, &errand.relations).await? {
         all.overtaken += pass(work, parts).await?.overtaken;

@@ -34,6 +34,12 @@ impl Pace {
         }
     }
 
+    /// All at once: for the few rows that a condition leaves.
+    pub(super) fn unbounded() -> Self {
+        let options = SweepOptions { batch_rows: Some(i32::MAX as usize), ..SweepOptions::default() };
+        Self::new(&options, false)
+    }
+
     /// Rows of the next batch.
     pub(super) fn rows(&self) -> usize {
         self.rows.load(Ordering::Relaxed)
@@ -59,7 +65,7 @@ impl Pace {
     /// Waits for what comes before the sweep.
     pub(super) async fn wait(&self, lane: &mut Lane, swept: &Swept, limits: &Limits, job: &Job) -> Result<()> {
         if !limits.pause.is_zero() {
-            job.run(async { Ok(tokio::time::sleep(limits.pause).await) }).await?;
+            rest(job, limits.pause).await?;
         }
         if !self.is_time_to_ask() {
             return Ok(());
@@ -67,7 +73,7 @@ impl Pace {
         let began = Instant::now();
         while let Some(reason) = reason_to_wait(lane, swept, limits, began).await? {
             self.say(job, &format!("the sweep waits: {reason}"));
-            job.run(async { Ok(tokio::time::sleep(WAIT).await) }).await?;
+            rest(job, WAIT).await?;
         }
         Ok(())
     }
@@ -82,6 +88,15 @@ impl Pace {
             job.warn(text);
         }
     }
+}
+
+/// Sleeps, unless the job is cancelled.
+pub(super) async fn rest(job: &Job, time: Duration) -> Result<()> {
+    let slept = async {
+        tokio::time::sleep(time).await;
+        Ok(())
+    };
+    job.run(slept).await
 }
 
 /// Whether that much time is over since this was last true.
@@ -105,7 +120,10 @@ async fn reason_to_wait(lane: &mut Lane, swept: &Swept, limits: &Limits, began: 
         }
     }
     if began.elapsed() < limits.autovacuum {
-        let query = format!("SELECT pid FROM pg_catalog.pg_stat_progress_vacuum WHERE relid = {} LIMIT 1", swept.oid);
+        let query = format!(
+            "SELECT pid FROM pg_catalog.pg_stat_progress_vacuum WHERE datname = current_database() AND relid = {} LIMIT 1",
+            swept.oid
+        );
         if lane.session.text(&query).await?.is_some() {
             return Ok(Some(format!("vacuum is at work on {}", swept.name)));
         }

@@ -1,10 +1,13 @@
 //! What a rotation would do, and what stands in its way: reads the catalog and a sample, writes nothing.
 
-use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_backup::postgres::{ConnectionSettings, DirectSession, Session as _};
+use lifeboat_core::{Job, Result};
 use serde::Serialize;
 
+use super::catalog::{self, FactTrigger, Swept, Use};
 use super::counts::Counts;
+use super::errand::{Errand, errands, schema_refusal};
+use super::leader::Leader;
 use super::options::{Order, SweepOptions};
 use super::target::{TableName, Target};
 
@@ -109,14 +112,111 @@ pub struct Sampled {
 /// Looks at every target: tables, rights, triggers, and a sample of values tried with both keys.
 ///
 /// # Errors
-/// [`Kind::Database`] when the server cannot be asked, and whatever is wrong with the keys. What stands in the rotation's way
-/// is no error here: it is in the plan.
+/// [`Kind::Database`](lifeboat_core::Kind::Database) when the server cannot be asked, and whatever is wrong with the keys or the
+/// names. What stands in the rotation's way is no error here: it is in the plan.
 pub async fn plan(
     settings: &ConnectionSettings,
     targets: &[Target],
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Plan> {
-    let _ = (settings, targets, options, job);
-    Err(Error::new(Kind::Failure, "plan a rotation of columns"))
+    let mut leader = Leader::open(settings, options, job).await?;
+    let errands = errands(leader.session()?, targets, options).await?;
+    let general = general_refusals(leader.session()?).await?;
+    let mut planned = Vec::new();
+    for errand in &errands {
+        job.step(&format!("look at {}", errand.target));
+        let mut target = planned_one(&mut leader, errand).await?;
+        target.refusals.extend(general.iter().cloned());
+        planned.push(target);
+    }
+    let remarks = server_remarks(leader.session()?).await?;
+    leader.close().await;
+    Ok(Plan { targets: planned, remarks })
+}
+
+async fn planned_one(leader: &mut Leader, errand: &Errand<'_>) -> Result<TargetPlan> {
+    let target = errand.target;
+    let mut refusals = catalog::refusals(&errand.found, target, Use::Write);
+    let mut sample = Sampled::default();
+    if catalog::refusals(&errand.found, target, Use::Read).is_empty() {
+        sample = leader.sample(errand).await?;
+        refusals.extend(errand.refuse_wrong_keys(&sample).err().map(|error| error.chain()));
+        refusals.extend(errand.too_narrow(leader.session()?).await?);
+    }
+    let rows = errand.relations.iter().fold(Rows::default(), |all, swept| Rows {
+        estimate: all.estimate + swept.rows,
+        bytes: all.bytes + swept.bytes,
+    });
+    Ok(TargetPlan {
+        target: target.to_string(),
+        table: target.table.clone(),
+        columns: columns(errand),
+        layout: target.layout.to_string(),
+        old_key: errand.old_key.clone(),
+        new_key: errand.new_key.clone(),
+        relations: errand.relations.iter().map(|swept| relation(swept)).collect(),
+        rows,
+        triggers: errand.found.facts.iter().flat_map(|fact| fact.triggers.iter().map(trigger)).collect(),
+        indexes: indexes(errand),
+        sample,
+        refusals,
+        remarks: catalog::remarks(&errand.found, target),
+    })
+}
+
+fn columns(errand: &Errand<'_>) -> Vec<ColumnPlan> {
+    let known = errand.found.facts.first().map(|fact| fact.columns.as_slice()).unwrap_or_default();
+    let plan = |name: String| {
+        let kind = known.iter().find(|column| column.name == name).map(|column| column.kind.clone());
+        ColumnPlan { name, kind: kind.unwrap_or_default() }
+    };
+    errand.target.value_columns().into_iter().map(plan).collect()
+}
+
+fn relation(swept: &Swept) -> Relation {
+    Relation {
+        name: swept.name.clone(),
+        key: swept.key.iter().map(|key| key.name.clone()).collect(),
+        order: swept.order,
+        rows: Rows { estimate: swept.rows, bytes: swept.bytes },
+    }
+}
+
+fn trigger(trigger: &FactTrigger) -> Trigger {
+    Trigger { name: trigger.name.clone(), function: trigger.function.clone(), before: trigger.before }
+}
+
+fn indexes(errand: &Errand<'_>) -> Vec<String> {
+    let values = errand.target.value_columns();
+    let indexes = errand.found.facts.iter().flat_map(|fact| &fact.indexes);
+    let over = indexes.filter(|index| index.columns.iter().any(|column| values.contains(column)));
+    over.map(|index| index.name.clone()).collect()
+}
+
+/// What stands in every target's way.
+async fn general_refusals(session: &mut DirectSession) -> Result<Vec<String>> {
+    let mut refusals = Vec::new();
+    refusals.extend(unwritable(session));
+    refusals.extend(schema_refusal(session).await?);
+    Ok(refusals)
+}
+
+/// Why nothing can be written on this server.
+pub(super) fn unwritable(session: &DirectSession) -> Option<String> {
+    let server = session.server();
+    match (server.in_recovery, server.read_only) {
+        (true, _) => Some("the server is a standby: connect to its primary".to_owned()),
+        (_, true) => Some(
+            "the session is read-only: look at default_transaction_read_only of the role and the database".to_owned(),
+        ),
+        _ => None,
+    }
+}
+
+async fn server_remarks(session: &mut DirectSession) -> Result<Vec<String>> {
+    let query = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_stat_replication";
+    let standbys = session.text(query).await?.and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
+    let remark = format!("{standbys} standbys or receivers follow this server: the sweep waits when one lags behind");
+    Ok(if standbys > 0 { vec![remark] } else { Vec::new() })
 }

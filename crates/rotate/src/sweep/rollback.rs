@@ -1,11 +1,26 @@
 //! The way back to the old key.
 
+use std::sync::Arc;
+
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::{Error, Job, Kind, Result};
 
-use super::options::SweepOptions;
-use super::run::Summary;
+use super::book::{self, Entry};
+use super::catalog::{self, Use};
+use super::errand::Errand;
+use super::lane::Lane;
+use super::leader::{Leader, fits};
+use super::offline::offline;
+use super::online::online;
+use super::options::{Mode, SweepOptions};
+use super::run::{Summary, TargetSummary, ready};
+use super::sql;
+use super::staged::delta;
+use super::status::{Direction, Phase};
+use super::tally::Tally;
 use super::target::Target;
+use super::transaction;
+use super::work::Aim;
 
 /// Takes every value of every target back under its old key. A rotation whose prepared values were never put in place is
 /// dropped; one whose values were is undone in one transaction, from the old values that were kept; any other is swept
@@ -19,6 +34,135 @@ pub async fn rollback(
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Summary> {
-    let _ = (settings, targets, options, job);
-    Err(Error::new(Kind::Failure, "roll a rotation of columns back"))
+    let mut leader = Leader::open(settings, options, job).await?;
+    let errands = ready(&mut leader, targets, options, Use::Write, None).await?;
+    leader.take_over().await?;
+    let entries = under_way(&mut leader, &errands).await?;
+    let mode = entries.first().map_or(options.mode, |entry| entry.mode);
+    if entries.iter().any(|entry| entry.mode != mode) {
+        return Err(
+            Error::new(Kind::Usage, "roll back rotations of several modes at once").hint("name one target at a time")
+        );
+    }
+    let targets = match mode {
+        Mode::Online => sweep_back(&mut leader, &errands, entries, options, job).await?,
+        Mode::Staged => put_back(&mut leader, &errands, entries, options, job).await?,
+        Mode::Offline => offline_back(&mut leader, &errands, entries, options, job).await?,
+    };
+    leader.close().await;
+    Ok(Summary { mode, dry_run: false, cut_over: false, targets })
+}
+
+async fn under_way(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for errand in errands {
+        let target = errand.target;
+        let Some(entry) = book::open_entry(leader.session()?, target).await? else {
+            let last = book::last_entry(leader.session()?, target).await?;
+            let over = last.is_some_and(|entry| entry.phase == Phase::Finalized);
+            let why = if over { "it is finalized" } else { "none is under way" };
+            return Err(Error::new(Kind::Policy, format!("roll the rotation of {target} back: {why}"))
+                .hint("to go back to the old key after all, rotate from the new key to the old one"));
+        };
+        fits(&entry, errand, entry.mode, Direction::Back)?;
+        entries.push(entry);
+    }
+    Ok(entries)
+}
+
+/// The same sweep with the keys swapped.
+async fn sweep_back(
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    entries: Vec<Entry>,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<Vec<TargetSummary>> {
+    let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+    let mut turned = Vec::new();
+    for (errand, entry) in errands.iter().zip(entries) {
+        let resumed = entry.direction == Direction::Back;
+        if !resumed {
+            book::turn_back(leader.session()?, entry.id).await?;
+        }
+        let entry = book::open_entry(leader.session()?, errand.target).await?.unwrap_or(entry);
+        turned.push((entry, resumed));
+    }
+    let summaries = online(leader, errands, turned, Direction::Back, options, job).await?;
+    for (id, summary) in ids.into_iter().zip(&summaries) {
+        if summary.complete {
+            over(leader, id).await?;
+        }
+    }
+    Ok(summaries)
+}
+
+async fn offline_back(
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    entries: Vec<Entry>,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<Vec<TargetSummary>> {
+    let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+    let entries = entries.into_iter().map(|entry| (entry, true)).collect();
+    let summaries = offline(leader, errands, entries, Direction::Back, options, job).await?;
+    for id in ids {
+        over(leader, id).await?;
+    }
+    Ok(summaries)
+}
+
+/// What was prepared goes; what is in place already is undone, in one transaction.
+async fn put_back(
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    entries: Vec<Entry>,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<Vec<TargetSummary>> {
+    let mut lane = Lane::with(leader.lend()?);
+    transaction::begin(&mut lane, errands, options).await?;
+    let mut summaries = Vec::new();
+    for (errand, entry) in errands.iter().zip(entries) {
+        let tally = match entry.phase {
+            Phase::Swept => put_back_one(&mut lane, errand, &entry, options, job).await?,
+            _ => Tally::default(),
+        };
+        book::set_rotated(&mut lane.session, entry.id, tally.counts.rotated, tally.counts.unopened()).await?;
+        book::drop_values(&mut lane.session, entry.id).await?;
+        book::set_phase(&mut lane.session, entry.id, Direction::Back, Phase::RolledBack).await?;
+        summaries.push(transaction::summary(errand, tally));
+    }
+    transaction::commit(&mut lane, job).await?;
+    leader.give_back(lane.session);
+    Ok(summaries)
+}
+
+/// The old values that were kept, and for what was written since, new ones under the old key.
+async fn put_back_one(
+    lane: &mut Lane,
+    errand: &Errand<'_>,
+    entry: &Entry,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<Tally> {
+    let relations = catalog::find(&mut lane.session, errand.target, options).await?.relations;
+    let relations: Vec<_> = relations.into_iter().map(Arc::new).collect();
+    let mut written = 0;
+    for swept in &relations {
+        let doing = || format!("put the old values of {} back", swept.name);
+        written += transaction::execute(lane, doing, &sql::put(swept, entry.id, true)).await?;
+    }
+    let aim = Aim::Rewrite { rotation: entry.id };
+    let keyring = errand.target.keyring_back()?;
+    let mut tally = delta(lane, errand, keyring, aim, entry.id, &relations, options, job).await?;
+    tally.counts.rotated += written;
+    Ok(tally)
+}
+
+async fn over(leader: &mut Leader, id: i64) -> Result<()> {
+    let session = leader.alive().await?;
+    book::set_phase(session, id, Direction::Back, Phase::RolledBack).await?;
+    book::drop_values(session, id).await
 }

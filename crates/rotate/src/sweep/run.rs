@@ -1,7 +1,7 @@
 //! The rotation itself.
 
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_core::{Job, Result};
+use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Serialize;
 
 use super::catalog::Use;
@@ -11,6 +11,7 @@ use super::leader::Leader;
 use super::offline::offline;
 use super::online::online;
 use super::options::{Mode, SweepOptions};
+use super::plan::unwritable;
 use super::staged::staged;
 use super::status::Direction;
 use super::target::{TableName, Target};
@@ -86,7 +87,7 @@ pub async fn run(
 ) -> Result<Summary> {
     let mut leader = Leader::open(settings, options, job).await?;
     let r#use = if options.dry_run { Use::Read } else { Use::Write };
-    let errands = ready(&mut leader, targets, options, r#use).await?;
+    let errands = ready(&mut leader, targets, options, r#use, Some(Direction::Forward)).await?;
     if options.dry_run {
         return trial(&mut leader, &errands, options, job).await;
     }
@@ -108,10 +109,21 @@ pub(super) async fn ready<'t>(
     targets: &'t [Target],
     options: &SweepOptions,
     r#use: Use,
+    direction: Option<Direction>,
 ) -> Result<Vec<Errand<'t>>> {
     let errands = errands(leader.session()?, targets, options).await?;
+    if let Some(refusal) = unwritable(leader.session()?).filter(|_| r#use == Use::Write) {
+        return Err(Error::new(Kind::Policy, "write on this server").hint(refusal));
+    }
     for errand in &errands {
         errand.refuse(r#use)?;
+        if let Some(refusal) = errand.too_narrow(leader.session()?).await? {
+            return Err(Error::new(Kind::Policy, format!("rotate {}", errand.target)).hint(refusal));
+        }
+    }
+    // Before keys are tried: who goes on with another key is told which one it was.
+    if let Some(direction) = direction {
+        leader.begun(&errands, options.mode, direction).await?;
     }
     for errand in &errands {
         let sampled = leader.sample(errand).await?;

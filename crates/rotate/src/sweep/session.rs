@@ -41,7 +41,8 @@ pub(super) async fn open_for_batches(
 const SETTINGS: &str = "SET row_security = off; SET bytea_output = hex; SET datestyle = 'ISO'; SET intervalstyle = postgres; \
                         SET extra_float_digits = 3; SET timezone = 'UTC'; SET jit = off";
 
-const PLANS: &str = "SET enable_seqscan = off; SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
+/// What makes each statement go row by row.
+pub(super) const PLANS: &str = "SET enable_seqscan = off; SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
                      SET enable_bitmapscan = off; SET max_parallel_workers_per_gather = 0; \
                      SET plan_cache_mode = force_generic_plan";
 

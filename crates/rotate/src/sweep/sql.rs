@@ -186,6 +186,28 @@ pub(super) fn prepare(swept: &Swept, rotation: i64) -> String {
     )
 }
 
+/// Puts prepared values in place, or the kept ones back.
+pub(super) fn put(swept: &Swept, rotation: i64, back: bool) -> String {
+    let (from, to) = if back { ('n', 'o') } else { ('o', 'n') };
+    let set = |(n, value): (usize, &ValueColumn)| match &value.cast {
+        Some(kind) => format!("{} = u.{to}{n}::{kind}", quote_ident(&value.name)),
+        None => format!("{} = u.{to}{n}", quote_ident(&value.name)),
+    };
+    let sets: Vec<_> = swept.values.iter().enumerate().map(set).collect();
+    let (table, shadow) = (table(&swept.name), shadow(rotation));
+    format!("UPDATE ONLY {table} AS t SET {} FROM {shadow} AS u WHERE {}", sets.join(", "), is_prepared(swept, from))
+}
+
+/// How many rows hold what a value was before it was prepared; `new`: what it becomes.
+pub(super) fn count_prepared(swept: &Swept, rotation: i64, new: bool) -> String {
+    format!(
+        "SELECT pg_catalog.count(*) FROM ONLY {} AS t WHERE EXISTS (SELECT FROM {} AS u WHERE {})",
+        table(&swept.name),
+        shadow(rotation),
+        is_prepared(swept, if new { 'n' } else { 'o' })
+    )
+}
+
 /// Whether a row's value is not among those that were prepared.
 pub(super) fn not_prepared(swept: &Swept, rotation: i64) -> String {
     format!("NOT EXISTS (SELECT FROM {} AS u WHERE {})", shadow(rotation), is_prepared(swept, 'o'))

@@ -1,19 +1,166 @@
-//! The mode staged.
+//! The mode staged: new values are made beside the table while the application runs with its old key, and put in place in one
+//! short transaction, after which it is started with the new one. Old values are kept until the rotation is over.
 
+use std::sync::Arc;
+
+use lifeboat_backup::postgres::Session as _;
+use lifeboat_core::monitor::Counter;
 use lifeboat_core::{Error, Job, Kind, Result};
 
-use super::book::Entry;
+use super::book::{self, Entry};
+use super::catalog::{self, Swept};
 use super::errand::Errand;
+use super::lane::Lane;
 use super::leader::Leader;
+use super::online::{booked, passes};
 use super::options::SweepOptions;
+use super::pace::Pace;
 use super::run::TargetSummary;
+use super::sql;
+use super::status::{Direction, Phase};
+use super::tally::Tally;
+use super::transaction::{self, numbers, one_part};
+use super::work::{Aim, Work};
+use super::worker::sweep;
+use crate::Keyring;
 
+/// Prepares every target, or puts what was prepared in place.
 pub(super) async fn staged(
-    _leader: &mut Leader,
-    _errands: &[Errand<'_>],
-    _entries: Vec<(Entry, bool)>,
-    _options: &SweepOptions,
-    _job: &Job,
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    entries: Vec<(Entry, bool)>,
+    options: &SweepOptions,
+    job: &Job,
 ) -> Result<Vec<TargetSummary>> {
-    Err(Error::new(Kind::Failure, "rotate in the mode staged"))
+    for (errand, (entry, _)) in errands.iter().zip(&entries) {
+        if entry.phase == Phase::Swept {
+            return Err(Error::new(
+                Kind::Policy,
+                format!("prepare {}, whose new values are in place already", errand.target),
+            )
+            .hint("verify and finalize it"));
+        }
+    }
+    if options.cut_over {
+        return cut_over(leader, errands, entries, options, job).await;
+    }
+    job.expect(Counter::Rows, errands.iter().map(Errand::estimated_rows).sum());
+    let mut summaries = Vec::new();
+    for (errand, (entry, resumed)) in errands.iter().zip(entries) {
+        job.step(&format!("prepare {}", errand.target));
+        summaries.push(prepare(leader, errand, entry, resumed, options, job).await?);
+    }
+    Ok(summaries)
+}
+
+/// Fills the shadow table until a pass finds nothing that is not in it.
+async fn prepare(
+    leader: &mut Leader,
+    errand: &Errand<'_>,
+    entry: Entry,
+    resumed: bool,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<TargetSummary> {
+    let session = leader.session()?;
+    if let Some(swept) = errand.relations.first() {
+        session.execute(&sql::create_shadow(swept, entry.id)).await?;
+    }
+    book::set_phase(session, entry.id, Direction::Forward, Phase::Sweeping).await?;
+    let aim = Aim::Prepare { rotation: entry.id };
+    let settings = session.settings().clone();
+    let work = Work::new(&settings, errand.target, errand.target.keyring()?, aim, options, job);
+    let whole = passes(leader, &work, errand, &entry, resumed, options).await?;
+    // What the transaction to come is planned by.
+    leader.alive().await?.execute(&format!("ANALYZE {}", sql::shadow(entry.id))).await?;
+    booked(leader, errand, &entry, resumed, whole, (Direction::Forward, Phase::Prepared)).await
+}
+
+/// Puts prepared values in place, all targets in one transaction.
+async fn cut_over(
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    entries: Vec<(Entry, bool)>,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<Vec<TargetSummary>> {
+    for (errand, (entry, _)) in errands.iter().zip(&entries) {
+        if entry.phase != Phase::Prepared {
+            return Err(Error::new(
+                Kind::Policy,
+                format!("put new values of {} in place: they are not prepared", errand.target),
+            )
+            .hint("run --mode staged without --cut-over until it finds nothing new"));
+        }
+    }
+    job.step("put the new values in place");
+    let mut lane = Lane::with(leader.lend()?);
+    transaction::begin(&mut lane, errands, options).await?;
+    let mut summaries = Vec::new();
+    for (errand, (entry, _)) in errands.iter().zip(entries) {
+        summaries.push(put(&mut lane, errand, &entry, options, job).await?);
+    }
+    transaction::commit(&mut lane, job).await?;
+    leader.give_back(lane.session);
+    Ok(summaries)
+}
+
+async fn put(
+    lane: &mut Lane,
+    errand: &Errand<'_>,
+    entry: &Entry,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<TargetSummary> {
+    let relations = catalog::find(&mut lane.session, errand.target, options).await?.relations;
+    let relations: Vec<_> = relations.into_iter().map(Arc::new).collect();
+    let aim = Aim::Prepare { rotation: entry.id };
+    let delta = delta(lane, errand, errand.target.keyring()?, aim, entry.id, &relations, options, job).await?;
+    let mut counts = delta.counts;
+    counts.rotated = 0;
+    for swept in &relations {
+        counts.rotated += put_one(lane, swept, entry.id).await?;
+    }
+    book::set_rotated(&mut lane.session, entry.id, counts.rotated, counts.unopened()).await?;
+    book::set_phase(&mut lane.session, entry.id, Direction::Forward, Phase::Swept).await?;
+    Ok(transaction::summary(errand, Tally { counts, ..delta }))
+}
+
+/// The rows that no prepared value is for, each re-encrypted as the aim says.
+#[expect(clippy::too_many_arguments, reason = "the parts of one transaction, which have nothing else in common")]
+pub(super) async fn delta(
+    lane: &mut Lane,
+    errand: &Errand<'_>,
+    keyring: Keyring,
+    aim: Aim,
+    rotation: i64,
+    relations: &[Arc<Swept>],
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<Tally> {
+    let mut work = Work::made(lane.session.settings(), errand.target, keyring, aim, options, job);
+    work.in_transaction = true;
+    work.unless_prepared = Some(rotation);
+    work.pace = Pace::unbounded();
+    let work = Arc::new(work);
+    let mut tally = Tally::naming(options.failures_named);
+    for swept in relations {
+        sweep(lane, &work, one_part(swept), &mut tally).await?;
+    }
+    Ok(tally)
+}
+
+/// Puts the values of one table in place, and compares the counts.
+async fn put_one(lane: &mut Lane, swept: &Swept, rotation: i64) -> Result<u64> {
+    let doing = || format!("put the new values of {} in place", swept.name);
+    let expected = numbers(lane, doing, sql::count_prepared(swept, rotation, false)).await?;
+    let written = transaction::execute(lane, doing, &sql::put(swept, rotation, false)).await?;
+    let found = numbers(lane, doing, sql::count_prepared(swept, rotation, true)).await?;
+    if written == expected && found >= written {
+        return Ok(written);
+    }
+    let why = format!("{expected} values were prepared, {written} written and {found} found");
+    Err(Error::new(Kind::Integrity, doing())
+        .hint("nothing was changed: look for a trigger that keeps rows from being written, or changes them")
+        .caused_by(why))
 }

@@ -32,6 +32,8 @@ pub(super) struct Written {
 /// Where a checkpoint is written, and what it says when all rows are.
 pub(super) struct Mark<'m> {
     pub(super) aim: &'m Aim,
+    /// The rotation in the book; none where there are no checkpoints.
+    pub(super) rotation: Option<i64>,
     pub(super) number: i32,
     /// None: the part is at its end.
     pub(super) left: Option<&'m Position>,
@@ -50,7 +52,9 @@ pub(super) async fn store(
     mark: &Mark<'_>,
 ) -> Result<Written> {
     let mut written = Written::default();
-    let (mut ranges, mut marked) = (vec![0..writes.len()], false);
+    let mut marked = false;
+    let mut ranges = Vec::new();
+    ranges.push(0..writes.len());
     while let Some(range) = ranges.pop() {
         let began = Instant::now();
         let last = ranges.is_empty();
@@ -106,13 +110,13 @@ async fn write(
         Aim::Prepare { rotation } => sql::prepare(swept, *rotation),
         _ => sql::write(swept),
     };
-    let sql = match mark.aim {
-        Aim::Rewrite { rotation, checkpoints: true } | Aim::Prepare { rotation } => {
-            let statement = sql::with_checkpoint(&update, parameters.len(), *rotation);
+    let sql = match mark.rotation {
+        Some(rotation) => {
+            let statement = sql::with_checkpoint(&update, parameters.len(), rotation);
             parameters.extend::<[&(dyn ToSql + Sync); 4]>([&position, &moves, &seen, &mark.number]);
             statement
         }
-        _ => update,
+        None => update,
     };
     let written = lane.query(|| format!("write rows of {}", swept.name), sql, &parameters).await;
     let written = written.map_err(|error| explained(error, swept))?;
@@ -123,10 +127,10 @@ async fn write(
 
 /// Writes down how far a part has come, where nothing else is to be written.
 pub(super) async fn checkpoint(lane: &mut Lane, mark: &Mark<'_>) -> Result<()> {
-    let (Aim::Rewrite { rotation, checkpoints: true } | Aim::Prepare { rotation }) = mark.aim else { return Ok(()) };
+    let Some(rotation) = mark.rotation else { return Ok(()) };
     let position = mark.left.map(Position::text).transpose()?;
     let seen = i64::try_from(mark.seen).unwrap_or_default();
-    lane.query(|| "write a checkpoint".to_owned(), sql::checkpoint(*rotation), &[&position, &seen, &mark.number])
+    lane.query(|| "write a checkpoint".to_owned(), sql::checkpoint(rotation), &[&position, &seen, &mark.number])
         .await?;
     Ok(())
 }

@@ -21,8 +21,6 @@ pub(super) enum Aim {
     Rewrite {
         /// The rotation in the book.
         rotation: i64,
-        /// Where workers write down how far they are. Not within one transaction: it is as good as its end.
-        checkpoints: bool,
     },
     /// It is kept beside the table, with what it becomes.
     Prepare {
@@ -45,6 +43,10 @@ pub(super) struct Work {
     pub(super) aad: Aad,
     pub(super) aim: Aim,
     pub(super) snapshot: Option<String>,
+    /// Whether all of it is one transaction: it needs no checkpoints, and fails as a whole.
+    pub(super) in_transaction: bool,
+    /// Only rows whose value is not among those that this rotation has prepared.
+    pub(super) unless_prepared: Option<i64>,
     pub(super) accept: AcceptList,
     pub(super) failures_named: usize,
     pub(super) jobs: usize,
@@ -80,8 +82,13 @@ impl Work {
             table: target.table.clone(),
             aad: target.aad.of(&target.table.schema, &target.table.name, &target.column_name()),
             keyring,
+            unless_prepared: match aim {
+                Aim::Prepare { rotation } => Some(rotation),
+                _ => None,
+            },
             aim,
             snapshot: None,
+            in_transaction: false,
             accept: options.accept.clone(),
             failures_named: options.failures_named,
             jobs: jobs(options),
@@ -93,15 +100,20 @@ impl Work {
 impl Work {
     /// A further condition on the rows that are read.
     pub(super) fn only(&self, swept: &Swept) -> Option<String> {
-        match self.aim {
-            Aim::Prepare { rotation } => Some(sql::not_prepared(swept, rotation)),
-            _ => None,
-        }
+        self.unless_prepared.map(|rotation| sql::not_prepared(swept, rotation))
     }
 
-    /// Whether a failed batch can be repeated: not in one transaction, which fails as a whole.
+    /// Whether a failed batch can be repeated.
     pub(super) fn outlives_failures(&self) -> bool {
-        self.snapshot.is_none() && !matches!(self.aim, Aim::Rewrite { checkpoints: false, .. })
+        self.snapshot.is_none() && !self.in_transaction
+    }
+
+    /// The rotation whose parts say how far it has come.
+    pub(super) fn checkpoints(&self) -> Option<i64> {
+        match self.aim {
+            Aim::Rewrite { rotation } | Aim::Prepare { rotation } if !self.in_transaction => Some(rotation),
+            _ => None,
+        }
     }
 }
 

@@ -11,11 +11,12 @@ use super::batch::{self, Batch};
 use super::book;
 use super::judge::{Judged, judge};
 use super::lane::Lane;
+use super::pace::rest;
 use super::part::{Part, Position};
 use super::session::{Remedy, remedy};
 use super::store::{Mark, checkpoint, store};
 use super::tally::Tally;
-use super::work::{Aim, Work};
+use super::work::Work;
 
 /// Sweeps parts until there are no more.
 pub(super) async fn worker(work: Arc<Work>, queue: Arc<Mutex<VecDeque<Part>>>) -> Result<Tally> {
@@ -64,13 +65,16 @@ async fn step(
     unsaved: &mut Unsaved,
     tally: &mut Tally,
 ) -> Result<Option<Position>> {
-    work.pace.wait(lane, &part.swept, &work.limits, &work.job).await?;
+    if !work.in_transaction {
+        work.pace.wait(lane, &part.swept, &work.limits, &work.job).await?;
+    }
     let only = work.only(&part.swept);
     let (batch, left) = batch::next(lane, &part.swept, &part.position, work.pace.rows(), only.as_deref()).await?;
     let rows = batch.len();
     let judged = judge(work, &part.swept, batch).await?;
     let seen = unsaved.rows + rows as u64;
-    let mark = Mark { aim: &work.aim, number: part.number, left: left.as_ref(), seen, moves: true };
+    let (aim, rotation) = (&work.aim, work.checkpoints());
+    let mark = Mark { aim, rotation, number: part.number, left: left.as_ref(), seen, moves: true };
     let mut found = Tally::naming(work.failures_named);
     let opened = judged.took;
     let held = written(lane, work, part, judged, &mark, unsaved, &mut found).await?;
@@ -127,7 +131,8 @@ async fn again(
     if judged.writes.is_empty() {
         return Ok(());
     }
-    let mark = Mark { aim: &work.aim, number: part.number, left: None, seen: 0, moves: false };
+    let (aim, rotation) = (&work.aim, work.checkpoints());
+    let mark = Mark { aim, rotation, number: part.number, left: None, seen: 0, moves: false };
     let written = store(lane, &part.swept, &judged.batch, &judged.writes, &mark).await?;
     found.counts.rotated += written.rows;
     found.held += written.held;
@@ -147,17 +152,14 @@ async fn recovered(
         return Err(error);
     }
     work.job.monitor.event(&Event::Retry { doing: "sweep a batch", attempt: failed, error: &error.chain() });
-    let wait = WAIT * failed.min(20);
-    work.job.run(async { Ok(tokio::time::sleep(wait).await) }).await?;
+    rest(&work.job, WAIT * failed).await?;
     if remedy != Remedy::Reconnect {
         return Ok(Some(part.position.clone()));
     }
     *lane = work.job.run(Box::pin(Lane::open(work))).await?;
-    match work.aim {
-        Aim::Rewrite { rotation, .. } | Aim::Prepare { rotation } => {
-            book::position(&mut lane.session, rotation, part.number).await
-        }
-        Aim::Try | Aim::Prove => Ok(Some(part.position.clone())),
+    match work.checkpoints() {
+        Some(rotation) => book::position(&mut lane.session, rotation, part.number).await,
+        None => Ok(Some(part.position.clone())),
     }
 }
 

@@ -1,0 +1,41 @@
+//! Rotates the column `value` of the table `secrets`, batch by batch, so that a test can kill it anywhere:
+//! `rotate-columns DSN MODE OLD NEW`.
+
+#![allow(clippy::print_stderr, clippy::panic, reason = "its output is the test's")]
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_core::monitor::Silent;
+use lifeboat_core::{Job, Result};
+use lifeboat_rotate::columns::KeyFormat;
+use lifeboat_rotate::sweep::{KeyPair, KeySource, SweepOptions, Target, run};
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    match rotated(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", error.chain());
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
+}
+
+fn rotated(arguments: &[String]) -> Result<()> {
+    let [dsn, mode, old, new] = arguments else { panic!("rotate-columns DSN MODE OLD NEW") };
+    let source = |secret: &String| KeySource { secret: secret.clone().into(), format: KeyFormat::Sha256, id: None };
+    let target = Target {
+        table: "secrets".parse()?,
+        column: Some("value".to_owned()),
+        layout: "base64(iv tag ct)".parse()?,
+        key_columns: None,
+        aad: "".parse()?,
+        keys: Arc::new(KeyPair { old: source(old), new: source(new) }),
+    };
+    let options = SweepOptions { mode: mode.parse()?, batch_rows: Some(50), ..SweepOptions::default() };
+    let job = Job::new(Arc::new(Silent), CancellationToken::new());
+    let settings = ConnectionSettings::parse(dsn, &|_| None)?;
+    lifeboat_tests::run(async { run(&settings, &[target], &options, &job).await }).map(|_| ())
+}

@@ -1,0 +1,111 @@
+//! Applications that go on writing, with the old key and with the new one, in every mode.
+
+use std::time::Duration;
+
+use lifeboat_rotate::sweep::{Limits, Mode, SweepOptions};
+use lifeboat_tests::Major;
+use lifeboat_tests::sweep::{Dice, long};
+
+use crate::world::{NEW, OLD, Plain, World, cut_over, mode, same, small};
+use crate::writers::Writer;
+
+const TABLE: &str = "id bigint PRIMARY KEY, value text NOT NULL";
+
+/// Slow enough that writers are met on the way.
+fn slow() -> SweepOptions {
+    let limits = Limits { pause: Duration::from_millis(5), ..Limits::default() };
+    SweepOptions { limits, batch_rows: Some(40), ..SweepOptions::default() }
+}
+
+fn together(plains: impl IntoIterator<Item = Plain>) -> Plain {
+    plains.into_iter().flatten().collect()
+}
+
+#[test]
+fn online_keeps_what_writers_with_the_old_and_the_new_key_wrote_last() {
+    for columns in [TABLE, "id bigint, value text NOT NULL"] {
+        let (world, plain) = World::with_rows(Major::V18, columns, 3000);
+        let rest = Duration::from_millis(1);
+        let writers: Vec<_> = [(OLD, 0..1000), (NEW, 1000..2000), (OLD, 2000..3000)]
+            .into_iter()
+            .map(|(secret, rows)| Writer::start(&world, secret, rows, &plain, rest))
+            .collect();
+        let during = world.run(&SweepOptions { max_passes: 3, ..slow() }).unwrap();
+        assert!(during.targets[0].counts.rotated > 2000, "{columns}: {during:?}");
+        let written = together(writers.into_iter().map(Writer::stop));
+        world.run_to_the_end(&small());
+        same(&world.opened(NEW), &written, columns);
+    }
+}
+
+#[test]
+fn staged_puts_in_place_what_a_writer_with_the_old_key_wrote_last() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 2000);
+    let writer = Writer::start(&world, OLD, 0..2000, &plain, Duration::from_millis(2));
+    let prepared = world.run(&SweepOptions { mode: Mode::Staged, max_passes: 2, ..slow() }).unwrap();
+    assert!(prepared.targets[0].counts.rotated >= 2000, "{prepared:?}");
+    assert!(world.opened(NEW).is_empty(), "the application still reads the old key");
+    let written = writer.stop();
+    assert!(world.run(&mode(Mode::Staged)).unwrap().is_clean());
+    // Written after the last pass, and found by the transaction.
+    let late = Writer::start(&world, OLD, 0..2000, &written, Duration::ZERO);
+    late.wait_for(50);
+    let written = late.stop();
+    let summary = world.run(&cut_over()).unwrap();
+    assert!(summary.cut_over && summary.is_clean());
+    same(&world.opened(NEW), &written, "after the cut-over");
+    // The application was started again, with the new key.
+    let after = Writer::start(&world, NEW, 0..2000, &written, Duration::ZERO);
+    after.wait_for(50);
+    let written = after.stop();
+    same(&world.opened(NEW), &written, "after the cut-over");
+    world.finalize(&small()).unwrap();
+}
+
+#[test]
+fn an_old_writer_that_nobody_stopped_keeps_finalize_closed() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 200);
+    world.run_to_the_end(&small());
+    let late = Writer::start(&world, OLD, 0..200, &plain, Duration::ZERO);
+    late.wait_for(20);
+    let written = late.stop();
+    let error = world.finalize(&small()).unwrap_err();
+    assert!(error.to_string().contains("does not open"), "{}", error.chain());
+    world.run_to_the_end(&small());
+    world.finalize(&small()).unwrap();
+    same(&world.opened(NEW), &written, "after the cut-over");
+}
+
+#[test]
+fn offline_keeps_writers_waiting_and_loses_nothing_of_theirs() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 2000);
+    let writer = Writer::start(&world, NEW, 0..2000, &plain, Duration::from_millis(1));
+    writer.wait_for(10);
+    let summary = world.run(&mode(Mode::Offline)).unwrap();
+    assert!(summary.is_clean(), "{summary:?}");
+    writer.wait_for(100);
+    let written = writer.stop();
+    same(&world.opened(NEW), &written, "offline");
+}
+
+/// Small tables, batches of a few rows, writers without rest: most batches meet a writer.
+#[test]
+fn any_interleaving_ends_with_the_last_plaintext_under_the_new_key() {
+    let mut dice = Dice::new("interleaving");
+    for case in 0..if long() { 100 } else { 8 } {
+        let rows = 10 + usize::try_from(dice.below(60)).unwrap();
+        let keyed = dice.below(2) == 0;
+        let columns = if keyed { TABLE } else { "id bigint, value text NOT NULL" };
+        let (world, plain) = World::with_rows(Major::V18, columns, rows);
+        let half = rows / 2;
+        let old = Writer::start(&world, OLD, 0..half, &plain, Duration::from_micros(dice.below(2000)));
+        let new = Writer::start(&world, NEW, half..rows, &plain, Duration::from_micros(dice.below(2000)));
+        let batch_rows = Some(1 + usize::try_from(dice.below(7)).unwrap());
+        let options = SweepOptions { batch_rows, max_passes: 6, jobs: Some(1 + case % 3), ..SweepOptions::default() };
+        world.run(&options).unwrap();
+        new.wait_for(20);
+        let written = together([old.stop(), new.stop()]);
+        world.run_to_the_end(&options);
+        same(&world.opened(NEW), &written, &format!("case {case}: {columns}, {rows} rows, {options:?}"));
+    }
+}

@@ -1,0 +1,131 @@
+//! The life of a rotation in every mode: from the plan to the record that is left of it.
+
+use lifeboat_core::Kind;
+use lifeboat_rotate::sweep::{AcceptList, Direction, Mode, Phase, SweepOptions};
+use lifeboat_tests::Major;
+
+use crate::world::{NEW, OLD, World, cut_over, mode, same, small};
+
+const TABLE: &str = "id int PRIMARY KEY, value text";
+
+#[test]
+fn online_runs_verifies_finalizes_and_leaves_a_record() {
+    let (world, plain) = World::with_rows(Major::V15, TABLE, 500);
+    let plan = world.plan();
+    assert_eq!(plan.refusals().count(), 0, "{plan:?}");
+    assert_eq!(plan.targets[0].sample.counts.rotated, 500);
+    assert!(world.status().targets.is_empty(), "a plan writes nothing");
+    assert!(!world.verify(&small()).passed());
+
+    world.run_to_the_end(&small());
+    let status = world.status().targets.remove(0);
+    assert_eq!((status.phase, status.rotated), (Phase::Swept, 500));
+    let finalized = world.finalize(&small()).unwrap();
+    assert_eq!(finalized.targets[0].rotated, 500);
+    assert_eq!(finalized.targets[0].verification.counts.already_new, 500);
+    let status = world.status().targets.remove(0);
+    assert_eq!((status.phase, status.rotated, status.direction), (Phase::Finalized, 500, Direction::Forward));
+    same(&world.opened(NEW), &plain, "plaintexts");
+    let left = "SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class \
+                WHERE relnamespace = 'lifeboat_rotate'::regnamespace AND relkind = 'r'";
+    assert_eq!(world.database.psql(left), "format part rotation");
+    assert_eq!(world.database.psql("SELECT count(*) FROM lifeboat_rotate.part"), "0");
+    assert_eq!(world.finalize(&small()).unwrap_err().kind(), Kind::Policy, "it is over");
+    assert_eq!(world.rollback(&small()).unwrap_err().kind(), Kind::Policy, "it is over");
+}
+
+#[test]
+fn a_rotation_that_is_not_through_is_not_finalized() {
+    let (world, _) = World::with_rows(Major::V18, TABLE, 300);
+    assert_eq!(world.finalize(&small()).unwrap_err().kind(), Kind::Policy);
+    world.run(&SweepOptions { max_passes: 1, ..small() }).unwrap();
+    let error = world.finalize(&small()).unwrap_err();
+    assert!(error.to_string().contains("not through"), "{}", error.chain());
+}
+
+#[test]
+fn online_is_rolled_back_by_the_same_sweep() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 400);
+    world.run_to_the_end(&small());
+    let summary = world.rollback(&small()).unwrap();
+    assert_eq!(summary.targets[0].counts.rotated, 400);
+    same(&world.opened(OLD), &plain, "plaintexts");
+    assert_eq!(world.status().targets[0].phase, Phase::RolledBack);
+    world.run_to_the_end(&small());
+    same(&world.opened(NEW), &plain, "and forward again");
+}
+
+#[test]
+fn staged_prepares_beside_the_table_and_puts_in_place_in_one_transaction() {
+    let (world, plain) = World::with_rows(Major::V15, TABLE, 700);
+    assert_eq!(world.run(&cut_over()).unwrap_err().kind(), Kind::Policy, "nothing is prepared");
+    let summary = world.run(&mode(Mode::Staged)).unwrap();
+    assert!(summary.is_clean() && !summary.cut_over, "{summary:?}");
+    assert_eq!(summary.targets[0].counts.rotated, 700);
+    same(&world.opened(OLD), &plain, "plaintexts");
+    assert_eq!(world.status().targets[0].phase, Phase::Prepared);
+    assert_eq!(world.finalize(&small()).unwrap_err().kind(), Kind::Policy);
+
+    let summary = world.run(&cut_over()).unwrap();
+    assert_eq!(summary.targets[0].counts.rotated, 700);
+    same(&world.opened(NEW), &plain, "plaintexts");
+    assert_eq!(world.run(&cut_over()).unwrap_err().kind(), Kind::Policy, "it is in place");
+    world.finalize(&small()).unwrap();
+    assert_eq!(world.database.psql("SELECT count(*) FROM pg_class WHERE relname LIKE 'shadow%'"), "0");
+}
+
+#[test]
+fn staged_is_rolled_back_before_and_after_it_is_in_place() {
+    let (world, mut plain) = World::with_rows(Major::V18, TABLE, 300);
+    let before = world.database.psql("SELECT md5(string_agg(value, '' ORDER BY id)) FROM secrets");
+    let now = |world: &World| world.database.psql("SELECT md5(string_agg(value, '' ORDER BY id)) FROM secrets");
+    world.run(&mode(Mode::Staged)).unwrap();
+    world.rollback(&small()).unwrap();
+    assert_eq!(now(&world), before);
+
+    world.run(&mode(Mode::Staged)).unwrap();
+    world.run(&cut_over()).unwrap();
+    same(&world.opened(NEW), &plain, "plaintexts");
+    // The application writes under its new key, then the operator changes his mind.
+    let value = world.encrypted(NEW, "written since");
+    world.database.psql(&format!("UPDATE secrets SET value = '{value}' WHERE id = 7"));
+    plain.insert("7".to_owned(), "written since".to_owned());
+    let summary = world.rollback(&small()).unwrap();
+    assert_eq!(summary.targets[0].counts.rotated, 300, "{summary:?}");
+    same(&world.opened(OLD), &plain, "plaintexts");
+    let kept = "SELECT count(*) FROM pg_class WHERE relname LIKE 'shadow%'";
+    assert_eq!(world.database.psql(kept), "0");
+}
+
+#[test]
+fn offline_rewrites_everything_or_nothing() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 300);
+    world.database.psql("INSERT INTO secrets VALUES (1000, 'a password somebody typed')");
+    let error = world.run(&mode(Mode::Offline)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Policy);
+    assert!(error.help().unwrap().contains("public.secrets 1000: plaintext"), "{:?}", error.help());
+    same(&world.opened(OLD), &plain, "nothing was written");
+
+    let accept = AcceptList::parse("1000\n").unwrap();
+    let summary = world.run(&SweepOptions { accept: accept.clone(), ..mode(Mode::Offline) }).unwrap();
+    assert_eq!((summary.targets[0].counts.rotated, summary.targets[0].failures.accepted), (300, 1));
+    same(&world.opened(NEW), &plain, "plaintexts");
+    world.rollback(&SweepOptions { accept, ..small() }).unwrap();
+    same(&world.opened(OLD), &plain, "plaintexts");
+}
+
+#[test]
+fn rows_that_can_never_be_opened_are_accepted_by_name_and_recorded() {
+    let (world, _) = World::with_rows(Major::V18, TABLE, 50);
+    world.database.psql("UPDATE secrets SET value = 'lost' WHERE id IN (3, 4)");
+    let summary = world.run(&small()).unwrap();
+    assert!(summary.targets[0].complete && !summary.is_clean());
+    let error = world.finalize(&small()).unwrap_err();
+    assert!(error.help().unwrap().contains("public.secrets 3: plaintext"), "{:?}", error.help());
+    let half = SweepOptions { accept: AcceptList::parse("3").unwrap(), ..small() };
+    assert_eq!(world.finalize(&half).unwrap_err().kind(), Kind::Policy);
+    let whole = SweepOptions { accept: AcceptList::parse("[public.secrets]\n3\n[\"4\"]\n").unwrap(), ..small() };
+    world.finalize(&whole).unwrap();
+    assert_eq!(world.status().targets[0].accepted, 2);
+    assert_eq!(world.database.psql("SELECT value FROM secrets WHERE id = 3"), "lost");
+}

@@ -1,0 +1,41 @@
+//! Connections that are cut while a sweep is at work.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use lifeboat_rotate::sweep::{self, Limits, SweepOptions};
+use lifeboat_tests::relay::Relay;
+use lifeboat_tests::{Major, Postgres, run};
+
+use crate::world::{NEW, World, job, same, small};
+
+#[test]
+fn a_sweep_outlives_its_connections() {
+    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 6000);
+    let relay = Relay::to(Postgres::shared(Major::V18).port());
+    let mut settings = world.settings();
+    settings.hosts[0].port = relay.port();
+    let limits = Limits { pause: Duration::from_millis(10), ..Limits::default() };
+    let options = SweepOptions { limits, batch_rows: Some(30), jobs: Some(2), ..SweepOptions::default() };
+    let over = AtomicBool::new(false);
+    let (summary, cuts) = std::thread::scope(|scope| {
+        let cutter = scope.spawn(|| {
+            let mut cuts = 0;
+            // Not before the workers are there: a connection that fails at once is tried again by itself.
+            while !over.load(Ordering::Relaxed) && cuts < 8 {
+                std::thread::sleep(Duration::from_millis(400));
+                cuts += relay.cut();
+            }
+            cuts
+        });
+        let summary = run(sweep::run(&settings, world.targets(), &options, &job()));
+        over.store(true, Ordering::Relaxed);
+        (summary, cutter.join().unwrap())
+    });
+    assert!(cuts >= 4, "only {cuts} connections were cut");
+    let summary = summary.unwrap();
+    assert!(summary.is_clean(), "{summary:?}");
+    same(&world.opened(NEW), &plain, "plaintexts");
+    assert_eq!(summary.targets[0].counts.rotated, 6000, "each is counted once");
+    assert!(world.verify(&small()).passed());
+}

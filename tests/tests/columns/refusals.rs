@@ -1,0 +1,158 @@
+//! What a rotation does not begin with, and says what to do about.
+
+use lifeboat_core::{Error, Kind};
+use lifeboat_rotate::sweep::{Mode, SweepOptions};
+use lifeboat_tests::servers::postgres::{PASSWORD, PLAIN_ROLE};
+use lifeboat_tests::{Major, Postgres, run};
+
+use crate::world::{NEW, OLD, OTHER, World, job, keys, mode, same, settings, small};
+
+const TABLE: &str = "id int PRIMARY KEY, value text";
+
+/// A run as a role that may not write anything but what it was granted.
+fn run_as_plain_role(world: &World) -> Result<lifeboat_rotate::sweep::Summary, Error> {
+    let dsn = Postgres::shared(Major::V18).dsn_as(PLAIN_ROLE, PASSWORD, &world.database.name);
+    run(lifeboat_rotate::sweep::run(&settings(&dsn), world.targets(), &small(), &job()))
+}
+
+fn nothing_was_begun(world: &World) {
+    let begun = "SELECT CASE WHEN to_regclass('lifeboat_rotate.rotation') IS NULL THEN 0 ELSE 1 END";
+    assert_eq!(world.database.psql(begun), "0");
+}
+
+#[test]
+fn one_key_for_both_is_refused() {
+    let (mut world, plain) = World::with_rows(Major::V18, TABLE, 10);
+    world.target.keys = keys(OLD, OLD);
+    assert!(world.run(&small()).unwrap_err().chain().contains("old and new key are the same"));
+    same(&world.opened(OLD), &plain, "plaintexts");
+    nothing_was_begun(&world);
+}
+
+#[test]
+fn a_new_key_that_was_not_confirmed_is_refused() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 10);
+    let expected = vec!["0123456789abcdef".to_owned()];
+    let error = world.run(&SweepOptions { expected_new: expected, ..small() }).unwrap_err();
+    assert_eq!(error.kind(), Kind::WrongKey);
+    assert!(error.to_string().contains("0123456789abcdef was confirmed"), "{error}");
+    same(&world.opened(OLD), &plain, "plaintexts");
+}
+
+#[test]
+fn another_new_key_at_resume_is_refused_and_the_expected_one_named() {
+    let (mut world, _) = World::with_rows(Major::V18, TABLE, 300);
+    world.run(&SweepOptions { max_passes: 1, ..small() }).unwrap();
+    let before = world.opened(NEW);
+    let expected = world.target.keyring().unwrap().primary().fingerprint().to_owned();
+    for (old, new, which) in [(OLD, OTHER, "new"), (NEW, OTHER, "new")] {
+        world.target.keys = keys(old, new);
+        let error = world.run(&small()).unwrap_err();
+        assert_eq!(error.kind(), Kind::WrongKey);
+        assert!(error.to_string().contains(&format!("its {which} key is {expected}")), "{error}");
+    }
+    world.target.keys = keys(OTHER, NEW);
+    assert!(world.run(&small()).unwrap_err().to_string().contains("its old key is"));
+    world.target.keys = keys(OLD, NEW);
+    assert_eq!(world.run(&mode(Mode::Offline)).unwrap_err().kind(), Kind::Policy, "another mode");
+    assert_eq!(world.opened(NEW), before);
+}
+
+#[test]
+fn a_role_that_may_only_read_is_refused_with_the_grant_it_lacks() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 10);
+    let refused = |grants: &str, expected: &str| {
+        world.database.psql(grants);
+        let error = run_as_plain_role(&world).unwrap_err();
+        assert_eq!(error.kind(), Kind::Policy);
+        assert!(error.help().unwrap().contains(expected), "{:?}", error.help());
+    };
+    refused("SELECT 1", "GRANT SELECT ON public.secrets");
+    refused("GRANT SELECT ON secrets TO plain", "GRANT UPDATE (value) ON public.secrets");
+    refused("GRANT UPDATE (value) ON secrets TO plain", "CREATE SCHEMA lifeboat_rotate AUTHORIZATION");
+    same(&world.opened(OLD), &plain, "plaintexts");
+    world.database.psql("CREATE SCHEMA lifeboat_rotate AUTHORIZATION plain");
+    assert!(run_as_plain_role(&world).unwrap().is_clean(), "nothing else is needed");
+    same(&world.opened(NEW), &plain, "plaintexts");
+}
+
+#[test]
+fn a_table_whose_rows_are_hidden_is_refused() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 10);
+    world.database.psql(
+        "GRANT SELECT, UPDATE ON secrets TO plain; GRANT CREATE ON DATABASE current TO plain"
+            .replace("DATABASE current", &format!("DATABASE \"{}\"", world.database.name))
+            .as_str(),
+    );
+    world.database.psql("ALTER TABLE secrets ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON secrets USING (id < 5)");
+    let error = run_as_plain_role(&world).unwrap_err();
+    assert!(error.help().unwrap().contains("row-level security of public.secrets hides rows"), "{:?}", error.help());
+    same(&world.opened(OLD), &plain, "plaintexts");
+    world.run_to_the_end(&small());
+    same(&world.opened(NEW), &plain, "a superuser sees them all");
+}
+
+#[test]
+fn a_column_that_is_too_short_for_the_new_keys_id_is_refused() {
+    let mut world = World::new(Major::V18, "id int PRIMARY KEY, value varchar(80)");
+    world.target.layout = "kid \":\" base64(iv tag ct)".parse().unwrap();
+    let with_id = |id: &str, secret: &str| {
+        let mut source = crate::world::source(secret);
+        source.id = Some(id.to_owned());
+        source
+    };
+    let pair = |new: &str| lifeboat_rotate::sweep::KeyPair { old: with_id("k1", OLD), new: with_id(new, NEW) };
+    world.target.keys = std::sync::Arc::new(pair("k2026-november-the-twenty-second"));
+    let keyring =
+        lifeboat_rotate::Keyring::new(world.target.layout.clone(), world.target.keys.old.derive().unwrap()).unwrap();
+    let value = keyring.encrypt(b"0123456789", b"").unwrap();
+    world.database.psql(&format!("INSERT INTO secrets VALUES (1, '{}')", value.text().unwrap()));
+    let error = world.run(&small()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Policy);
+    assert!(error.help().unwrap().contains("value of public.secrets takes 80 characters"), "{:?}", error.help());
+    assert_eq!(world.database.psql("SELECT value FROM secrets"), value.text().unwrap());
+    world.target.keys = std::sync::Arc::new(pair("k2"));
+    world.run_to_the_end(&small());
+}
+
+#[test]
+fn views_unknown_names_and_other_types_are_refused() {
+    let (mut world, _) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text, number int", 10);
+    world.database.psql("CREATE VIEW seen AS SELECT * FROM secrets");
+    let mut refused = |table: &str, column: &str, kind: Kind| {
+        world.target.table = table.parse().unwrap();
+        world.target.column = Some(column.to_owned());
+        assert_eq!(world.run(&small()).unwrap_err().kind(), kind, "{table}.{column}");
+    };
+    refused("seen", "value", Kind::Policy);
+    refused("nowhere", "value", Kind::NotFound);
+    refused("secrets", "nothing", Kind::NotFound);
+    refused("secrets", "number", Kind::Policy);
+    world.target.column = Some("value".to_owned());
+    world.target.key_columns = Some(vec!["number".to_owned()]);
+    assert_eq!(world.run(&small()).unwrap_err().kind(), Kind::Policy, "number is no key");
+}
+
+#[test]
+fn a_trigger_that_changes_or_drops_what_is_written_is_found_out() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 30);
+    world.database.psql(
+        "CREATE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.value := lower(NEW.value); RETURN NEW; END';
+         CREATE TRIGGER other BEFORE UPDATE ON secrets FOR EACH ROW EXECUTE FUNCTION other()",
+    );
+    assert!(world.plan().targets[0].triggers[0].before);
+    let error = world.run(&small()).unwrap_err();
+    assert!(error.chain().contains("a trigger changes what is written"), "{}", error.chain());
+    same(&world.opened(OLD), &plain, "plaintexts");
+    world
+        .database
+        .psql("CREATE OR REPLACE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'");
+    let summary = world.run(&SweepOptions { max_passes: 2, ..small() }).unwrap();
+    assert!(!summary.is_clean() && summary.targets[0].overtaken > 0, "{summary:?}");
+    same(&world.opened(OLD), &plain, "plaintexts");
+    world
+        .database
+        .psql("CREATE OR REPLACE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'");
+    world.run_to_the_end(&small());
+    same(&world.opened(NEW), &plain, "plaintexts");
+}
