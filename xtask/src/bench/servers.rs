@@ -252,7 +252,9 @@ fn free_port() -> io::Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-const SETTLE: &str = r#"sessions="SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+// The database of all others: not every benchmark makes `bench`.
+const SETTLE: &str = r#"export PGDATABASE=postgres
+sessions="SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
 until [ "$(psql -XAtc "$sessions")" = 1 ]; do sleep 0.05; done
 psql -XAtqc CHECKPOINT"#;
 // Settings of the caller's own that would change what is measured.
