@@ -126,7 +126,7 @@ pub(crate) struct DetectArgs {
     /// Only this table, as table or schema.table; once for each
     #[arg(long = "table", value_name = "TABLE")]
     pub(crate) tables: Vec<String>,
-    /// The key in use: env:NAME, file:/path, credential:NAME or command:[…]
+    /// The key in use: env:NAME, file:/path, credential:NAME or command:[…]; without one, only what looks encrypted is told
     #[arg(long, value_name = "REF")]
     pub(crate) old: Option<String>,
     /// How the application makes its key [default: every way that fits, and the one that opens is told]

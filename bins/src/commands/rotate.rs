@@ -14,7 +14,7 @@ use lifeboat_rotate::backups::{
 };
 use serde_json::{Value, json};
 
-pub(super) use self::columns::format;
+pub(super) use self::columns::{accepted, encrypted_column, format};
 use self::keys::Keys;
 use super::Context;
 use crate::cli::{FromTo, RotateBackups, RotateCommand, ToArgs};

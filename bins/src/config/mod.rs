@@ -32,7 +32,7 @@ use toml::de::DeTable;
 pub(crate) use backup::{BackupConfig, BackupFlags};
 pub(crate) use database::{Database, SingleDatabase};
 pub(crate) use database_url::DatabaseUrl;
-pub(crate) use drill::{AssertConfig, DrillConfig, DrillFlags, ScratchKind};
+pub(crate) use drill::{AssertConfig, DrillConfig, DrillFlags, EncryptedColumns, ScratchKind};
 pub(crate) use encryption::{Allowed, EncryptionConfig, EncryptionFlags};
 pub(crate) use environment::Environment;
 pub(crate) use file::ConfigFile;

@@ -8,6 +8,7 @@
 
 mod assertions;
 mod checks;
+mod encrypted;
 mod killed;
 mod reports;
 mod restored;

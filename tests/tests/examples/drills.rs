@@ -25,7 +25,9 @@ fn assertions_know_whole_data_from_broken(product: Product) {
     stage.lifeboat(&["backup", mishap.database]).run().expect(0);
     let drilled = stage.lifeboat(&["drill", "run", &format!("{}/latest", mishap.database)]).run().expect(31);
     assert_eq!(verdict(&drilled), "failed", "{}", drilled.text());
-    let failed = checks(&drilled).into_iter().filter(|(_, outcome)| outcome != "passed").collect::<Vec<_>>();
+    let failed = checks(&drilled).into_iter().filter(|(_, outcome)| outcome != "passed");
+    // Where the mishap is to encrypted values, these do not open.
+    let failed = failed.filter(|(name, _)| name != "encrypted columns").collect::<Vec<_>>();
     assert_eq!(failed, [(format!("assert {}", mishap.assert), "failed".to_owned())], "{}", drilled.text());
 }
 

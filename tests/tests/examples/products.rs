@@ -53,6 +53,7 @@ pub(crate) const BRIVEN: Product = Product {
         ("BRIVEN_BACKUP_CONTROL_URL", "postgresql://backup@control/briven_control"),
         ("BRIVEN_BACKUP_DATA_URL", "postgresql://backup@data/briven_data"),
         ("BRIVEN_DRILL_SERVER_URL", "postgresql://drill@restore/postgres"),
+        ("BRIVEN_ENCRYPTION_KEY", "canary-briven-encryption-key-of-many-letters"),
     ],
     mishap: Mishap {
         database: "control",
@@ -81,6 +82,7 @@ pub(crate) const PILOT: Product = Product {
         ("DATABASE_URL", "postgresql://helm@127.0.0.1/pilot"),
         ("S3_ACCESS_KEY", "DO00PILOT"),
         ("S3_SECRET_KEY", "canary-spaces-secret"),
+        ("ENCRYPTION_KEY", "canary-pilot-encryption-key"),
     ],
     mishap: Mishap {
         database: "pilot",
@@ -103,7 +105,7 @@ pub(crate) const IDENTITY_GOVERNANCE: Product = Product {
 /// Its own database and Temporal's, behind docker compose.
 pub(crate) const DAOFLOW: Product = Product {
     name: "daoflow",
-    variables: &[],
+    variables: &[("ENCRYPTION_KEY", "canary-daoflow-encryption-key-of-32-letters")],
     mishap: Mishap {
         database: "daoflow",
         sql: "UPDATE environment_variables SET value_encrypted = 'plain text' WHERE key = 'KEY_7'",
@@ -120,6 +122,12 @@ impl Product {
     /// Its configuration.
     pub(crate) fn configuration(&self) -> Table {
         fs::read_to_string(self.file("lifeboat.toml")).unwrap().parse().unwrap()
+    }
+
+    /// What its encrypted columns are under.
+    pub(crate) fn column_key(&self) -> &'static str {
+        let keys = self.variables.iter().filter(|(name, _)| name.ends_with("ENCRYPTION_KEY"));
+        keys.map(|(_, value)| *value).next().expect("a product with encrypted columns has a key")
     }
 
     /// Its databases.

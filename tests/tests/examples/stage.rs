@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use toml::{Table, Value};
 
 use crate::products::{Described, Product};
+use crate::sealed::Sealed;
 
 pub(crate) struct Stage {
     product: Product,
@@ -26,6 +27,9 @@ impl Stage {
         scratch::create_open(stage.folder.path());
         for described in product.databases() {
             stage.fill(&described);
+        }
+        for column in Sealed::all(product) {
+            column.fill(&stage.server, product.column_key());
         }
         stage.write_programs();
         fs::write(stage.path("lifeboat.toml"), stage.configuration().to_string()).unwrap();
@@ -60,6 +64,16 @@ impl Stage {
         let described =
             databases.iter().find(|described| described.name == database).expect("a database of the product");
         self.server.psql(&described.dbname, sql);
+    }
+
+    /// Its server.
+    pub(crate) fn server(&self) -> &Postgres {
+        &self.server
+    }
+
+    /// The address of a database.
+    pub(crate) fn dsn(&self, dbname: &str) -> String {
+        self.server.dsn(dbname)
     }
 
     fn path(&self, name: &str) -> PathBuf {

@@ -10,15 +10,15 @@ use lifeboat_core::drill::Verdict;
 use lifeboat_core::keys::{OpenKeys, SealKeys};
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Kind, Name, Result, RunId};
-use lifeboat_drill::check::{Assert, CheckOptions, RowsOptions, Smoke};
+use lifeboat_drill::check::{Assert, CheckOptions, EncryptedColumns, RowsOptions, Smoke};
 use lifeboat_drill::scratch::ScratchOptions;
 use lifeboat_drill::{DrillOptions, DrillReport, drill, report};
 use serde_json::json;
 
 use super::scratch;
 use crate::cli::DrillRunArgs;
-use crate::commands::{Context, reference};
-use crate::config::{AssertConfig, Config, DrillConfig};
+use crate::commands::{Context, reference, rotate};
+use crate::config::{AssertConfig, ColumnConfig, Config, DrillConfig, EncryptedColumns as HowMuch};
 use crate::exit::Exit;
 use crate::output::table::{Align, render};
 use crate::output::{Outcome, units};
@@ -38,7 +38,8 @@ pub(super) async fn run(args: &DrillRunArgs, context: &Context) -> Result<Outcom
     };
     let mut reports = Vec::new();
     for reference in drilled(args, context, &config, &store).await? {
-        let options = options(&reference, &surroundings, &config, context);
+        let mut options = options(&reference, &surroundings, &config, context);
+        options.checks.encrypted = encrypted(&reference, &config, context).await?;
         reports.push(Box::pin(drill(&store, &reference, &options, context.monitor.clone())).await?);
     }
     Ok(outcome(&reports))
@@ -101,6 +102,23 @@ fn options(reference: &BackupRef, surroundings: &Surroundings, config: &Config, 
         cancel: context.cancel.clone(),
         ..DrillOptions::new(surroundings.scratch.clone(), host())
     }
+}
+
+/// The declared columns of a database, with the keys that are here.
+async fn encrypted(reference: &BackupRef, config: &Config, context: &Context) -> Result<EncryptedColumns> {
+    let rows = match config.drill.encrypted_columns.as_ref().map(|columns| columns.value).unwrap_or_default() {
+        HowMuch::None => return Ok(EncryptedColumns::default()),
+        HowMuch::All => None,
+        HowMuch::Rows(rows) => Some(rows.get()),
+    };
+    let is_there = |column: &&ColumnConfig| {
+        column.database.as_ref().is_none_or(|name| Some(&name.value) == reference.database.as_ref())
+    };
+    let mut columns = Vec::new();
+    for column in config.rotate.columns.iter().filter(is_there) {
+        columns.push(rotate::encrypted_column(column, &config.rotate.keys, &context.environment).await);
+    }
+    Ok(EncryptedColumns { columns, rows, accept: rotate::accepted(config)? })
 }
 
 fn asserts(drill: &DrillConfig, of_this: impl Fn(Option<&Name>) -> bool) -> Vec<Assert> {

@@ -9,6 +9,7 @@
 
 mod assertions;
 mod catalog;
+mod encrypted;
 mod expect;
 mod extensions;
 mod freshness;
@@ -36,6 +37,7 @@ use lifeboat_core::{Job, Result};
 use serde::{Deserialize, Serialize};
 
 pub use assertions::{Assert, assert_all};
+pub use encrypted::{EncryptedColumn, EncryptedColumns};
 pub use expect::Expect;
 pub use options::{CheckOptions, RowsOptions, ShapeOptions};
 pub use smoke::{Smoke, smoke};
@@ -153,6 +155,7 @@ pub async fn check_into(subject: &Subject<'_>, checked: &mut Checked, job: &Job)
     checked.reports.push(Box::pin(sequences::check(subject, job)).await?);
     Box::pin(validity::check(subject, &stored, checked, job)).await?;
     checked.reports.push(Box::pin(extensions::check(subject, job)).await?);
+    Box::pin(encrypted::check(subject, checked, job)).await?;
     checked.reports.extend(freshness::check(subject));
     Box::pin(shape::check(subject, checked, job)).await?;
     let passed = checked.reports.iter().filter(|report| report.outcome == Outcome::Passed);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Assert;
+use super::{Assert, EncryptedColumns};
 
 /// How a restored backup is checked.
 #[derive(Clone, Debug)]
@@ -15,6 +15,8 @@ pub struct CheckOptions {
     pub rpo: Option<Duration>,
     /// What counts as a suspicious change since the backup before.
     pub shape: ShapeOptions,
+    /// The columns that are declared as encrypted.
+    pub encrypted: EncryptedColumns,
     /// The operator's own assertions.
     pub asserts: Vec<Assert>,
 }
@@ -44,7 +46,14 @@ pub struct ShapeOptions {
 
 impl Default for CheckOptions {
     fn default() -> Self {
-        Self { jobs: 2, rows: RowsOptions::default(), rpo: None, shape: ShapeOptions::default(), asserts: Vec::new() }
+        Self {
+            jobs: 2,
+            rows: RowsOptions::default(),
+            rpo: None,
+            shape: ShapeOptions::default(),
+            encrypted: EncryptedColumns::default(),
+            asserts: Vec::new(),
+        }
     }
 }
 

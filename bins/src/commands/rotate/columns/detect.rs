@@ -30,10 +30,11 @@ pub(super) async fn run(args: &DetectArgs, context: &Context) -> Result<Outcome>
     for database in place::databases(&config)? {
         let settings = place::settings(database, context).await?;
         let trial = trial_keys(&config, context).await?;
+        let has_key = !trial.is_empty();
         let found = detect(&settings, trial, &options, &context.job()).await?;
         let name = several.then(|| database.name.value.show());
         let toml = configuration(&found.found, name.as_deref());
-        let text = text(&found, &toml);
+        let text = text(&found, &toml, has_key);
         told.add(&Place::bare(database, settings), text, json!({"detection": found, "configuration": toml}));
     }
     Ok(told.outcome())
@@ -43,10 +44,14 @@ fn parsed<T: std::str::FromStr<Err = Error>>(texts: &[String]) -> Result<Vec<T>>
     texts.iter().map(|text| text.parse()).collect()
 }
 
-/// The old key, else the new one: whichever values are under today. Made in the way that is said, or in every way that fits.
+/// The old key, else the new one: whichever values are under today. Made in the way that is said, or in every way that fits. None is
+/// needed to see what looks encrypted.
 async fn trial_keys(config: &Config, context: &Context) -> Result<Vec<TrialKey>> {
     let common = &config.rotate.keys;
     let reference = common.old.as_ref().or(common.new.as_ref());
+    if reference.is_none() {
+        return Ok(Vec::new());
+    }
     let secret = keys::secret(reference, "old", &context.environment).await?;
     let format: Option<&KeyFormat> =
         common.old_key_format.as_ref().or(common.key_format.as_ref()).map(|format| &format.value);
@@ -56,21 +61,27 @@ async fn trial_keys(config: &Config, context: &Context) -> Result<Vec<TrialKey>>
     }
 }
 
-fn text(found: &Detection, toml: &str) -> String {
+fn text(found: &Detection, toml: &str, has_key: bool) -> String {
     let mut text = format!(
         "looked at {} rows of {} in {}\n",
         units::count(found.rows),
         many(found.columns, "column"),
         many(found.tables, "table")
     );
-    if found.found.is_empty() {
+    if !has_key {
+        text += "no key was given: only looks were judged (--old env:NAME tries a key)\n";
+    } else if found.found.is_empty() {
         text += "the key opens nothing there\n";
     }
     for column in &found.found {
         text += &described(column);
     }
     if !found.suspects.is_empty() {
-        text += "\nThese look encrypted and did not open: another key, another AAD (--aad), or another algorithm\n";
+        text += if has_key {
+            "\nThese look encrypted and did not open: another key, another AAD (--aad), or another algorithm\n"
+        } else {
+            "\nThese look encrypted:\n"
+        };
     }
     for suspect in &found.suspects {
         text += &format!("  {}.{}.{}: {}\n", suspect.schema, suspect.table, suspect.column, suspect.why);

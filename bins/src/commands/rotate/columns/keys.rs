@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use lifeboat_core::{Error, Kind, Result};
+use lifeboat_drill::check::EncryptedColumn;
+use lifeboat_rotate::Keyring;
 use lifeboat_rotate::columns::{AadTemplate, KeyFormat};
 use lifeboat_rotate::sweep::{KeyPair, KeySource, Target};
 use secrecy::SecretString;
@@ -23,13 +25,16 @@ pub(super) async fn target(
     let keys = column.keys.or(common);
     let new = secret(keys.new.as_ref(), "new", environment).await?;
     let old = match (&keys.old, needs) {
-        // The old key may be gone already: what is asked is what the new one opens alone.
-        (_, Needs::NewKey) => new.clone(),
+        // The old key may be gone already: what is asked is what the new one opens alone. A key that nobody has stands in for it.
+        (_, Needs::NewKey) => SecretString::from("0".repeat(64)),
         (old, _) => secret(old.as_ref(), "old", environment).await?,
     };
     let format = format(&keys, &[&old, &new])?;
-    let old_format = keys.old_key_format.as_ref().map_or_else(|| format.clone(), |format| format.value.clone());
-    let old_format = if needs == Needs::NewKey { format.clone() } else { old_format };
+    let old_format = match (&keys.old_key_format, needs) {
+        (_, Needs::NewKey) => KeyFormat::Hex,
+        (Some(format), _) => format.value.clone(),
+        (None, _) => format.clone(),
+    };
     let id = |id: &Option<Sourced<String>>| id.as_ref().map(|id| id.value.clone());
     let target = Target {
         table: column.table.value.clone(),
@@ -38,16 +43,51 @@ pub(super) async fn target(
         key_columns: column.key_columns.as_ref().map(|columns| columns.value.clone()),
         aad: column.aad.as_ref().map_or_else(AadTemplate::default, |aad| aad.value.clone()),
         keys: Arc::new(KeyPair {
-            old: KeySource { secret: old, format: old_format, id: id(&keys.old_id) },
+            old: KeySource {
+                secret: old,
+                format: old_format,
+                id: if needs == Needs::NewKey { Some(NOBODY.to_owned()) } else { id(&keys.old_id) },
+            },
             new: KeySource { secret: new, format, id: id(&keys.new_id) },
         }),
     };
-    match needs {
-        Needs::NewKey => target.keyring_new().map(drop),
-        _ => target.keyring().map(drop),
-    }
-    .map_err(|error| error.while_doing(format!("take the keys of {target}")))?;
+    target.keyring().map(drop).map_err(|error| error.while_doing(format!("take the keys of {target}")))?;
     Ok(target)
+}
+
+/// By which values name the key that stands in for one that is gone: none does.
+const NOBODY: &str = "nobody";
+
+/// A declared column as a drill opens it: by the new key, and by the old one as long as that is here. Keys that are not here keep
+/// the drill from finding out.
+pub(in crate::commands) async fn encrypted_column(
+    column: &ColumnConfig,
+    common: &KeysConfig,
+    environment: &Environment,
+) -> EncryptedColumn {
+    let named = column.layout.value.columns().filter_map(|(name, _)| name.map(str::to_owned));
+    EncryptedColumn {
+        table: column.table.value.clone(),
+        columns: column.column.iter().map(|column| column.value.clone()).chain(named).collect(),
+        key_columns: column.key_columns.as_ref().map(|columns| columns.value.clone()),
+        aad: column.aad.as_ref().map_or_else(AadTemplate::default, |aad| aad.value.clone()),
+        keyring: keyring(column, common, environment).await.map(Arc::new).map_err(|error| error.chain()),
+    }
+}
+
+async fn keyring(column: &ColumnConfig, common: &KeysConfig, environment: &Environment) -> Result<Keyring> {
+    let keys = column.keys.or(common);
+    let new = secret(keys.new.as_ref(), "new", environment).await?;
+    let format = format(&keys, &[&new])?;
+    let old_format = keys.old_key_format.as_ref().map_or_else(|| format.clone(), |format| format.value.clone());
+    let id = |id: &Option<Sourced<String>>| id.as_ref().map(|id| id.value.clone());
+    let new = KeySource { secret: new, format, id: id(&keys.new_id) };
+    let keyring = Keyring::new(column.layout.value.clone(), new.derive()?)?;
+    match secret(keys.old.as_ref(), "old", environment).await {
+        Ok(old) => keyring.enable(KeySource { secret: old, format: old_format, id: id(&keys.old_id) }.derive()?),
+        // It has gone: backups from before need it, and the check says so of each value.
+        Err(_) => Ok(keyring),
+    }
 }
 
 /// How the keys are made: said, or plain to see.

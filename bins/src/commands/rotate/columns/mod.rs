@@ -11,7 +11,8 @@ use lifeboat_core::{Kind, Result};
 use lifeboat_rotate::sweep::{self, SweepOptions};
 use serde_json::{Value, json};
 
-pub(in crate::commands) use self::keys::format;
+pub(in crate::commands) use self::keys::{encrypted_column, format};
+pub(in crate::commands) use self::place::accepted;
 use self::place::{Needs, Place, Scene};
 use crate::cli::{ColumnsArgs, DetectArgs, FinalizeArgs, RotateColumns, RunArgs, WhereArgs};
 use crate::commands::Context;

@@ -10,7 +10,7 @@ use lifeboat_rotate::sweep::{AcceptList, Limits, SweepOptions, Target};
 use super::keys;
 use crate::cli::WhereArgs;
 use crate::commands::{Context, source};
-use crate::config::{ColumnConfig, Config, Database, Flags, SingleDatabase};
+use crate::config::{ColumnConfig, Config, Database, Flags, Origin, SingleDatabase};
 
 /// What a command cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,17 +112,21 @@ impl<'a> Scene<'a> {
             jobs: rotate.jobs.as_ref().map(|jobs| jobs.value.get() as usize),
             batch_rows: rotate.batch_rows.as_ref().map(|rows| rows.value.get() as usize),
             limits,
-            accept: self.accepted()?,
+            accept: accepted(&self.config)?,
             ..SweepOptions::default()
         })
     }
+}
 
-    fn accepted(&self) -> Result<AcceptList> {
-        let Some(file) = &self.config.rotate.accept_list else { return Ok(AcceptList::default()) };
-        let text = std::fs::read_to_string(&file.value)
-            .kind_of(Kind::Config, || format!("read the accept list {}", file.value.display()))?;
-        AcceptList::parse(&text).map_err(|error| error.while_doing(format!("read {}", file.value.display())))
-    }
+/// The rows that were given up.
+///
+/// # Errors
+/// [`Kind::Config`] when the list cannot be read, [`Kind::Usage`] for a line of it.
+pub(in crate::commands) fn accepted(config: &Config) -> Result<AcceptList> {
+    let Some(file) = &config.rotate.accept_list else { return Ok(AcceptList::default()) };
+    let text = std::fs::read_to_string(&file.value)
+        .kind_of(Kind::Config, || format!("read the accept list {}", file.value.display()))?;
+    AcceptList::parse(&text).map_err(|error| error.while_doing(format!("read {}", file.value.display())))
 }
 
 /// The configuration, in which `--database-url` is the one database there is. A name it needs only where backups are listed.
@@ -159,7 +163,12 @@ fn is_in(column: &ColumnConfig, database: &Database, config: &Config) -> bool {
 
 /// How a database is reached by sessions of our own.
 pub(super) async fn settings(database: &Database, context: &Context) -> Result<ConnectionSettings> {
-    match source::reach(database, &context.environment).await? {
+    let mut database = database.clone();
+    if database.url.as_ref().is_some_and(|url| matches!(url.origin, Origin::Flag(_) | Origin::Env(_))) {
+        // Whoever gives an address here means it, where backups go through a program.
+        (database.tools_prefix, database.user, database.dbname) = (None, None, None);
+    }
+    match source::reach(&database, &context.environment).await? {
         Reach::Direct { settings, .. } => Ok(*settings),
         Reach::Prefixed { .. } => {
             let doing = format!("reach {} for a rotation: it is reached through a program only", database.name.value);

@@ -1,0 +1,68 @@
+//! The columns that the configuration declares as encrypted have to open.
+
+use lifeboat_rotate::Keyring;
+use lifeboat_rotate::columns::{ColumnKey, KeyFormat};
+use lifeboat_tests::{Database, Major, Way};
+use serde_json::Value;
+
+use crate::world::{World, not_passed, report};
+
+const PLAIN: Way = Way { method: "parallel", sealed: false, compression: "gzip" };
+const COLUMN: &str = "[rotate]\nold = \"env:OLD_KEY\"\nnew = \"env:NEW_KEY\"\nkey_format = \"sha256\"\n\
+                      [[rotate.column]]\ntable = \"tokens\"\ncolumn = \"value\"\nlayout = \"base64(iv tag ct)\"\n";
+
+fn value(secret: &str, plaintext: &str) -> String {
+    let key = ColumnKey::derive(&secret.to_owned().into(), &KeyFormat::Sha256).unwrap();
+    let keyring = Keyring::new("base64(iv tag ct)".parse().unwrap(), key).unwrap();
+    keyring.encrypt(plaintext.as_bytes(), b"").unwrap().text().unwrap().to_owned()
+}
+
+/// 20 values under the new key, 20 under the old one, and a row that has none.
+fn tokens(database: &Database<'_>) {
+    database.psql("CREATE TABLE tokens (tenant text, id int, value text, PRIMARY KEY (tenant, id))");
+    let rows = (0..40)
+        .map(|n| format!("('acme', {n}, '{}')", value(if n < 20 { "new" } else { "old" }, &format!("token {n}"))));
+    database.psql(&format!("INSERT INTO tokens VALUES {}", rows.collect::<Vec<_>>().join(", ")));
+    database.psql("INSERT INTO tokens VALUES ('acme', 99, NULL)");
+}
+
+fn drilled(world: &World, lines: &str, keys: &[(&str, &str)], code: i32) -> Value {
+    let drill = world.drill("run", lines).args(["shop/latest", "--json"]).envs(keys.iter().copied());
+    report(&drill.run().expect(code))
+}
+
+fn check(report: &Value) -> &Value {
+    let checks = report["checks"].as_array().unwrap();
+    checks.iter().find(|check| check["name"] == "encrypted columns").unwrap_or(&Value::Null)
+}
+
+#[test]
+fn declared_columns_open_with_the_keys_of_today_or_the_drill_says_which_rows_do_not() {
+    let world = World::new(Major::V15, PLAIN);
+    let shop = world.shop();
+    tokens(&shop);
+    world.depot.backup(&shop);
+
+    let both = [("NEW_KEY", "new"), ("OLD_KEY", "old")];
+    let passed = drilled(&world, COLUMN, &both, 0);
+    assert_eq!(check(&passed)["summary"], "40 values opened, 20 of them with the old key", "{passed:#}");
+
+    let some = drilled(&world, &format!("encrypted_columns = 10\n{COLUMN}"), &both, 0);
+    assert!(check(&some)["summary"].as_str().unwrap().ends_with("with the old key"), "{some:#}");
+    assert_ne!(check(&some)["summary"], check(&passed)["summary"]);
+
+    let failed = drilled(&world, COLUMN, &both[..1], 31);
+    assert_eq!(not_passed(&failed), ["encrypted columns"]);
+    assert_eq!(check(&failed)["summary"], "20 values opened; 20 did not", "{failed:#}");
+    let findings = check(&failed)["findings"].to_string();
+    assert!(findings.contains("public.tokens.value acme, 20: failed authentication"), "{findings}");
+    assert!(!findings.contains(&shop.psql("SELECT left(value, 20) FROM tokens WHERE id = 20")), "no value is told");
+
+    let inconclusive = drilled(&world, COLUMN, &[], 32);
+    assert_eq!(not_passed(&inconclusive), ["encrypted columns"]);
+    assert!(check(&inconclusive)["findings"].to_string().contains("env:NEW_KEY"), "{inconclusive:#}");
+    let none = drilled(&world, &format!("encrypted_columns = \"none\"\n{COLUMN}"), &[], 0);
+    assert!(check(&none).is_null());
+    let absent = drilled(&world, &COLUMN.replace("\"tokens\"", "\"gone\""), &both, 31);
+    assert!(check(&absent)["findings"].to_string().contains("public.gone.value: it is not there"), "{absent:#}");
+}
