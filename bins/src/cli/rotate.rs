@@ -14,7 +14,7 @@ pub(crate) enum RotateCommand {
     Backups(RotateBackups),
     /// Rotate AES-256-GCM keys over the encrypted columns of a database
     #[command(subcommand, after_help = COLUMNS_HELP)]
-    Columns(RotateColumns),
+    Columns(Box<RotateColumns>),
     /// The same as `rotate columns detect`
     #[command(hide = true, after_help = DETECT_HELP)]
     Detect(DetectArgs),

@@ -71,7 +71,7 @@ fn fits_padding(hit: &Hit, values: &[Sealed<'_>]) -> bool {
     let expression = hit.layout.to_string();
     let unpadded = |at: &usize| {
         let text = values.get(*at).and_then(|value| value.parts.first().copied().flatten()).unwrap_or_default();
-        !text.ends_with(b"=") && text.len() % 4 != 0
+        !text.ends_with(b"=") && !text.len().is_multiple_of(4)
     };
     expression.contains("base64url") == (expression.contains("base64") && hit.opened.iter().any(unpadded))
 }

@@ -74,8 +74,11 @@ pub(super) struct Opener {
 /// The keys that are tried, and ciphers that were derived for salts so far.
 pub(super) struct Trials<'k> {
     keys: &'k [TrialKey],
-    derived: RefCell<BTreeMap<(usize, Vec<u8>), Option<Rc<HeldCipher<'k>>>>>,
+    derived: RefCell<BTreeMap<(usize, Vec<u8>), Derived<'k>>>,
 }
+
+/// A key's cipher for a salt; nothing when none can be derived.
+type Derived<'k> = Option<Rc<HeldCipher<'k>>>;
 
 impl<'k> Trials<'k> {
     pub(super) fn new(keys: &'k [TrialKey]) -> Self {
@@ -113,7 +116,7 @@ impl<'k> Trials<'k> {
     }
 
     /// Many layouts read the same salt from a value, and to derive a key from a password takes long.
-    fn cipher(&self, key: usize, salt: &[u8]) -> Option<Rc<HeldCipher<'k>>> {
+    fn cipher(&self, key: usize, salt: &[u8]) -> Derived<'k> {
         let derive = || self.keys[key].key.cipher(salt).ok().map(Rc::new);
         self.derived.borrow_mut().entry((key, salt.to_vec())).or_insert_with(derive).clone()
     }
