@@ -20,6 +20,7 @@ pub mod depot;
 pub mod docker;
 pub mod files;
 pub mod fixtures;
+pub mod foreign;
 pub mod guard;
 pub mod inventory;
 pub mod keyring;

@@ -247,7 +247,9 @@ impl Drop for Running {
 
 /// The processes below `parent`.
 pub fn descendants(parent: u32) -> Vec<u32> {
-    let text = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+    // Each thread has children of its own.
+    let tasks = std::fs::read_dir(format!("/proc/{parent}/task")).into_iter().flatten().flatten();
+    let text: String = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok()).collect();
     let children = text.split_whitespace().filter_map(|pid| pid.parse().ok());
     children.flat_map(|child: u32| std::iter::once(child).chain(descendants(child))).collect()
 }

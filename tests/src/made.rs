@@ -163,6 +163,7 @@ fn manifest(path: &BackupPath, script: Vec<StoredObject>, attachments: Vec<Store
         snapshot: started,
         finished: started,
         reencrypted_from: None,
+        imported: None,
         script,
         attachments,
     }

@@ -5,6 +5,7 @@ mod argument;
 mod backup;
 mod drill;
 mod drill_run;
+mod file;
 mod key;
 mod read;
 mod restore;
@@ -17,6 +18,7 @@ pub(crate) use argument::refuse_passwords;
 pub(crate) use backup::BackupArgs;
 pub(crate) use drill::{DrillCommand, DrillListArgs, DrillShowArgs, EvidenceArgs, Form};
 pub(crate) use drill_run::{DrillGcArgs, DrillRunArgs};
+pub(crate) use file::{FileArgs, ImportArgs};
 pub(crate) use key::{GenerateArgs, KeyArgs, KeyCommand, SignerArgs, StateArgs};
 pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, OpenArgs, ShowArgs, VerifyArgs};
 pub(crate) use restore::{RestoreArgs, Roles};
@@ -113,6 +115,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Restore a backup into a database
     Restore(RestoreArgs),
+    /// Bring a dump that Lifeboat did not make into the store, as a backup
+    Import(ImportArgs),
     /// Write a backup's SQL script to stdout
     Cat(CatArgs),
     /// Copy a backup's objects into a folder

@@ -6,15 +6,24 @@ use clap::{Args, ValueEnum};
 
 use lifeboat_backup::restore::{SchemaName, TableName};
 
-use super::OpenArgs;
+use super::{FileArgs, OpenArgs};
 
 /// What to restore, and where to.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RestoreArgs {
     /// [DATABASE/]ID, the unique beginning of an id, or latest
-    #[arg(value_name = "BACKUP")]
-    pub(crate) backup: String,
+    #[arg(value_name = "BACKUP", required_unless_present = "from", conflicts_with = "from")]
+    pub(crate) backup: Option<String>,
+    /// Restore a dump that Lifeboat did not make: a path, - for standard input, or store:KEY for an object of the store
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["schema", "table", "data_only"])]
+    pub(crate) from: Option<String>,
+    /// What opens the file.
+    #[command(flatten)]
+    pub(crate) file: FileArgs,
+    /// Have psql run the file's script as it is, also where it is not complete or reaches beyond its database
+    #[arg(long, requires = "from")]
+    pub(crate) trust_script: bool,
     /// The target: env:NAME, file:/path, credential:NAME, command:[…], or a connection string without password
     #[arg(long, value_name = "DSN")]
     pub(crate) into: String,
@@ -71,6 +80,8 @@ Examples:
     lifeboat restore shop/latest --into env:LIVE_URL --table sales.orders
   Rows alone, into tables that a migration made:
     lifeboat restore shop/latest --into env:TARGET_URL --data-only --schema sales
+  What another script made: SQL or pg_dump -Fc, in gzip, zstd, gpg, openssl enc, told apart by content:
+    lifeboat restore --from shop.sql.gz.gpg --passphrase env:BACKUP_PASSPHRASE --into env:TARGET_URL --create
 
 A database that is not empty is refused; but of --schema and --table it is only asked that nothing
 of them exists yet. What lies across the border of a part, such as foreign keys to other tables, is

@@ -42,7 +42,8 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
     conclude(summary.results, context)
 }
 
-fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
+/// How backups are taken, as the configuration says.
+pub(super) fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
     BackupOptions {
         class: config.class.value.clone(),
         method: config.method.value,
@@ -162,7 +163,8 @@ fn error_json(name: &Name, error: &Error) -> serde_json::Value {
     })
 }
 
-fn summary_text(done: &[BackupSummary]) -> String {
+/// A line for each backup.
+pub(super) fn summary_text(done: &[BackupSummary]) -> String {
     if done.is_empty() {
         return String::new();
     }

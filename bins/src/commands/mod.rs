@@ -6,6 +6,8 @@ mod config;
 mod demo;
 mod download;
 mod drill;
+mod file;
+mod import;
 mod key;
 mod list;
 mod reference;
@@ -106,6 +108,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Outc
         Command::Show(args) => show::run(&args, context).await,
         Command::Verify(args) => verify::run(&args, context).await,
         Command::Restore(args) => restore::run(&args, context).await,
+        Command::Import(args) => import::run(&args, context).await,
         Command::Cat(args) => cat::run(&args, context).await,
         Command::Download(args) => download::run(&args, context).await,
         Command::Drill(command) => drill::run(&command, context).await,

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_backup::restore::{LeftOut, RestorePlan, Selection, plan};
-use lifeboat_backup::{MissingRoles, RestoreOptions, RestoreSummary, restore};
+use lifeboat_backup::restore::{LeftOut, RestorePlan, Selection, plan, plan_file};
+use lifeboat_backup::{MissingRoles, RestoreOptions, RestoreSummary, restore, restore_file};
 use lifeboat_core::{Error, Kind, Result};
 use serde_json::json;
 
-use super::{Context, Named, source};
+use super::{Context, Named, file, source};
 use crate::cli::{RestoreArgs, Roles};
 use crate::config::{DatabaseUrl, Misfit, Setting as _};
 use crate::exit::Exit;
@@ -21,7 +21,11 @@ use crate::output::{Outcome, units};
 /// [`Kind::Usage`] for a target that is neither a reference nor a connection string; those of the library.
 pub(super) async fn run(args: &RestoreArgs, context: &Context) -> Result<Outcome> {
     let target = DatabaseUrl::from_text(&args.into).map_err(refused)?;
-    let Named { reference, store, keys } = context.backup(&args.backup, args.open).await?;
+    if let Some(from) = &args.from {
+        return of_file(from, args, &target, context).await;
+    }
+    let Named { reference, store, keys } =
+        context.backup(args.backup.as_deref().unwrap_or_default(), args.open).await?;
     let settings = settings(&target, context).await?;
     let options = RestoreOptions { keys, ..options(args, context) };
     let monitor = context.monitor.clone();
@@ -30,6 +34,24 @@ pub(super) async fn run(args: &RestoreArgs, context: &Context) -> Result<Outcome
     }
     let summary = Box::pin(restore(&store, &reference, &settings, &options, monitor)).await?;
     Ok(Outcome::success(summary_text(&summary), json!(summary)))
+}
+
+async fn of_file(from: &str, args: &RestoreArgs, target: &DatabaseUrl, context: &Context) -> Result<Outcome> {
+    let foreign = file::options(&args.file, args.trust_script, context).await?;
+    let settings = settings(target, context).await?;
+    let (options, monitor) = (options(args, context), context.monitor.clone());
+    let given = file::file(from, context).await?;
+    if args.dry_run {
+        return Ok(planned(&Box::pin(plan_file(given, &settings, &options, &foreign, monitor)).await?));
+    }
+    let summary = Box::pin(restore_file(given, &settings, &options, &foreign, monitor)).await?;
+    let text = if args.trust_script { run_by_psql(&summary) } else { summary_text(&summary) };
+    Ok(Outcome::success(text, json!(summary)))
+}
+
+/// Nobody counted the rows.
+fn run_by_psql(summary: &RestoreSummary) -> String {
+    format!("{}: {} of SQL, run by psql in {}\n", summary.backup, units::size(summary.sql_bytes), summary.target)
 }
 
 async fn settings(target: &DatabaseUrl, context: &Context) -> Result<ConnectionSettings> {

@@ -39,6 +39,13 @@ fn head(Shown { manifest, index }: &Shown) -> Option<String> {
         lines.push(("server", format!("PostgreSQL {}, database {}", source.server_version, source.database)));
         lines.push(("encoding", format!("{}, {} {}", source.encoding, source.locale_provider, source.collate)));
     }
+    if let Some(imported) = &manifest.imported {
+        let forms = imported.forms.join(" over ");
+        lines.push(("imported", format!("{} ({forms}), sha256 {}", imported.file, imported.sha256)));
+    }
+    if let Some(version) = index.dumped_from.as_ref().and_then(|from| from.server_version.as_ref()) {
+        lines.push(("server", format!("PostgreSQL {version}, as the dump says")));
+    }
     lines.push((
         "rows",
         format!("{} in {}", units::count(index.rows()), units::counted(index.relations.len() as u64, "table")),

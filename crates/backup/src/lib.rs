@@ -7,6 +7,7 @@
 pub mod archive;
 pub mod backup;
 pub mod catalog;
+pub mod foreign;
 mod leader;
 mod parallel;
 pub mod postgres;
@@ -18,7 +19,8 @@ mod stream;
 mod tools;
 
 pub use archive::{BackupRef, cat, download, list, show, verify};
-pub use backup::{BackupOptions, BackupSummary, backup, backup_all};
+pub use backup::{BackupOptions, BackupSummary, ImportOptions, backup, backup_all, import};
+pub use foreign::{ForeignFile, ForeignOptions};
 pub use lifeboat_core as core;
-pub use restore::{MissingRoles, RestoreOptions, RestoreSummary, restore};
+pub use restore::{MissingRoles, RestoreOptions, RestoreSummary, restore, restore_file};
 pub use source::{MethodChoice, Reach, Source};

@@ -18,6 +18,9 @@ pub struct Index {
     pub format: u32,
     /// The server and database, where a leader could ask.
     pub source: Option<Source>,
+    /// What an imported dump says of where it is from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dumped_from: Option<DumpedFrom>,
     /// What ran.
     pub tools: Tools,
     /// Session settings under which rows were printed.
@@ -80,6 +83,15 @@ pub struct Source {
     pub snapshot: String,
     /// When the snapshot was taken, by the server's clock.
     pub snapshot_at: Timestamp,
+}
+
+/// What an imported dump says of where it is from; nobody asked the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DumpedFrom {
+    /// As in `15.18 (Debian 15.18-0+deb12u1)`.
+    pub server_version: Option<String>,
+    /// The database's own name.
+    pub database: Option<String>,
 }
 
 /// What ran to make the backup.
@@ -281,6 +293,23 @@ impl DatabaseProperties {
 }
 
 impl Index {
+    /// The major version of the server, as far as anybody said.
+    #[must_use]
+    pub fn server_major(&self) -> Option<u32> {
+        let asked = self.source.as_ref().map(|source| source.server_version_num / 10_000);
+        let told = || {
+            self.dumped_from
+                .as_ref()?
+                .server_version
+                .as_deref()?
+                .split(|c: char| !c.is_ascii_digit())
+                .next()?
+                .parse()
+                .ok()
+        };
+        asked.or_else(told)
+    }
+
     /// Reads `index.json.gz`.
     ///
     /// # Errors

@@ -56,7 +56,9 @@ impl Findings {
             manifest_sha256: archive.manifest_sha256.to_string(),
             method: manifest.method.name().to_owned(),
             encrypted: manifest.is_encrypted(),
-            server_version: source.map(|source| source.server_version.clone()),
+            server_version: source
+                .map(|source| source.server_version.clone())
+                .or_else(|| archive.index.dumped_from.as_ref().and_then(|from| from.server_version.clone())),
             snapshot: Some(source.map_or(manifest.snapshot, |source| source.snapshot_at)),
             stored_bytes: objects.map(|object| object.length).sum(),
             sql_bytes: archive.index.script_bytes,

@@ -271,6 +271,11 @@ impl Drop for Database<'_> {
 
 /// Runs a command with this as its input.
 pub(super) fn fed(mut command: Command, input: &[u8]) -> Output {
+    fed_bytes(&mut command, input)
+}
+
+/// The same, of a command that is still of use.
+pub(crate) fn fed_bytes(command: &mut Command, input: &[u8]) -> Output {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("spawn");
     let mut stdin = child.stdin.take().expect("stdin is piped");
     std::thread::scope(|scope| {

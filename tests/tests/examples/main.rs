@@ -5,6 +5,7 @@
 
 mod configurations;
 mod drills;
+mod foreign;
 mod pages;
 mod products;
 mod rotations;

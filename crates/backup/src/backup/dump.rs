@@ -177,7 +177,7 @@ impl Dump<'_> {
 const NO_LEADER: &str = "no leader was possible: no schema archive, no catalog, no proof of completeness";
 
 /// The error that came first: the side that was ended because of it says only that it was cancelled.
-fn first_error<A, B>(left: Result<A>, right: Result<B>) -> Result<(A, B)> {
+pub(super) fn first_error<A, B>(left: Result<A>, right: Result<B>) -> Result<(A, B)> {
     match (left, right) {
         (Ok(left), Ok(right)) => Ok((left, right)),
         (Err(left), Err(right)) if left.kind() == Kind::Cancelled => Err(right),
@@ -186,7 +186,7 @@ fn first_error<A, B>(left: Result<A>, right: Result<B>) -> Result<(A, B)> {
 }
 
 /// Every object was stored with the length that was written.
-fn check_lengths(uploaded: &[UploadedObject], dumped: &Dumped, destination: &Destination) -> Result<()> {
+pub(super) fn check_lengths(uploaded: &[UploadedObject], dumped: &Dumped, destination: &Destination) -> Result<()> {
     let uploaded: std::collections::HashMap<_, _> =
         uploaded.iter().map(|object| (object.name.as_str(), object.length)).collect();
     let script = dumped.script.objects.iter().map(|(name, object)| (destination.stored_name(name), object.length));

@@ -5,6 +5,7 @@
 
 mod attachments;
 mod dump;
+mod import;
 mod names;
 mod one;
 mod open;
@@ -32,6 +33,8 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use attachments::Objects;
+pub use import::{ImportOptions, Taken, import};
+pub(crate) use import::{Spooled, spool};
 pub use plan::{BackupPlan, plan};
 pub(crate) use told::Told;
 

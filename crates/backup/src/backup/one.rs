@@ -81,6 +81,7 @@ pub(super) async fn back_up(
         snapshot,
         finished: options.clock.now(),
         reencrypted_from: None,
+        imported: None,
         script: stored,
         attachments,
     };
@@ -101,7 +102,12 @@ fn how(choice: Choice, view: Option<Box<LeaderView>>, job: &Job) -> (Method, How
 }
 
 /// With encryption on, the wraps of the backup's data key are stored first.
-async fn destination(backup: BackupPath, store: &Store, options: &BackupOptions, job: &Job) -> Result<Destination> {
+pub(super) async fn destination(
+    backup: BackupPath,
+    store: &Store,
+    options: &BackupOptions,
+    job: &Job,
+) -> Result<Destination> {
     let sealing = match &options.seal {
         Some(keys) => {
             let place = |name: &str| backup.object(name);
@@ -125,6 +131,7 @@ fn index(leader: Option<&Leader>, tools: &Toolbox, script: Told, warnings: Vec<S
     Ok(Index {
         format: FORMAT,
         source: leader.map(|leader| leader.facts.source(&leader.snapshot)),
+        dumped_from: None,
         tools: Tools { pg_dump: tools.version.clone(), prefix: tools.prefix().map(ToOwned::to_owned) },
         settings: ROW_SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         database: properties.database,
@@ -150,7 +157,7 @@ fn check_large_objects(facts: Option<&Facts>, script: &Told) -> Result<()> {
     }
 }
 
-async fn describe(
+pub(super) async fn describe(
     destination: &Destination,
     job: &Job,
     database_sql: Option<String>,
@@ -167,7 +174,12 @@ async fn describe(
     Ok(stored)
 }
 
-async fn commit(destination: &Destination, options: &BackupOptions, job: &Job, manifest: &Manifest) -> Result<()> {
+pub(super) async fn commit(
+    destination: &Destination,
+    options: &BackupOptions,
+    job: &Job,
+    manifest: &Manifest,
+) -> Result<()> {
     job.step("commit the manifest");
     let name = destination.backup.object(layout::MANIFEST);
     let key = destination.sealing.as_ref().map(|sealing| sealing.key());
@@ -175,7 +187,7 @@ async fn commit(destination: &Destination, options: &BackupOptions, job: &Job, m
     destination.store.put(job, &name, manifest.to_bytes(key, signer).into()).await
 }
 
-fn summary(manifest: Manifest, index: Index, snapshot: Timestamp, clock: Instant) -> BackupSummary {
+pub(super) fn summary(manifest: Manifest, index: Index, snapshot: Timestamp, clock: Instant) -> BackupSummary {
     BackupSummary {
         database: manifest.database.clone(),
         id: manifest.id.clone(),

@@ -13,23 +13,21 @@ use super::{BackupOptions, BackupSummary, RunSummary, one, stall};
 use crate::source::Source;
 use lifeboat_core::sealing::Sealing;
 
+/// A run whose record has begun.
+pub(super) struct Run {
+    pub(super) start: RunStart,
+    pub(super) journal: Journal,
+}
+
 pub(super) async fn run(
     databases: Vec<(Name, Result<Source>)>,
     store: &Store,
     options: &BackupOptions,
     job: &Job,
 ) -> Result<RunSummary> {
-    let started = options.clock.now();
-    let run = RunId::generate(started)?;
-    let journal = Journal::open(&options.state_dir.join("uploads"))?;
-    let start = RunStart {
-        format: FORMAT,
-        tool: TOOL.to_owned(),
-        run: run.clone(),
-        started,
-        databases: databases.iter().map(|(name, _)| name.clone()).collect(),
-    };
-    begin(&start, store, &journal, options, job).await?;
+    let names = databases.iter().map(|(name, _)| name.clone()).collect();
+    let Run { start, journal } = open(names, store, options, job).await?;
+    let run = start.run.clone();
     let mut results = Vec::new();
     for (name, source) in databases {
         let result = Box::pin(back_up(source, &run, store, &journal, options, job)).await;
@@ -38,6 +36,16 @@ pub(super) async fn run(
     }
     record_end(store, options, job, start, &results).await;
     Ok(RunSummary { run, results })
+}
+
+/// Begins a run, and its record.
+pub(super) async fn open(databases: Vec<Name>, store: &Store, options: &BackupOptions, job: &Job) -> Result<Run> {
+    let started = options.clock.now();
+    let run = RunId::generate(started)?;
+    let journal = Journal::open(&options.state_dir.join("uploads"))?;
+    let start = RunStart { format: FORMAT, tool: TOOL.to_owned(), run, started, databases };
+    begin(&start, store, &journal, options, job).await?;
+    Ok(Run { start, journal })
 }
 
 /// The first word with the store: whether it can be written shows before anything is dumped.
@@ -70,7 +78,7 @@ async fn back_up(
 }
 
 /// The record of the end is for readers; a backup that was committed stays one without it.
-async fn record_end(
+pub(super) async fn record_end(
     store: &Store,
     options: &BackupOptions,
     job: &Job,

@@ -8,6 +8,7 @@ mod analyze;
 mod apply;
 mod copy_in;
 mod crew;
+mod foreign;
 mod jobs;
 mod pieces;
 mod preflight;
@@ -22,6 +23,7 @@ mod settings;
 mod sql;
 mod standing;
 mod target;
+mod trusted;
 mod worker;
 
 use std::sync::Arc;
@@ -35,6 +37,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, BackupRef, find, or_instead};
 use crate::postgres::{ConnectionSettings, Retry, sqlstate_of};
+pub use foreign::{plan_file, restore_file};
 use preflight::Preflight;
 use select::Part;
 pub use select::{LeftOut, SchemaName, Selection, TableName};

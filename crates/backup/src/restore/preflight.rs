@@ -138,12 +138,12 @@ impl Preflight {
         if facts.recovering {
             self.refuse("the server is a standby", "restore into its primary");
         }
-        let source = archive.index.source.as_ref().map_or(0, |source| source.server_version_num / 10_000);
+        let source = archive.index.server_major().unwrap_or(0);
         if let Some((why, hint)) = version_refusal(source, facts.server_version_num / 10_000) {
             self.refuse(why, &hint);
         }
         let lacking = extensions(archive, part).filter(|extension| !facts.extensions.contains(&extension.name));
-        let lacking: Vec<_> = lacking.map(|extension| format!("{} {}", extension.name, extension.version)).collect();
+        let lacking: Vec<_> = lacking.map(|it| format!("{} {}", it.name, it.version).trim_end().to_owned()).collect();
         if !lacking.is_empty() {
             let why = format!("the server lacks the extensions {}", lacking.join(", "));
             self.refuse(why, "install the extensions' packages on the target server");

@@ -55,12 +55,18 @@ impl Worker {
         if Arc::ptr_eq(settings, &self.told) {
             return Ok(());
         }
-        let statements = settings.since(&self.told);
+        let statements = self.known(settings.since(&self.told));
         if !statements.is_empty() {
             self.session.execute(&statements).await.map_err(|error| error.while_doing(SET_UP))?;
         }
         self.told = Arc::clone(settings);
         Ok(())
+    }
+
+    /// Without the one setting that pg_dump prints for servers which do not have it: from 17 on it does so always.
+    fn known(&self, statements: String) -> String {
+        let knows = self.session.server().version_num >= KNOWS_TRANSACTION_TIMEOUT;
+        if knows { statements } else { statements.replace(TRANSACTION_TIMEOUT, "") }
     }
 
     /// Takes so much memory from here on.
@@ -101,6 +107,8 @@ const GIN_MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', C
      THEN LEAST(m.reset_val::pg_catalog.int8, 8192) ELSE m.reset_val::pg_catalog.int8 END::pg_catalog.text, false) \
      FROM pg_catalog.pg_settings m, pg_catalog.pg_settings c \
      WHERE m.name = 'maintenance_work_mem' AND c.name = 'effective_cache_size'";
+const TRANSACTION_TIMEOUT: &str = "SET transaction_timeout = 0;";
+const KNOWS_TRANSACTION_TIMEOUT: u32 = 170_000;
 const SET_UP: &str = "set up a session";
 const CANCEL_WITHIN: Duration = Duration::from_secs(5);
 

@@ -7,6 +7,7 @@
 mod capture;
 mod class;
 mod copy_target;
+mod foreign;
 mod head;
 mod header;
 mod inside;
@@ -23,6 +24,7 @@ mod token;
 mod words;
 
 pub use copy_target::CopyTarget;
+pub use foreign::{beyond_the_database, created_extension, roles_named};
 pub use header::{CommentHeader, comment_header};
 pub use lexer::Lexer;
 pub use name::SqlName;

@@ -11,6 +11,7 @@ use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Error, Kind, Result};
 
 use super::output::{Output, Written};
+use super::vet::{Vet, Vetted};
 use crate::script::{CopyTarget, Lexer, Setval, SqlName, StatementKind, Token, Trailer, comment_header, setval};
 
 /// When ranges and objects end.
@@ -33,6 +34,8 @@ pub(super) struct Outline {
     pub(super) relations: Vec<CopiedRelation>,
     pub(super) sequences: Vec<SetSequence>,
     pub(super) large_objects: u64,
+    /// What a script of somebody else's needs.
+    pub(super) vetted: Option<Vetted>,
 }
 
 /// What the script held and where it lies.
@@ -43,6 +46,8 @@ pub(crate) struct Script {
     pub(crate) relations: Vec<CopiedRelation>,
     pub(crate) sequences: Vec<SetSequence>,
     pub(crate) large_objects: u64,
+    /// What a script of somebody else's needs.
+    pub(crate) vetted: Option<Vetted>,
 }
 
 /// A relation whose rows are in the script, under the names that the script's bytes give it.
@@ -84,6 +89,8 @@ struct State<O> {
     /// Whether the range holds a statement other than COPY.
     range_has_statements: bool,
     block: Option<Block>,
+    /// Looks at a script that somebody else made.
+    vet: Option<Vet>,
 }
 
 /// The COPY block whose rows are being read.
@@ -102,8 +109,23 @@ const PREAMBLE: &[u8] = b"SET lc_monetary = 'C';\n";
 impl<O: Output> Indexer<O> {
     /// Begins the script, in the object that `output` has begun.
     pub(super) fn new(output: O, cuts: Cuts) -> Result<Self> {
+        let mut indexer = Self::bare(output, cuts, None);
+        if begins_script(cuts.piece) {
+            indexer.state.write(PREAMBLE)?;
+        }
+        indexer.state.end_sql_range()?;
+        Ok(indexer)
+    }
+
+    /// Begins a script that was made elsewhere: every statement is looked at, and no byte is added, for under which settings its
+    /// values were printed nobody knows.
+    pub(super) fn foreign(output: O, cuts: Cuts) -> Self {
+        Self::bare(output, cuts, Some(Vet::default()))
+    }
+
+    fn bare(output: O, cuts: Cuts, vet: Option<Vet>) -> Self {
         let section = first_section(cuts.piece);
-        let mut state = State {
+        let state = State {
             output,
             cuts,
             objects: 1,
@@ -117,18 +139,16 @@ impl<O: Output> Indexer<O> {
             range_section: section,
             range_has_statements: true,
             block: None,
+            vet,
         };
-        if begins_script(cuts.piece) {
-            state.write(PREAMBLE)?;
-        }
-        state.end_sql_range()?;
-        Ok(Self { lexer: Lexer::new(), state })
+        Self { lexer: Lexer::new(), state }
     }
 
     /// Takes the next slice of the script.
     pub(super) fn push(&mut self, input: &[u8]) -> Result<()> {
         let state = &mut self.state;
-        self.lexer.push(input, &mut |token| state.token(token))
+        let pushed = self.lexer.push(input, &mut |token| state.token(token));
+        pushed.map_err(|error| self.state.located(error))
     }
 
     /// Rows taken so far.
@@ -138,10 +158,15 @@ impl<O: Output> Indexer<O> {
 
     /// Ends the script and its last range; ending the last object is up to the caller, who knows how `pg_dump` ended.
     pub(super) fn end(self) -> Result<(Outline, O)> {
-        if self.lexer.finish()? != Trailer::Database {
-            return Err(Error::new(Kind::Integrity, "find pg_dump's last line: its output is incomplete"));
-        }
         let mut state = self.state;
+        let trailer = self.lexer.finish().map_err(|error| state.located(error))?;
+        match state.vet.take() {
+            Some(vet) => state.outline.vetted = Some(vet.end(trailer)?),
+            None if trailer != Trailer::Database => {
+                return Err(Error::new(Kind::Integrity, "find pg_dump's last line: its output is incomplete"));
+            }
+            None => {}
+        }
         state.flush_statement()?;
         // No object is begun after the last range: it would be empty.
         state.end_sql_range_here()?;
@@ -152,11 +177,11 @@ impl<O: Output> Indexer<O> {
 impl Outline {
     /// Adds where it all lies.
     pub(super) fn at(self, written: Written) -> Script {
-        let Self { contents, relations, sequences, large_objects } = self;
+        let Self { contents, relations, sequences, large_objects, vetted } = self;
         debug_assert_eq!(contents.len(), written.ranges.len());
         let ranges = written.ranges.into_iter().zip(contents);
         let ranges = ranges.map(|((object, bytes), content)| Range { object, bytes, content }).collect();
-        Script { objects: written.objects, ranges, relations, sequences, large_objects }
+        Script { objects: written.objects, ranges, relations, sequences, large_objects, vetted }
     }
 }
 
@@ -174,7 +199,18 @@ impl<O: Output> State<O> {
         }
     }
 
+    /// Says where in a script of somebody else's it happened.
+    fn located(&self, error: Error) -> Error {
+        match &self.vet {
+            Some(vet) if error.kind() == Kind::Integrity => error.while_doing(vet.place()),
+            _ => error,
+        }
+    }
+
     fn statement_end(&mut self, kind: StatementKind) -> Result<()> {
+        if let Some(vet) = &mut self.vet {
+            vet.statement(kind, &self.statement)?;
+        }
         if kind == StatementKind::Sql {
             self.note_section()?;
             self.note_value();
@@ -219,6 +255,9 @@ impl<O: Output> State<O> {
     }
 
     fn copy_begin(&mut self, target: &CopyTarget) -> Result<()> {
+        if let Some(vet) = &mut self.vet {
+            vet.copy(target, &self.statement)?;
+        }
         self.note_section()?;
         self.flush_statement()?;
         self.end_sql_range()?;
@@ -257,7 +296,11 @@ impl<O: Output> State<O> {
         let block = self.block.as_mut().expect("the lexer gives rows only in a COPY block");
         let before = block.lines.rows();
         block.lines.push(rows)?;
-        self.rows += block.lines.rows() - before;
+        let ended = block.lines.rows() - before;
+        self.rows += ended;
+        if let Some(vet) = &mut self.vet {
+            vet.rows(ended);
+        }
         self.write(rows)
     }
 

@@ -1,9 +1,11 @@
 //! The method `stream`: one plain `pg_dump`, indexed and fingerprinted from its own output. The other method has the pieces of
 //! its script that tools print indexed here too.
 
+mod foreign;
 mod handoff;
 mod indexer;
 mod output;
+mod vet;
 
 use std::io::{PipeReader, Read as _};
 
@@ -15,10 +17,12 @@ use lifeboat_core::store::{Parts, UploadOptions};
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
 use tokio::process::Command;
 
+pub(crate) use foreign::{index as index_foreign, keep as keep_foreign};
 use handoff::{Giver, Taker, handoff};
 pub(crate) use indexer::{CopiedRelation, Script, SetSequence};
 use indexer::{Cuts, Indexer, Outline};
 use output::{Objects, ScriptWriter, Written};
+pub(crate) use vet::{Vetted, of_cluster};
 
 use crate::backup::Objects as UploadedObjects;
 use crate::tools::{ExitGate, run};

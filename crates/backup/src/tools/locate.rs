@@ -8,7 +8,7 @@ use lifeboat_core::{Error, Kind, Result};
 use tokio::process::Command;
 
 /// A folder whose `pg_dump` is of the major version, and that pg_dump's version line.
-pub(super) async fn find(major: u32, configured: Option<&Path>) -> Result<(PathBuf, String)> {
+pub(crate) async fn find(major: u32, configured: Option<&Path>) -> Result<(PathBuf, String)> {
     let mut seen = Vec::new();
     for folder in folders(major, configured) {
         let Some(line) = version_line(&folder.join("pg_dump")).await else { continue };

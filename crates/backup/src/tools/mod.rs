@@ -7,4 +7,5 @@ mod locate;
 mod toolbox;
 
 pub(crate) use child::{ExitGate, run};
+pub(crate) use locate::find;
 pub(crate) use toolbox::Toolbox;

@@ -48,10 +48,26 @@ pub struct Manifest {
     /// The backup whose data this one holds under another data key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reencrypted_from: Option<BackupId>,
+    /// The file that it was made of, where Lifeboat did not dump it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<Imported>,
     /// The script, in order.
     pub script: Vec<StoredObject>,
     /// Everything else.
     pub attachments: Vec<StoredObject>,
+}
+
+/// A file that Lifeboat did not write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its name, without folders.
+    pub file: String,
+    /// What it was made of, the outermost layer first: `gpg`, `gzip`, `plain`.
+    pub forms: Vec<String>,
+    /// Its bytes, as it was given.
+    pub length: u64,
+    /// Their digest.
+    pub sha256: Sha256,
 }
 
 /// One object as it was stored.

@@ -14,6 +14,8 @@ pub struct Needs {
     pub database_bytes: u64,
     /// Whether the roles can be made as they were.
     pub has_roles: bool,
+    /// The major version of the server as an imported dump tells it.
+    pub told_major: Option<u32>,
 }
 
 impl Needs {
@@ -24,13 +26,14 @@ impl Needs {
         let measured = source.as_ref().map(|source| source.size_bytes);
         // Without a leader nobody asked the server: rows, as much again for indexes.
         let database_bytes = measured.unwrap_or_else(|| archive.index.script_bytes.saturating_mul(2));
-        Self { source, database_bytes, has_roles: archive.manifest.attachment(GLOBALS).is_some() }
+        let has_roles = archive.manifest.attachment(GLOBALS).is_some();
+        Self { source, database_bytes, has_roles, told_major: archive.index.server_major() }
     }
 
     /// The major version of the source, where it is known.
     #[must_use]
     pub fn major(&self) -> Option<u32> {
-        self.source.as_ref().map(|source| source.server_version_num / 10_000)
+        self.source.as_ref().map(|source| source.server_version_num / 10_000).or(self.told_major)
     }
 
     /// The name that the database gets in a cluster of its own: the source's, for functions and programs that expect it.

@@ -12,8 +12,15 @@ use super::difference::describe;
 use super::queue::Ended;
 
 /// Notes in `checked` which tables are proven and what is not, and says it.
-pub(super) fn judge(relations: &[Relation], ended: &BTreeMap<usize, Ended>, checked: &mut Checked) -> Said {
-    let mut found = Found::default();
+///
+/// Rows that were printed `by_others` under settings that nobody recorded may read otherwise and be the same.
+pub(super) fn judge(
+    relations: &[Relation],
+    ended: &BTreeMap<usize, Ended>,
+    by_others: bool,
+    checked: &mut Checked,
+) -> Said {
+    let mut found = Found { by_others, ..Found::default() };
     for (position, relation) in relations.iter().enumerate() {
         let name = format!("{}.{}", relation.schema, relation.name);
         let proven = found.add(name, relation.fingerprint, ended.get(&position).unwrap_or(&Ended::Left));
@@ -24,6 +31,9 @@ pub(super) fn judge(relations: &[Relation], ended: &BTreeMap<usize, Ended>, chec
         all if all == relations.len() => Proven::All,
         _ => Proven::Part,
     };
+    for name in &found.counted {
+        checked.leave_open(format!("the text of the rows of {name}"), PRINTED_BY_OTHERS);
+    }
     for (name, why) in &found.unknown {
         checked.leave_open(format!("the rows of {name}"), why.clone());
     }
@@ -35,8 +45,11 @@ pub(super) fn judge(relations: &[Relation], ended: &BTreeMap<usize, Ended>, chec
 
 #[derive(Default)]
 struct Found {
+    by_others: bool,
     proven: usize,
     rows: u64,
+    /// Those of which the number of rows agrees and no more.
+    counted: Vec<String>,
     differ: Vec<String>,
     unknown: Vec<(String, String)>,
     left: Vec<String>,
@@ -46,6 +59,10 @@ impl Found {
     /// Takes up how one table ended; whether it is proven.
     fn add(&mut self, name: String, dumped: Fingerprint, ended: &Ended) -> bool {
         let differs = match ended {
+            Ended::Read(found) if self.by_others && found.rows == dumped.rows && *found != dumped => {
+                self.counted.push(name);
+                return false;
+            }
             Ended::Read(found) => describe(dumped, *found),
             Ended::Differs(how) => Some(how.clone()),
             Ended::Unknown(why) => {
@@ -84,6 +101,8 @@ impl Found {
             summary = format!("{first}{more}; {summary}");
         }
         let unknown = self.unknown.iter().map(|(name, why)| format!("{name}: not compared: {why}"));
+        let counted = self.counted.iter().map(|name| format!("{name}: as many rows as dumped; their text differs"));
+        let unknown = unknown.chain(counted);
         let left = (!self.left.is_empty()).then(|| format!("not compared within the budget: {}", listed(&self.left)));
         Said { outcome, summary, findings: self.differ.iter().cloned().chain(unknown).chain(left).collect() }
     }
@@ -98,4 +117,6 @@ impl Found {
     }
 }
 
+const PRINTED_BY_OTHERS: &str = "as many as in the file, but they do not read the same here: the file was printed under settings that nobody recorded, \
+                                 such as another time zone (lifeboat import --time-zone)";
 const BUDGET_SPENT: &str = "the time for comparing rows was spent on tables that were proven longer ago";

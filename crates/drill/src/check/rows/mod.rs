@@ -39,7 +39,8 @@ pub(super) async fn check(subject: &Subject<'_>, checked: &mut Checked, job: &Jo
     let work = async {
         let ended = compare_all(subject, job).await?;
         was_read = true;
-        Ok(judge::judge(&subject.archive.index.relations, &ended, checked))
+        let by_others = subject.archive.manifest.imported.is_some();
+        Ok(judge::judge(&subject.archive.index.relations, &ended, by_others, checked))
     };
     let report = check.run(work).await?;
     if report.outcome == Outcome::Inconclusive && !was_read {

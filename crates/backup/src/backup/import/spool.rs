@@ -1,0 +1,69 @@
+//! A private folder in which a foreign file lies as a backup for as long as it is restored, sealed with a key that exists in
+//! memory only.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use lifeboat_core::keys::{KeyWrap, OpenKeys, SealKeys, Secret, SymmetricKey};
+use lifeboat_core::store::{self, Journal, Store, StoreUrl};
+use lifeboat_core::{BackupId, Error, Job, Kind, Name, Result, ResultExt};
+use tempfile::TempDir;
+use url::Url;
+
+use super::{BackupOptions, ForeignFile, ImportOptions, Importing, Taken};
+use crate::archive::{BackupRef, Which};
+use crate::foreign::ForeignOptions;
+
+/// A file that was read to its end and found whole. Its folder is removed with it.
+pub(crate) struct Spooled {
+    /// Where it lies.
+    pub(crate) store: Store,
+    /// What opens it.
+    pub(crate) keys: OpenKeys,
+    /// Which backup it is.
+    pub(crate) reference: BackupRef,
+    _folder: TempDir,
+}
+
+/// Reads a file whole, into a folder of its own.
+///
+/// # Errors
+/// Those of [`super::import()`]; [`Kind::Failure`] when the disk is full.
+pub(crate) async fn spool(file: ForeignFile, foreign: &ForeignOptions, job: &Job) -> Result<Spooled> {
+    let folder = tempfile::Builder::new()
+        .prefix("lifeboat-restore-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(&foreign.spool_dir)
+        .kind_of(Kind::Failure, || format!("make a folder in {}", foreign.spool_dir.display()))?;
+    let store = store_in(&folder)?;
+    let key: Arc<dyn KeyWrap> = Arc::new(SymmetricKey::new("spool".parse()?, Secret::generate()?));
+    let seal = Arc::new(SealKeys::new(vec![Arc::clone(&key)], None)?);
+    let options = BackupOptions { seal: Some(seal), ..BackupOptions::new(folder.path().join("state")) };
+    let now = options.clock.now();
+    let import = ImportOptions { foreign: foreign.clone(), taken: Taken::At(now), ..ImportOptions::default() };
+    let database: Name = "file".parse()?;
+    let journal = Journal::open(&options.state_dir.join("uploads"))?;
+    let run = BackupId::generate(now)?;
+    let importing = Importing {
+        database: &database,
+        run: &run,
+        store: &store,
+        journal: &journal,
+        options: &options,
+        import: &import,
+        keep: foreign.trust,
+        job,
+    };
+    Box::pin(importing.carry_out(file)).await?;
+    let reference = BackupRef { database: Some(database), which: Which::Latest };
+    let keys = OpenKeys { keys: vec![key], ..OpenKeys::default() };
+    Ok(Spooled { store, keys, reference, _folder: folder })
+}
+
+fn store_in(folder: &TempDir) -> Result<Store> {
+    let doing = || Error::new(Kind::Failure, format!("keep a file in {}", folder.path().display()));
+    let url = Url::from_directory_path(folder.path().join("store")).map_err(|()| doing())?;
+    let url: StoreUrl = url.as_str().parse()?;
+    store::create(&url, &std::collections::BTreeMap::new())
+}

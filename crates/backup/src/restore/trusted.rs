@@ -1,0 +1,134 @@
+//! Has psql run a script that its operator trusts, as it is.
+//!
+//! Invariant: psql sees the end of its input only when the whole script was handed to it, every byte of it proven: psql commits
+//! what it got when its input ends early.
+
+use std::io::PipeWriter;
+use std::process::Stdio;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use lifeboat_core::monitor::Monitor;
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
+
+use super::target::{Target, or_discard};
+use super::{RestoreOptions, RestoreSummary, preflight, refuse};
+use crate::archive::{cat, find};
+use crate::backup::Spooled;
+use crate::foreign::ForeignOptions;
+use crate::postgres::{ClientFiles, ConnectionSettings, ToolCall};
+
+pub(super) async fn run(
+    spooled: &Spooled,
+    wanted: &ConnectionSettings,
+    options: &RestoreOptions,
+    foreign: &ForeignOptions,
+    monitor: Arc<dyn Monitor>,
+) -> Result<RestoreSummary> {
+    let clock = Instant::now();
+    let job = Job::new(monitor, options.cancel.clone());
+    let archive = find(&spooled.store, &spooled.keys, &job, &spooled.reference).await?;
+    let preflight = job.run(preflight::check(&archive, wanted, options, None, &job)).await?;
+    if !preflight.refusals.is_empty() {
+        return Err(refuse(&archive, wanted, &preflight));
+    }
+    let major = preflight.server_version_num / 10_000;
+    let (folder, _) = crate::tools::find(major, foreign.tools_dir.as_deref()).await?;
+    let target = Target::prepare(&archive, wanted, options, &preflight, &job).await?;
+    let running = async {
+        let files = ClientFiles::write(&target.settings, &foreign.spool_dir)?;
+        let psql = Psql::start(&folder.join("psql"), &files)?;
+        job.step("run the script by psql");
+        psql.feed(spooled, &job).await.map_err(|error| explained(error, target.is_created()))?;
+        target.publish(&job).await
+    };
+    or_discard(&target, &job, Box::pin(running)).await?;
+    Ok(RestoreSummary {
+        backup: archive.path.to_string(),
+        target: wanted.display(),
+        tables: 0,
+        rows: 0,
+        sql_bytes: archive.index.script_bytes,
+        seconds: clock.elapsed().as_secs_f64(),
+        passwords_to_set: Vec::new(),
+        left_out: Vec::new(),
+        used: Vec::new(),
+        without_rows: Vec::new(),
+        warnings: vec![NOTHING_PROVEN.to_owned()],
+    })
+}
+
+/// A running psql.
+struct Psql {
+    child: Child,
+    said: tokio::task::JoinHandle<String>,
+    input: PipeWriter,
+}
+
+impl Psql {
+    fn start(program: &std::path::Path, files: &ClientFiles) -> Result<Self> {
+        let (reader, input) = std::io::pipe().kind_of(Kind::Failure, || "open a pipe for psql".into())?;
+        let mut command = Command::new(program);
+        command.args(["-X", "-q", "--no-password", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        files.apply(&mut command, &ToolCall { purpose: "restore", ..ToolCall::default() });
+        command.stdin(reader).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
+        let mut child = command.spawn().kind_of(Kind::Tool, || "start psql".into())?;
+        let said = tokio::spawn(last_words(child.stderr.take()));
+        Ok(Self { child, said, input })
+    }
+
+    async fn feed(self, spooled: &Spooled, job: &Job) -> Result<()> {
+        let Self { mut child, said, input } = self;
+        let handed = input.try_clone().kind_of(Kind::Failure, || "open a pipe for psql".into())?;
+        let (store, keys, reference) = (&spooled.store, &spooled.keys, &spooled.reference);
+        let sent = cat(store, keys, reference, handed, job.cancel.clone(), Arc::clone(&job.monitor)).await;
+        let sent = match sent {
+            // Now its input may end.
+            Ok(_) => {
+                drop(input);
+                Ok(())
+            }
+            // What psql could not be given because it ended, it says itself. Otherwise it is ended before its input is.
+            Err(error) => {
+                if tokio::time::timeout(ENDS_WITHIN, child.wait()).await.is_err() {
+                    let _ = child.kill().await;
+                    return Err(error);
+                }
+                Err(error)
+            }
+        };
+        let status = job.run(async { child.wait().await.kind_of(Kind::Failure, || "wait for psql".into()) }).await?;
+        if status.success() {
+            return sent;
+        }
+        let said = tokio::time::timeout(ENDS_WITHIN, said).await.map(Result::unwrap_or_default).unwrap_or_default();
+        let error = Error::new(Kind::Failure, format!("run the script by psql: it ended with {status}"));
+        Err(if said.is_empty() { error } else { error.caused_by(said) })
+    }
+}
+
+/// What a script did before it failed is undone only with the database.
+fn explained(error: Error, is_created: bool) -> Error {
+    if is_created || error.kind() == Kind::Cancelled { error } else { error.hint(STAYS) }
+}
+
+/// The last lines that psql said, on one line.
+async fn last_words(stderr: Option<ChildStderr>) -> String {
+    let Some(stderr) = stderr else { return String::new() };
+    let (mut lines, mut kept) = (BufReader::new(stderr).split(b'\n'), std::collections::VecDeque::new());
+    while let Ok(Some(line)) = lines.next_segment().await {
+        kept.push_back(String::from_utf8_lossy(&line).trim().to_owned());
+        if kept.len() > LINES_KEPT {
+            kept.pop_front();
+        }
+    }
+    kept.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+const ENDS_WITHIN: Duration = Duration::from_secs(2);
+const LINES_KEPT: usize = 20;
+const STAYS: &str =
+    "what ran before stays in the database: drop it and create it again before the next try, or restore with --create";
+const NOTHING_PROVEN: &str = "psql ran the script as it is: nobody counted its rows";

@@ -1,0 +1,188 @@
+//! Looks at every statement of a script that somebody else made, before anybody runs one.
+//!
+//! Invariant: what passes is a dump of one database, and complete as far as pg_dump says so: nothing in it talks to psql, to
+//! another database or to the server as a whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifeboat_core::{Error, Kind, Result};
+
+use crate::script::{
+    CopyTarget, SqlName, Statement, StatementKind, Trailer, beyond_the_database, created_extension, roles_named,
+};
+
+/// What a script needs, and how it was made.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Vetted {
+    /// Roles that it gives something to.
+    pub(crate) roles: BTreeSet<SqlName>,
+    /// Extensions that it creates, and their schemas.
+    pub(crate) extensions: BTreeMap<SqlName, Option<SqlName>>,
+    /// Whether pg_dump was told to quote all names.
+    pub(crate) quotes_all: bool,
+    /// Whether rows come as INSERT: there are no fingerprints of them.
+    pub(crate) inserts: bool,
+}
+
+/// Looks at one script.
+#[derive(Debug)]
+pub(super) struct Vet {
+    /// The line on which the next bytes begin.
+    line: u64,
+    found: Vetted,
+}
+
+impl Default for Vet {
+    fn default() -> Self {
+        Self { line: 1, found: Vetted::default() }
+    }
+}
+
+impl Vet {
+    /// Looks at a statement, with the comments before it.
+    pub(super) fn statement(&mut self, kind: StatementKind, text: &[u8]) -> Result<()> {
+        let statement = Statement { text, kind };
+        match (kind, statement.meta_command()) {
+            (StatementKind::MetaCommand, Some(b"restrict" | b"unrestrict")) => {}
+            (StatementKind::MetaCommand, Some(b"connect" | b"c")) => {
+                return Err(self.refuse(&statement, "psql would connect to another database"));
+            }
+            (StatementKind::MetaCommand, _) => return Err(self.refuse(&statement, "it is a command for psql")),
+            (StatementKind::Sql, _) => self.sql(&statement)?,
+            _ => {}
+        }
+        self.line += newlines(text);
+        Ok(())
+    }
+
+    /// Looks at a `COPY … FROM stdin`, with the comments before it.
+    pub(super) fn copy(&mut self, target: &CopyTarget, text: &[u8]) -> Result<()> {
+        if target.schema.is_none() {
+            let statement = Statement { text, kind: StatementKind::CopyBegin };
+            return Err(self.refuse(
+                &statement,
+                "its table has no schema, as pg_dump wrote before 2018: its place depends on settings",
+            ));
+        }
+        self.found.quotes_all |= statement_quotes_all(&target.statement);
+        self.line += newlines(text);
+        Ok(())
+    }
+
+    /// Counts rows.
+    pub(super) fn rows(&mut self, rows: u64) {
+        self.line += rows;
+    }
+
+    /// Where the lexer is, more or less.
+    pub(super) fn place(&self) -> String {
+        format!("read the script from line {} on", self.line)
+    }
+
+    /// What was found in a complete script.
+    pub(super) fn end(self, trailer: Trailer) -> Result<Vetted> {
+        match trailer {
+            Trailer::Database => Ok(self.found),
+            Trailer::Cluster => Err(of_cluster()),
+            Trailer::Missing => Err(Error::new(Kind::Integrity, "find the last line of pg_dump, \"PostgreSQL database dump complete\"")
+                .hint("the dump is cut: use another one; a script that pg_dump did not write is run by psql with --trust-script")),
+        }
+    }
+
+    fn sql(&mut self, statement: &Statement<'_>) -> Result<()> {
+        let body = statement.body();
+        if let Some(why) = beyond_the_database(body) {
+            return Err(self.refuse(statement, why));
+        }
+        self.found.roles.extend(roles_named(body));
+        self.found.extensions.extend(created_extension(body));
+        self.found.inserts |= body.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"INSERT INTO"));
+        Ok(())
+    }
+
+    /// Its first words only: what follows may be a password.
+    fn refuse(&self, statement: &Statement<'_>, why: &str) -> Error {
+        let body = statement.body();
+        let line = self.line + newlines(&statement.text[..statement.text.len() - body.len()]);
+        let words = String::from_utf8_lossy(body);
+        let shown = if statement.kind == StatementKind::MetaCommand { 1 } else { 3 };
+        let words: Vec<_> = words.split_whitespace().take(shown).collect();
+        Error::new(Kind::Policy, format!("take line {line} of the script, {}: {why}", words.join(" "))).hint(TRUST)
+    }
+}
+
+/// The refusal of what pg_dumpall made.
+pub(crate) fn of_cluster() -> Error {
+    Error::new(Kind::Policy, "read a dump of a whole cluster, by pg_dumpall")
+        .hint("have pg_dump make one of each database; with --trust-script psql runs all of it as it is: roles and every database")
+}
+
+fn newlines(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+/// A name in quotes that needs none.
+fn statement_quotes_all(copy: &[u8]) -> bool {
+    let quoted = copy.get(5..).and_then(|rest| rest.strip_prefix(b"\"")).unwrap_or_default();
+    let end = quoted.iter().position(|byte| *byte == b'"').unwrap_or(0);
+    end > 0 && quoted[..end].iter().all(|byte| byte.is_ascii_lowercase() || *byte == b'_')
+}
+
+const TRUST: &str =
+    "with --trust-script psql runs the whole script as it is, whatever it does to this host and the server";
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_core::Kind;
+
+    use super::Vet;
+    use crate::script::{Lexer, Token};
+
+    /// The refusal of a script, or nothing.
+    fn refusal(script: &str) -> Option<(Kind, String)> {
+        let (mut vet, mut statement) = (Vet::default(), Vec::new());
+        let mut lexer = Lexer::new();
+        let pushed = lexer.push(script.as_bytes(), &mut |token| match token {
+            Token::Sql(bytes) => {
+                statement.extend_from_slice(bytes);
+                Ok(())
+            }
+            Token::StatementEnd(kind) => vet.statement(kind, &std::mem::take(&mut statement)),
+            Token::CopyBegin(target) => vet.copy(&target, &std::mem::take(&mut statement)),
+            Token::Rows(rows) => {
+                vet.rows(rows.iter().filter(|byte| **byte == b'\n').count() as u64);
+                Ok(())
+            }
+            Token::CopyEnd => Ok(()),
+        });
+        let ended = pushed.and_then(|()| vet.end(lexer.finish()?));
+        ended.err().map(|error| (error.kind(), error.to_string()))
+    }
+
+    const END: &str = "--\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n";
+
+    #[test]
+    fn the_very_line_is_told() {
+        let script = "--\n-- c\n--\n\n\\restrict abc\nCOPY public.t (a) FROM stdin;\n1\n2\n\\.\n\n\\connect \"dbname=x password=hunter2\"\n";
+        let (kind, said) = refusal(&format!("{script}{END}")).unwrap();
+        assert_eq!(kind, Kind::Policy);
+        assert_eq!(said, "take line 11 of the script, \\connect: psql would connect to another database");
+        let (_, said) = refusal(&format!("SELECT 1;\n\n-- c\nCREATE  DATABASE shop\n TEMPLATE x;\n{END}")).unwrap();
+        assert_eq!(said, "take line 4 of the script, CREATE DATABASE shop: it is about a whole database");
+    }
+
+    #[test]
+    fn commands_of_psql_are_refused_whatever_they_are() {
+        for line in ["\\! rm -rf /", "\\i other.sql", "\\set x 1", "\\gexec", "\\copy t from 'x'"] {
+            assert_eq!(refusal(&format!("{line}\n{END}")).map(|(kind, _)| kind), Some(Kind::Policy), "{line}");
+        }
+        assert_eq!(refusal(&format!("\\restrict abc\nSELECT '\\! no command';\n{END}")), None);
+    }
+
+    #[test]
+    fn a_script_without_its_last_line_is_cut() {
+        assert_eq!(refusal("SELECT 1;\n").unwrap().0, Kind::Integrity);
+        let cluster = "SELECT 1;\n--\n-- PostgreSQL database cluster dump complete\n--\n";
+        assert_eq!(refusal(cluster).unwrap().0, Kind::Policy);
+    }
+}

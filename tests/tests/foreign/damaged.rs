@@ -1,0 +1,103 @@
+//! What is damaged anywhere is refused, and nothing of it restored.
+
+use lifeboat_tests::foreign::{Shelf, custom, gpg, gzip, openssl, plain, zstd};
+use lifeboat_tests::{Database, Major, fixtures};
+
+use crate::world::{refused, restore, said};
+
+/// Refused with this code at each of these lengths.
+#[track_caller]
+fn cut_is_refused(shop: &Database<'_>, name: &str, bytes: &[u8], lengths: &[usize], codes: &[i32]) {
+    let shelf = Shelf::new();
+    let empty = shop.server.database("empty");
+    for length in lengths {
+        let file = shelf.put(name, &bytes[..*length]);
+        let outcome = restore(&file, shop.server, &empty.name).run();
+        assert!(codes.contains(&outcome.code()), "{name} cut to {length}: {}\n{}", outcome.code(), outcome.text());
+        assert!(outcome.last_record()["hint"].is_string(), "{name} cut to {length}: {}", outcome.text());
+        let tables = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace";
+        assert_eq!(empty.psql(tables), "0", "{name} cut to {length}");
+    }
+}
+
+/// Between two rows, where psql would commit what came and end well.
+#[test]
+fn a_plain_dump_that_is_cut_is_refused_wherever_it_is() {
+    let shop = fixtures::small(Major::V15);
+    let sql = plain(&shop);
+    let text = String::from_utf8_lossy(&sql).into_owned();
+    let rows = text.find("FROM stdin;\n").unwrap() + 12;
+    let between = rows + text[rows..].find('\n').unwrap() + 1;
+    let behind = text.find("\\.\n").unwrap() + 3;
+    let trailer = text.find("-- PostgreSQL database dump complete").unwrap();
+    cut_is_refused(&shop, "sql", &sql, &[0, 40, between, between + 5, behind, trailer, trailer + 20], &[30]);
+    let gz = gzip(&sql[..between]);
+    cut_is_refused(&shop, "whole gzip of a cut dump", &gz, &[gz.len()], &[30]);
+}
+
+#[test]
+fn a_cut_file_is_refused_in_every_form() {
+    let shop = fixtures::small(Major::V15);
+    let sql = plain(&shop);
+    let forms = [
+        ("gzip", gzip(&sql), vec![30]),
+        ("zstd", zstd(&sql), vec![30]),
+        ("custom", custom(&shop), vec![30]),
+        ("tar", shop.pg_dump(&["--format=tar"]), vec![30]),
+        ("gzip of custom", gzip(&shop.pg_dump(&["--format=custom", "--compress=0"])), vec![30]),
+        ("gpg", gpg(&gzip(&sql)), vec![30]),
+        ("openssl", openssl(&gzip(&sql), 10_000), vec![30]),
+    ];
+    for (name, bytes, codes) in forms {
+        let end = bytes.len();
+        cut_is_refused(&shop, name, &bytes, &[300, end / 3, end - 9, end - 1], &codes);
+    }
+}
+
+/// A table of contents that promises more than there is: what `pg_restore --list` does not notice.
+#[test]
+fn an_archive_without_its_last_table_is_refused() {
+    let shop = fixtures::small(Major::V18);
+    let archive = custom(&shop);
+    for part in [4, 8, 16, 32] {
+        let length = archive.len() - archive.len() / part;
+        cut_is_refused(&shop, "custom", &archive, &[length], &[30]);
+    }
+}
+
+#[test]
+fn a_changed_byte_is_noticed_where_the_form_can_tell() {
+    let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
+    let sql = plain(&shop);
+    for (name, mut bytes) in [("gzip", gzip(&sql)), ("zstd", zstd(&sql)), ("gpg", gpg(&sql))] {
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x20;
+        refused(&shelf.put(name, &bytes), shop.server, 30, &[]);
+    }
+}
+
+#[test]
+fn another_passphrase_and_other_iterations_open_nothing() {
+    let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
+    let sql = gzip(&plain(&shop));
+    let files = [shelf.put("gpg", &gpg(&sql)), shelf.put("openssl", &openssl(&sql, 10_000))];
+    for file in &files {
+        let outcome = restore(file, shop.server, "none").arg("--create").env("PASSPHRASE", "another").run().expect(12);
+        assert!(said(&outcome).contains("passphrase"), "{}", outcome.text());
+    }
+    let outcome = refused(&files[1], shop.server, 12, &["--openssl-iterations", "10001"]);
+    assert!(said(&outcome).contains("--openssl-iterations"), "{}", outcome.text());
+    let missing = restore(&files[0], shop.server, "none").arg("--create").env("PASSPHRASE", "").run().expect(78);
+    assert!(said(&missing).contains("PASSPHRASE"), "{}", missing.text());
+}
+
+#[test]
+fn what_is_no_dump_is_told_by_name_where_it_is_known() {
+    let (server, shelf) = (lifeboat_tests::Postgres::shared(Major::V15), Shelf::new());
+    let outcome = refused(&shelf.put("x", b"7z\xbc\xaf\x27\x1c\0\x04rest"), server, 40, &[]);
+    assert!(said(&outcome).contains("7z x -so"), "{}", outcome.text());
+    refused(&shelf.put("x", b""), server, 30, &[]);
+    refused(&shelf.put("x", &[0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0]), server, 30, &[]);
+    refused(&shelf.0.path().join("none"), server, 10, &[]);
+    refused(shelf.0.path(), server, 2, &[]);
+}

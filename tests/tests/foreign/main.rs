@@ -1,0 +1,10 @@
+//! Files that Lifeboat did not make: restored, refused, imported, drilled.
+
+#![allow(clippy::unwrap_used, reason = "whatever fails here is a failed test")]
+
+mod damaged;
+mod forms;
+mod imported;
+mod scripts;
+mod secrets;
+mod world;
