@@ -114,7 +114,7 @@ impl Scene {
 }
 
 /// Seconds and peak memory of a program. Not by `wait4`: that counts what this process had resident when it forked.
-fn watch(command: &mut Command) -> io::Result<(f64, u64)> {
+pub(crate) fn watch(command: &mut Command) -> io::Result<(f64, u64)> {
     let began = Instant::now();
     let mut child = command.spawn()?;
     let status = format!("/proc/{}/status", child.id());

@@ -1,7 +1,9 @@
-//! Chores of Lifeboat's developers: `cargo xtask bench`, `cargo xtask bench-memory`, `cargo xtask bench-keys`.
+//! Chores of Lifeboat's developers: `cargo xtask bench`, `cargo xtask bench-memory`, `cargo xtask bench-keys`,
+//! `cargo xtask bench-columns`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line tool")]
 
 mod bench;
+mod bench_columns;
 mod bench_keys;
 
 use clap::Parser;
@@ -16,6 +18,8 @@ enum Chore {
     BenchMemory(bench::memory::Options),
     /// Measure sealing beside OpenSSL, and rewraps of ten thousand backups
     BenchKeys(bench_keys::Options),
+    /// Measure the rotation of a million encrypted values beside a bare UPDATE
+    BenchColumns(bench_columns::Options),
 }
 
 fn main() -> ExitCode {
@@ -23,6 +27,7 @@ fn main() -> ExitCode {
         Chore::Bench(options) => bench::bench(&options),
         Chore::BenchMemory(options) => bench::memory::bench(&options),
         Chore::BenchKeys(options) => bench_keys::bench(&options),
+        Chore::BenchColumns(options) => bench_columns::bench(&options),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,5 @@
 //! Rotates the column `value` of the table `secrets`, batch by batch, so that a test can kill it anywhere:
-//! `rotate-columns DSN MODE OLD NEW`.
+//! `rotate-columns DSN MODE OLD NEW`; with one more argument in batches of whatever size suits.
 
 #![allow(clippy::print_stderr, clippy::panic, reason = "its output is the test's")]
 
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 }
 
 fn rotated(arguments: &[String]) -> Result<()> {
-    let [dsn, mode, old, new] = arguments else { panic!("rotate-columns DSN MODE OLD NEW") };
+    let [dsn, mode, old, new, adaptive @ ..] = arguments else { panic!("rotate-columns DSN MODE OLD NEW") };
     let source = |secret: &String| KeySource { secret: secret.clone().into(), format: KeyFormat::Sha256, id: None };
     let target = Target {
         table: "secrets".parse()?,
@@ -34,7 +34,8 @@ fn rotated(arguments: &[String]) -> Result<()> {
         aad: "".parse()?,
         keys: Arc::new(KeyPair { old: source(old), new: source(new) }),
     };
-    let options = SweepOptions { mode: mode.parse()?, batch_rows: Some(50), ..SweepOptions::default() };
+    let options =
+        SweepOptions { mode: mode.parse()?, batch_rows: adaptive.is_empty().then_some(50), ..SweepOptions::default() };
     let job = Job::new(Arc::new(Silent), CancellationToken::new());
     let settings = ConnectionSettings::parse(dsn, &|_| None)?;
     lifeboat_tests::run(async { run(&settings, &[target], &options, &job).await }).map(|_| ())

@@ -1,0 +1,106 @@
+//! What the rotation of encrypted columns costs: beside a bare `UPDATE`, row by row, and by other ways of writing.
+
+mod scene;
+mod traffic;
+mod ways;
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use lifeboat_core::Result;
+use lifeboat_rotate::sweep::{Order, SweepOptions};
+
+use self::scene::Scene;
+use self::traffic::Traffic;
+
+/// How much to measure.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Rows of the table
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// Sessions of the sweep
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Which measurements: bare, rows, run, verify, ways, traffic, memory; all of them when none is named
+    #[arg(long, value_delimiter = ',')]
+    only: Vec<String>,
+    /// Repetitions of the bare UPDATE and of the run, of which the median counts
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+}
+
+impl Options {
+    fn wants(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == name)
+    }
+}
+
+/// Measures, and prints a report.
+pub(crate) fn bench(options: &Options) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(measured(options)).map_err(|error| io::Error::other(error.chain()))
+}
+
+async fn measured(options: &Options) -> Result<()> {
+    let scene = Scene::start(options.rows).await?;
+    println!("\n| what | rows | time | rows/s |\n|---|---|---|---|");
+    let mut bare = None;
+    if options.wants("bare") {
+        let time = median(options, async || scene.bare().await).await?;
+        bare = Some(time);
+        line("one bare `UPDATE` of all rows", options.rows, time);
+    }
+    for order in [Order::Key, Order::Place].into_iter().filter(|_| options.wants("run")) {
+        let sweep = sweep_options(options, order);
+        let time = median(options, async || scene.run(&sweep).await).await?;
+        line(&format!("`run --mode online`, in the order of the {order:?}").to_lowercase(), options.rows, time);
+        if let Some(bare) = bare {
+            println!("| … of the bare `UPDATE` | | | {:.2} |", bare.as_secs_f64() / time.as_secs_f64());
+        }
+    }
+    if options.wants("verify") {
+        let (time, passed) = scene.verify(&sweep_options(options, Order::Key)).await?;
+        line(if passed { "`verify`" } else { "`verify`, which failed" }, options.rows, time);
+    }
+    if options.wants("rows") {
+        let sample = options.rows.min(20_000);
+        line("row by row, from a sample", sample, ways::row_by_row(&scene, sample).await?);
+    }
+    if options.wants("ways") {
+        ways::compare(&scene).await?;
+    }
+    if options.wants("traffic") {
+        Traffic::compare(&scene, &sweep_options(options, Order::Key)).await?;
+    }
+    if options.wants("memory") {
+        scene.memory().await?;
+    }
+    Ok(())
+}
+
+fn sweep_options(options: &Options, order: Order) -> SweepOptions {
+    SweepOptions { jobs: options.jobs, order: Some(order), ..SweepOptions::default() }
+}
+
+async fn median(options: &Options, run: impl AsyncFn() -> Result<Duration>) -> Result<Duration> {
+    let mut times = Vec::new();
+    for _ in 0..options.rounds.max(1) {
+        times.push(run().await?);
+    }
+    times.sort();
+    eprintln!("rounds: {times:.2?}");
+    Ok(times[times.len() / 2])
+}
+
+fn line(what: &str, rows: u64, time: Duration) {
+    println!("| {what} | {rows} | {:.2} s | {:.0} |", time.as_secs_f64(), rows as f64 / time.as_secs_f64());
+}
+
+/// How long something takes.
+async fn timed<T>(work: impl Future<Output = Result<T>>) -> Result<(Duration, T)> {
+    let began = Instant::now();
+    let done = work.await?;
+    Ok((began.elapsed(), done))
+}
