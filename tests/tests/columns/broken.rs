@@ -72,6 +72,24 @@ fn deadlocks_are_survived() {
 }
 
 #[test]
+fn serialization_failures_are_survived() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 400);
+    world.database.psql(
+        "CREATE SEQUENCE turn; CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('public.turn') % 3 = 0 THEN RAISE 'could not serialize access' USING ERRCODE = '40001'; END IF;
+             RETURN NULL; END $$;
+         CREATE TRIGGER fail AFTER UPDATE ON secrets FOR EACH STATEMENT EXECUTE FUNCTION fail()",
+    );
+    let database = &world.database.name;
+    world.database.psql(&format!("ALTER DATABASE \"{database}\" SET default_transaction_isolation = 'serializable'"));
+    let summary = world.run(&SweepOptions { batch_rows: Some(20), ..SweepOptions::default() }).unwrap();
+    assert_eq!(summary.targets[0].counts.rotated, 400, "{summary:?}");
+    let turns: u32 = world.database.psql("SELECT last_value FROM turn").parse().unwrap();
+    assert!(turns > 25, "no statement failed: {turns}");
+    same(&world.opened(NEW), &plain, "plaintexts");
+}
+
+#[test]
 fn one_run_at_a_time_works_on_a_database() {
     let (world, plain) = World::with_rows(Major::V18, TABLE, 50);
     let held = Held::new(&world.database, "BEGIN; SELECT 1 FROM secrets WHERE id = 7 FOR UPDATE");

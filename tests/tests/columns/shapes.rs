@@ -36,8 +36,9 @@ fn partitions_and_children_are_swept_each() {
             let summary = world.run(&options).unwrap();
             assert!(summary.is_clean());
             assert_eq!(summary.targets[0].counts.rotated, count, "{create}");
-            assert_eq!(world.opened(NEW).len() as u64, count);
-            assert!(plain.iter().all(|(id, text)| world.opened(NEW)[id] == *text));
+            let opened = world.opened(NEW);
+            assert_eq!(opened.len() as u64, count);
+            assert!(plain.iter().all(|(id, text)| opened[id] == *text));
             assert_eq!(world.plan().targets[0].relations.len(), partitions);
             world.rollback(&options).unwrap();
         }

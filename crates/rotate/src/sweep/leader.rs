@@ -1,11 +1,13 @@
 //! The session that leads a run: it looks, holds the lock that admits one run at a time, and keeps the book.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lifeboat_backup::postgres::{ConnectionSettings, DirectSession};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::book::{self, Entry};
+use super::catalog::{self, Swept};
 use super::errand::Errand;
 use super::options::{Mode, SweepOptions};
 use super::pace::rest;
@@ -118,6 +120,18 @@ impl Leader {
             });
         }
         Ok(entries)
+    }
+
+    /// The tables of a target as they are now: they grow, and are written anew by others.
+    pub(super) async fn relations(&mut self, errand: &Errand<'_>) -> Result<Vec<Arc<Swept>>> {
+        let options = self.options.clone();
+        let found = catalog::find(self.session()?, errand.target, &options).await?;
+        Ok(found.relations.into_iter().map(Arc::new).collect())
+    }
+
+    /// Lets go of a session that may be lost, or in a transaction that is.
+    pub(super) fn forget(&mut self) {
+        self.session = None;
     }
 
     /// Lends the session, for work in one transaction.

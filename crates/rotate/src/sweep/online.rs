@@ -7,6 +7,7 @@ use lifeboat_core::{Job, Result};
 
 use super::book::{self, Entry};
 use super::catalog::Swept;
+use super::confirm::confirm;
 use super::errand::Errand;
 use super::leader::Leader;
 use super::options::SweepOptions;
@@ -52,7 +53,9 @@ async fn one(
     };
     let aim = Aim::Rewrite { rotation: id };
     let settings = leader.session()?.settings().clone();
-    let work = Work::new(&settings, errand.target, keyring, aim, options, job);
+    let mut work = Work::made(&settings, errand.target, keyring, aim, options, job);
+    work.back = direction == Direction::Back;
+    let work = Arc::new(work);
     let whole = passes(leader, &work, errand, &entry, resumed, options).await?;
     booked(leader, errand, &entry, resumed, whole, (direction, Phase::Swept)).await
 }
@@ -109,7 +112,8 @@ impl Passes {
     }
 }
 
-/// Sweeps a target until a whole pass has nothing to write. The rest of a pass that another run began is not one.
+/// Sweeps a target until nothing is left to write: pass, and look at the whole of it in one snapshot. The rest of a pass that
+/// another run began comes first.
 pub(super) async fn passes(
     leader: &mut Leader,
     work: &Arc<Work>,
@@ -127,20 +131,43 @@ pub(super) async fn passes(
         number += 1;
     }
     while !all.complete && all.passes < options.max_passes {
-        let session = leader.alive().await?;
-        let parts = divide(session, &errand.relations, work.jobs * PARTS_PER_JOB).await?;
+        leader.alive().await?;
+        let relations = leader.relations(errand).await?;
+        let session = leader.session()?;
+        let parts = divide(session, &relations, work.jobs * PARTS_PER_JOB).await?;
         book::begin_pass(session, entry.id, number, &parts).await?;
+        work.own.learn();
         all.tally = pass(work, parts).await?;
         all.passes += 1;
         all.overtaken += all.tally.overtaken;
         number += 1;
-        all.complete = all.tally.is_clean() && !leader_wrote(leader, errand).await?;
+        if matches!(work.aim, Aim::Prepare { .. }) {
+            all.complete = all.tally.is_clean() && !wrote(leader, errand).await?;
+        } else if all.passes < options.max_passes {
+            confirmed(leader, work, errand, options, &mut all).await?;
+        }
     }
     Ok(all)
 }
 
+/// Looks whether anything is left to write.
+async fn confirmed(
+    leader: &mut Leader,
+    work: &Arc<Work>,
+    errand: &Errand<'_>,
+    options: &SweepOptions,
+    all: &mut Passes,
+) -> Result<()> {
+    work.own.learn();
+    let found = confirm(leader, work, errand, options).await?;
+    all.passes += 1;
+    all.complete = found.counts.rotated == 0;
+    all.tally = Tally { held: all.tally.held, ..found };
+    Ok(())
+}
+
 /// Whether the pass wrote a value, by the book: a worker whose connection was lost while it committed does not know.
-async fn leader_wrote(leader: &mut Leader, errand: &Errand<'_>) -> Result<bool> {
+async fn wrote(leader: &mut Leader, errand: &Errand<'_>) -> Result<bool> {
     let entry = book::open_entry(leader.alive().await?, errand.target).await?;
     Ok(entry.is_some_and(|entry| entry.wrote_in_pass()))
 }

@@ -138,3 +138,42 @@ const MOST: usize = 10_000;
 const ASK_AFTER: Duration = Duration::from_secs(1);
 const SAY_AFTER: Duration = Duration::from_secs(10);
 const WAIT: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{FIRST, LEAST, MOST, Pace};
+    use crate::sweep::SweepOptions;
+
+    #[test]
+    fn batches_grow_and_shrink_to_their_time_within_bounds() {
+        let pace = Pace::new(&SweepOptions::default(), false);
+        let learn = |millis| pace.learn(pace.rows(), Duration::from_millis(millis), Duration::ZERO);
+        learn(50);
+        assert_eq!(pace.rows(), 2 * FIRST);
+        (0..10).for_each(|_| learn(1));
+        assert_eq!(pace.rows(), MOST);
+        learn(125);
+        assert_eq!(pace.rows(), MOST * 4 / 5);
+        (0..20).for_each(|_| learn(10_000));
+        assert_eq!(pace.rows(), LEAST);
+    }
+
+    #[test]
+    fn a_batch_that_was_cut_short_teaches_nothing_and_a_fixed_size_stays() {
+        let pace = Pace::new(&SweepOptions::default(), false);
+        pace.learn(3, Duration::from_micros(1), Duration::ZERO);
+        assert_eq!(pace.rows(), FIRST);
+        let fixed = Pace::new(&SweepOptions { batch_rows: Some(7), ..SweepOptions::default() }, false);
+        fixed.learn(7, Duration::from_secs(9), Duration::ZERO);
+        assert_eq!(fixed.rows(), 7);
+    }
+
+    #[test]
+    fn keys_that_are_derived_for_each_value_begin_with_small_batches_and_stay_there() {
+        let pace = Pace::new(&SweepOptions::default(), true);
+        pace.learn(LEAST, Duration::from_millis(1), Duration::from_secs(2));
+        assert_eq!(pace.rows(), LEAST);
+    }
+}

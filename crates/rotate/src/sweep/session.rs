@@ -38,7 +38,8 @@ pub(super) async fn open_for_batches(
     Ok(session)
 }
 
-const SETTINGS: &str = "SET row_security = off; SET bytea_output = hex; SET datestyle = 'ISO'; SET intervalstyle = postgres; \
+/// Compare-and-swap is meant for "read committed": elsewhere every row that was overtaken would undo its batch.
+const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; SET row_security = off; SET bytea_output = hex; SET datestyle = 'ISO'; SET intervalstyle = postgres; \
                         SET extra_float_digits = 3; SET timezone = 'UTC'; SET jit = off";
 
 /// What makes each statement go row by row.

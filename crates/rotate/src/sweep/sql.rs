@@ -228,7 +228,13 @@ fn is_prepared(swept: &Swept, which: char) -> String {
     same.join(" AND ")
 }
 
-/// A statement that gives numbers, with the checkpoint of a part in it: its position moves, so many values more are written and
+/// How many rows of a table a condition is true of.
+pub(super) fn count_where(swept: &Swept, condition: &str) -> String {
+    let condition = if swept.has_triggers { "false" } else { condition };
+    format!("SELECT pg_catalog.count(*) FROM ONLY {} AS t WHERE {condition}", table(&swept.name))
+}
+
+/// A statement that gives numbers, and its transaction, with the checkpoint of a part in it: its position moves, so many values more are written and
 /// rows seen.
 pub(super) fn with_checkpoint(statement: &str, parameters: usize, rotation: i64) -> String {
     let [position, moves, seen, number] = [1, 2, 3, 4].map(|n| parameters + n);
@@ -237,7 +243,7 @@ pub(super) fn with_checkpoint(statement: &str, parameters: usize, rotation: i64)
          position = CASE WHEN ${moves}::pg_catalog.bool THEN ${position}::pg_catalog.text ELSE position END, \
          rotated = rotated + (SELECT pg_catalog.count(*) FROM written), seen = seen + ${seen}::pg_catalog.int8, \
          updated = pg_catalog.clock_timestamp() WHERE rotation = {rotation} AND number = ${number}::pg_catalog.int4) \
-         SELECT number FROM written"
+         SELECT number, (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8) FROM written"
     )
 }
 

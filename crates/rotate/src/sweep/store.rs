@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use lifeboat_backup::postgres::sqlstate_of;
 use lifeboat_core::{Error, Kind, Result, ResultExt as _};
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::batch::Batch;
@@ -25,6 +26,8 @@ pub(super) struct Written {
     pub(super) overtaken: Vec<usize>,
     /// Rows that another session holds.
     pub(super) held: u64,
+    /// The transactions.
+    pub(super) transactions: Vec<u64>,
     /// The longest statement.
     pub(super) took: Duration,
 }
@@ -59,8 +62,9 @@ pub(super) async fn store(
         let began = Instant::now();
         let last = ranges.is_empty();
         match write(lane, swept, batch, &writes[range.clone()], mark, last).await {
-            Ok(numbers) => {
+            Ok((numbers, transaction)) => {
                 count(&mut written, &writes[range], &numbers);
+                written.transactions.extend(transaction);
                 marked |= last;
             }
             Err(error) if remedy(&error) == Remedy::Smaller && range.len() == 1 => written.held += 1,
@@ -92,7 +96,7 @@ fn count(written: &mut Written, writes: &[(usize, Stored)], numbers: &[usize]) {
     written.overtaken.extend(writes.iter().zip(found).filter(|(_, found)| !found).map(|((row, _), _)| *row));
 }
 
-/// The numbers, from 1, of those that were written.
+/// The numbers, from 1, of those that were written, and the transaction that did.
 async fn write(
     lane: &mut Lane,
     swept: &Swept,
@@ -100,7 +104,7 @@ async fn write(
     writes: &[(usize, Stored)],
     mark: &Mark<'_>,
     last: bool,
-) -> Result<Vec<usize>> {
+) -> Result<(Vec<usize>, Option<u64>)> {
     let columns = Columns::of(swept, batch, writes)?;
     let mut parameters = columns.parameters();
     let position = mark.left.map(Position::text).transpose()?;
@@ -120,9 +124,12 @@ async fn write(
     };
     let written = lane.query(|| format!("write rows of {}", swept.name), sql, &parameters).await;
     let written = written.map_err(|error| explained(error, swept))?;
-    let number =
-        |row: &tokio_postgres::Row| row.try_get::<_, i64>(0).map(|number| usize::try_from(number).unwrap_or_default());
-    written.iter().map(number).collect::<Result<_, _>>().kind_of(Kind::Failure, || "read what was written".to_owned())
+    let unreadable = || "read what was written".to_owned();
+    let number = |row: &Row| row.try_get::<_, i64>(0).map(|number| usize::try_from(number).unwrap_or_default());
+    let numbers = written.iter().map(number).collect::<Result<_, _>>().kind_of(Kind::Failure, unreadable)?;
+    let transaction = written.first().filter(|row| row.len() > 1).map(|row| row.try_get::<_, i64>(1));
+    let transaction = transaction.transpose().kind_of(Kind::Failure, unreadable)?;
+    Ok((numbers, transaction.and_then(|id| u64::try_from(id).ok())))
 }
 
 /// Writes down how far a part has come, where nothing else is to be written.

@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use lifeboat_backup::postgres::{ConnectionSettings, DirectSession, Session as _};
+use lifeboat_backup::postgres::{ConnectionSettings, Session as _};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::{Job, Result};
 use serde::Serialize;
 
-use super::catalog::{Swept, TID_RANGES_SINCE, Use};
+use super::catalog::Use;
+use super::confirm::{in_place, snapshot};
 use super::counts::{Counts, Failures};
 use super::errand::{Errand, errands};
 use super::leader::Leader;
-use super::options::{Order, SweepOptions};
+use super::options::SweepOptions;
 use super::part::divide;
 use super::pass::{PARTS_PER_JOB, pass};
 use super::tally::Tally;
@@ -76,29 +77,20 @@ pub(super) async fn proven(
     job: &Job,
 ) -> Result<Verification> {
     job.expect(Counter::Rows, errands.iter().map(Errand::estimated_rows).sum());
-    let session = leader.alive().await?;
-    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-    let snapshot = session.text("SELECT pg_catalog.pg_export_snapshot()").await?;
+    let settings = leader.alive().await?.settings().clone();
+    let snapshot = snapshot(leader.session()?).await?;
     let mut targets = Vec::new();
     for errand in errands {
         job.step(&format!("verify {}", errand.target));
         let keyring = errand.target.keyring_new()?;
-        let mut work = Work::made(session.settings(), errand.target, keyring, Aim::Prove, options, job);
-        work.snapshot.clone_from(&snapshot);
-        let parts = divide(session, &in_place(session, errand), work.jobs * PARTS_PER_JOB).await?;
+        let mut work = Work::made(&settings, errand.target, keyring, Aim::Prove, options, job);
+        work.snapshot = Some(snapshot.clone());
+        let relations = in_place(leader, errand).await?;
+        let parts = divide(leader.session()?, &relations, work.jobs * PARTS_PER_JOB).await?;
         targets.push(told(errand, pass(&Arc::new(work), parts).await?));
     }
     leader.session()?.execute("COMMIT").await?;
     Ok(Verification { targets })
-}
-
-/// In one snapshot no row moves: the fastest order is as good as any.
-fn in_place(session: &DirectSession, errand: &Errand<'_>) -> Vec<Arc<Swept>> {
-    let order = |swept: &Arc<Swept>| {
-        let order = if session.server().version_num < TID_RANGES_SINCE { swept.order } else { Order::Place };
-        Arc::new(Swept { order, ..Swept::clone(swept) })
-    };
-    errand.relations.iter().map(order).collect()
 }
 
 fn told(errand: &Errand<'_>, tally: Tally) -> TargetVerification {

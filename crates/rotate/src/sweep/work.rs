@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_core::Job;
+use lifeboat_core::{Job, Result};
 
 use super::accept::AcceptList;
 use super::catalog::Swept;
 use super::options::{Limits, SweepOptions};
+use super::own::Own;
 use super::pace::Pace;
 use super::sql;
 use super::target::{TableName, Target};
@@ -47,6 +48,13 @@ pub(super) struct Work {
     pub(super) in_transaction: bool,
     /// Only rows whose value is not among those that this rotation has prepared.
     pub(super) unless_prepared: Option<i64>,
+    /// Only rows of which this is true.
+    pub(super) only_others: Option<String>,
+    /// What this run has written.
+    pub(super) own: Own,
+    /// Whether rows are not counted as progress: they were before.
+    pub(super) quiet: bool,
+    pub(super) back: bool,
     pub(super) accept: AcceptList,
     pub(super) failures_named: usize,
     pub(super) jobs: usize,
@@ -89,6 +97,10 @@ impl Work {
             aim,
             snapshot: None,
             in_transaction: false,
+            only_others: None,
+            own: Own::default(),
+            quiet: false,
+            back: false,
             accept: options.accept.clone(),
             failures_named: options.failures_named,
             jobs: jobs(options),
@@ -100,7 +112,16 @@ impl Work {
 impl Work {
     /// A further condition on the rows that are read.
     pub(super) fn only(&self, swept: &Swept) -> Option<String> {
-        self.unless_prepared.map(|rotation| sql::not_prepared(swept, rotation))
+        let unprepared = self.unless_prepared.map(|rotation| sql::not_prepared(swept, rotation));
+        // A trigger may write in our transaction, and something else.
+        let others = self.only_others.clone().or_else(|| self.own.written_by_others()).filter(|_| !swept.has_triggers);
+        let conditions: Vec<_> = unprepared.into_iter().chain(others).collect();
+        (!conditions.is_empty()).then(|| conditions.join(" AND "))
+    }
+
+    /// Another keyring like this one's.
+    pub(super) fn keyring_again(&self, target: &Target) -> Result<Keyring> {
+        if self.back { target.keyring_back() } else { target.keyring() }
     }
 
     /// Whether a failed batch can be repeated.

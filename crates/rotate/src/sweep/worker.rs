@@ -79,7 +79,9 @@ async fn step(
     let opened = judged.took;
     let held = written(lane, work, part, judged, &mark, unsaved, &mut found).await?;
     work.pace.learn(rows, held, opened);
-    work.job.count(Counter::Rows, rows as u64);
+    if !work.quiet {
+        work.job.count(Counter::Rows, rows as u64);
+    }
     tally.merge(found);
     Ok(left)
 }
@@ -106,6 +108,7 @@ async fn written(
     }
     let written = store(lane, &part.swept, &judged.batch, &judged.writes, mark).await?;
     *unsaved = Unsaved { rows: 0, since: Instant::now() };
+    written.transactions.iter().for_each(|id| work.own.note(*id));
     found.counts.rotated += written.rows;
     found.held += written.held;
     found.overtaken += written.overtaken.len() as u64;
@@ -134,6 +137,7 @@ async fn again(
     let (aim, rotation) = (&work.aim, work.checkpoints());
     let mark = Mark { aim, rotation, number: part.number, left: None, seen: 0, moves: false };
     let written = store(lane, &part.swept, &judged.batch, &judged.writes, &mark).await?;
+    written.transactions.iter().for_each(|id| work.own.note(*id));
     found.counts.rotated += written.rows;
     found.held += written.held;
     Ok(())

@@ -38,6 +38,8 @@ pub(super) struct Swept {
     pub(super) bytes: u64,
     /// Whether a trigger may change a row before it is written.
     pub(super) rewritten_by_trigger: bool,
+    /// Whether any trigger fires when a row is written.
+    pub(super) has_triggers: bool,
 }
 
 /// A column of a key.
@@ -107,6 +109,7 @@ fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_
         blocks: fact.blocks,
         rows: fact.rows,
         bytes: fact.bytes,
+        has_triggers: !fact.triggers.is_empty() || !root.triggers.is_empty(),
         rewritten_by_trigger: fact.triggers.iter().chain(&root.triggers).any(|trigger| trigger.before),
     })
 }
