@@ -16,13 +16,13 @@ pub const SHELL_COMMAND: &[&str] = &["sh", "-c", "echo \"$DSN\"; while :; do sle
 /// A throwaway cluster of this major version, whose programs are in `bin`, in a folder of `dir`.
 pub fn cluster(dir: &Path, bin: &Path, major: u32) -> ScratchOptions {
     let (dir, bin_dirs) = (dir.to_owned(), vec![bin.to_owned()]);
-    ScratchOptions::Cluster(ClusterOptions { dir, major: Some(major), bin_dirs, settings: Vec::new() })
+    ScratchOptions::Cluster(ClusterOptions { dir, major: Some(major), bin_dirs, ..ClusterOptions::default() })
 }
 
-/// A database on this server.
-pub fn server(dsn: &str) -> ScratchOptions {
-    let settings = ConnectionSettings::parse(dsn, &|_| None).unwrap();
-    ScratchOptions::Server(Box::new(ServerOptions { settings, retry: Retry::never() }))
+/// A database on this server; that drills run is written down in `dir`.
+pub fn server(dir: &Path, dsn: &str) -> ScratchOptions {
+    let (dir, settings) = (dir.to_owned(), ConnectionSettings::parse(dsn, &|_| None).unwrap());
+    ScratchOptions::Server(Box::new(ServerOptions { settings, retry: Retry::never(), dir, production: Vec::new() }))
 }
 
 /// What a command gives that finds these variables in its environment.
@@ -35,6 +35,7 @@ pub fn command(dir: &Path, command: &[&str], environment: &[(&str, &str)]) -> Sc
         command,
         environment,
         start_timeout: Duration::from_secs(10),
+        production: Vec::new(),
     })
 }
 

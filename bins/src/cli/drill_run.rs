@@ -24,7 +24,7 @@ pub(crate) struct DrillRunArgs {
     /// Compare rows for so long only; tables that were not proven for longest go first [env: LIFEBOAT_DRILL_BUDGET]
     #[arg(long, value_name = "DURATION")]
     pub(crate) budget: Option<String>,
-    /// End the drill after so long [env: LIFEBOAT_DRILL_TIMEOUT]
+    /// End the drill after so long [env: LIFEBOAT_DRILL_TIMEOUT] [default: 12h]
     #[arg(long, value_name = "DURATION")]
     pub(crate) timeout: Option<String>,
     /// Fail unless the database can be used within so long [env: LIFEBOAT_DRILL_RTO]

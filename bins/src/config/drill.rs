@@ -8,6 +8,7 @@ use lifeboat_core::Name;
 use lifeboat_drill::check::Expect;
 use toml::de::DeValue;
 
+use super::amounts::{Percent, Size, assignment};
 use super::database_url::DatabaseUrl;
 use super::env_vars;
 use super::layers::Layers;
@@ -27,6 +28,10 @@ pub(crate) struct DrillConfig {
     pub(crate) postgres: Option<Sourced<NonZeroU32>>,
     /// The folder of the programs of throwaway clusters, where they are not the distribution's.
     pub(crate) tools_dir: Option<Sourced<PathBuf>>,
+    /// Settings of throwaway clusters, `name = value` each.
+    pub(crate) settings: Option<Sourced<Vec<String>>>,
+    /// What throwaway clusters reckon with instead of all free memory.
+    pub(crate) memory: Option<Sourced<Size>>,
     /// The server on which scratch databases are made: being named here marks it as not production.
     pub(crate) server: Option<Sourced<DatabaseUrl>>,
     /// The command that gives a scratch database.
@@ -45,6 +50,10 @@ pub(crate) struct DrillConfig {
     pub(crate) prove_within: Option<Sourced<NonZeroU32>>,
     /// How much of the columns that `[[rotate.column]]` declares has to open.
     pub(crate) encrypted_columns: Option<Sourced<EncryptedColumns>>,
+    /// The part of its rows that a table may lose.
+    pub(crate) max_shrink: Option<Sourced<Percent>>,
+    /// The size from which on tables are judged by how they changed.
+    pub(crate) judge_from: Option<Sourced<Size>>,
     /// What the operator's SQL says about the restored data.
     pub(crate) asserts: Vec<AssertConfig>,
     /// What the operator's program says.
@@ -135,6 +144,8 @@ impl DrillConfig {
             dir: section.read("dir", problems),
             postgres: section.read("postgres", problems),
             tools_dir: section.read("tools_dir", problems),
+            settings: section.read("settings", problems),
+            memory: section.read("memory", problems),
             server: section.read("server", problems),
             command: section.read("command", problems),
             jobs: section.read("jobs", problems),
@@ -144,6 +155,8 @@ impl DrillConfig {
             budget: section.read("budget", problems),
             prove_within: section.read("prove_within", problems),
             encrypted_columns: section.read("encrypted_columns", problems),
+            max_shrink: section.read("max_shrink", problems),
+            judge_from: section.read("judge_from", problems),
             asserts: asserts.into_iter().filter_map(|assert| AssertConfig::read(assert, problems)).collect(),
             smoke: smoke.and_then(|smoke| SmokeConfig::read(smoke, problems)),
         };
@@ -185,12 +198,26 @@ impl DrillConfig {
             }
             _ => {}
         }
+        for setting in self.settings.iter().filter(|settings| settings.value.iter().any(|it| assignment(it).is_none()))
+        {
+            let misfit = Misfit::new("a setting of the server is no `name = value`");
+            let help = "write settings = [\"shared_preload_libraries = 'timescaledb'\"]";
+            problems.add(Place::of(&setting.origin), misfit.help(help));
+        }
         for (at, assert) in self.asserts.iter().enumerate() {
             if self.asserts[..at].iter().any(|other| other.is_twin_of(assert)) {
                 let misfit = Misfit::new(format!("two asserts are called {:?}", assert.name.value));
                 problems.add(Place::of(&assert.name.origin), misfit.help("give each a name of its own"));
             }
         }
+    }
+}
+
+impl DrillConfig {
+    /// The settings of throwaway clusters, by name.
+    pub(crate) fn server_settings(&self) -> Vec<(String, String)> {
+        let settings = self.settings.iter().flat_map(|settings| &settings.value);
+        settings.filter_map(|setting| assignment(setting)).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: everything that is wrong is found before anything is done, and said at once; a secret stands nowhere
 //! in a [`Config`], only where to find it.
 
+mod amounts;
 mod backup;
 mod compression;
 mod database;

@@ -102,6 +102,8 @@ fn drill_lines(drill: &DrillConfig) -> Vec<Line> {
     lines.extend(drill.dir.as_ref().map(|dir| line(DRILL, "dir", dir)));
     lines.extend(drill.postgres.as_ref().map(|major| line(DRILL, "postgres", major)));
     lines.extend(drill.tools_dir.as_ref().map(|dir| line(DRILL, "tools_dir", dir)));
+    lines.extend(drill.settings.as_ref().map(|settings| line(DRILL, "settings", settings)));
+    lines.extend(drill.memory.as_ref().map(|size| line(DRILL, "memory", size)));
     lines.extend(drill.server.as_ref().map(|server| line(DRILL, "server", server)));
     lines.extend(drill.command.as_ref().map(|command| line(DRILL, "command", command)));
     lines.extend(drill.jobs.as_ref().map(|jobs| line(DRILL, "jobs", jobs)));
@@ -111,6 +113,8 @@ fn drill_lines(drill: &DrillConfig) -> Vec<Line> {
     lines.extend(drill.budget.as_ref().map(|budget| line(DRILL, "budget", budget)));
     lines.extend(drill.prove_within.as_ref().map(|drills| line(DRILL, "prove_within", drills)));
     lines.extend(drill.encrypted_columns.as_ref().map(|columns| line(DRILL, "encrypted_columns", columns)));
+    lines.extend(drill.max_shrink.as_ref().map(|part| line(DRILL, "max_shrink", part)));
+    lines.extend(drill.judge_from.as_ref().map(|size| line(DRILL, "judge_from", size)));
     lines.extend(drill.asserts.iter().flat_map(assert_lines));
     if let Some(smoke) = &drill.smoke {
         lines.push(line(SMOKE, "command", &smoke.command));

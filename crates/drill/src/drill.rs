@@ -22,7 +22,7 @@ use crate::options::DrillOptions;
 use crate::record::Recorder;
 use crate::report::DrillReport;
 use crate::scratch::{Needs, Scratch, disarm};
-use crate::verdict::Stage;
+use crate::verdict::{self, Stage};
 
 /// Drills the backup that `reference` names, which must name its database.
 ///
@@ -42,21 +42,66 @@ pub async fn drill(
     let recorder = match Recorder::begin(start.clone(), store, options.seal.clone(), &job).await {
         Ok(recorder) => Some(recorder),
         Err(error) => {
-            findings.warn(format!("the drill is not recorded: {}", error.chain()), &job);
+            let later = "it is tried again when the drill ends";
+            findings.warn(format!("could not record that the drill began: {}; {later}", error.chain()), &job);
             None
         }
     };
     let drilled = stages(store, reference, &start, options, &job, &mut findings);
     let ended = within(options.timeout, &job, Box::pin(drilled)).await;
-    let mut report = findings.report(start, &ended, options);
-    if let Some(recorder) = recorder
-        && let Err(error) = recorder.end(&report, &job).await
-    {
-        let warning = format!("could not record how the drill ended: {}", error.chain());
-        job.warn(&warning);
-        report.warnings.push(warning);
-    }
+    let report = findings.report(start, &ended, options);
+    let report = Box::pin(recorded(report, recorder, store, options, &job)).await;
     if options.cancel.is_cancelled() { Err(cancelled()) } else { Ok(report) }
+}
+
+/// Reports, and records where the store can be reached, that `why` kept a drill from its first step.
+///
+/// # Errors
+/// Those of [`drill`].
+pub async fn not_begun(
+    store: &Store,
+    reference: &BackupRef,
+    why: Error,
+    options: &DrillOptions,
+    monitor: Arc<dyn Monitor>,
+) -> Result<DrillReport> {
+    let job = Job::new(monitor, options.cancel.child_token());
+    let report = Findings::start().report(begin(reference, options)?, &Err((Stage::Scratch, why)), options);
+    let report = Box::pin(recorded(report, None, store, options, &job)).await;
+    if options.cancel.is_cancelled() { Err(cancelled()) } else { Ok(report) }
+}
+
+/// Records how a drill ended; a proof that nobody else will know of is none.
+async fn recorded(
+    mut report: DrillReport,
+    recorder: Option<Recorder>,
+    store: &Store,
+    options: &DrillOptions,
+    job: &Job,
+) -> DrillReport {
+    let recorder = match recorder {
+        Some(recorder) => Ok(recorder),
+        None => Recorder::begin_late(report.start(), store, options.seal.clone(), job).await,
+    };
+    let ended = match recorder {
+        Ok(recorder) => recorder.end(&report, job).await,
+        Err(error) => Err(error),
+    };
+    match ended {
+        Ok(None) => {}
+        Ok(Some(why)) => warn(&mut report, format!("could not keep the report of the drill: {}", why.chain()), job),
+        Err(error) => {
+            let why = format!("could not record how the drill ended: {}", error.chain());
+            verdict::unrecorded(&mut report, &why);
+            warn(&mut report, why, job);
+        }
+    }
+    report
+}
+
+fn warn(report: &mut DrillReport, text: String, job: &Job) {
+    job.warn(&text);
+    report.warnings.push(text);
 }
 
 fn begin(reference: &BackupRef, options: &DrillOptions) -> Result<DrillStart> {
@@ -75,14 +120,22 @@ pub(crate) type Ended = Result<(), (Stage, Error)>;
 /// Cancels the job when it takes longer than `limit`; the work then cleans up as for any cancellation.
 async fn within(limit: Option<Duration>, job: &Job, work: impl Future<Output = Ended>) -> Ended {
     let Some(limit) = limit else { return work.await };
+    let time_is_up = async {
+        tokio::time::sleep(limit).await;
+        Error::new(Kind::TryAgain, format!("end within {} s", limit.as_secs()))
+            .hint("give [drill] a longer timeout, or a budget for the comparison of rows")
+    };
+    unless(time_is_up, job, work).await
+}
+
+/// Cancels the job when `interruption` comes first, which is then how it ended.
+async fn unless(interruption: impl Future<Output = Error>, job: &Job, work: impl Future<Output = Ended>) -> Ended {
     tokio::pin!(work);
-    match tokio::time::timeout(limit, &mut work).await {
-        Ok(ended) => ended,
-        Err(_) => {
+    tokio::select! {
+        ended = &mut work => ended,
+        error = interruption => {
             job.cancel.cancel();
-            let stage = work.await.err().map_or(Stage::Restore, |(stage, _)| stage);
-            let error = Error::new(Kind::TryAgain, format!("end within {} s", limit.as_secs()))
-                .hint("give [drill] a longer timeout, or a budget for the comparison of rows");
+            let stage = work.await.err().map_or(Stage::Scratch, |(stage, _)| stage);
             Err((stage, error))
         }
     }
@@ -104,7 +157,8 @@ async fn stages(
     let opening = Scratch::open(&options.scratch, &needs, &start.drill, job);
     let scratch = findings.watch.phase("scratch", true, Box::pin(opening)).await.map_err(at(Stage::Scratch))?;
     findings.scratch = Some(scratch.facts());
-    let ended = Box::pin(in_scratch(&scratch, store, &archive, start, options, job, findings)).await;
+    let working = Box::pin(in_scratch(&scratch, store, &archive, start, options, job, findings));
+    let ended = unless(scratch.lost(), job, working).await;
     if let Err(error) = findings.watch.phase("clean up", false, Box::pin(scratch.close(job))).await {
         findings.warn(format!("could not clean up: {}; `lifeboat drill gc` tries again", error.chain()), job);
     }
@@ -120,22 +174,23 @@ async fn in_scratch(
     job: &Job,
     findings: &mut Findings,
 ) -> Ended {
-    let at = |error| (Stage::Restore, error);
+    let at = |error| (Stage::Restore { ours: scratch.is_ours() }, error);
     // By its id: `latest` may be another backup by now.
     let reference = archive.path.to_string().parse().map_err(|error| (Stage::Find, error))?;
     let how = restore_options(scratch, options, job);
     let restoring = restore(store, &reference, scratch.target(), &how, job.monitor.clone());
     let restored = findings.watch.phase("restore", true, Box::pin(restoring)).await.map_err(at)?;
     findings.usable(&restored);
-    let earlier = backup_before(store, archive, options, job, findings).await;
+    let earlier = find_before(store, &options.keys, job, &archive.path).await.map_err(|error| error.chain());
     let drills = earlier_reports(store, &start.database, options, job, findings).await;
     let subject = Subject {
         store,
         archive,
-        earlier: earlier.as_ref(),
+        earlier: earlier.as_ref().map(Option::as_ref).map_err(String::as_str),
         drills: &drills,
         restored: &restored,
         roles: how.roles,
+        inert: how.inert,
         target: scratch.target(),
         options: &options.checks,
         started: start.started,
@@ -167,7 +222,7 @@ async fn run_the_operators(
     let reports = findings.watch.phase("assertions", false, Box::pin(asserting)).await?;
     findings.add(reports);
     if let Some(program) = &options.smoke {
-        let running = smoke(program, scratch.target(), job);
+        let running = smoke(program, scratch.target(), scratch.folder(), job);
         let report = findings.watch.phase("smoke", false, Box::pin(running)).await?;
         findings.add([report]);
     }
@@ -195,24 +250,11 @@ fn restore_options(scratch: &Scratch, options: &DrillOptions, job: &Job) -> Rest
         create: scratch.creates(),
         jobs: options.jobs,
         roles: scratch.roles(),
+        inert: true,
         keys: options.keys.clone(),
         cancel: job.cancel.clone(),
         ..RestoreOptions::default()
     }
-}
-
-/// The backup before this one; without it the shape of tables is left open, which is no reason to fail.
-async fn backup_before(
-    store: &Store,
-    archive: &Archive,
-    options: &DrillOptions,
-    job: &Job,
-    findings: &mut Findings,
-) -> Option<Archive> {
-    find_before(store, &options.keys, job, &archive.path).await.unwrap_or_else(|error| {
-        findings.leave_open("how tables changed since the backup before", &error);
-        None
-    })
 }
 
 /// What earlier drills reported; what cannot be read is left open, and no reason to fail.
@@ -223,7 +265,8 @@ async fn earlier_reports(
     job: &Job,
     findings: &mut Findings,
 ) -> Vec<DrillReport> {
-    let reports = history::earlier_reports(database, REPORTS, store, &options.keys, job).await;
+    let wanted = options.checks.rows.reports_wanted().max(REPORTS);
+    let reports = history::earlier_reports(database, wanted, store, &options.keys, job).await;
     reports.unwrap_or_else(|error| {
         findings.leave_open("which tables earlier drills proved", &error);
         Vec::new()

@@ -200,8 +200,8 @@ pub async fn proofs(backups: &[BackupPath], store: &Store, job: &Job) -> Result<
     Ok(proofs)
 }
 
-/// The reports of a database's earlier drills, newest first, at most `limit`. One that cannot be opened is passed over, with a
-/// warning: what is new is judged without it.
+/// The reports of a database's earlier drills, newest first, until `limit` of them have compared rows. One that cannot be opened is
+/// passed over, with a warning: what is new is judged without it.
 ///
 /// # Errors
 /// Those of the store's listing.
@@ -213,12 +213,19 @@ pub async fn earlier_reports(
     job: &Job,
 ) -> Result<Vec<DrillReport>> {
     let found = names(Some(database), store, job).await?;
-    let ended = found.into_iter().rev().filter(|(_, ended)| *ended).take(limit);
+    let ended = found.into_iter().rev().filter(|(_, ended)| *ended).take(limit.saturating_mul(TRIES));
     let reports = stream::iter(ended).map(|((database, drill), _)| async move {
         let read = record::read_report(&database, &drill, store, keys, job).await;
         read.inspect_err(|error| job.warn(&format!("pass over an earlier drill: {}", error.chain()))).ok()
     });
-    Ok(reports.buffered(READS_AT_ONCE).filter_map(|report| async move { report }).collect().await)
+    let mut compared = 0;
+    let enough = |report: &DrillReport| {
+        let is_wanted = compared < limit;
+        compared += usize::from(report.compared_rows());
+        std::future::ready(is_wanted)
+    };
+    let reports = reports.buffered(READS_AT_ONCE).filter_map(|report| async move { report });
+    Ok(reports.take_while(enough).collect().await)
 }
 
 /// How an operator names a drill: `[DATABASE/]ID`, a unique beginning of an id, or `latest`.
@@ -276,4 +283,6 @@ pub async fn find(reference: &DrillRef, store: &Store, job: &Job) -> Result<Plac
 }
 
 const READS_AT_ONCE: usize = 16;
+/// Of so many drills one will have compared rows.
+const TRIES: usize = 8;
 const MAY_RUN: SignedDuration = SignedDuration::from_hours(24);

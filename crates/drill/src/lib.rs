@@ -17,7 +17,7 @@ pub mod scratch;
 mod stopwatch;
 mod verdict;
 
-pub use drill::drill;
+pub use drill::{drill, not_begun};
 pub use lifeboat_core::drill::{Proven, Verdict};
 pub use options::DrillOptions;
 pub use report::DrillReport;

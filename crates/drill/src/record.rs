@@ -39,31 +39,40 @@ impl Recorder {
         Ok(Self { start, store: store.clone(), seal })
     }
 
+    /// As [`Recorder::begin`], when the drill has ended: the store is not waited for, nor does it matter whether the job is cancelled.
+    ///
+    /// # Errors
+    /// Those of [`Store::put`].
+    pub async fn begin_late(start: DrillStart, store: &Store, seal: Option<Arc<SealKeys>>, job: &Job) -> Result<Self> {
+        let name = layout::drill_start(&start.database, &start.drill);
+        let begun = json(&name, &start)?;
+        let recorder = Self { start, store: store.clone(), seal };
+        recorder.put(&name, begun, Instant::now(), job).await?;
+        Ok(recorder)
+    }
+
     /// What began.
     #[must_use]
     pub fn start(&self) -> &DrillStart {
         &self.start
     }
 
-    /// Writes report, evidence and how the drill ended, in this order. While the job goes on the store is waited for as long as
-    /// [`PATIENCE`] says; once it is cancelled, a few seconds. A report that could not be kept is a warning; the end is written
-    /// without it.
+    /// Writes report, evidence and how the drill ended, in this order; says why the report was not kept, if it was not. While the job
+    /// goes on the store is waited for as long as [`PATIENCE`] says; once it is cancelled, a few seconds. The end is written without
+    /// a report, too.
     ///
     /// # Errors
     /// When the end could not be written: those of [`Store::put`]. The drill counts as lost then.
-    pub async fn end(self, report: &DrillReport, job: &Job) -> Result<DrillEnd> {
+    pub async fn end(self, report: &DrillReport, job: &Job) -> Result<Option<Error>> {
         let until = Instant::now() + PATIENCE;
         let kept = match self.objects(report).await {
             Ok(objects) => self.put_all(objects, until, job).await,
             Err(error) => Err(error),
         };
-        if let Err(error) = kept {
-            job.warn(&format!("could not keep the report of the drill: {}", error.chain()));
-        }
         let end = end(&self.start, report);
         let name = layout::drill_end(&self.start.database, &self.start.drill);
         self.put(&name, json(&name, &end)?, until, job).await?;
-        Ok(end)
+        Ok(kept.err())
     }
 
     /// What goes into the drill's folder, by name, in the order in which it is stored: wraps, report, evidence.
@@ -150,7 +159,7 @@ pub async fn read_report(
     keys: &OpenKeys,
     job: &Job,
 ) -> Result<DrillReport> {
-    DrillReport::parse(&read(DRILL_REPORT, database, drill, store, keys, job).await?, database, drill)
+    DrillReport::parse(&read_report_bytes(database, drill, store, keys, job).await?, database, drill)
 }
 
 /// The bytes of a drill's report, as [`evidence`] covers them.

@@ -2,11 +2,12 @@
 //!
 //! Invariant: nothing but a check that proved data makes a drill pass, and "could not find out" is never a yes.
 
-use lifeboat_backup::postgres::sqlstate_of;
+use lifeboat_backup::postgres::server_error_of;
 use lifeboat_core::drill::Verdict;
 use lifeboat_core::{Error, Kind};
 
 use crate::check::{CheckReport, Outcome};
+use crate::report::DrillReport;
 
 /// Where in a drill an error came up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +16,11 @@ pub(crate) enum Stage {
     Find,
     /// Making the scratch database.
     Scratch,
-    /// Restoring.
-    Restore,
+    /// Restoring, into a server that is ours alone, or into another one.
+    Restore {
+        /// Whether it is ours: then we are its superuser, and it speaks English.
+        ours: bool,
+    },
 }
 
 /// The verdict of a drill that came to its checks, and why it did not pass.
@@ -55,6 +59,14 @@ pub(crate) fn of_error(stage: Stage, error: &Error) -> (Verdict, String) {
     (verdict, format!("{subject}{}{help}", error.chain()))
 }
 
+/// Takes back a yes that could not be recorded: nobody but whoever reads this report would know of it.
+pub(crate) fn unrecorded(report: &mut DrillReport, why: &str) {
+    if report.verdict == Verdict::Passed {
+        report.verdict = Verdict::Inconclusive;
+        report.reasons = vec![format!("environment: the drill passed, and that is not recorded: {why}")];
+    }
+}
+
 /// Whether it is the backup that is at fault, or the lack of one; everything else is the drill's surroundings.
 fn blames_backup(stage: Stage, error: &Error) -> bool {
     match (stage, error.kind()) {
@@ -62,11 +74,13 @@ fn blames_backup(stage: Stage, error: &Error) -> bool {
         // Encryption or a trusted author is demanded, and what lies there has neither: somebody may have put it there.
         (Stage::Find, kind) => matches!(kind, Kind::NotFound | Kind::Policy),
         (Stage::Scratch, _) => false,
-        (Stage::Restore, _) => sqlstate_of(error).is_some_and(|state| !is_of_the_server(state)),
+        (Stage::Restore { ours }, _) => server_error_of(error).is_some_and(|server| {
+            !is_of_the_server(&server.sqlstate) || ours && is_of_the_dump(&server.sqlstate, &server.message)
+        }),
     }
 }
 
-/// Whether an SQLSTATE tells of the server and not of what was restored (manual, appendix A).
+/// Whether an SQLSTATE tells of the server and not of what was restored (manual, appendix A), or may do.
 fn is_of_the_server(state: &str) -> bool {
     const CLASSES: [&str; 4] = [
         "08", // connection
@@ -77,20 +91,51 @@ fn is_of_the_server(state: &str) -> bool {
     const STATES: [&str; 4] = [
         "0A000", // an extension or a locale provider that this server does not have
         "42501", // a right
-        "42704", // a collation, a role or another object that only this server lacks
-        "55000", // an extension that has to be preloaded
+        "42704", // a collation, a role or another object
+        "55000", // an extension that has to be preloaded, among others
     ];
     CLASSES.iter().any(|class| state.starts_with(class)) || STATES.contains(&state)
 }
 
+/// Whether a server of ours, which lacks nothing but what this machine lacks, says by one of the states that may tell of a server
+/// that the dump itself is at fault.
+fn is_of_the_dump(state: &str, message: &str) -> bool {
+    match state {
+        // We are its superuser: whoever lacks a right there is a role of the dump's.
+        "42501" => true,
+        // What the dump's own statements make; roles, collations, tablespaces, extensions and what these bring are the server's.
+        "42704" => OWN_OBJECTS.iter().any(|kind| message.starts_with(kind)),
+        "55000" => !PRELOADED.iter().any(|words| message.contains(words)),
+        _ => false,
+    }
+}
+
+const OWN_OBJECTS: [&str; 12] = [
+    "type \"",
+    "index \"",
+    "constraint \"",
+    "trigger \"",
+    "rule \"",
+    "policy \"",
+    "publication \"",
+    "server \"",
+    "foreign-data wrapper \"",
+    "large object ",
+    "text search ",
+    "statistics object \"",
+];
+const PRELOADED: [&str; 3] = ["preload", "must be loaded", "wal_level"];
 const NOTHING_PROVEN: &str = "no check that proves data could run";
 
 #[cfg(test)]
 mod tests {
+    use lifeboat_backup::postgres::ServerError;
     use lifeboat_core::{Error, Kind};
 
-    use super::{Stage, Verdict, is_of_the_server, of, of_checks, of_error};
+    use super::{Stage, Verdict, is_of_the_server, of, of_checks, of_error, unrecorded};
     use crate::check::{CheckReport, Outcome};
+    use crate::report::DrillReport;
+    use crate::report::tests::example;
 
     fn check(outcome: Outcome, proves_data: bool) -> CheckReport {
         CheckReport {
@@ -136,11 +181,47 @@ mod tests {
         for kind in [Kind::TryAgain, Kind::WrongKey, Kind::Config] {
             assert_eq!(verdict(Stage::Find, kind), Verdict::Inconclusive, "{kind:?}");
         }
+        let restore = Stage::Restore { ours: true };
         for kind in [Kind::Policy, Kind::Database, Kind::Tool, Kind::NotFound] {
             assert_eq!(verdict(Stage::Scratch, kind), Verdict::Inconclusive, "{kind:?}");
-            assert_eq!(verdict(Stage::Restore, kind), Verdict::Inconclusive, "{kind:?}");
+            assert_eq!(verdict(restore, kind), Verdict::Inconclusive, "{kind:?}");
         }
-        assert_eq!(verdict(Stage::Restore, Kind::Integrity), Verdict::Failed);
+        assert_eq!(verdict(restore, Kind::Integrity), Verdict::Failed);
+    }
+
+    #[test]
+    fn what_the_dump_should_have_made_is_told_from_what_the_machine_lacks() {
+        let verdict = |ours, sqlstate: &str, message: &str| {
+            let (sqlstate, message) = (sqlstate.to_owned(), message.to_owned());
+            let error = ServerError { sqlstate, message, detail: None, hint: None }.while_doing("restore");
+            of_error(Stage::Restore { ours }, &error).0
+        };
+        for (sqlstate, message, ours) in [
+            ("42704", "type \"public.mood\" does not exist", Verdict::Failed),
+            ("42704", "text search configuration \"own\" does not exist", Verdict::Failed),
+            ("42704", "role \"app\" does not exist", Verdict::Inconclusive),
+            ("42704", "collation \"de-x-icu\" for encoding \"UTF8\" does not exist", Verdict::Inconclusive),
+            ("42704", "tablespace \"fast\" does not exist", Verdict::Inconclusive),
+            ("42704", "access method \"hnsw\" does not exist", Verdict::Inconclusive),
+            ("42501", "permission denied for table secrets", Verdict::Failed),
+            ("55000", "materialized view \"seen\" has not been populated", Verdict::Failed),
+            ("55000", "timescaledb must be preloaded", Verdict::Inconclusive),
+            ("0A000", "extension \"vector\" is not available", Verdict::Inconclusive),
+            ("42883", "function public.score() does not exist", Verdict::Failed),
+        ] {
+            assert_eq!(verdict(true, sqlstate, message), ours, "{message}");
+            let elsewhere = if sqlstate == "42883" { Verdict::Failed } else { Verdict::Inconclusive };
+            assert_eq!(verdict(false, sqlstate, message), elsewhere, "{message}");
+        }
+    }
+
+    #[test]
+    fn a_yes_that_is_not_recorded_is_none_and_a_no_stays_one() {
+        for (verdict, then) in [(Verdict::Passed, Verdict::Inconclusive), (Verdict::Failed, Verdict::Failed)] {
+            let mut report = DrillReport { verdict, ..example() };
+            unrecorded(&mut report, "the store is gone");
+            assert_eq!(report.verdict, then);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Opens a scratch database as a drill does, says so, and holds it until its standard input ends: for tests that kill it.
 //!
-//! `hold-scratch cluster DIR BIN MAJOR`, `hold-scratch server DSN` or `hold-scratch command DIR DSN`.
+//! `hold-scratch cluster DIR BIN MAJOR`, `hold-scratch server DIR DSN` or `hold-scratch command DIR DSN`.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ fn main() {
     let words: Vec<_> = words.iter().map(String::as_str).collect();
     let options = match words[..] {
         ["cluster", dir, bin, major] => places::cluster(dir.as_ref(), bin.as_ref(), major.parse().unwrap()),
-        ["server", dsn] => places::server(dsn),
+        ["server", dir, dsn] => places::server(dir.as_ref(), dsn),
         ["command", dir, dsn] => places::command(dir.as_ref(), places::SHELL_COMMAND, &[("DSN", dsn)]),
         _ => panic!("hold what? {words:?}"),
     };

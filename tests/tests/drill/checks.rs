@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lifeboat_backup::MissingRoles;
 use lifeboat_core::drill::Proven;
 use lifeboat_drill::check::{CheckOptions, Outcome, RowsOptions};
 use lifeboat_tests::session::wait_for;
@@ -41,6 +42,8 @@ fn a_backup_of_15_that_is_rehearsed_on_18_passes_and_says_that_definitions_were_
     let checked = restored.check(&restored.database, &How::default());
     assert_eq!(not_passed(&checked.reports), [""; 0], "{:#?}", checked.reports);
     assert!(checked.not_proven.iter().any(|open| open.why.contains("compared by name")), "{:?}", checked.not_proven);
+    let proves = &named(&checked.reports, "catalog").proves;
+    assert!(proves.contains("by name") && !proves.contains("defined as it was"), "{proves}");
 
     let tampered = restored.copy();
     tampered.psql("DROP INDEX gin_index");
@@ -145,6 +148,18 @@ fn every_change_is_found_and_named_on_15() {
 #[test]
 fn every_change_is_found_and_named_on_18() {
     every_change_is_found_and_named(Major::V18, SEALED);
+}
+
+#[test]
+fn a_missing_policy_is_found_where_owners_and_privileges_were_left_out_too() {
+    let restored = Restored::of(&shop(Major::V15), PLAIN, Major::V15);
+    let skipped = || How { roles: MissingRoles::Skip, ..How::default() };
+    let tampered = restored.copy();
+    tampered.psql("ALTER POLICY own_orders ON orders TO pg_monitor");
+    assert_eq!(not_passed(&restored.check(&tampered, &skipped()).reports), ["catalog"]);
+    tampered.psql("DROP POLICY own_orders ON orders");
+    let checked = restored.check(&tampered, &skipped());
+    assert_eq!(not_passed(&checked.reports), ["catalog"], "{:#?}", checked.reports);
 }
 
 #[test]

@@ -1,22 +1,110 @@
-//! `kill -9` at random moments of a drill: the next `gc` leaves nothing of it.
+//! `kill -9` at random moments of a drill: the next `gc` leaves nothing of it, be it a process, a folder, a socket, a database, a
+//! lock, or shared memory.
+
+use std::time::{Duration, Instant};
 
 use lifeboat_tests::kills::{kill_at_random_moments, length_of};
+use lifeboat_tests::places::orphaned_segments;
+use lifeboat_tests::servers::postgres::Options;
 use lifeboat_tests::sweep::long;
-use lifeboat_tests::{Major, Way};
+use lifeboat_tests::{Lifeboat, Major, Postgres, Way};
 
 use crate::world::World;
 
+/// A program that ends neither when it is asked to, nor with the drill, and what it starts.
+const SMOKE: &str = r#"
+[drill.smoke]
+command = ["sh", "-c", "trap '' TERM; sh -c \"trap '' TERM; sleep 0.7\" & sleep 0.5"]
+"#;
+const WAY: Way = Way { method: "parallel", compression: "gzip", sealed: true };
+
 #[test]
 fn a_killed_drill_leaves_nothing_after_the_next_collection() {
-    let world = World::new(Major::V15, Way { method: "parallel", compression: "gzip", sealed: true });
+    // In a folder with a long name the socket lies elsewhere.
+    let world = World::new(Major::V15, WAY).in_a_long_folder();
     world.depot.backup(&world.shop());
-    let drill = || world.drill("run", "").arg("shop/latest");
+    let before = outside();
+    let drill = || world.drill("run", SMOKE).arg("shop/latest");
     let kills = if long() { 100 } else { 30 };
     let span = length_of(drill);
     kill_at_random_moments("a_killed_drill_leaves_nothing", kills, span, |moment| {
         let cut_short = drill().spawn().kill_after(moment);
-        world.drill("gc", "").run().expect(0);
+        world.drill("gc", SMOKE).run().expect(0);
         assert_eq!(world.left(), Vec::<String>::new(), "after a kill at {moment:?}");
         cut_short
     });
+    assert_nothing_more_outside(&before);
+}
+
+#[test]
+fn a_killed_drill_on_a_server_leaves_neither_database_nor_lock_nor_program() {
+    let world = World::new(Major::V15, WAY);
+    world.depot.backup(&world.shop());
+    let server = Postgres::start(Major::V18, &Options::default());
+    let lines = format!("scratch = \"server\"\nserver = \"{}\"\n{SMOKE}", server.socket_dsn("postgres"));
+    let drill = || world.drill("run", &lines).arg("shop/latest");
+    let kills = if long() { 60 } else { 12 };
+    let span = length_of(drill);
+    kill_at_random_moments("a_killed_drill_on_a_server", kills, span, |moment| {
+        let cut_short = drill().spawn().kill_after(moment);
+        // The server needs a moment to see that the session is gone.
+        let began = Instant::now();
+        while !databases_and_locks(&server).is_empty() && began.elapsed() < Duration::from_secs(10) {
+            world.drill("gc", &lines).run().expect(0);
+        }
+        world.drill("gc", &lines).run().expect(0);
+        assert_eq!(databases_and_locks(&server), "", "after a kill at {moment:?}");
+        assert_eq!(world.left(), Vec::<String>::new(), "after a kill at {moment:?}");
+        cut_short
+    });
+}
+
+#[test]
+fn a_killed_demo_leaves_nothing_after_the_next_collection() {
+    let world = World::new(Major::V15, WAY);
+    let temporary = world.folder.path().join("tmp");
+    std::fs::create_dir(&temporary).unwrap();
+    let left = || {
+        let mut left = world.left();
+        left.extend(std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path().display().to_string()));
+        left
+    };
+    for moment in [60, 700, 2500] {
+        let demo = Lifeboat::new().arg("demo").env("TMPDIR", &temporary).spawn();
+        std::thread::sleep(Duration::from_millis(moment));
+        // One that lives is left alone.
+        let collected = world.drill("gc", "").env("TMPDIR", &temporary).run().expect(0);
+        assert!(collected.stdout.contains("nothing was left"), "{}", collected.stdout);
+        assert!(demo.kill_after(Duration::ZERO), "the demo was through after {moment} ms");
+        assert_ne!(left(), Vec::<String>::new(), "killed too early");
+        world.drill("gc", "").env("TMPDIR", &temporary).run().expect(0);
+        assert_eq!(left(), Vec::<String>::new(), "after a kill at {moment} ms");
+    }
+}
+
+fn databases_and_locks(server: &Postgres) -> String {
+    let locks = server.psql("postgres", "SELECT objid FROM pg_locks WHERE locktype = 'advisory'");
+    format!("{}{locks}", server.databases_like("drill_"))
+}
+
+/// What drills leave outside their folders: those of other tests, too.
+fn outside() -> Vec<String> {
+    let sockets = std::fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path().display().to_string());
+    let mut found: Vec<_> = sockets.filter(|path| path.starts_with("/tmp/lifeboat-drill-")).collect();
+    found.extend(orphaned_segments());
+    found
+}
+
+/// What other tests leave for moments is gone when they are.
+#[track_caller]
+fn assert_nothing_more_outside(before: &[String]) {
+    let began = Instant::now();
+    loop {
+        let more: Vec<_> = outside().into_iter().filter(|left| !before.contains(left)).collect();
+        if more.is_empty() {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(60), "{more:?}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }

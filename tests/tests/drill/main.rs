@@ -9,6 +9,7 @@
 mod assertions;
 mod checks;
 mod encrypted;
+mod inert;
 mod killed;
 mod reports;
 mod restored;

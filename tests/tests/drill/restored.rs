@@ -31,6 +31,7 @@ pub(crate) struct How<'a> {
     pub(crate) options: CheckOptions,
     pub(crate) earlier: Option<&'a Archive>,
     pub(crate) drills: Vec<DrillReport>,
+    pub(crate) roles: MissingRoles,
 }
 
 impl Restored {
@@ -72,10 +73,11 @@ impl Restored {
         Subject {
             store: &self.store,
             archive: &self.archive,
-            earlier: how.earlier,
+            earlier: Ok(how.earlier),
             drills: &how.drills,
             restored: &self.summary,
-            roles: MissingRoles::Create,
+            roles: how.roles,
+            inert: false,
             target,
             options: &how.options,
             started: self.archive.manifest.finished,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use lifeboat_tests::servers::postgres::Options;
 use lifeboat_tests::{
     Depot, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, Way, When, every_way, keyring,
 };
@@ -59,18 +60,22 @@ expect = "fresh 1h"
 command = ["sh", "-c", "test -n \"$DATABASE_URL\""]
 "#;
 
-#[test]
-fn one_altered_byte_fails_and_is_named() {
-    let world = World::new(Major::V15, STREAM);
+every_way!(one_altered_byte_fails_and_is_named);
+
+fn one_altered_byte_fails_and_is_named(way: Way) {
+    let world = World::new(Major::V15, way);
     let backup = world.depot.backup(&world.shop());
-    let dump = world.depot.path(&backup.object("dump-0000.sql.gz"));
+    // The object with the rows: the largest.
+    let script = world.depot.manifest(&backup).script;
+    let object = &script.iter().max_by_key(|object| object.length).unwrap().name;
+    let dump = world.depot.path(&backup.object(object));
     let mut bytes = std::fs::read(&dump).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&dump, bytes).unwrap();
     let report = world.drilled("", 31);
     let reason = report["reasons"][0].as_str().unwrap();
-    assert!(reason.contains("dump-0000.sql.gz"), "{reason}");
+    assert!(reason.contains(object.as_str()), "{object} is not in {reason}");
     assert_eq!(report["error_kind"], "integrity");
     assert_eq!(world.left(), Vec::<String>::new());
 }
@@ -118,6 +123,66 @@ fn a_backup_of_a_newer_server_than_is_installed_is_inconclusive() {
     let report = report(&drill.run().expect(32));
     let reason = report["reasons"][0].as_str().unwrap();
     assert!(reason.starts_with("environment: ") && reason.contains("18"), "{reason}");
+}
+
+#[test]
+fn what_keeps_a_drill_from_its_first_step_is_a_verdict_too() {
+    let world = World::new(Major::V15, STREAM);
+    let drill = |lines: &str| world.drill("run", lines).arg("--json");
+    let says = |drill: Lifeboat, code: i32, words: &str| {
+        let outcome = drill.run().expect(code);
+        let result = outcome.result();
+        assert!(result["reasons"][0].as_str().unwrap().contains(words), "{result:#}");
+        assert!(result["report"].is_null(), "{result:#}");
+        (result["verdict"].as_str().unwrap().to_owned(), result["error_kind"].as_str().unwrap().to_owned())
+    };
+    let inconclusive = |kind: &str| ("inconclusive".to_owned(), kind.to_owned());
+    assert_eq!(says(drill("").arg("--all"), 32, "there is no such folder"), inconclusive("not_found"));
+    std::fs::create_dir(world.depot.path("prod")).unwrap();
+    assert_eq!(
+        says(drill("").arg("--all"), 31, "find a database to drill"),
+        ("failed".to_owned(), "not_found".to_owned())
+    );
+    assert_eq!(says(drill("dri = 1").arg("shop/latest"), 32, "unknown key `dri`"), inconclusive("config"));
+    let nowhere = drill("").arg("shop/latest").args(["--store", "s3://"]);
+    let kind = nowhere.run().expect(32).result()["error_kind"].as_str().unwrap().to_owned();
+    assert_eq!(kind, "config");
+
+    // Of a database that is known there is a report, and a record.
+    let lines = "[encryption]\nkeyring = \"file:/nonexistent/keyring.toml\"";
+    let report = report(&drill(lines).arg("shop/latest").run().expect(32));
+    assert_eq!((report["verdict"].as_str(), report["error_kind"].as_str()), (Some("inconclusive"), Some("config")));
+    assert!(report["reasons"][0].as_str().unwrap().contains("keyring.toml"), "{report:#}");
+    let listed = world.drill("list", "").arg("--json").run().expect(0).result();
+    assert_eq!(listed["drills"][0]["end"]["verdict"], "inconclusive", "{listed}");
+}
+
+#[test]
+fn a_drill_that_cannot_be_recorded_is_no_proof_and_a_begin_is_recorded_later() {
+    let world = World::of(Depot::s3().by(STREAM), Major::V15);
+    world.depot.backup(&world.shop());
+    let drilled = |wanted: &'static str, times: usize, code: i32| {
+        let proxy = Proxy::before(Seaweed::shared());
+        let when = When::call(move |call| call.method == "PUT" && call.key().contains(wanted)).times(times);
+        proxy.on(when, Fault::ACCESS_DENIED);
+        let drill = world.drill("run", "").args(["shop/latest", "--json"]).envs(proxy.environment(Identity::Admin));
+        report(&drill.run().expect(code))
+    };
+    let states = || {
+        let listed = world.drill("list", "").arg("--json").run().expect(0).result();
+        let drills = listed["drills"].as_array().unwrap().iter();
+        drills.map(|drill| drill["state"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let report = drilled(".end.json", usize::MAX, 32);
+    let reason = report["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("environment: the drill passed, and that is not recorded"), "{report:#}");
+    assert_eq!(states(), ["unfinished"]);
+
+    let report = drilled(".start.json", 1, 0);
+    assert!(report["warnings"].to_string().contains("could not record that the drill began"), "{report:#}");
+    assert_eq!(states(), ["ended", "unfinished"]);
+    let report = drilled("/report.json", usize::MAX, 0);
+    assert!(report["warnings"].to_string().contains("could not keep the report"), "{report:#}");
 }
 
 #[test]
@@ -183,6 +248,29 @@ fn a_drill_that_is_told_to_end_records_it_and_leaves_nothing() {
     assert_eq!(world.left(), Vec::<String>::new());
     let listed = world.drill("list", "").arg("--json").run().expect(0).result();
     assert_eq!(listed["drills"][0]["end"]["verdict"], "inconclusive", "{listed}");
+}
+
+#[test]
+fn a_drill_that_loses_its_lock_for_good_ends_inconclusive() {
+    let world = World::new(Major::V15, STREAM);
+    world.depot.backup(&world.shop());
+    let server = Postgres::start(Major::V18, &Options::default());
+    let mark = world.folder.path().join("smoking");
+    let lines = format!(
+        "scratch = \"server\"\nserver = \"{}\"\n[drill.smoke]\ncommand = [\"sh\", \"-c\", \"touch {}; sleep 120\"]",
+        server.socket_dsn("postgres"),
+        mark.display()
+    );
+    let running = world.drill("run", &lines).args(["shop/latest", "--json"]).spawn();
+    while !mark.exists() && running.is_running() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let began = Instant::now();
+    drop(server);
+    let report = report(&running.wait().expect(32));
+    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(report["reasons"][0].as_str().unwrap().contains("hold the lock of the drill"), "{report:#}");
+    assert_eq!(world.left(), Vec::<String>::new());
 }
 
 #[test]

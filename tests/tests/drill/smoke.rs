@@ -17,7 +17,7 @@ fn smoked(database: &Database<'_>, command: &[&str], timeout: Duration) -> Check
         environment: vec![("PATH".to_owned(), path), ("RAILS_ENV".to_owned(), "drill".to_owned())],
     };
     let target = settings(database);
-    run(async { smoke(&program, &target, &job()).await }).unwrap()
+    run(async { smoke(&program, &target, None, &job()).await }).unwrap()
 }
 
 fn shell(database: &Database<'_>, script: &str) -> CheckReport {
@@ -40,9 +40,11 @@ fn a_program_that_works_with_the_database_passes() {
 #[test]
 fn it_sees_nothing_of_our_surroundings_and_its_password_is_not_kept() {
     let database = empty();
-    let report = shell(&database, "env; echo \"$DATABASE_URL\"");
+    let encoded = PASSWORD.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    let report = shell(&database, &format!("env; echo \"$DATABASE_URL\"; echo 'it is {encoded}, they say'"));
     let text = format!("{report:#?}");
-    assert!(!text.contains(PASSWORD) && !text.contains("postgresql://"), "{text}");
+    assert!(!text.contains(PASSWORD) && !text.contains("postgresql://") && !text.contains(&encoded), "{text}");
+    assert!(text.contains("it is …, they say"), "{text}");
     let variables: Vec<_> =
         report.findings.iter().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
     let others: Vec<_> = variables.into_iter().filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)).collect();
@@ -87,6 +89,31 @@ fn a_program_whose_time_is_up_may_clean_up() {
     let report = smoked(&empty(), &["sh", "-c", script], Duration::from_millis(700));
     assert_eq!(report.outcome, Outcome::Failed, "{report:#?}");
     assert_eq!(report.findings.last().unwrap(), "cleaned up", "{report:#?}");
+}
+
+#[test]
+fn a_program_may_clean_up_when_the_drill_is_cancelled_and_is_killed_when_it_does_not() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let (begun, cleaned) = (dir.path().join("begun"), dir.path().join("cleaned"));
+    let script = format!(
+        "trap 'touch {}; exit 0' TERM; touch {}; (trap '' TERM; exec sleep 4713.5) & while :; do sleep 0.1; done",
+        cleaned.display(),
+        begun.display()
+    );
+    let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
+    let path = ("PATH".to_owned(), "/usr/bin:/bin".to_owned());
+    let program = Smoke { command, timeout: Duration::from_secs(60), environment: vec![path] };
+    let (target, job) = (settings(&empty()), job());
+    let cancelling = async {
+        while !begun.exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        job.cancel.cancel();
+    };
+    let (report, ()) = run(async { tokio::join!(smoke(&program, &target, None, &job), cancelling) });
+    assert_eq!(report.unwrap_err().kind(), lifeboat_core::Kind::Cancelled);
+    assert!(cleaned.exists(), "it was killed, not asked");
+    assert_eq!(running("4713.5"), 0);
 }
 
 #[test]

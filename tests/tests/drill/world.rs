@@ -1,8 +1,8 @@
 //! A backup and what drills it.
 
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
 
+use lifeboat_tests::places::processes;
 use lifeboat_tests::{Database, Depot, Lifeboat, Major, Outcome, Postgres, Way};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -11,6 +11,7 @@ use tempfile::TempDir;
 pub(crate) struct World {
     pub(crate) depot: Depot,
     pub(crate) folder: TempDir,
+    clusters: std::path::PathBuf,
     major: Major,
 }
 
@@ -24,7 +25,14 @@ impl World {
         let folder = TempDir::new().unwrap();
         // The clusters' own user has to get there.
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        World { depot, folder, major }
+        let clusters = folder.path().join("drills");
+        World { depot, folder, clusters, major }
+    }
+
+    /// With clusters in a folder whose name is too long for a socket.
+    pub(crate) fn in_a_long_folder(mut self) -> World {
+        self.clusters = self.folder.path().join("x".repeat(100));
+        self
     }
 
     /// A database with something of every kind that the checks look at.
@@ -43,8 +51,8 @@ impl World {
     }
 
     /// Where clusters are made.
-    pub(crate) fn clusters(&self) -> std::path::PathBuf {
-        self.folder.path().join("drills")
+    pub(crate) fn clusters(&self) -> &std::path::Path {
+        &self.clusters
     }
 
     /// `lifeboat drill …` with this configuration, not run yet.
@@ -60,11 +68,11 @@ impl World {
         report(&self.drill("run", lines).args(["shop/latest", "--json"]).run().expect(code))
     }
 
-    /// What is left of drills: folders of clusters, and processes of them.
+    /// What is left of drills: their folders, and processes that work in them or bear their mark.
     pub(crate) fn left(&self) -> Vec<String> {
         let folders = std::fs::read_dir(self.clusters()).into_iter().flatten().flatten();
         let mut left: Vec<_> = folders.map(|entry| entry.path().display().to_string()).collect();
-        left.extend(processes_below(self.folder.path()));
+        left.extend(processes(self.folder.path()).into_iter().map(|(pid, what)| format!("{pid} {what}")));
         left
     }
 }
@@ -84,15 +92,6 @@ pub(crate) fn not_passed(report: &Value) -> Vec<String> {
         .filter(|check| check["outcome"] != "passed")
         .map(|check| check["name"].as_str().unwrap().to_owned())
         .collect()
-}
-
-/// Command lines of processes that name this folder.
-fn processes_below(folder: &Path) -> Vec<String> {
-    let name = folder.display().to_string();
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
-    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
-    lines.filter(|line| line.contains(&name) && line.contains("postgres")).collect()
 }
 
 const SHOP: &str = "

@@ -1,6 +1,7 @@
 //! `lifeboat demo`: everything Lifeboat promises, shown on a throwaway server within a minute.
 
 mod compare;
+mod folder;
 mod server;
 mod summary;
 
@@ -21,6 +22,7 @@ use lifeboat_drill::{DrillOptions, DrillReport, drill};
 use secrecy::SecretString;
 use serde_json::json;
 
+pub(super) use self::folder::collect;
 use self::server::Throwaway;
 use self::summary::Findings;
 use super::{Context, source};
@@ -34,6 +36,9 @@ use crate::output::Outcome;
 /// [`Kind::Tool`] when Postgres is not installed; those of the steps.
 pub(super) async fn run(context: &Context) -> Result<Outcome> {
     let job = context.job();
+    for removed in collect().await.removed {
+        job.warn(&format!("an earlier demo did not end: removed {removed}"));
+    }
     let tools = server::find_tools(context.environment.var(env_vars::PATH).unwrap_or_default()).await?;
     let store = open_store(context).await?;
     let server = job.run(Box::pin(Throwaway::start(tools, &job))).await?;

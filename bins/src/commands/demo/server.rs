@@ -1,7 +1,5 @@
 //! The demo's server: a throwaway cluster such as a drill restores into, and what `psql` prints from it.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
@@ -9,15 +7,16 @@ use jiff::Timestamp;
 use lifeboat_core::{DrillId, Error, Job, Kind, Result, ResultExt};
 use lifeboat_drill::scratch::installation::{Installation, installed};
 use lifeboat_drill::scratch::{Cluster, ClusterOptions, Needs};
-use tempfile::TempDir;
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
+
+use super::folder::Folder;
 
 /// A running server. [`Throwaway::stop`] ends it and says what stayed; dropping it ends it as well.
 pub(super) struct Throwaway {
     cluster: Cluster,
     /// Dropped after the cluster in it.
-    folder: TempDir,
+    folder: Folder,
 }
 
 impl Throwaway {
@@ -26,10 +25,7 @@ impl Throwaway {
     /// # Errors
     /// [`Kind::Tool`] with the server's own words when it does not come up.
     pub(super) async fn start(tools: Installation, job: &Job) -> Result<Self> {
-        let doing = || "make a folder for a throwaway Postgres".to_owned();
-        let folder = tempfile::Builder::new().prefix("lifeboat-demo-").tempdir().kind_of(Kind::Failure, doing)?;
-        // Where we are root, Postgres is somebody else.
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).kind_of(Kind::Failure, doing)?;
+        let folder = Folder::make()?;
         let (dir, bin_dirs) = (folder.path().to_owned(), vec![tools.bin]);
         let options = ClusterOptions { dir, major: Some(tools.major), bin_dirs, ..ClusterOptions::default() };
         let drill = DrillId::generate(Timestamp::now())?;

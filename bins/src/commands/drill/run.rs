@@ -10,9 +10,9 @@ use lifeboat_core::drill::Verdict;
 use lifeboat_core::keys::{OpenKeys, SealKeys};
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Kind, Name, Result, RunId};
-use lifeboat_drill::check::{Assert, CheckOptions, EncryptedColumns, RowsOptions, Smoke};
-use lifeboat_drill::scratch::ScratchOptions;
-use lifeboat_drill::{DrillOptions, DrillReport, drill, report};
+use lifeboat_drill::check::{Assert, CheckOptions, EncryptedColumns, RowsOptions, ShapeOptions, Smoke};
+use lifeboat_drill::scratch::{ClusterOptions, ScratchOptions};
+use lifeboat_drill::{DrillOptions, DrillReport, drill, not_begun, report};
 use serde_json::json;
 
 use super::scratch;
@@ -21,28 +21,100 @@ use crate::commands::{Context, reference, rotate};
 use crate::config::{AssertConfig, ColumnConfig, Config, DrillConfig, EncryptedColumns as HowMuch};
 use crate::exit::Exit;
 use crate::output::table::{Align, render};
-use crate::output::{Outcome, units};
+use crate::output::{Outcome, distinct_chain, error_text, units};
 
-/// Drills what the arguments name.
+/// Drills what the arguments name. What keeps a drill from its first step is a verdict too, recorded where it is known of which
+/// database and the store can be reached.
 ///
 /// # Errors
 /// [`Kind::Usage`] when they name nothing; [`Kind::Cancelled`]. Whatever else happens to a drill is its verdict.
 pub(super) async fn run(args: &DrillRunArgs, context: &Context) -> Result<Outcome> {
+    match Box::pin(prepare(args, context)).await {
+        Ok(Prepared { config, store, references, surroundings }) => {
+            let mut reports = Vec::new();
+            for reference in references {
+                let report = one(&reference, &surroundings, &config, &store, context);
+                reports.push(Box::pin(report).await?);
+            }
+            Ok(outcome(&reports))
+        }
+        Err(Unprepared { error, .. }) if matches!(error.kind(), Kind::Usage | Kind::Cancelled) => Err(error),
+        Err(unprepared) => Ok(nothing_begun(&unprepared, context)),
+    }
+}
+
+/// Why nothing is drilled, and what that says of the backups.
+struct Unprepared {
+    verdict: Verdict,
+    error: Error,
+}
+
+impl From<Error> for Unprepared {
+    fn from(error: Error) -> Self {
+        Self { verdict: Verdict::Inconclusive, error }
+    }
+}
+
+/// What is to be drilled.
+struct Prepared {
+    config: Config,
+    store: Store,
+    references: Vec<BackupRef>,
+    /// Or what is wrong with them.
+    surroundings: Result<Surroundings>,
+}
+
+async fn prepare(args: &DrillRunArgs, context: &Context) -> Result<Prepared, Unprepared> {
     let config = context.config(args.flags(&context.global))?;
     let store = config.store.open(&context.environment).await?;
-    let surroundings = Surroundings {
-        scratch: scratch::options(&config, &context.environment).await?,
-        seal: config.encryption.report_keys(&context.environment).await?.map(Arc::new),
-        keys: config.encryption.open_keys(args.open.allowed(), &context.environment).await?,
-        run: RunId::generate(jiff::Timestamp::now())?,
+    let references = drilled(args, context, &config, &store).await?;
+    let surroundings = Surroundings::find(args, &config, context).await;
+    Ok(Prepared { config, store, references, surroundings })
+}
+
+async fn one(
+    reference: &BackupRef,
+    surroundings: &Result<Surroundings>,
+    config: &Config,
+    store: &Store,
+    context: &Context,
+) -> Result<DrillReport> {
+    let monitor = context.monitor.clone();
+    let options = match surroundings {
+        Ok(surroundings) => encrypted(reference, config, context).await.map(|encrypted| {
+            let mut options = options(reference, surroundings, config, context);
+            options.checks.encrypted = encrypted;
+            options
+        }),
+        Err(error) => Err(Error::new(error.kind(), distinct_chain(error)).hint(error.help().unwrap_or(SEE_CONFIG))),
     };
-    let mut reports = Vec::new();
-    for reference in drilled(args, context, &config, &store).await? {
-        let mut options = options(&reference, &surroundings, &config, context);
-        options.checks.encrypted = encrypted(&reference, &config, context).await?;
-        reports.push(Box::pin(drill(&store, &reference, &options, context.monitor.clone())).await?);
+    match options {
+        Ok(options) => Box::pin(drill(store, reference, &options, monitor)).await,
+        Err(why) => {
+            let options = DrillOptions {
+                cancel: context.cancel.clone(),
+                ..DrillOptions::new(ScratchOptions::Cluster(ClusterOptions::default()), host())
+            };
+            not_begun(store, reference, why, &options, monitor).await
+        }
     }
-    Ok(outcome(&reports))
+}
+
+/// The end of a run that did not come to know what to drill: without a backup it failed, else it found nothing out.
+fn nothing_begun(Unprepared { verdict, error }: &Unprepared, context: &Context) -> Outcome {
+    context.console.line(error_text(error, context.style.stderr_colour).trim_end());
+    let reason = distinct_chain(error);
+    Outcome {
+        text: format!("{}: {reason}\nNo drill was begun, and none is recorded.\n", verdict.name().to_uppercase()),
+        json: json!({
+            "verdict": verdict,
+            "reasons": [reason],
+            "hint": error.help(),
+            "error_kind": error.kind().name(),
+            "report": null,
+        }),
+        exit: Exit::from(*verdict),
+    }
 }
 
 /// What the drills of one run have in common.
@@ -53,8 +125,24 @@ struct Surroundings {
     run: RunId,
 }
 
+impl Surroundings {
+    async fn find(args: &DrillRunArgs, config: &Config, context: &Context) -> Result<Self> {
+        Ok(Self {
+            scratch: scratch::options(config, &context.environment).await?,
+            seal: config.encryption.report_keys(&context.environment).await?.map(Arc::new),
+            keys: config.encryption.open_keys(args.open.allowed(), &context.environment).await?,
+            run: RunId::generate(jiff::Timestamp::now())?,
+        })
+    }
+}
+
 /// The backups that are to be drilled, each with its database.
-async fn drilled(args: &DrillRunArgs, context: &Context, config: &Config, store: &Store) -> Result<Vec<BackupRef>> {
+async fn drilled(
+    args: &DrillRunArgs,
+    context: &Context,
+    config: &Config,
+    store: &Store,
+) -> Result<Vec<BackupRef>, Unprepared> {
     if !args.all {
         return Ok(vec![named(args.backup.as_deref().unwrap_or(LATEST), context, config)?]);
     }
@@ -63,9 +151,10 @@ async fn drilled(args: &DrillRunArgs, context: &Context, config: &Config, store:
         names = databases(store, &context.job()).await?.into_iter().collect();
     }
     if names.is_empty() {
-        return Err(Error::new(Kind::NotFound, "find a database to drill: none is configured, and the store has none"));
+        let why = "find a database to drill: none is configured, and the store has none";
+        return Err(Unprepared { verdict: Verdict::Failed, error: Error::new(Kind::NotFound, why) });
     }
-    names.into_iter().map(|name| format!("{name}/{LATEST}").parse()).collect()
+    names.into_iter().map(|name| format!("{name}/{LATEST}").parse().map_err(Unprepared::from)).collect()
 }
 
 fn named(text: &str, context: &Context, config: &Config) -> Result<BackupRef> {
@@ -89,13 +178,14 @@ fn options(reference: &BackupRef, surroundings: &Surroundings, config: &Config, 
                 within: drill.prove_within.as_ref().map(|drills| drills.value.get()),
             },
             rpo: drill.rpo.as_ref().map(|rpo| rpo.value),
+            shape: shape(drill),
             asserts: asserts(drill, of_this),
             ..CheckOptions::default()
         },
         smoke: smoke(config, of_this, context),
         jobs: jobs.get(),
         rto: drill.rto.as_ref().map(|rto| rto.value),
-        timeout: drill.timeout.as_ref().map(|timeout| timeout.value),
+        timeout: Some(drill.timeout.as_ref().map_or(DRILL_TIMEOUT, |timeout| timeout.value)),
         keys: surroundings.keys.clone(),
         seal: surroundings.seal.clone(),
         run: Some(surroundings.run.clone()),
@@ -119,6 +209,15 @@ async fn encrypted(reference: &BackupRef, config: &Config, context: &Context) ->
         columns.push(rotate::encrypted_column(column, &config.rotate.keys, &context.environment).await);
     }
     Ok(EncryptedColumns { columns, rows, accept: rotate::accepted(config)? })
+}
+
+fn shape(drill: &DrillConfig) -> ShapeOptions {
+    let usual = ShapeOptions::default();
+    ShapeOptions {
+        shrink: drill.max_shrink.as_ref().map_or(usual.shrink, |part| part.value.part()),
+        least_bytes: drill.judge_from.as_ref().map_or(usual.least_bytes, |size| size.value.bytes()),
+        ..usual
+    }
 }
 
 fn asserts(drill: &DrillConfig, of_this: impl Fn(Option<&Name>) -> bool) -> Vec<Assert> {
@@ -193,5 +292,7 @@ fn scorecard(reports: &[DrillReport]) -> String {
 }
 
 const LATEST: &str = "latest";
+const SEE_CONFIG: &str = "see `lifeboat config check`";
+const DRILL_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
 const ASSERT_TIMEOUT: Duration = Duration::from_secs(60);
 const SMOKE_TIMEOUT: Duration = Duration::from_secs(10 * 60);

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lifeboat_backup::postgres::Retry;
+use lifeboat_backup::Reach;
+use lifeboat_backup::postgres::{ConnectionSettings, Retry};
 use lifeboat_core::Result;
 use lifeboat_drill::scratch::{ClusterOptions, CommandOptions, ScratchOptions, ServerOptions};
 
@@ -22,21 +23,40 @@ pub(super) async fn options(config: &Config, environment: &Environment) -> Resul
             let text = server.value.resolve(environment).await?;
             let settings = source::settings(&text, environment)
                 .map_err(|error| error.while_doing("read the connection string of the drills' server"))?;
-            ScratchOptions::Server(Box::new(ServerOptions { settings, retry: Retry::default() }))
+            let production = production(config, environment).await;
+            ScratchOptions::Server(Box::new(ServerOptions {
+                settings,
+                retry: Retry::default(),
+                dir: dir(config),
+                production,
+            }))
         }
         (ScratchKind::Command, _, Some(command)) => ScratchOptions::Command(CommandOptions {
             dir: dir(config),
             command: command.value.clone(),
             environment: environment.for_tools_prefix(),
             start_timeout: START_TIMEOUT,
+            production: production(config, environment).await,
         }),
         _ => ScratchOptions::Cluster(ClusterOptions {
             dir: dir(config),
             major: drill.postgres.as_ref().map(|major| major.value.get()),
             bin_dirs: drill.tools_dir.iter().map(|dir| dir.value.clone()).collect(),
-            ..ClusterOptions::default()
+            settings: drill.server_settings(),
+            memory_bytes: drill.memory.as_ref().map(|size| size.value.bytes()),
         }),
     })
+}
+
+/// Where the databases are that are backed up, as far as this host knows: the secrets of their addresses need not be here.
+async fn production(config: &Config, environment: &Environment) -> Vec<ConnectionSettings> {
+    let mut known = Vec::new();
+    for database in &config.databases {
+        if let Ok(Reach::Direct { settings, .. }) = source::reach(database, environment).await {
+            known.push(settings.with_dbname(database.name.value.as_str()));
+        }
+    }
+    known
 }
 
 /// The clusters of root run as another account, which gets neither into root's home nor into the state folder of the unit.

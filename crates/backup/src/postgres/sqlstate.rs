@@ -90,10 +90,16 @@ pub fn classify(sqlstate: &str) -> (Kind, Option<&'static str>) {
 /// The SQLSTATE of the server's error in the chain, for callers that treat one code differently.
 #[must_use]
 pub fn sqlstate_of(error: &Error) -> Option<&str> {
+    server_error_of(error).map(|server| server.sqlstate.as_str())
+}
+
+/// The server's error in the chain.
+#[must_use]
+pub fn server_error_of(error: &Error) -> Option<&ServerError> {
     let mut cause = error.source();
     while let Some(error) = cause {
         if let Some(server) = error.downcast_ref::<ServerError>() {
-            return Some(&server.sqlstate);
+            return Some(server);
         }
         cause = error.source();
     }

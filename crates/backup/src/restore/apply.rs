@@ -7,6 +7,7 @@ use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Result};
 
+use super::inert::Inert;
 use super::preflight::Preflight;
 use super::rows::Loader;
 use super::script::Script;
@@ -84,7 +85,8 @@ async fn fill_with(
 ) -> Result<()> {
     let skip_owners = options.roles == MissingRoles::Skip;
     let mut loader = Loader::new(store, archive, target, script.header.encoding(), job);
-    let sql = Sql { store, archive, job, encoding: script.encoding.clone(), skip_owners };
+    let inert = options.inert.then(Inert::default);
+    let sql = Sql { store, archive, job, encoding: script.encoding.clone(), skip_owners, inert };
     let mut workers = vec![worker];
     if target.is_created() && !skip_owners {
         job.run(Box::pin(give_to_owner(&mut workers[0].session, target, archive))).await?;

@@ -9,6 +9,7 @@ mod apply;
 mod copy_in;
 mod crew;
 mod foreign;
+mod inert;
 mod jobs;
 mod pieces;
 mod preflight;
@@ -39,9 +40,11 @@ use crate::archive::{Archive, BackupRef, find, or_instead};
 use crate::postgres::{ConnectionSettings, Retry, sqlstate_of};
 pub use foreign::{plan_file, restore_file};
 use preflight::Preflight;
+pub use preflight::user_objects;
 use select::Part;
 pub use select::{LeftOut, SchemaName, Selection, TableName};
 pub(crate) use sql::script_encoding;
+pub use target::locale_options;
 
 /// How a backup is restored.
 #[derive(Clone, Debug)]
@@ -52,6 +55,9 @@ pub struct RestoreOptions {
     pub jobs: usize,
     /// What to do about roles that the target does not have.
     pub roles: MissingRoles,
+    /// Leave out what would reach out of the database or act in it by itself: user mappings, and the rows of materialized views
+    /// that cannot be had without them. Background workers of TimescaleDB are ended before rows are loaded. For drills.
+    pub inert: bool,
     /// Which part of the backup is restored; by default all of it.
     pub select: Selection,
     /// When a failed connection is tried again.
@@ -68,6 +74,7 @@ impl Default for RestoreOptions {
             create: false,
             jobs: 2,
             roles: MissingRoles::default(),
+            inert: false,
             select: Selection::default(),
             connect_retry: Retry::default(),
             keys: OpenKeys::default(),

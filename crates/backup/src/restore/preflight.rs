@@ -220,7 +220,7 @@ impl Preflight {
             }
             return self.check_encoding(archive, session).await;
         }
-        let objects: u64 = session.text(USER_OBJECTS).await?.and_then(|n| n.parse().ok()).unwrap_or(0);
+        let objects = user_objects(session).await?;
         if objects > 0 {
             // One that was dropped and created again since has nothing to lose.
             if is_source(archive, session, target).await? {
@@ -242,6 +242,14 @@ impl Preflight {
         }
         Ok(())
     }
+}
+
+/// How many objects of users a database has, of every kind: an empty one has none.
+///
+/// # Errors
+/// Those of the session.
+pub async fn user_objects(session: &mut DirectSession) -> Result<u64> {
+    Ok(session.text(USER_OBJECTS).await?.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
 /// The extensions that are created.

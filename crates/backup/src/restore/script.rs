@@ -8,6 +8,7 @@ use lifeboat_core::{Error, Job, Result, counted};
 
 use super::analyze::{Early, analyze};
 use super::crew::{Does, work_off};
+use super::inert;
 use super::jobs::{Tables, Work};
 use super::rows::Loader;
 use super::sections::Sections;
@@ -67,6 +68,9 @@ pub(super) async fn run(
     let Some(first) = workers.first_mut() else { return Ok(()) };
     first.tell(&settings).await?;
     sql.run(first, &sections.definitions, &mut settings).await?;
+    if sql.inert.is_some() {
+        inert::stop_workers(&mut first.session, job).await?;
+    }
     let standing = standing::read(sql, &sections.on_rows, Arc::clone(&settings)).await?;
     loader.find_frozen(&mut first.session).await?;
 

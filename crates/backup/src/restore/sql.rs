@@ -6,6 +6,7 @@ use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result};
 
+use super::inert::Inert;
 use super::pieces::Pieces;
 use super::settings::Settings;
 use super::target::not_convertible;
@@ -81,6 +82,8 @@ pub(super) struct Sql<'a> {
     pub(super) encoding: String,
     /// Leave owners and privileges as they come.
     pub(super) skip_owners: bool,
+    /// Leave out what reaches out of the database.
+    pub(super) inert: Option<Inert>,
 }
 
 impl Sql<'_> {
@@ -123,6 +126,10 @@ impl Sql<'_> {
         match statement.kind {
             StatementKind::Blank | StatementKind::CopyBegin | StatementKind::CopyEnd => Ok(()),
             StatementKind::MetaCommand => refuse_other_commands(statement),
+            StatementKind::Sql if self.inert.as_ref().is_some_and(|inert| inert.leaves_out(statement.body())) => {
+                self.job.warn(&format!("left out the {}: the restored database is to reach nobody", name(statement)));
+                Ok(())
+            }
             StatementKind::Sql if self.skip_owners && changes_owner_or_privileges(statement.body()) => Ok(()),
             StatementKind::Sql if self.skip_owners && may_name_roles(statement.body()) => {
                 self.execute_unless_role_is_missing(worker, statement).await
@@ -145,6 +152,12 @@ impl Sql<'_> {
     async fn execute(&self, worker: &mut Worker, statement: &Statement<'_>) -> Result<()> {
         let text = self.utf8(worker, statement.body()).await?;
         let executed = worker.session.execute(&text).await;
+        if let (Err(error), Some(inert)) = (&executed, &self.inert)
+            && inert.excuses(statement.body(), error)
+        {
+            self.job.warn(&format!("left out the rows of {}: {}", name(statement), error.chain()));
+            return Ok(());
+        }
         executed.map_err(|error| error.while_doing(format!("restore {}", name(statement))))
     }
 

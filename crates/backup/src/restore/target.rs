@@ -149,27 +149,31 @@ fn create_statement(name: &str, source: Option<&Source>, tablespace: Option<&str
     if let Some(tablespace) = tablespace {
         statement.push_str(&format!(" TABLESPACE {}", quote_ident(tablespace)));
     }
-    let Some(source) = source else { return statement };
-    let mut add = |option: &str, value: &str| statement.push_str(&format!(" {option} {}", quote_literal(value)));
-    add("ENCODING", &source.encoding);
-    add("LC_COLLATE", &source.collate);
-    add("LC_CTYPE", &source.ctype);
-    match (source.locale_provider.as_str(), &source.locale) {
-        ("icu", Some(locale)) if server_version_num >= 150_000 => {
-            add("LOCALE_PROVIDER", "icu");
-            add("ICU_LOCALE", locale);
-            if let Some(rules) = source.icu_rules.as_ref().filter(|_| server_version_num >= 160_000) {
-                add("ICU_RULES", rules);
-            }
-        }
-        ("builtin", Some(locale)) if server_version_num >= 170_000 => {
-            add("LOCALE_PROVIDER", "builtin");
-            add("BUILTIN_LOCALE", locale);
-        }
-        _ if server_version_num >= 150_000 => add("LOCALE_PROVIDER", "libc"),
-        _ => {}
+    for (option, value) in source.map_or_else(Vec::new, |source| locale_options(source, server_version_num)) {
+        statement.push_str(&format!(" {option} {}", quote_literal(value)));
     }
     statement
+}
+
+/// Encoding and locale of a source, as far as a server of this version knows them: the options of CREATE DATABASE, which those of
+/// initdb are called after.
+#[must_use]
+pub fn locale_options(source: &Source, server_version_num: u32) -> Vec<(&'static str, &str)> {
+    let mut options: Vec<(&'static str, &str)> =
+        vec![("ENCODING", &source.encoding), ("LC_COLLATE", &source.collate), ("LC_CTYPE", &source.ctype)];
+    match (source.locale_provider.as_str(), &source.locale) {
+        ("icu", Some(locale)) if server_version_num >= 150_000 => {
+            options.extend([("LOCALE_PROVIDER", "icu"), ("ICU_LOCALE", locale)]);
+            let rules = source.icu_rules.as_deref().filter(|_| server_version_num >= 160_000);
+            options.extend(rules.map(|rules| ("ICU_RULES", rules)));
+        }
+        ("builtin", Some(locale)) if server_version_num >= 170_000 => {
+            options.extend([("LOCALE_PROVIDER", "builtin"), ("BUILTIN_LOCALE", locale)]);
+        }
+        _ if server_version_num >= 150_000 => options.push(("LOCALE_PROVIDER", "libc")),
+        _ => {}
+    }
+    options
 }
 
 /// Runs `work` and discards what was created when it fails.

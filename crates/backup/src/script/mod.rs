@@ -29,7 +29,9 @@ pub use header::{CommentHeader, comment_header};
 pub use lexer::Lexer;
 pub use name::SqlName;
 pub use on_rows::{Built, OnRows, TableName, on_rows};
-pub use recognise::{changes_owner_or_privileges, is_session_setting, may_name_roles};
+pub use recognise::{
+    changes_owner_or_privileges, creates_user_mapping, is_session_setting, may_name_roles, refreshes_materialized_view,
+};
 pub use setval::{Setval, qualified_name, setval};
 pub use statements::{Statement, Statements};
 pub use token::{StatementKind, Token, Trailer};

@@ -30,12 +30,26 @@ pub fn changes_owner_or_privileges(statement: &[u8]) -> bool {
 /// user mapping. It fails where such a role is missing.
 #[must_use]
 pub fn may_name_roles(statement: &[u8]) -> bool {
-    const BEGINNINGS: [&[&[u8]]; 3] =
-        [&[b"create", b"policy"], &[b"comment", b"on", b"policy"], &[b"create", b"user", b"mapping"]];
-    BEGINNINGS.iter().any(|beginning| {
-        let mut words = Words::new(statement);
-        beginning.iter().all(|word| words.next_is(word))
-    })
+    begins_with(statement, &[b"create", b"policy"])
+        || begins_with(statement, &[b"comment", b"on", b"policy"])
+        || creates_user_mapping(statement)
+}
+
+/// Whether a statement says how to log in at another server.
+#[must_use]
+pub fn creates_user_mapping(statement: &[u8]) -> bool {
+    begins_with(statement, &[b"create", b"user", b"mapping"])
+}
+
+/// Whether a statement asks for the rows of a materialized view.
+#[must_use]
+pub fn refreshes_materialized_view(statement: &[u8]) -> bool {
+    begins_with(statement, &[b"refresh", b"materialized", b"view"])
+}
+
+fn begins_with(statement: &[u8], beginning: &[&[u8]]) -> bool {
+    let mut words = Words::new(statement);
+    beginning.iter().all(|word| words.next_is(word))
 }
 
 /// The words up to the opening parenthesis of a call of a function in `pg_catalog`; whether they are there.

@@ -4,6 +4,7 @@
 //! prints some of them otherwise: then names are compared alone, and the report says so.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use lifeboat_backup::MissingRoles;
 use lifeboat_backup::catalog::{read_catalog, unread_classes};
@@ -25,7 +26,7 @@ pub(super) async fn check(
     checked: &mut Checked,
     job: &Job,
 ) -> Result<()> {
-    let check = Check::new("catalog", "every object is defined as it was at the source");
+    let mut check = Check::new("catalog", DEFINED);
     let stored = match stored {
         Ok(Some(stored)) => stored,
         Ok(None) => {
@@ -40,14 +41,21 @@ pub(super) async fn check(
         }
     };
     job.step("compare the definitions of all objects");
+    let clock = Instant::now();
     let mut open = Vec::new();
-    let work = async {
-        let here = Here::read(subject, job).await?;
-        let compared = Compared::new(stored, &here, subject);
-        open = compared.open.clone();
-        Ok(compared.said(stored, &here))
+    let said = match job.run(Here::read(subject, job)).await {
+        Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+        Err(error) => Said::inconclusive(error.chain()),
+        Ok(here) => {
+            let mut compared = Compared::new(stored, &here, subject);
+            if compared.source_major != here.major {
+                check.proves = THERE.to_owned();
+            }
+            open = std::mem::take(&mut compared.open);
+            compared.said(stored, &here)
+        }
     };
-    let report = check.run(job.run(work)).await?;
+    let report = check.report(said, clock);
     open.into_iter().for_each(|(what, why)| checked.leave_open(what, why));
     checked.reports.push(report);
     Ok(())
@@ -60,6 +68,8 @@ struct Here {
     is_superuser: bool,
     /// Names of the server's tablespaces, as the catalog quotes them.
     tablespaces: Vec<String>,
+    /// Those of its roles.
+    roles: Vec<String>,
 }
 
 impl Here {
@@ -68,11 +78,12 @@ impl Here {
         let catalog = read_catalog(&mut session).await?;
         let is_superuser =
             session.text("SELECT pg_catalog.current_setting('is_superuser')").await?.as_deref() == Some("on");
-        let tablespaces = session.text(TABLESPACES).await?.unwrap_or_default();
-        let tablespaces = tablespaces.split('\n').map(str::to_owned).collect();
+        let names = |text: Option<String>| text.unwrap_or_default().split('\n').map(str::to_owned).collect();
+        let tablespaces = names(session.text(TABLESPACES).await?);
+        let roles = names(session.text(ROLES).await?);
         let major = session.server().version_num / 10_000;
         session.close().await;
-        Ok(Self { catalog, major, is_superuser, tablespaces })
+        Ok(Self { catalog, major, is_superuser, tablespaces, roles })
     }
 }
 
@@ -98,7 +109,7 @@ impl Compared {
                 continue;
             }
             let name = || format!("{} {}", difference.class, difference.identity);
-            match excuse(&difference, here, subject.roles) {
+            match excuse(&difference, here, subject) {
                 Some(why) => excused.entry(why).or_default().push(name()),
                 None => compared.sort(difference, here.major == source_major),
             }
@@ -158,21 +169,37 @@ impl Compared {
 }
 
 /// Why a difference says nothing about the backup.
-fn excuse(difference: &Difference, here: &Here, roles: MissingRoles) -> Option<&'static str> {
+fn excuse(difference: &Difference, here: &Here, subject: &Subject<'_>) -> Option<&'static str> {
     let definition = difference.left.as_deref().unwrap_or_default();
+    let is_missing = difference.right.is_none();
+    let without_roles = subject.roles == MissingRoles::Skip;
     match difference.class.as_str() {
-        "owners" | "privileges" | "default_privileges" | "large_objects" | "user_mappings"
-            if roles == MissingRoles::Skip =>
-        {
-            Some(WITHOUT_OWNERS)
+        "owners" | "privileges" | "default_privileges" | "large_objects" if without_roles => Some(WITHOUT_OWNERS),
+        "user_mappings" if subject.inert && is_missing => Some(INERT),
+        "materialized_views" if subject.inert && is_left_empty(difference) => Some(NO_ROWS),
+        "user_mappings" if without_roles && is_missing => Some(WITHOUT_OWNERS),
+        "policies" if without_roles && is_missing && is_for_a_missing_role(definition, &here.roles) => {
+            Some("they are for roles that the scratch server has not")
         }
-        "policies" if roles == MissingRoles::Skip && !definition.contains(" TO PUBLIC") => Some(WITHOUT_OWNERS),
         "subscriptions" if !here.is_superuser => Some("only superusers restore and read them"),
         "tablespaces" if !here.tablespaces.iter().any(|name| name == definition) => {
             Some("the scratch server has no such tablespace")
         }
         _ => None,
     }
+}
+
+/// Whether a materialized view is as it was, but for its rows.
+fn is_left_empty(difference: &Difference) -> bool {
+    let (was, is) = (difference.left.as_deref(), difference.right.as_deref());
+    is.and_then(|is| is.strip_prefix("not populated\n")).is_some_and(|is| Some(is) == was)
+}
+
+/// Whether a policy, as the catalog prints it, is for a role that is not there: the restore leaves it out then.
+fn is_for_a_missing_role(policy: &str, roles: &[String]) -> bool {
+    let Some((_, after)) = policy.split_once(" TO ") else { return false };
+    let end = [" USING (", " WITH CHECK ("].iter().filter_map(|next| after.find(next)).min().unwrap_or(after.len());
+    after[..end].split(", ").any(|role| role != "PUBLIC" && !roles.iter().any(|known| known == role))
 }
 
 /// A line that an operator can read.
@@ -206,7 +233,12 @@ fn where_they_differ(left: &str, right: &str) -> (String, String) {
     (part(&left), part(&right))
 }
 
+const DEFINED: &str = "every object is defined as it was at the source";
+const THERE: &str = "every object of the source is there, by name; another version prints definitions otherwise";
 const TABLESPACES: &str = "SELECT string_agg(quote_ident(spcname), E'\\n') FROM pg_catalog.pg_tablespace";
+const ROLES: &str = "SELECT string_agg(quote_ident(rolname), E'\\n') FROM pg_catalog.pg_roles";
+const INERT: &str = "a drill leaves user mappings out: the restored database is to reach nobody";
+const NO_ROWS: &str = "their rows come from other servers, which a drill does not reach";
 const WITHOUT_OWNERS: &str = "the restore left owners and privileges out";
 /// Characters of what both have in common, on either side of what differs.
 const CONTEXT: usize = 24;
@@ -214,7 +246,7 @@ const CONTEXT: usize = 24;
 mod tests {
     use lifeboat_core::catalog::Difference;
 
-    use super::{describe, where_they_differ};
+    use super::{describe, is_for_a_missing_role, is_left_empty, where_they_differ};
 
     fn difference(left: Option<&str>, right: Option<&str>) -> Difference {
         Difference {
@@ -234,6 +266,26 @@ mod tests {
             "triggers public.orders.changed: missing in the restored database: CREATE TRIGGER changed BEFORE UPDATE"
         );
         assert!(describe(&difference(None, Some(trigger))).contains("not in the backup: CREATE"));
+    }
+
+    #[test]
+    fn a_policy_is_excused_for_a_role_that_is_missing_only() {
+        let roles = ["app".to_owned(), "\"the boss\"".to_owned()];
+        for (policy, excused) in [
+            ("PERMISSIVE FOR ALL TO PUBLIC USING (a TO b)", false),
+            ("PERMISSIVE FOR ALL TO app, \"the boss\" WITH CHECK (x)", false),
+            ("PERMISSIVE FOR ALL TO app, gone USING (x)", true),
+            ("RESTRICTIVE FOR SELECT TO gone", true),
+        ] {
+            assert_eq!(is_for_a_missing_role(policy, &roles), excused, "{policy}");
+        }
+    }
+
+    #[test]
+    fn a_view_is_excused_for_its_rows_only() {
+        assert!(is_left_empty(&difference(Some("heap\nSELECT 1"), Some("not populated\nheap\nSELECT 1"))));
+        assert!(!is_left_empty(&difference(Some("heap\nSELECT 1"), Some("not populated\nheap\nSELECT 2"))));
+        assert!(!is_left_empty(&difference(Some("heap\nSELECT 1"), None)));
     }
 
     #[test]

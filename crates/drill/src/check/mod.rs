@@ -17,6 +17,7 @@ mod options;
 mod ranges;
 mod rows;
 mod said;
+pub(crate) mod secrets;
 mod sequences;
 mod session;
 mod shape;
@@ -85,14 +86,16 @@ pub struct Subject<'a> {
     pub store: &'a Store,
     /// The backup.
     pub archive: &'a Archive,
-    /// The backup of the same database before it, where there is one.
-    pub earlier: Option<&'a Archive>,
+    /// The backup of the same database before it, where there is one; why that is not known, where it could not be found out.
+    pub earlier: Result<Option<&'a Archive>, &'a str>,
     /// Reports of earlier drills of the same database, in any order.
     pub drills: &'a [DrillReport],
     /// What the restore said.
     pub restored: &'a RestoreSummary,
     /// What the restore did about roles: with [`MissingRoles::Skip`] there are no owners and privileges to compare.
     pub roles: MissingRoles,
+    /// Whether the restore left out what reaches out of the database ([`lifeboat_backup::RestoreOptions::inert`]).
+    pub inert: bool,
     /// The database that it was restored into.
     pub target: &'a ConnectionSettings,
     /// How it is checked.

@@ -30,6 +30,14 @@ pub struct RowsOptions {
     pub within: Option<u32>,
 }
 
+impl RowsOptions {
+    /// How many earlier drills have to be looked at to know what this one must prove.
+    #[must_use]
+    pub fn reports_wanted(&self) -> usize {
+        self.budget.and(self.within).map_or(0, |within| usize::try_from(within).unwrap_or(usize::MAX))
+    }
+}
+
 /// What counts as a suspicious change of a table since the backup before.
 #[derive(Clone, Copy, Debug)]
 pub struct ShapeOptions {

@@ -22,11 +22,9 @@ use crate::report::{DrillReport, TableReport};
 /// [`Kind::Cancelled`].
 pub(super) async fn check(subject: &Subject<'_>, checked: &mut Checked, job: &Job) -> Result<()> {
     match subject.earlier {
-        Some(earlier) => since_backup(earlier, subject, checked, job).await?,
-        None => checked.leave_open(
-            "how tables changed since the backup before",
-            "there is no backup before this one to compare with",
-        ),
+        Ok(Some(earlier)) => since_backup(earlier, subject, checked, job).await?,
+        Ok(None) => checked.leave_open(SINCE_BACKUP, "there is no backup before this one to compare with"),
+        Err(why) => checked.leave_open(SINCE_BACKUP, why),
     }
     if let Some(drill) = last_passed(subject) {
         since_drill(drill, subject, checked);
@@ -59,7 +57,7 @@ fn last_passed<'a>(subject: &Subject<'a>) -> Option<&'a DrillReport> {
     let passed = subject.drills.iter().filter(|drill| drill.verdict == Verdict::Passed);
     let newest = passed.max_by(|a, b| a.drill.cmp(&b.drill))?;
     let drilled = &newest.backup.as_ref()?.id;
-    let before = subject.earlier.map(|earlier| &earlier.path.id);
+    let before = subject.earlier.ok().flatten().map(|earlier| &earlier.path.id);
     (*drilled != subject.archive.path.id && Some(drilled) != before).then_some(newest)
 }
 
@@ -107,6 +105,8 @@ fn judge(
             continue;
         };
         wrong.extend(shrunk(was, is, options));
+        wrong.extend(thinned(was, is, options));
+        told.extend(fattened(was, is));
         wrong.extend(collapsed(was, is, options));
     }
     wrong.extend(all_shrunk(before, now, options));
@@ -123,6 +123,24 @@ fn judge(
 fn shrunk(was: &TableReport, is: &TableReport, options: ShapeOptions) -> Option<String> {
     lost_too_many(was.rows, is.rows, options)
         .then(|| format!("{} shrank from {} to {}", name_of(was), many(was.rows, "row"), many(is.rows, "row")))
+}
+
+/// As many rows, and most of what was in them gone: a column that was emptied shows so.
+fn thinned(was: &TableReport, is: &TableReport, options: ShapeOptions) -> Option<String> {
+    let (before, now) = (row_bytes(was)?, row_bytes(is)?);
+    (now < before * (1.0 - options.shrink))
+        .then(|| format!("the rows of {} had {before:.0} bytes on average and now have {now:.0}", name_of(was)))
+}
+
+/// What grows is told: encrypted rows do, and so do others.
+fn fattened(was: &TableReport, is: &TableReport) -> Option<String> {
+    let (before, now) = (row_bytes(was)?, row_bytes(is)?);
+    (now > before * GROWS_BY)
+        .then(|| format!("the rows of {} had {before:.0} bytes on average and now have {now:.0}", name_of(was)))
+}
+
+fn row_bytes(table: &TableReport) -> Option<f64> {
+    (table.rows > 0).then(|| table.bytes as f64 / table.rows as f64)
 }
 
 fn all_shrunk(before: &[TableReport], now: &[TableReport], options: ShapeOptions) -> Option<String> {
@@ -156,6 +174,10 @@ fn ratio(table: &TableReport) -> Option<f64> {
 fn name_of(table: &TableReport) -> String {
     format!("{}.{}", table.schema, table.name)
 }
+
+/// Twice as long: base64 of what was encrypted takes a third more, hexadecimal digits twice as much.
+const GROWS_BY: f64 = 1.9;
+const SINCE_BACKUP: &str = "how tables changed since the backup before";
 
 #[cfg(test)]
 mod tests;

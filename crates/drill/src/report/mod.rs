@@ -13,7 +13,7 @@ mod text;
 mod words;
 
 use jiff::Timestamp;
-use lifeboat_core::drill::{Proven, Verdict};
+use lifeboat_core::drill::{DrillStart, Proven, Verdict};
 use lifeboat_core::manifest::refuse_other_formats;
 use lifeboat_core::{BackupId, DrillId, Error, Kind, Name, Result, ResultExt, RunId};
 use serde::{Deserialize, Serialize};
@@ -88,6 +88,25 @@ impl DrillReport {
             Some(kind) if kind == Kind::Cancelled.name() => Kind::Cancelled.exit_code(),
             _ => self.verdict.exit_code(),
         }
+    }
+
+    /// The record of its begin.
+    #[must_use]
+    pub fn start(&self) -> DrillStart {
+        DrillStart {
+            format: self.format,
+            tool: self.tool.clone(),
+            drill: self.drill.clone(),
+            run: self.run.clone(),
+            database: self.database.clone(),
+            started: self.started,
+        }
+    }
+
+    /// Whether it came to comparing rows.
+    #[must_use]
+    pub fn compared_rows(&self) -> bool {
+        self.checks.iter().any(|check| check.name == "rows")
     }
 
     /// The document that is stored.

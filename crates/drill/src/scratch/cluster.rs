@@ -7,6 +7,7 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_backup::restore::locale_options;
 use lifeboat_core::index::Source;
 use lifeboat_core::{DrillId, Error, Job, Kind, Result, ResultExt};
 use rustix::process::{Pid, Signal, kill_process};
@@ -31,6 +32,8 @@ pub struct ClusterOptions {
     pub bin_dirs: Vec<PathBuf>,
     /// Settings of the server besides ours, such as libraries that extensions want loaded at its start.
     pub settings: Vec<(String, String)>,
+    /// What its memory is reckoned by, instead of all that is free.
+    pub memory_bytes: Option<u64>,
 }
 
 /// A running throwaway cluster. Dropping it ends the server and removes the folder, as [`Cluster::close`] does; after
@@ -56,7 +59,7 @@ impl Cluster {
         let found = installed(&options.bin_dirs).await;
         let installation = choose(&found, needs.major(), options.major)?;
         let dir = std::path::absolute(&options.dir).kind_of(Kind::Config, || "find the folder for clusters".into())?;
-        let machine = Machine::of(existing(&dir))?;
+        let machine = Machine::of(existing(&dir))?.with_at_most(options.memory_bytes);
         machine.refuse_too_large(needs.database_bytes, &dir)?;
         job.step(&format!("start a throwaway PostgreSQL {}", installation.major));
         let mut cluster = Self::reserve(installation, &dir, drill)?;
@@ -116,8 +119,13 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// The folder of everything that belongs to it.
+    pub(super) fn lease_folder(&self) -> Option<&Path> {
+        self.lease.as_ref().map(Lease::folder)
+    }
+
     fn folder(&self) -> &Path {
-        self.lease.as_ref().map_or(Path::new(""), Lease::folder)
+        self.lease_folder().unwrap_or(Path::new(""))
     }
 
     async fn initialise(&mut self, source: Option<&Source>) -> Result<()> {
@@ -255,25 +263,8 @@ fn locale_arguments(source: Option<&Source>, major: u32) -> Vec<String> {
         arguments.push("--encoding=UTF8".into());
         return arguments;
     };
-    let mut add = |name: &str, value: &str| arguments.push(format!("--{name}={value}"));
-    add("encoding", &source.encoding);
-    add("lc-collate", &source.collate);
-    add("lc-ctype", &source.ctype);
-    match (source.locale_provider.as_str(), &source.locale) {
-        ("icu", Some(locale)) if major >= 15 => {
-            add("locale-provider", "icu");
-            add("icu-locale", locale);
-            if let Some(rules) = source.icu_rules.as_ref().filter(|_| major >= 16) {
-                add("icu-rules", rules);
-            }
-        }
-        ("builtin", Some(locale)) if major >= 17 => {
-            add("locale-provider", "builtin");
-            add("builtin-locale", locale);
-        }
-        _ if major >= 15 => add("locale-provider", "libc"),
-        _ => {}
-    }
+    let argument = |(option, value): (&str, &str)| format!("--{}={value}", option.to_lowercase().replace('_', "-"));
+    arguments.extend(locale_options(source, major * 10_000).into_iter().map(argument));
     arguments
 }
 

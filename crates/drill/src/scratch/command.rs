@@ -4,7 +4,7 @@
 //! it; so does the end of its standard input, for those that wait for nothing else.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -16,11 +16,12 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::ChildStdout;
 use tokio::task::JoinHandle;
 
-use super::guards::{refuse_not_empty, refuse_production};
+use super::guards::{reached, refuse_not_empty, refuse_production};
 use super::lease::{End, Lease, private_file};
 use super::needs::Needs;
 use super::processes::MARK;
 use super::spawner::Spawner;
+use crate::check::secrets::without_passwords;
 use crate::report::ScratchFacts;
 
 /// A command that makes a scratch database.
@@ -34,6 +35,8 @@ pub struct CommandOptions {
     pub environment: Vec<(OsString, OsString)>,
     /// How long it may take until the database can be used.
     pub start_timeout: Duration,
+    /// Servers that it must not be: those of the databases that are backed up.
+    pub production: Vec<ConnectionSettings>,
 }
 
 /// What a command gave. Dropping it ends the command.
@@ -65,10 +68,10 @@ impl Scratch {
         let target = ConnectionSettings::parse(&line, &|_| None)
             .map_err(|error| error.while_doing(format!("read the first line of {program}")).hint(HINT))?;
         let mut session = scratch.connect(&target, options, job).await?;
-        let (standing, mut notes) = refuse_production(&mut session, needs).await?;
+        let (standing, mut notes) = refuse_production(&mut session, needs, &options.production).await?;
         refuse_not_empty(&mut session).await?;
+        scratch.target = Some(reached(&target, &session));
         session.close().await;
-        scratch.target = Some(target);
         if standing.superuser {
             scratch.roles = MissingRoles::Stub;
         } else {
@@ -81,6 +84,11 @@ impl Scratch {
     /// The database.
     pub(super) fn target(&self) -> &ConnectionSettings {
         self.target.as_ref().expect("set before open gives it away")
+    }
+
+    /// The drill's folder.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.lease.as_ref().map(Lease::folder)
     }
 
     /// What the restore does about roles that are missing: the server goes with the command.
@@ -131,7 +139,7 @@ impl Scratch {
     fn gave_nothing(&self) -> Error {
         let log = self.lease.as_ref().map(|lease| lease.folder().join(LOG));
         let said = log.and_then(|log| std::fs::read(log).ok()).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said).trim().to_owned();
+        let said = without_passwords(String::from_utf8_lossy(&said).trim());
         let error = Error::new(Kind::Tool, "get a scratch database: its command named none").hint(HINT);
         if said.is_empty() { error } else { error.caused_by(said.lines().next_back().unwrap_or_default().to_owned()) }
     }

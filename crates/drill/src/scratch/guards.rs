@@ -1,7 +1,10 @@
 //! What keeps a drill away from production: asked of every server that we did not start ourselves, before anything is
 //! written.
 
-use lifeboat_backup::postgres::{DirectSession, Session, quote_literal, rows};
+use std::net::IpAddr;
+
+use lifeboat_backup::postgres::{ConnectionSettings, DirectSession, Endpoint, Host, Session, quote_literal, rows};
+use lifeboat_backup::restore::user_objects;
 use lifeboat_core::{Error, Kind, Result, counted};
 use serde::Deserialize;
 
@@ -24,14 +27,36 @@ pub(super) struct Standing {
     identifier: Option<String>,
 }
 
-/// Refuses a server that is, or looks like, production. What could not be compared is in the answer.
+/// Refuses a server that is, or looks like, production: by what it says of itself, and by its address, which must be that of none
+/// of the servers in `production`. What could not be compared is in the answer.
 ///
 /// # Errors
 /// [`Kind::Policy`] with the reason.
-pub(super) async fn refuse_production(session: &mut DirectSession, needs: &Needs) -> Result<(Standing, Vec<String>)> {
+pub(super) async fn refuse_production(
+    session: &mut DirectSession,
+    needs: &Needs,
+    production: &[ConnectionSettings],
+) -> Result<(Standing, Vec<String>)> {
+    let here = session.settings().hosts[0].clone();
+    for settings in production {
+        if is_among(&here, &settings.hosts).await {
+            let why = format!("it is the server of {}, which is configured to be backed up", settings.dbname);
+            return Err(refused(session.via(), &why).hint(NAME_ANOTHER));
+        }
+    }
     let standing = read(session, needs).await?;
     let notes = judge(&standing, needs, session.via())?;
     Ok((standing, notes))
+}
+
+/// The settings for the one of several servers that was looked at: another one is not known to be no production.
+pub(super) fn reached(settings: &ConnectionSettings, session: &DirectSession) -> ConnectionSettings {
+    let here = &session.settings().hosts[0];
+    let is_here = |host: &&Host| (&host.endpoint, host.port) == (&here.endpoint, here.port);
+    match settings.hosts.iter().find(is_here) {
+        Some(host) => settings.pinned_to(host.clone()),
+        None => session.settings().with_dbname(&settings.dbname),
+    }
 }
 
 /// Refuses a database in which anything lies already.
@@ -39,12 +64,39 @@ pub(super) async fn refuse_production(session: &mut DirectSession, needs: &Needs
 /// # Errors
 /// [`Kind::Policy`].
 pub(super) async fn refuse_not_empty(session: &mut DirectSession) -> Result<()> {
-    let relations = session.text(USER_RELATIONS).await?.and_then(|count| count.parse().ok()).unwrap_or(0);
-    if relations == 0 {
+    let objects = user_objects(session).await?;
+    if objects == 0 {
         return Ok(());
     }
-    let why = format!("it is not empty: it has {}", counted(relations, "relation"));
+    let why = format!("it is not empty: it has {}", counted(objects, "object"));
     Err(refused(session.via(), &why).hint("let the command make a database of its own each time"))
+}
+
+/// Whether one of these is the server that was reached. A name that cannot be resolved here leads nowhere from here.
+async fn is_among(here: &Host, hosts: &[Host]) -> bool {
+    for host in hosts.iter().filter(|host| host.port == here.port) {
+        if host.endpoint == here.endpoint {
+            return true;
+        }
+        let (ours, theirs) = (addresses(here).await, addresses(host).await);
+        if ours.iter().any(|address| theirs.contains(address)) {
+            return true;
+        }
+    }
+    false
+}
+
+/// All loopback addresses are one.
+async fn addresses(host: &Host) -> Vec<IpAddr> {
+    let loopback = |address: IpAddr| if address.is_loopback() { LOOPBACK } else { address };
+    match (&host.endpoint, host.address) {
+        (_, Some(address)) => vec![loopback(address)],
+        (Endpoint::Name(name), None) => {
+            let found = tokio::net::lookup_host((name.as_str(), host.port)).await;
+            found.map(|found| found.map(|found| loopback(found.ip())).collect()).unwrap_or_default()
+        }
+        (Endpoint::Socket(_), None) => Vec::new(),
+    }
 }
 
 fn judge(standing: &Standing, needs: &Needs, target: &str) -> Result<Vec<String>> {
@@ -93,11 +145,7 @@ SELECT current_setting('server_version') AS version,
        (SELECT count(*) FROM pg_stat_replication) AS followers,
        EXISTS (SELECT FROM pg_database WHERE datname = %SOURCE%) AS has_source,
        %IDENTIFIER%::text AS identifier";
-const USER_RELATIONS: &str = "
-SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
- WHERE c.oid >= 16384 AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
-   AND nspname <> 'information_schema' AND nspname !~ '^pg_'
-   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 const NAME_ANOTHER: &str = "name a server that is not production, or drill in a throwaway cluster";
 
 #[cfg(test)]

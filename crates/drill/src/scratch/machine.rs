@@ -32,6 +32,11 @@ impl Machine {
         Ok(Self { memory_bytes: available.min(limit), cores, free_bytes: disk.f_bavail.saturating_mul(disk.f_frsize) })
     }
 
+    /// As if it had no more memory than this.
+    pub(super) fn with_at_most(self, memory_bytes: Option<u64>) -> Self {
+        Self { memory_bytes: memory_bytes.map_or(self.memory_bytes, |most| most.min(self.memory_bytes)), ..self }
+    }
+
     /// Refuses a database that the disk does not hold, its log and what indexes are sorted in included.
     ///
     /// # Errors
@@ -91,7 +96,7 @@ fn mib(bytes: u64) -> u64 {
 }
 
 /// A database that may be lost waits for no disk, and nobody follows it. Subscriptions that came with a backup never connect.
-const LASTING_SETTINGS: [(&str, &str); 16] = [
+const LASTING_SETTINGS: [(&str, &str); 17] = [
     ("fsync", "off"),
     ("synchronous_commit", "off"),
     ("full_page_writes", "off"),
@@ -101,6 +106,8 @@ const LASTING_SETTINGS: [(&str, &str); 16] = [
     ("checkpoint_timeout", "1h"),
     ("autovacuum", "off"),
     ("max_logical_replication_workers", "0"),
+    // Where the library is loaded: jobs that came with a backup never begin.
+    ("cron.launch_active_jobs", "off"),
     ("max_connections", "100"),
     ("max_locks_per_transaction", "1024"),
     // In the folder, and gone with it, even after kill -9.
@@ -155,6 +162,9 @@ mod tests {
         assert_eq!(setting(machine, GIB, "maintenance_work_mem"), "2048MB");
         assert_eq!(setting(machine, GIB, "max_wal_size"), "1024MB");
         assert_eq!(setting(machine, 0, "max_wal_size"), "64MB");
+        let limited = machine.with_at_most(Some(GIB));
+        assert_eq!(setting(limited, GIB, "shared_buffers"), "128MB");
+        assert_eq!(limited.with_at_most(Some(64 * GIB)), limited);
         let small = Machine { memory_bytes: 64 << 20, cores: 64, free_bytes: GIB };
         assert_eq!(setting(small, 100 * GIB, "shared_buffers"), "16MB");
         assert_eq!(setting(small, 100 * GIB, "max_wal_size"), "8192MB");

@@ -28,8 +28,10 @@ use lifeboat_backup::MissingRoles;
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::{DrillId, Error, Job, Kind, Result, ResultExt};
 pub use needs::Needs;
+pub(crate) use processes::MARK;
 use serde::Serialize;
 pub use server::ServerOptions;
+pub(crate) use spawner::Spawner;
 use tokio_util::sync::CancellationToken;
 
 use crate::report::ScratchFacts;
@@ -58,7 +60,7 @@ pub struct Scratch {
 #[derive(Debug)]
 enum Place {
     Cluster(Cluster),
-    Server(server::Scratch),
+    Server(Box<server::Scratch>),
     Command(command::Scratch),
 }
 
@@ -81,7 +83,7 @@ impl Scratch {
     /// installed; [`Kind::Policy`] when the place is production, or not empty; [`Kind::Failure`] when the disk is too small;
     /// [`Kind::Database`] when the server cannot be used; [`Kind::Config`]; [`Kind::Cancelled`].
     pub async fn open(options: &ScratchOptions, needs: &Needs, drill: &DrillId, job: &Job) -> Result<Self> {
-        tidy(options, job).await?;
+        tidy(options, needs, job).await?;
         job.run(Box::pin(Self::make(options, needs, drill, job))).await
     }
 
@@ -97,7 +99,7 @@ impl Scratch {
                 let (place, facts) = server::Scratch::open(options, needs, drill, job).await?;
                 // Roles are the server's: they would be left behind.
                 let roles = MissingRoles::Skip;
-                Self { target: place.target().clone(), roles, facts, place: Place::Server(place) }
+                Self { target: place.target().clone(), roles, facts, place: Place::Server(Box::new(place)) }
             }
             ScratchOptions::Command(options) => {
                 let (place, facts) = command::Scratch::open(options, needs, drill, job).await?;
@@ -123,6 +125,30 @@ impl Scratch {
     #[must_use]
     pub fn roles(&self) -> MissingRoles {
         self.roles
+    }
+
+    /// Whether the server was made for the drill alone.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        matches!(self.place, Place::Cluster(_))
+    }
+
+    /// The drill's folder: what is started with [`MARK`] set to it ends with the drill, or when the drill is collected.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Cluster(cluster) => cluster.lease_folder(),
+            Place::Server(server) => server.folder(),
+            Place::Command(command) => command.folder(),
+        }
+    }
+
+    /// Waits until the place is not ours any more, so that anybody may remove it, and says how that came.
+    pub async fn lost(&self) -> Error {
+        match &self.place {
+            Place::Server(server) => server.lost().await,
+            Place::Cluster(_) | Place::Command(_) => std::future::pending().await,
+        }
     }
 
     /// What a report says of it.
@@ -152,17 +178,26 @@ impl Scratch {
 /// # Errors
 /// When the place cannot be looked at; what cannot be removed is in the answer.
 pub async fn gc(options: &ScratchOptions, job: &Job) -> Result<Collected> {
+    collect(options, &Needs::default(), job).await
+}
+
+/// As [`gc`]; a server that `needs` tells to be production is not touched.
+async fn collect(options: &ScratchOptions, needs: &Needs, job: &Job) -> Result<Collected> {
     match options {
         ScratchOptions::Cluster(options) => collect_folders(&options.dir).await,
         ScratchOptions::Command(options) => collect_folders(&options.dir).await,
-        ScratchOptions::Server(options) => job.run(Box::pin(server::collect(options, job))).await,
+        ScratchOptions::Server(options) => {
+            let programs = collect_folders(&options.dir).await?;
+            let databases = job.run(Box::pin(server::collect(options, needs, job))).await?;
+            Ok(programs.and(databases))
+        }
     }
 }
 
 /// An earlier drill's leftovers are no reason not to begin.
-async fn tidy(options: &ScratchOptions, job: &Job) -> Result<()> {
-    match gc(options, job).await {
-        Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+async fn tidy(options: &ScratchOptions, needs: &Needs, job: &Job) -> Result<()> {
+    match collect(options, needs, job).await {
+        Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Policy) => return Err(error),
         Err(error) => job.warn(&format!("could not look for what earlier drills left: {}", error.chain())),
         Ok(found) => {
             for removed in found.removed {
@@ -174,6 +209,18 @@ async fn tidy(options: &ScratchOptions, job: &Job) -> Result<()> {
         }
     }
     Ok(())
+}
+
+impl Collected {
+    /// Both; a drill that lives in two places is one.
+    fn and(mut self, other: Self) -> Self {
+        self.removed.extend(other.removed);
+        self.left.extend(other.left);
+        self.alive.extend(other.alive);
+        self.alive.sort();
+        self.alive.dedup();
+        self
+    }
 }
 
 async fn collect_folders(dir: &Path) -> Result<Collected> {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Set in everything that a drill starts, to the drill's folder. Descendants inherit it.
-pub(super) const MARK: &str = "LIFEBOAT_SCRATCH";
+pub(crate) const MARK: &str = "LIFEBOAT_SCRATCH";
 
 /// Ends every process of this drill's folder; `ask` first, with time to end by itself, where that is given.
 pub(super) fn end_all(folder: &Path, ask: Option<(Signal, Duration)>) {

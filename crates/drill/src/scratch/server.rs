@@ -5,19 +5,21 @@
 //! comment would not do: a restore gives the database the comment of the source.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lifeboat_backup::postgres::{
     ConnectOptions, ConnectionSettings, DirectSession, Retry, Session, connect, quote_ident, quote_literal, rows,
     sqlstate_of,
 };
-use lifeboat_core::{DrillId, Error, Job, Kind, Result};
+use lifeboat_core::{DrillId, Error, Job, Kind, Result, ResultExt};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::disarm::drop_subscriptions;
-use super::guards::refuse_production;
+use super::guards::{reached, refuse_production};
+use super::lease::{End, Lease};
 use super::needs::Needs;
 use super::{Collected, names};
 use crate::report::ScratchFacts;
@@ -29,6 +31,10 @@ pub struct ServerOptions {
     pub settings: ConnectionSettings,
     /// When a failed connection is tried again.
     pub retry: Retry,
+    /// Where it is written down that the drill runs: by that the programs of a killed one are found.
+    pub dir: PathBuf,
+    /// Servers that it must not be: those of the databases that are backed up.
+    pub production: Vec<ConnectionSettings>,
 }
 
 /// The place for a database: the restore makes it.
@@ -38,12 +44,15 @@ pub(super) struct Scratch {
     target: ConnectionSettings,
     drill: DrillId,
     lock: Lock,
+    lease: Option<Lease>,
 }
 
 /// The advisory lock of a live drill.
 #[derive(Debug)]
 struct Lock {
     stop: CancellationToken,
+    /// Cancelled when the lock is lost for good.
+    lost: CancellationToken,
     task: JoinHandle<()>,
 }
 
@@ -60,11 +69,13 @@ impl Scratch {
         drill: &DrillId,
         job: &Job,
     ) -> Result<(Self, ScratchFacts)> {
-        let target = options.settings.with_dbname(&names::database(drill));
-        job.step(&format!("look at {}", target.display()));
+        job.step(&format!("look at {}", options.settings.with_dbname(&names::database(drill)).display()));
         let mut session = maintenance(options, job).await?;
-        let (standing, mut notes) = refuse_production(&mut session, needs).await?;
+        let (standing, mut notes) = refuse_production(&mut session, needs, &options.production).await?;
         refuse_older(&session, needs)?;
+        let options = options.pinned(&session);
+        let target = options.settings.with_dbname(&names::database(drill));
+        let lease = Some(Lease::take(&options.dir, drill, End::Ask)?);
         if !try_lock(&mut session, drill).await? {
             return Err(Error::new(Kind::Locked, format!("make {}: another drill holds it", target.dbname)));
         }
@@ -72,7 +83,19 @@ impl Scratch {
         notes.push("owners and privileges were left out: roles would stay behind on the server".to_owned());
         notes.push("the disk of the server was not looked at".to_owned());
         let facts = ScratchFacts { kind: "server".to_owned(), server_version: standing.version, notes };
-        Ok((Self { options: options.clone(), target, drill: drill.clone(), lock }, facts))
+        Ok((Self { options, target, drill: drill.clone(), lock, lease }, facts))
+    }
+
+    /// The drill's folder.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.lease.as_ref().map(Lease::folder)
+    }
+
+    /// Waits until nobody holds the lock any more: the next drill may then drop the database.
+    pub(super) async fn lost(&self) -> Error {
+        self.lock.lost.cancelled().await;
+        let doing = format!("hold the lock of the drill on {}: the session was lost", self.options.settings.display());
+        Error::new(Kind::Database, doing).hint("look at the server's log and at the network, and run the drill again")
     }
 
     /// The database that the restore is to make.
@@ -81,22 +104,40 @@ impl Scratch {
     }
 
     /// Drops the database and lets the lock go.
-    pub(super) async fn close(self, job: &Job) -> Result<()> {
-        let mut session = maintenance(&self.options, job).await?;
-        let dropped = drop_all(&mut session, &self.options, &self.drill, job).await;
-        session.close().await;
+    pub(super) async fn close(mut self, job: &Job) -> Result<()> {
+        let lease = self.lease.take();
+        let dropped = self.drop_databases(job).await;
         self.lock.release().await;
+        let removed = tokio::task::spawn_blocking(move || lease.map_or(Ok(()), Lease::remove)).await;
+        dropped?;
+        removed.kind_of(Kind::Failure, || "remove the folder of the drill".into())?
+    }
+
+    async fn drop_databases(&self, job: &Job) -> Result<()> {
+        // Whoever has lost the lock has tried for long enough.
+        let retry = if self.lock.lost.is_cancelled() { Retry::never() } else { self.options.retry.clone() };
+        let options = ServerOptions { retry, ..self.options.clone() };
+        let mut session = maintenance(&options, job).await?;
+        let dropped = drop_all(&mut session, &options, &self.drill, job).await;
+        session.close().await;
         let (_, left) = dropped?;
         if left.is_empty() { Ok(()) } else { Err(Error::new(Kind::Database, left.join("; "))) }
+    }
+}
+
+impl ServerOptions {
+    /// The same, of several servers only the one that was looked at.
+    fn pinned(&self, session: &DirectSession) -> Self {
+        Self { settings: reached(&self.settings, session), ..self.clone() }
     }
 }
 
 impl Lock {
     /// Keeps the session, and with it the lock, from here on in a task of its own.
     fn hold(session: DirectSession, options: ServerOptions, drill: DrillId) -> Self {
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(keep(session, options, drill, stop.clone()));
-        Self { stop, task }
+        let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
+        let task = tokio::spawn(keep(session, options, drill, stop.clone(), lost.clone()));
+        Self { stop, lost, task }
     }
 
     async fn release(mut self) {
@@ -112,33 +153,45 @@ impl Drop for Lock {
     }
 }
 
-/// A session that does nothing is what firewalls forget: it speaks now and then, and is replaced when it was lost.
-async fn keep(session: DirectSession, options: ServerOptions, drill: DrillId, stop: CancellationToken) {
-    let mut held = Some(session);
+/// A session that does nothing is what firewalls forget: it speaks now and then, and is replaced when it was lost. When it cannot
+/// be, the drill has to know: whoever collects takes it for dead.
+async fn keep(
+    session: DirectSession,
+    options: ServerOptions,
+    drill: DrillId,
+    stop: CancellationToken,
+    lost: CancellationToken,
+) {
+    let mut held = session;
     let job = Job::new(std::sync::Arc::new(lifeboat_core::monitor::Silent), stop.clone());
     while stop.run_until_cancelled(tokio::time::sleep(SPEAK_EVERY)).await.is_some() {
-        let is_held = match &mut held {
-            Some(session) => session.text("SELECT 1").await.is_ok(),
-            None => false,
-        };
-        if !is_held {
-            tracing::warn!(%drill, "the session that held the drill's lock was lost");
-            held = take_again(&options, &drill, &job).await;
+        if held.text("SELECT 1").await.is_ok() {
+            continue;
+        }
+        tracing::warn!(%drill, "the session that held the drill's lock was lost");
+        match stop.run_until_cancelled(take_again(&options, &drill, &job)).await {
+            Some(Some(session)) => held = session,
+            Some(None) => return lost.cancel(),
+            None => return,
         }
     }
-    if let Some(session) = held {
-        session.close().await;
-    }
+    held.close().await;
 }
 
 async fn take_again(options: &ServerOptions, drill: &DrillId, job: &Job) -> Option<DirectSession> {
-    let mut session = maintenance(options, job).await.ok()?;
+    let options = ServerOptions { retry: Retry { waits: TAKE_AGAIN_AFTER.to_vec() }, ..options.clone() };
+    let mut session = maintenance(&options, job).await.ok()?;
     try_lock(&mut session, drill).await.ok()?.then_some(session)
 }
 
-/// Drops the databases of drills whose lock nobody holds.
-pub(super) async fn collect(options: &ServerOptions, job: &Job) -> Result<Collected> {
+/// Drops the databases of drills whose lock nobody holds; on production nothing.
+///
+/// # Errors
+/// [`Kind::Policy`] when the server is production.
+pub(super) async fn collect(options: &ServerOptions, needs: &Needs, job: &Job) -> Result<Collected> {
     let mut session = maintenance(options, job).await?;
+    refuse_production(&mut session, needs, &options.production).await?;
+    let options = &options.pinned(&session);
     let mut collected = Collected::default();
     for drill in drills(&mut session).await? {
         if !try_lock(&mut session, &drill).await? {
@@ -262,7 +315,9 @@ const DATABASES: &str = r"SELECT datname AS name FROM pg_database WHERE datname 
 const PURPOSE: &str = "drill";
 const UNDEFINED_DATABASE: &str = "3D000";
 const DROPS_BY_FORCE: u32 = 130_000;
-const SPEAK_EVERY: Duration = Duration::from_secs(20);
+const SPEAK_EVERY: Duration = Duration::from_secs(5);
+/// Sooner than whoever collects is likely to come by.
+const TAKE_AGAIN_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];
 const RELEASE_WITHIN: Duration = Duration::from_secs(5);
 const CREATION_POLLS: u32 = 100;
 const CREATION_POLL: Duration = Duration::from_millis(50);

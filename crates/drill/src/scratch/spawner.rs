@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, getpid, getppid, set_parent_process_death_sig
 
 /// The thread. What it started and still runs gets its signal when this is dropped.
 #[derive(Debug)]
-pub(super) struct Spawner {
+pub(crate) struct Spawner {
     requests: Sender<Request>,
 }
 
@@ -29,7 +29,7 @@ impl Spawner {
     ///
     /// # Errors
     /// [`Kind::Failure`] when the operating system gives no thread.
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let (requests, waiting) = channel::<Request>();
         let serve = move || {
             for Request { mut command, reply } in waiting {
@@ -51,7 +51,7 @@ impl Spawner {
     ///
     /// # Errors
     /// [`Kind::Tool`] when it cannot be started.
-    pub(super) fn spawn(&self, mut command: Command, signal: Signal) -> Result<Child> {
+    pub(crate) fn spawn(&self, mut command: Command, signal: Signal) -> Result<Child> {
         let doing = format!("start {}", command.get_program().display());
         end_with_us(&mut command, signal);
         // The terminal's Ctrl-C is for us: we end what we started in its order.

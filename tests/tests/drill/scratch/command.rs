@@ -7,6 +7,7 @@ use lifeboat_backup::MissingRoles;
 use lifeboat_core::{Kind, Result};
 use lifeboat_drill::scratch::{Needs, Scratch, ScratchOptions};
 use lifeboat_tests::places::{SHELL_COMMAND, collect, command, drill, job, left, processes};
+use lifeboat_tests::servers::postgres::PASSWORD;
 use lifeboat_tests::{Major, Postgres, run};
 use tempfile::TempDir;
 
@@ -60,8 +61,9 @@ fn the_command_of_a_killed_drill_and_its_children_are_ended_by_the_next() {
 fn a_command_that_gives_nothing_nonsense_or_something_that_is_not_empty_is_refused() {
     let (dir, database) = (TempDir::new().unwrap(), Postgres::shared(Major::V15).database("given"));
     let says = |script: &str, kind| refusal(&shell(dir.path(), script, &database.dsn()), kind);
-    let nothing = says("echo 'no space for another' >&2; exit 1", Kind::Tool);
-    assert!(nothing.ends_with("its command named none: no space for another"), "{nothing}");
+    let nothing = says("echo \"no space for another as $DSN\" >&2; exit 1", Kind::Tool);
+    assert!(nothing.contains("its command named none: no space for another as postgresql://"), "{nothing}");
+    assert!(!nothing.contains(PASSWORD), "{nothing}");
     says("echo", Kind::Tool);
     let nonsense = says("echo password=hunter2 is it; sleep 60", Kind::Config);
     assert!(!nonsense.contains("hunter2"), "{nonsense}");
@@ -69,7 +71,9 @@ fn a_command_that_gives_nothing_nonsense_or_something_that_is_not_empty_is_refus
 
     database.psql("CREATE TABLE kept (id int)");
     let not_empty = refusal(&command(dir.path(), SHELL_COMMAND, &[("DSN", &database.dsn())]), Kind::Policy);
-    assert!(not_empty.contains("it is not empty: it has 1 relation"), "{not_empty}");
+    assert!(not_empty.contains("it is not empty: it has 1 object"), "{not_empty}");
+    database.psql("DROP TABLE kept; CREATE FUNCTION kept() RETURNS int LANGUAGE sql AS 'SELECT 1'");
+    refusal(&command(dir.path(), SHELL_COMMAND, &[("DSN", &database.dsn())]), Kind::Policy);
     assert_eq!(left(dir.path()), Vec::<String>::new());
 }
 

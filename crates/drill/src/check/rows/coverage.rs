@@ -49,7 +49,7 @@ impl Coverage {
 
 /// How many drills ago each table was last proven: 1 is the drill before this one.
 fn drills_ago(names: &[(&str, &str)], drills: &[DrillReport]) -> Vec<u32> {
-    let mut drills: Vec<_> = drills.iter().filter(|drill| compared_rows(drill)).collect();
+    let mut drills: Vec<_> = drills.iter().filter(|drill| drill.compared_rows()).collect();
     drills.sort_by_key(|drill| Reverse(drill.started));
     let mut last: HashMap<(&str, &str), u32> = HashMap::new();
     for (ago, drill) in (1..).zip(&drills) {
@@ -59,10 +59,6 @@ fn drills_ago(names: &[(&str, &str)], drills: &[DrillReport]) -> Vec<u32> {
     }
     let never = u32::try_from(drills.len()).unwrap_or(u32::MAX).saturating_add(1);
     names.iter().map(|name| last.get(name).copied().unwrap_or(never)).collect()
-}
-
-fn compared_rows(drill: &DrillReport) -> bool {
-    drill.checks.iter().any(|check| check.name == "rows")
 }
 
 #[cfg(test)]
@@ -134,6 +130,13 @@ mod tests {
         assert_eq!(turns(&drills, Some(3)), [2, 1, ALWAYS]);
         assert_eq!(turns(&drills, Some(2)), [1, ALWAYS, ALWAYS]);
         assert_eq!(turns(&[], Some(2)), [1, 2, 3], "the first drill keeps its budget");
+    }
+
+    #[test]
+    fn as_many_drills_are_looked_at_as_the_promise_spans() {
+        let options = |within| RowsOptions { budget: Some(Duration::ZERO), within };
+        assert_eq!(options(Some(40)).reports_wanted(), 40);
+        assert_eq!((options(None).reports_wanted(), RowsOptions::default().reports_wanted()), (0, 0));
     }
 
     #[test]

@@ -41,6 +41,19 @@ fn a_table_that_lost_more_than_half_of_its_rows_fails() {
 }
 
 #[test]
+fn rows_that_lost_most_of_what_was_in_them_fail_and_rows_that_grew_are_told() {
+    let was = table("orders", 1000, 10 * MIB, 3.0);
+    assert_eq!(outcome(was.clone(), table("orders", 1000, 6 * MIB, 3.0)), Outcome::Passed);
+    let (failed, findings) =
+        said(std::slice::from_ref(&was), &[table("orders", 900, 4 * MIB, 3.0)], &Partitions::Unknown);
+    let thinned = "the rows of public.orders had 10486 bytes on average and now have 4660";
+    assert_eq!((failed, findings.as_slice()), (Outcome::Failed, &[thinned.to_owned()][..]));
+    let (passed, findings) = said(&[was], &[table("orders", 1000, 20 * MIB, 3.0)], &Partitions::Unknown);
+    let fattened = "the rows of public.orders had 10486 bytes on average and now have 20972";
+    assert_eq!((passed, findings.as_slice()), (Outcome::Passed, &[fattened.to_owned()][..]));
+}
+
+#[test]
 fn a_table_that_is_gone_fails_unless_it_was_a_partition() {
     let (gone, stays) = (table("gone", 10, 2 * MIB, 3.0), table("stays", 1000, 20 * MIB, 3.0));
     let was = [gone, stays.clone()];

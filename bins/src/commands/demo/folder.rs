@@ -1,0 +1,94 @@
+//! The demo's folder: locked while the demo lives, and removed with what runs in it by whoever comes next after `kill -9`.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifeboat_core::monitor::Silent;
+use lifeboat_core::{Job, Kind, Result, ResultExt};
+use lifeboat_drill::scratch::{ClusterOptions, Collected, ScratchOptions, gc};
+use rustix::fs::{FlockOperation, flock};
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// A locked folder, removed when dropped.
+pub(super) struct Folder {
+    folder: TempDir,
+    _lock: File,
+}
+
+impl Folder {
+    /// Makes one that other accounts may pass: where we are root, Postgres is somebody else.
+    ///
+    /// # Errors
+    /// [`Kind::Failure`].
+    pub(super) fn make() -> Result<Self> {
+        let doing = || "make a folder for a throwaway Postgres".to_owned();
+        let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().kind_of(Kind::Failure, doing)?;
+        let path = folder.path().join(LOCK);
+        let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+        let lock = lock.kind_of(Kind::Failure, doing)?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).kind_of(Kind::Failure, doing)?;
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).kind_of(Kind::Failure, doing)?;
+        Ok(Self { folder, _lock: lock })
+    }
+
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Removes what demos have left that were killed; live ones are left alone.
+pub(in crate::commands) async fn collect() -> Collected {
+    let mut collected = Collected::default();
+    for folder in folders() {
+        if let Some(lock) = dead(&folder) {
+            let left = remove(&folder).await;
+            drop(lock);
+            match left {
+                Ok(()) => collected.removed.push(folder.display().to_string()),
+                Err(why) => collected.left.push(format!("{}: {why}", folder.display())),
+            }
+        }
+    }
+    collected
+}
+
+fn folders() -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten();
+    let ours = entries.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(PREFIX.as_bytes()));
+    ours.map(|entry| entry.path()).filter(|path| path.symlink_metadata().is_ok_and(|found| found.is_dir())).collect()
+}
+
+/// The lock of a folder whose demo is dead; one of another user, or one that is being made, is none of ours.
+fn dead(folder: &Path) -> Option<File> {
+    match OpenOptions::new().write(true).open(folder.join(LOCK)) {
+        Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).ok().map(|()| lock),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_old(folder) => File::open(folder).ok(),
+        Err(_) => None,
+    }
+}
+
+fn is_old(folder: &Path) -> bool {
+    let changed = std::fs::metadata(folder).and_then(|found| found.modified());
+    changed.is_ok_and(|changed| changed.elapsed().is_ok_and(|age| age > BEING_MADE))
+}
+
+/// What is in it bears leases, as everything of a drill does.
+async fn remove(folder: &Path) -> Result<(), String> {
+    let job = Job::new(Arc::new(Silent), CancellationToken::new());
+    let options = ClusterOptions { dir: folder.to_owned(), ..ClusterOptions::default() };
+    let clusters = gc(&ScratchOptions::Cluster(options), &job).await.map_err(|error| error.chain())?;
+    if let Some(left) = clusters.left.first() {
+        return Err(left.clone());
+    }
+    std::fs::remove_dir_all(folder).map_err(|error| error.to_string())
+}
+
+const PREFIX: &str = "lifeboat-demo-";
+const LOCK: &str = "lock";
+/// From making a folder to locking it takes no time.
+const BEING_MADE: Duration = Duration::from_secs(60);
