@@ -186,9 +186,10 @@ impl DetectArgs {
 pub(super) const COLUMNS_HELP: &str = "\
 A rotation while the application runs and reads both keys:
   lifeboat rotate columns detect --database-url env:DATABASE_URL --old env:OLD_KEY
-  lifeboat rotate columns plan --database-url env:DATABASE_URL --table secrets --column value \\
-      --layout 'base64(iv tag ct)' --old env:OLD_KEY --new env:NEW_KEY
-  … run, verify and finalize with the same options, or with [[rotate.column]] in the configuration.
+  lifeboat rotate columns plan      with --table, --column, --layout, --old and --new, or with
+  lifeboat rotate columns run       [rotate] and [[rotate.column]] in the configuration
+  lifeboat rotate columns verify
+  lifeboat rotate columns finalize
 
 A value that does not open is never written; such rows are listed by their primary keys, and the
 exit code is 3. docs/rotate-a-key.md is the whole procedure.";

@@ -12,4 +12,6 @@ pub mod detect;
 pub mod sweep;
 
 pub use columns::Keyring;
+#[cfg(feature = "database")]
+pub use lifeboat_backup::postgres;
 pub use lifeboat_core as core;

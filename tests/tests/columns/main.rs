@@ -8,8 +8,10 @@ mod world;
 mod writers;
 
 mod broken;
+mod commands;
 mod concurrent;
 mod detect;
+mod example;
 mod killed;
 mod modes;
 mod network;

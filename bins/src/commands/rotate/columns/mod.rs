@@ -73,7 +73,9 @@ async fn rotate(args: &RunArgs, context: &Context) -> Result<Outcome> {
             ..scene.options(place)?
         };
         let summary = sweep::run(&place.settings, &place.targets, &options, &context.job()).await?;
-        if !summary.is_clean() {
+        // A dry run leaves everything to do: what counts is whether all of it can be done.
+        let opens = summary.targets.iter().all(|target| target.failures.unaccepted() == 0);
+        if !(summary.is_clean() || args.dry_run && opens) {
             told.exit = Exit::Failed(Kind::Partial);
         }
         told.add(place, text::summary(&summary), json!({"summary": summary}));

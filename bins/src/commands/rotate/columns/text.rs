@@ -53,7 +53,9 @@ fn target_plan(plan: &TargetPlan) -> String {
 }
 
 pub(super) fn summary(summary: &Summary) -> String {
-    let mut text: String = summary.targets.iter().map(|target| target_summary(target, "rotated")).collect();
+    let rotated = if summary.dry_run { "to rotate" } else { "rotated" };
+    let told = |target| target_summary(target, rotated, !summary.dry_run);
+    let mut text: String = summary.targets.iter().map(told).collect();
     text += match (summary.dry_run, summary.is_clean(), summary.mode, summary.cut_over) {
         (true, ..) => "Nothing was written: that was a dry run.\n",
         (_, false, ..) => "Not done: see above. The same command goes on from here.\n",
@@ -72,7 +74,7 @@ pub(super) fn summary(summary: &Summary) -> String {
 }
 
 pub(super) fn rolled_back(summary: &Summary) -> String {
-    let text: String = summary.targets.iter().map(|target| target_summary(target, "taken back")).collect();
+    let text: String = summary.targets.iter().map(|target| target_summary(target, "taken back", true)).collect();
     let end = if summary.is_clean() {
         "Every value is under the old key again.\n"
     } else {
@@ -81,7 +83,7 @@ pub(super) fn rolled_back(summary: &Summary) -> String {
     text + end
 }
 
-fn target_summary(target: &TargetSummary, rotated: &str) -> String {
+fn target_summary(target: &TargetSummary, rotated: &str, writes: bool) -> String {
     let mut text = format!("{}: {}\n", target.target, outcomes(&target.counts).replacen("rotated", rotated, 1));
     if let Some(resumed) = &target.resumed {
         text += &format!(
@@ -96,7 +98,7 @@ fn target_summary(target: &TargetSummary, rotated: &str) -> String {
     if target.held > 0 {
         text += &format!("  {} rows were held by others until the end: run it again\n", units::count(target.held));
     }
-    if !target.complete && target.held == 0 {
+    if writes && !target.complete && target.held == 0 {
         text += "  the last pass still had something to do: run it again\n";
     }
     text + &failures(&target.failures)

@@ -1,0 +1,134 @@
+//! `lifeboat rotate columns`, from its options alone, as an operator or a script calls it.
+
+use std::fs;
+
+use lifeboat_rotate::Keyring;
+use lifeboat_rotate::columns::{ColumnKey, KeyFormat};
+use lifeboat_tests::{Database, Lifeboat, Major, Outcome, Postgres};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const OLD: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee01";
+const NEW: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee02";
+const LOST: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee03";
+
+fn keyring(secret: &str) -> Keyring {
+    let key = ColumnKey::derive(&secret.to_owned().into(), &KeyFormat::Hex).unwrap();
+    Keyring::new("base64(iv tag ct)".parse().unwrap(), key).unwrap()
+}
+
+fn value(secret: &str, text: &str) -> String {
+    keyring(secret).encrypt(text.as_bytes(), b"").unwrap().text().unwrap().to_owned()
+}
+
+/// briven's table, with 30 values under the old key.
+fn table() -> Database<'static> {
+    let database = Postgres::shared(Major::V15).database("commands");
+    database.psql("CREATE TABLE project_env_vars (id text PRIMARY KEY, encrypted_value text NOT NULL)");
+    let rows = (0..30).map(|n| format!("('ev_{n}', '{}')", value(OLD, &format!("secret {n}"))));
+    database.psql(&format!("INSERT INTO project_env_vars VALUES {}", rows.collect::<Vec<_>>().join(", ")));
+    database
+}
+
+/// The command of issue and page: everything is said by options.
+fn columns(database: &Database<'_>, program: &str, verb: &str) -> Lifeboat {
+    let command = Lifeboat::program(program).args(if program == "lifeboat" { vec!["rotate"] } else { Vec::new() });
+    command
+        .args(["columns", verb, "--database-url", "env:DATABASE_URL", "--table", "project_env_vars"])
+        .args(["--column", "encrypted_value", "--layout", "base64(iv tag ct)"])
+        .args(["--old", "env:BRIVEN_ENCRYPTION_KEY_OLD", "--new", "env:BRIVEN_ENCRYPTION_KEY", "--mode", "online"])
+        .env("DATABASE_URL", database.dsn())
+        .env("BRIVEN_ENCRYPTION_KEY_OLD", OLD)
+        .env("BRIVEN_ENCRYPTION_KEY", NEW)
+}
+
+fn under(database: &Database<'_>, secret: &str) -> usize {
+    let values = database.psql("SELECT encrypted_value FROM project_env_vars");
+    values.lines().filter(|value| keyring(secret).open(&[Some(value.as_bytes())], b"").is_ok()).count()
+}
+
+/// What the last record says of the only database.
+fn told(outcome: &Outcome) -> Value {
+    let result = outcome.result();
+    result["databases"][0].clone()
+}
+
+#[test]
+fn a_key_is_rotated_from_options_alone() {
+    let database = table();
+    let plan = columns(&database, "lifeboat", "plan").arg("--json").run().expect(0);
+    let plan = told(&plan)["plan"]["targets"][0].clone();
+    assert_eq!(plan["sample"]["counts"]["rotated"], 30, "{plan:#}");
+    assert_eq!(under(&database, OLD), 30, "a plan writes nothing");
+
+    let dry = columns(&database, "lifeboat", "run").arg("--dry-run").run().expect(0);
+    assert!(dry.stdout.contains("30 to rotate\nNothing was written"), "{}", dry.stdout);
+    assert_eq!(under(&database, OLD), 30, "a dry run writes nothing");
+
+    let other = columns(&database, "lifeboat", "run").args(["--confirm-new", "0123456789abcdef"]).run().expect(12);
+    assert!(other.stderr.contains("was confirmed"), "{}", other.stderr);
+    assert_eq!(under(&database, OLD), 30, "another key than the confirmed one writes nothing");
+
+    let fingerprint = plan["new_key"].as_str().unwrap().to_owned();
+    let run = columns(&database, "lifeboat-rotate", "run").args(["--confirm-new", &fingerprint]).run().expect(0);
+    assert!(run.stdout.contains("public.project_env_vars.encrypted_value: 30 rotated"), "{}", run.stdout);
+    assert_eq!((under(&database, OLD), under(&database, NEW)), (0, 30));
+
+    let status = Lifeboat::new().args(["rotate", "columns", "status", "--database-url", "env:DATABASE_URL"]);
+    let status = status.env("DATABASE_URL", database.dsn()).run().expect(0);
+    assert!(status.stdout.contains("swept") && status.stdout.contains(&fingerprint), "{}", status.stdout);
+    let verify = columns(&database, "lifeboat", "verify").run().expect(0);
+    assert!(verify.stdout.contains("alone opens 30 values"), "{}", verify.stdout);
+    let finalize = columns(&database, "lifeboat", "finalize").run().expect(0);
+    assert!(finalize.stdout.contains("no store is configured"), "{}", finalize.stdout);
+    assert!(finalize.stdout.contains("(env:BRIVEN_ENCRYPTION_KEY_OLD) out of the application"), "{}", finalize.stdout);
+    for outcome in [dry, other, run, status, verify, finalize] {
+        assert!(![OLD, NEW].iter().any(|key| outcome.text().contains(key)), "{}", outcome.text());
+    }
+}
+
+#[test]
+fn rows_that_do_not_open_are_named_by_key_and_can_be_given_up() {
+    let (database, folder) = (table(), TempDir::new().unwrap());
+    let lost = value(LOST, "lost");
+    database.psql(&format!("INSERT INTO project_env_vars VALUES ('lost', '{lost}'), ('plain', 'a word')"));
+    let run = columns(&database, "lifeboat", "run").run().expect(3);
+    for line in ["30 rotated, 1 plaintext, 1 failed authentication", "lost: failed authentication", "plain: plaintext"]
+    {
+        assert!(run.stdout.contains(line), "{line} in {}", run.stdout);
+    }
+    assert!(!run.text().contains(&lost), "what a row holds is not told");
+    columns(&database, "lifeboat", "verify").run().expect(3);
+    let refused = columns(&database, "lifeboat", "finalize").run().expect(40);
+    assert!(refused.stderr.contains("accept list"), "{}", refused.stderr);
+
+    let list = folder.path().join("given-up");
+    fs::write(&list, "# found on 22 November\n[public.project_env_vars]\nlost\n[\"plain\"]\n").unwrap();
+    let accepted = |verb: &str| columns(&database, "lifeboat", verb).arg("--accept-list").arg(&list);
+    accepted("run").run().expect(0);
+    let finalized = accepted("finalize").run().expect(0);
+    assert!(finalized.stdout.contains("2 rows of the accept list were given up"), "{}", finalized.stdout);
+}
+
+#[test]
+fn what_cannot_be_right_is_refused_before_anything_is_written() {
+    let database = table();
+    let same = columns(&database, "lifeboat", "run").env("BRIVEN_ENCRYPTION_KEY", OLD).run().expect(2);
+    assert!(same.stderr.contains("old and new key are the same"), "{}", same.stderr);
+    let wrong = columns(&database, "lifeboat", "run").env("BRIVEN_ENCRYPTION_KEY_OLD", LOST).run().expect(12);
+    assert!(wrong.stderr.contains("nothing was written"), "{}", wrong.stderr);
+    let unnamed = columns(&database, "lifeboat", "run").env("BRIVEN_ENCRYPTION_KEY", "not hex").run().expect(2);
+    assert!(unnamed.stderr.contains("--key-format") && !unnamed.text().contains("not hex"), "{}", unnamed.text());
+    let unread = columns(&database, "lifeboat", "run").env("BRIVEN_ENCRYPTION_KEY", "").run().expect(78);
+    assert!(unread.stderr.contains("find the new key"), "{}", unread.stderr);
+    assert_eq!(under(&database, OLD), 30);
+}
+
+#[test]
+fn a_rotation_goes_back_by_the_same_words() {
+    let database = table();
+    columns(&database, "lifeboat", "run").run().expect(0);
+    let back = columns(&database, "lifeboat", "rollback").run().expect(0);
+    assert!(back.stdout.contains("Every value is under the old key again"), "{}", back.stdout);
+    assert_eq!(under(&database, OLD), 30);
+}
