@@ -10,6 +10,7 @@ mod writers;
 mod broken;
 mod commands;
 mod concurrent;
+mod considerate;
 mod detect;
 mod example;
 mod killed;

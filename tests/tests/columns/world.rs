@@ -23,25 +23,32 @@ pub(crate) const OTHER: &str = "the secret of another application";
 pub(crate) type Plain = BTreeMap<String, String>;
 
 /// A table `secrets (id, value)` in a database of its own.
-pub(crate) struct World {
-    pub(crate) database: Database<'static>,
+pub(crate) struct World<'s> {
+    pub(crate) database: Database<'s>,
     pub(crate) target: Target,
 }
 
-impl World {
+impl World<'static> {
     /// `columns` are those of the table `secrets`; one of them is `id`, one `value`.
-    pub(crate) fn new(major: Major, columns: &str) -> World {
-        let database = Postgres::shared(major).database("columns");
-        database.psql(&format!("CREATE TABLE secrets ({columns})"));
-        World { database, target: target("secrets", "value") }
+    pub(crate) fn new(major: Major, columns: &str) -> World<'static> {
+        World::on(Postgres::shared(major), columns)
     }
 
     /// One with so many rows under the old key.
-    pub(crate) fn with_rows(major: Major, columns: &str, count: usize) -> (World, Plain) {
+    pub(crate) fn with_rows(major: Major, columns: &str, count: usize) -> (World<'static>, Plain) {
         let world = World::new(major, columns);
         let plain = plain(count);
         world.fill(OLD, &plain);
         (world, plain)
+    }
+}
+
+impl<'s> World<'s> {
+    /// On a server of the test's own.
+    pub(crate) fn on(server: &'s Postgres, columns: &str) -> World<'s> {
+        let database = server.database("columns");
+        database.psql(&format!("CREATE TABLE secrets ({columns})"));
+        World { database, target: target("secrets", "value") }
     }
 
     /// Adds rows under a key.

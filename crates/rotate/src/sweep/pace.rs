@@ -112,11 +112,11 @@ fn is_over(since: &Mutex<Option<Instant>>, time: Duration) -> bool {
 /// Standbys whose lag this role may not see do not count.
 async fn reason_to_wait(lane: &mut Lane, swept: &Swept, limits: &Limits, began: Instant) -> Result<Option<String>> {
     if let Some(limit) = limits.replication_lag {
-        let query = "SELECT pg_catalog.floor(extract(epoch FROM pg_catalog.max(replay_lag))) FROM pg_catalog.pg_stat_replication \
+        let query = "SELECT extract(epoch FROM pg_catalog.max(replay_lag)) FROM pg_catalog.pg_stat_replication \
                      WHERE state = 'streaming'";
         let lag: f64 = lane.session.text(query).await?.and_then(|text| text.parse().ok()).unwrap_or_default();
         if lag > limit.as_secs_f64() {
-            return Ok(Some(format!("a standby is {lag} s behind")));
+            return Ok(Some(format!("a standby is {lag:.1} s behind")));
         }
     }
     if began.elapsed() < limits.autovacuum {
