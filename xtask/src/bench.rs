@@ -7,6 +7,7 @@ mod data;
 mod machine;
 mod measure;
 pub(crate) mod memory;
+mod phases;
 mod pipelines;
 mod report;
 mod servers;

@@ -5,6 +5,7 @@
 
 use crate::bench::{
     measure::{self, Usage},
+    phases::Phases,
     report::{Outcome, Run},
     servers::Servers,
 };
@@ -24,6 +25,8 @@ pub(crate) struct Job {
     pub(crate) script: &'static str,
     /// Prints the number of bytes it left behind.
     size: &'static str,
+    /// Prints the result record of a drill.
+    record: &'static str,
     /// Takes away what a run left.
     clean: &'static str,
 }
@@ -64,8 +67,9 @@ fn once(job: &Job, servers: &Servers, key: &str) -> io::Result<Run> {
     servers.settle()?;
     let (server_cpu, store_cpu) = (servers.postgres_cpu() - before.0, servers.store_cpu() - before.1);
     let stored_bytes = servers.shell(&script(job.size)).ok().and_then(|bytes| bytes.trim().parse().ok());
+    let phases = servers.shell(&script(job.record)).map(|record| Phases::read(&record)).unwrap_or_default();
     servers.shell(&script(job.clean))?; // also after a failure: the next job wants the place empty
-    Ok(Run { usage: measured?, server_cpu, store_cpu, stored_bytes })
+    Ok(Run { usage: measured?, server_cpu, store_cpu, stored_bytes, phases })
 }
 
 /// Runs a command; its last words are the error of one that fails.
@@ -194,6 +198,7 @@ pub(crate) const JOBS: [Job; 20] = [
         prepare: "[ -e $OUT/keyring.toml ] || lifeboat key generate --id bench --out $OUT/keyring.toml; \
                   [ -e $OUT/drilled ] || lifeboat backup --store s3://bench/drilled --name bench --database-url env:DATABASE_URL \
                   --keyring file:$OUT/keyring.toml; touch $OUT/drilled; mkdir -p $OUT/drills; chmod a+x $OUT",
+        record: "tail -n 1 $OUT/drill.json",
         ..job(
             "lifeboat-drill",
             "lifeboat drill run bench/latest --store s3://bench/drilled --jobs 2 --dir $OUT/drills \
@@ -226,7 +231,7 @@ pub(crate) const JOBS: [Job; 20] = [
 ];
 
 const fn job(label: &'static str, script: &'static str) -> Job {
-    Job { label, needs: &[], prepare: "", script, size: "", clean: "" }
+    Job { label, needs: &[], prepare: "", script, size: "", record: "", clean: "" }
 }
 
 const LIFEBOAT: &[&str] = &["lifeboat"];

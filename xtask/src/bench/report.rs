@@ -1,6 +1,6 @@
 //! The report: one table of costs, one of ratios.
 
-use crate::bench::{data::Facts, machine, measure::Usage, pipelines::Job};
+use crate::bench::{data::Facts, machine, measure::Usage, phases::Phases, pipelines::Job};
 use std::{fmt::Write, time::Duration};
 
 /// What became of a job.
@@ -16,6 +16,7 @@ pub(crate) struct Run {
     pub(crate) server_cpu: Duration,
     pub(crate) store_cpu: Duration,
     pub(crate) stored_bytes: Option<u64>,
+    pub(crate) phases: Phases,
 }
 
 /// The report as Markdown.
@@ -38,6 +39,7 @@ pub(crate) fn render(outcomes: &[Outcome], facts: &Facts, machine: &[String]) ->
     text.push_str("\n## Ratios\n\nMedian of the ratios inside each round.\n\n| | ratio | goal |\n|---|--:|--:|\n");
     let mut ratios = ratios(outcomes);
     ratios.extend(size_and_memory(outcomes, facts));
+    ratios.extend(phases_of_drills(outcomes));
     ratios.iter().for_each(|line| text.push_str(line));
     text.push_str("\n## What ran\n\n");
     outcomes.iter().for_each(|outcome| text.push_str(&script(outcome)));
@@ -110,6 +112,20 @@ fn size_and_memory(outcomes: &[Outcome], facts: &Facts) -> Vec<String> {
             .then(|| format!("| lifeboat-restore : its server CPU / cores | {:.2} | 1.20 |\n", median(floor))),
     );
     lines
+}
+
+/// What a drill's own report says; its whole time is compared with that of others above.
+fn phases_of_drills(outcomes: &[Outcome]) -> Vec<String> {
+    let drills = runs(outcomes, "lifeboat-drill");
+    let median_of = |value: fn(&Phases) -> Option<f64>| {
+        let values: Vec<f64> = drills.iter().filter_map(|run| value(&run.phases)).collect();
+        (!values.is_empty()).then(|| median(values))
+    };
+    let checks = median_of(Phases::checks_to_restore);
+    let cluster = median_of(Phases::cluster_up);
+    let checks = checks.map(|ratio| format!("| lifeboat-drill, checks : its restore | {ratio:.2} | 0.60 |\n"));
+    let cluster = cluster.map(|seconds| format!("| lifeboat-drill, cluster up : 1 s | {seconds:.2} | 2.00 |\n"));
+    checks.into_iter().chain(cluster).collect()
 }
 
 fn runs<'a>(outcomes: &'a [Outcome], label: &str) -> &'a [Run] {

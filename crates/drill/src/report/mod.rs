@@ -204,7 +204,7 @@ impl Rto {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Phase {
-    /// `find`, `scratch`, `restore`, `checks`, `smoke` or `clean up`.
+    /// `find`, `scratch`, `restore`, `checks`, `assertions`, `smoke` or `clean up`.
     pub name: String,
     /// Seconds.
     pub seconds: f64,
