@@ -101,3 +101,12 @@ fn what_is_no_dump_is_told_by_name_where_it_is_known() {
     refused(&shelf.0.path().join("none"), server, 10, &[]);
     refused(shelf.0.path(), server, 2, &[]);
 }
+
+#[test]
+fn a_server_that_refuses_is_told_before_the_file_is_read() {
+    let (server, shelf) = (lifeboat_tests::Postgres::shared(Major::V15), Shelf::new());
+    let unread = shelf.put("x", b"");
+    let command = restore(&unread, server, "none").arg("--create");
+    let outcome = command.env("TARGET_URL", server.dsn_as("nobody", "wrong", "none")).run().expect(20);
+    assert!(!outcome.text().contains("empty"), "{}", outcome.text());
+}

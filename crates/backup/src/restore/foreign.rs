@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::{Error, Job, Result};
 
-use super::{RestoreOptions, RestorePlan, RestoreSummary, plan, restore, trusted};
+use super::{RestoreOptions, RestorePlan, RestoreSummary, plan, preflight, restore, trusted};
 use crate::backup::{Spooled, spool};
 use crate::foreign::{ForeignFile, ForeignOptions};
 use crate::postgres::ConnectionSettings;
@@ -24,7 +24,7 @@ pub async fn plan_file(
     foreign: &ForeignOptions,
     monitor: Arc<dyn Monitor>,
 ) -> Result<RestorePlan> {
-    let (name, spooled) = spooled(file, options, foreign, &monitor).await?;
+    let (name, spooled) = spooled(file, target, options, foreign, &monitor).await?;
     let options = RestoreOptions { keys: spooled.keys.clone(), ..options.clone() };
     let planned = plan(&spooled.store, &spooled.reference, target, &options, monitor).await;
     planned.map(|plan| RestorePlan { backup: name.clone(), ..plan }).map_err(|error| of_file(&name, error))
@@ -41,7 +41,7 @@ pub async fn restore_file(
     foreign: &ForeignOptions,
     monitor: Arc<dyn Monitor>,
 ) -> Result<RestoreSummary> {
-    let (name, spooled) = spooled(file, options, foreign, &monitor).await?;
+    let (name, spooled) = spooled(file, target, options, foreign, &monitor).await?;
     let options = RestoreOptions { keys: spooled.keys.clone(), ..options.clone() };
     let restored = if foreign.trust {
         Box::pin(trusted::run(&spooled, target, &options, foreign, monitor)).await
@@ -51,14 +51,18 @@ pub async fn restore_file(
     restored.map(|summary| RestoreSummary { backup: name.clone(), ..summary }).map_err(|error| of_file(&name, error))
 }
 
+/// The server is asked first: a file may take an hour to read.
 async fn spooled(
     file: ForeignFile,
+    target: &ConnectionSettings,
     options: &RestoreOptions,
     foreign: &ForeignOptions,
     monitor: &Arc<dyn Monitor>,
 ) -> Result<(String, Spooled)> {
     let job = Job::new(Arc::clone(monitor), options.cancel.clone());
     let name = file.name();
+    job.step(&format!("connect to {}", target.display()));
+    job.run(preflight::connect_to(target, options, &job)).await?.close().await;
     let spooled = Box::pin(spool(file, foreign, &job)).await?;
     Ok((name, spooled))
 }

@@ -55,10 +55,18 @@ pub(crate) async fn spool(file: ForeignFile, foreign: &ForeignOptions, job: &Job
         keep: foreign.trust,
         job,
     };
-    Box::pin(importing.carry_out(file)).await?;
+    Box::pin(importing.carry_out(file)).await.map_err(|error| without_room(error, foreign))?;
     let reference = BackupRef { database: Some(database), which: Which::Latest };
     let keys = OpenKeys { keys: vec![key], ..OpenKeys::default() };
     Ok(Spooled { store, keys, reference, _folder: folder })
+}
+
+/// What is kept takes about what gzip makes of the dump.
+fn without_room(error: Error, foreign: &ForeignOptions) -> Error {
+    if !error.chain().contains("No space left") {
+        return error;
+    }
+    error.hint(format!("{} is full: name a folder with more room by TMPDIR", foreign.spool_dir.display()))
 }
 
 fn store_in(folder: &TempDir) -> Result<Store> {
