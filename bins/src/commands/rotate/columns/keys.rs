@@ -83,11 +83,11 @@ async fn keyring(column: &ColumnConfig, common: &KeysConfig, environment: &Envir
     let id = |id: &Option<Sourced<String>>| id.as_ref().map(|id| id.value.clone());
     let new = KeySource { secret: new, format, id: id(&keys.new_id) };
     let keyring = Keyring::new(column.layout.value.clone(), new.derive()?)?;
-    match secret(keys.old.as_ref(), "old", environment).await {
-        Ok(old) => keyring.enable(KeySource { secret: old, format: old_format, id: id(&keys.old_id) }.derive()?),
-        // It has gone: backups from before need it, and the check says so of each value.
-        Err(_) => Ok(keyring),
-    }
+    // An old key that has gone: backups from before need it, and the check says so of each value.
+    let Ok(old) = secret(keys.old.as_ref(), "old", environment).await else { return Ok(keyring) };
+    let old = KeySource { secret: old, format: old_format, id: id(&keys.old_id) }.derive()?;
+    let is_same = old.fingerprint() == keyring.primary().fingerprint();
+    if is_same { Ok(keyring) } else { keyring.enable(old) }
 }
 
 /// How the keys are made: said, or plain to see.
