@@ -11,11 +11,14 @@ use lifeboat_tests::{Lifeboat, Major, Postgres, Way};
 
 use crate::world::World;
 
-/// A program that ends neither when it is asked to, nor with the drill, and what it starts.
-const SMOKE: &str = r#"
-[drill.smoke]
-command = ["sh", "-c", "trap '' TERM; sh -c \"trap '' TERM; sleep 0.7\" & sleep 0.5"]
-"#;
+/// A program that ends neither when it is asked to, nor with the drill, and what it starts; by its last word [`World::left`] knows
+/// it, whatever it bears.
+fn smoke(world: &World) -> String {
+    let folder = world.folder.path().display();
+    let program = "trap '' TERM; sh -c \"trap '' TERM; sleep 30; :\" \"$0\" & sleep 0.5; :";
+    format!("[drill.smoke]\ncommand = [\"sh\", \"-c\", '''{program}''', \"{folder}\"]\n")
+}
+
 const WAY: Way = Way { method: "parallel", compression: "gzip", sealed: true };
 
 #[test]
@@ -24,12 +27,13 @@ fn a_killed_drill_leaves_nothing_after_the_next_collection() {
     let world = World::new(Major::V15, WAY).in_a_long_folder();
     world.depot.backup(&world.shop());
     let before = outside();
-    let drill = || world.drill("run", SMOKE).arg("shop/latest");
+    let lines = smoke(&world);
+    let drill = || world.drill("run", &lines).arg("shop/latest");
     let kills = if long() { 100 } else { 30 };
     let span = length_of(drill);
     kill_at_random_moments("a_killed_drill_leaves_nothing", kills, span, |moment| {
         let cut_short = drill().spawn().kill_after(moment);
-        world.drill("gc", SMOKE).run().expect(0);
+        world.drill("gc", &lines).run().expect(0);
         assert_eq!(world.left(), Vec::<String>::new(), "after a kill at {moment:?}");
         cut_short
     });
@@ -41,7 +45,7 @@ fn a_killed_drill_on_a_server_leaves_neither_database_nor_lock_nor_program() {
     let world = World::new(Major::V15, WAY);
     world.depot.backup(&world.shop());
     let server = Postgres::start(Major::V18, &Options::default());
-    let lines = format!("scratch = \"server\"\nserver = \"{}\"\n{SMOKE}", server.socket_dsn("postgres"));
+    let lines = format!("scratch = \"server\"\nserver = \"{}\"\n{}", server.socket_dsn("postgres"), smoke(&world));
     let drill = || world.drill("run", &lines).arg("shop/latest");
     let kills = if long() { 60 } else { 12 };
     let span = length_of(drill);

@@ -68,10 +68,11 @@ impl World {
         report(&self.drill("run", lines).args(["shop/latest", "--json"]).run().expect(code))
     }
 
-    /// What is left of drills: their folders, and processes that work in them or bear their mark.
+    /// What is left of drills: their folders, and processes that work in them, bear their mark, or name this world's folder.
     pub(crate) fn left(&self) -> Vec<String> {
         let folders = std::fs::read_dir(self.clusters()).into_iter().flatten().flatten();
         let mut left: Vec<_> = folders.map(|entry| entry.path().display().to_string()).collect();
+        left.extend(naming(&self.folder.path().display().to_string()));
         left.extend(processes(self.folder.path()).into_iter().map(|(pid, what)| format!("{pid} {what}")));
         left
     }
@@ -92,6 +93,14 @@ pub(crate) fn not_passed(report: &Value) -> Vec<String> {
         .filter(|check| check["outcome"] != "passed")
         .map(|check| check["name"].as_str().unwrap().to_owned())
         .collect()
+}
+
+/// Command lines that name this folder.
+fn naming(folder: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let lines = processes.filter_map(|entry| std::fs::read(entry.path().join("cmdline")).ok());
+    let lines = lines.map(|line| String::from_utf8_lossy(&line).replace('\0', " "));
+    lines.filter(|line| line.contains(folder)).collect()
 }
 
 const SHOP: &str = "

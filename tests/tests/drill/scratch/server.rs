@@ -98,6 +98,22 @@ fn production_is_refused() {
         }
     }
     assert_eq!(production.databases_like("drill_"), orphan);
+    // Of several servers the one that was judged is the one that is used.
+    let (_dir, mut several) = place(&production);
+    if let ScratchOptions::Server(options) = &mut several {
+        let dsn = production.dsn("postgres").replace("127.0.0.1:", "127.0.0.1:1,127.0.0.1:");
+        options.settings = ConnectionSettings::parse(&dsn, &|_| None).unwrap();
+        assert_eq!(options.settings.hosts.len(), 2);
+    }
+    let hosts = run(async {
+        let scratch = Scratch::open(&several, &elsewhere, &drill(), &job()).await.unwrap();
+        let hosts = scratch.target().hosts.clone();
+        scratch.close(&job()).await.unwrap();
+        hosts
+    });
+    assert_eq!((hosts.len(), hosts[0].port), (1, port));
+    assert_eq!(production.databases_like("drill_"), "", "where it is not production, it is dropped");
+    production.psql("postgres", &format!("CREATE DATABASE {orphan}"));
 
     let standby = production.standby(&Options::default());
     let following = refusal(&standby, &elsewhere);
