@@ -1,8 +1,8 @@
 //! Roles that may do little, and servers that have few connections left.
 
 use lifeboat_tests::servers::postgres::{Options, PASSWORD};
-use lifeboat_tests::session::Held;
-use lifeboat_tests::{Backup, Database, Depot, Lifeboat, Major, Postgres};
+use lifeboat_tests::session::{Busy, Held, wait_for};
+use lifeboat_tests::{Backup, Database, Depot, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, When};
 
 use crate::world::{add_busy_tables, assert_no_backup, depot, go_on, held, over_two, stopped_when};
 
@@ -42,6 +42,22 @@ fn time_limits_of_the_role_are_lifted() {
     }
     let outcome = as_reader(&depot, &database).run().expect(0);
     assert_eq!(held(&depot, &outcome).len(), 3);
+}
+
+/// What others do, and since when, is hidden from most roles: that a change waits is not.
+#[test]
+fn a_role_that_sees_nobody_s_activity_gives_way_to_a_change_of_a_table() {
+    let server = server(&[]);
+    let (depot, database) = (depot(), tables(&server));
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::call(|call| call.path.contains("schema.dump")), Fault::Hang);
+    let backup = as_reader(&depot, &database).args(["--yield-to-ddl", "3s", "--parts-in-flight", "1"]);
+    let running = backup.envs(proxy.environment(Identity::Writer)).spawn();
+    wait_for(&database, "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'other'::regclass AND granted");
+    let change = Busy::new(&database, "ALTER TABLE other ADD COLUMN more int");
+    let outcome = running.wait().expect(75);
+    change.join();
+    assert!(outcome.text().contains("to change public.other, which this dump reads"), "{}", outcome.text());
 }
 
 #[test]

@@ -43,6 +43,7 @@ every_method!(
     a_table_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot,
     a_table_replaced_between_snapshot_and_lock_gets_a_fresh_snapshot,
     a_schema_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot,
+    columns_that_are_others_between_snapshot_and_lock_get_a_fresh_snapshot,
     a_change_of_a_table_that_waits_for_the_dump_is_told_and_ends_it_where_asked,
 );
 
@@ -140,6 +141,30 @@ fn a_schema_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot(way: Way) {
     original.psql("DROP SCHEMA zz_gone CASCADE");
     held.release();
     running.wait().expect(0);
+}
+
+/// Rows are read by the names that columns have under the snapshot: by the lock, others may bear them.
+fn columns_that_are_others_between_snapshot_and_lock_get_a_fresh_snapshot(way: Way) {
+    let depot = Depot::s3().by(way);
+    let original = Postgres::shared(Major::V15).database("columns");
+    original.psql(
+        "CREATE TABLE a_locked (id int); CREATE TABLE \"z Swapped\" AS SELECT 1 AS one, 2 AS two;
+         CREATE TABLE z_again AS SELECT 1 AS id, 'old' AS text",
+    );
+    let held = Held::new(&original, "BEGIN; LOCK TABLE a_locked");
+    let running = depot.backup_command(&original).spawn();
+    wait_for(&original, LEADER_WAITS);
+    original.psql(
+        "BEGIN; ALTER TABLE \"z Swapped\" RENAME one TO three; ALTER TABLE \"z Swapped\" RENAME two TO one;
+         ALTER TABLE \"z Swapped\" RENAME three TO two;
+         ALTER TABLE z_again DROP text, ADD text text; UPDATE z_again SET text = 'new'; COMMIT",
+    );
+    held.release();
+    let outcome = running.wait().expect(0);
+    assert!(outcome.text().contains("columns were renamed or dropped"), "{}", outcome.text());
+
+    let restored = depot.restore(original.server, &[]);
+    assert_eq!(restored.psql("SELECT one, two, text FROM \"z Swapped\", z_again"), "2|1|new");
 }
 
 /// The store takes nothing after the first object, so that the dump goes on while others come and want the table.

@@ -1,5 +1,6 @@
 //! Parts of a backup: tables, schemas and rows alone, into databases that have others and into new ones.
 
+use lifeboat_tests::session::Held;
 use lifeboat_tests::{
     Database, Depot, Identity, Major, Outcome, Postgres, Proxy, Seaweed, Way, every_method, every_way, fixtures,
     unused_name, zstd,
@@ -225,6 +226,11 @@ fn rows_alone_come_into_empty_tables_in_the_order_of_their_foreign_keys(way: Way
     let some = without_rows(&original);
     restore(&depot, &some, &["--data-only", "--schema", "sales"]).expect(20);
     assert_eq!(some.psql("SELECT count(*) FROM sales.customers"), "0");
+    // Who has written and stays in the transaction keeps neither the restore waiting for ever nor others behind it.
+    let held = Held::new(&some, "BEGIN; LOCK TABLE stock.products IN ROW EXCLUSIVE MODE");
+    let outcome = restore(&depot, &some, &["--data-only", "--schema", "sales", "--table", "stock.products"]).expect(75);
+    assert!(outcome.text().contains("keep writers out of"), "{}", outcome.text());
+    held.release();
     restore(&depot, &some, &["--data-only", "--schema", "sales", "--table", "stock.products"]).expect(0);
     let part = ["--data-only", "--schema=sales", "--table=stock.products"];
     assert_same_dump(&dump(&some, &part[..2]), &dump(&original, &part[..2]));

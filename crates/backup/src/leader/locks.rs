@@ -14,7 +14,8 @@ use crate::postgres::{Session, quote_ident, rows, sqlstate_of};
 /// [`Kind::TryAgain`] when others hold or wait for a table longer than `timeout`; they are named.
 pub(super) async fn lock(session: &mut dyn Session, relations: &[SourceRelation], timeout: Duration) -> Result<()> {
     let names: Vec<_> = relations.iter().filter(|relation| relation.is_locked()).map(qualified).collect();
-    session.execute(&format!("SET LOCAL lock_timeout = {}", timeout.as_millis())).await?;
+    // Zero would be no limit.
+    session.execute(&format!("SET LOCAL lock_timeout = {}", timeout.as_millis().max(1))).await?;
     for batch in names.chunks(TABLES_PER_BATCH) {
         let statement = format!("LOCK TABLE {} IN ACCESS SHARE MODE", batch.join(", "));
         if let Err(error) = session.execute(&statement).await {
@@ -36,6 +37,24 @@ pub(super) async fn refuse_replaced_tables(session: &mut dyn Session, relations:
             format!("dump {tables}: truncated or rewritten between the snapshot and the lock"),
         )
         .hint("run again, apart from the jobs that truncate or rewrite these tables")),
+    }
+}
+
+/// Refuses a snapshot some of whose columns were renamed or dropped before their tables were locked: rows would be read
+/// by names that mean other columns by then. What `pg_identify_object` prints is what a column is called now.
+pub(super) async fn refuse_changed_columns(session: &mut dyn Session, relations: &[SourceRelation]) -> Result<()> {
+    let tables = relations.iter().filter(|relation| relation.is_locked());
+    let changed = "EXISTS (SELECT FROM pg_attribute a JOIN pg_namespace n ON n.oid = c.relnamespace \
+                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+                   AND (pg_identify_object('pg_class'::regclass, c.oid, a.attnum)).identity \
+                       IS DISTINCT FROM format('%I.%I.%I', n.nspname, c.relname, a.attname))";
+    match those(session, tables, changed).await? {
+        None => Ok(()),
+        Some(tables) => Err(Error::new(
+            Kind::TryAgain,
+            format!("dump {tables}: columns were renamed or dropped between the snapshot and the lock"),
+        )
+        .hint("run again, apart from the jobs that change these tables")),
     }
 }
 

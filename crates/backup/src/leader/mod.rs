@@ -97,6 +97,7 @@ impl Leader {
         let relations = relations::read(session).await?;
         locks::lock(session, &relations, lock_timeout).await?;
         locks::refuse_replaced_tables(session, &relations).await?;
+        locks::refuse_changed_columns(session, &relations).await?;
         locks::refuse_hidden_rows(session, &relations).await?;
         Ok((snapshot, facts, relations))
     }

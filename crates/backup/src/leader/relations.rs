@@ -89,7 +89,8 @@ fn reason(relation: &SourceRelation, dumped: &HashSet<u32>) -> Option<String> {
     let reason = match relation.kind.as_str() {
         "p" => "a partitioned table: its rows are in its partitions",
         "m" => "a materialized view: its rows are computed at restore",
-        "S" => "a sequence: its value is set by the script",
+        "S" if relation.unreadable => "an unlogged sequence: a standby does not have its value",
+        "S" if relation.extension.is_none() || relation.configuration => "a sequence: its value is set by the script",
         "f" => "a foreign table: its rows are at the foreign server",
         _ if relation.root.is_some_and(|root| dumped.contains(&root)) => {
             "its rows are loaded through its partition root"

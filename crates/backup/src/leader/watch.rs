@@ -3,7 +3,7 @@
 //! A change of a table waits for the lock with which we read it, and everybody who wants that table waits behind the change:
 //! a dump of hours must not become an outage. And vacuum removes no row that a snapshot could still see.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use lifeboat_core::{Error, Job, Kind, Result, counted};
@@ -25,14 +25,20 @@ pub(crate) struct Bounds {
 pub(crate) struct Watch {
     bounds: Bounds,
     began: Instant,
-    told_of: HashSet<i32>,
+    seen: HashMap<i32, Seen>,
     tell_age_at: Duration,
+}
+
+/// A change that waits, since when by our own clock.
+struct Seen {
+    since: Instant,
+    told: bool,
 }
 
 impl Watch {
     /// Begins with the snapshot.
     pub(crate) fn begin(bounds: Bounds) -> Self {
-        Self { bounds, began: Instant::now(), told_of: HashSet::new(), tell_age_at: OLD_SNAPSHOT }
+        Self { bounds, began: Instant::now(), seen: HashMap::new(), tell_age_at: OLD_SNAPSHOT }
     }
 
     /// How long to wait between two looks: so short that no limit is missed by much, and no connection falls asleep.
@@ -51,6 +57,7 @@ impl Watch {
         // Without this a transaction sees the activity of the moment when it first asked for it.
         leader.session.execute("SELECT pg_catalog.pg_stat_clear_snapshot()").await.map_err(|e| e.while_doing(doing))?;
         let waiting: Vec<Waiting> = rows(&mut *leader.session, WAITING).await.map_err(|e| e.while_doing(doing))?;
+        self.seen.retain(|pid, _| waiting.iter().any(|change| change.pid == *pid));
         for change in &waiting {
             self.judge_change(change, job)?;
         }
@@ -59,12 +66,15 @@ impl Watch {
 
     fn judge_change(&mut self, change: &Waiting, job: &Job) -> Result<()> {
         let limit = self.bounds.yield_to_ddl;
-        if !limit.is_zero() && change.seconds >= limit.as_secs_f64() {
-            return Err(Error::new(Kind::TryAgain, format!("go on: {}", change.describe()))
+        let seen = self.seen.entry(change.pid).or_insert_with(|| Seen { since: Instant::now(), told: false });
+        let seconds = change.seconds.unwrap_or_else(|| seen.since.elapsed().as_secs_f64());
+        if !limit.is_zero() && seconds >= limit.as_secs_f64() {
+            return Err(Error::new(Kind::TryAgain, format!("go on: {}", change.describe(seconds)))
                 .hint("the run gave way as --yield-to-ddl says; run it again apart from jobs that change tables"));
         }
-        if change.seconds >= WORTH_TELLING.as_secs_f64() && self.told_of.insert(change.pid) {
-            job.warn(&change.describe());
+        if seconds >= WORTH_TELLING.as_secs_f64() && !seen.told {
+            seen.told = true;
+            job.warn(&change.describe(seconds));
         }
         Ok(())
     }
@@ -100,13 +110,14 @@ struct Waiting {
     application: Option<String>,
     user: Option<String>,
     query: Option<String>,
-    seconds: f64,
+    /// Hidden from roles that are not in `pg_read_all_stats`, and from everybody where `track_activities` is off.
+    seconds: Option<f64>,
     behind: u64,
 }
 
 impl Waiting {
-    fn describe(&self) -> String {
-        let Self { pid, relation, seconds, behind, .. } = self;
+    fn describe(&self, seconds: f64) -> String {
+        let Self { pid, relation, behind, .. } = self;
         let application = self.application.as_deref().filter(|name| !name.is_empty()).unwrap_or("unnamed");
         let user = self.user.as_deref().unwrap_or("?");
         let query: String = self.query.as_deref().unwrap_or_default().chars().take(QUERY_CHARS).collect();

@@ -218,7 +218,7 @@ impl Drop for Counted<'_> {
 fn set_up(limits: &Limits) -> String {
     let mut settings: Vec<_> =
         ROW_SETTINGS.iter().map(|(name, value)| format!("SET {name} = {}", quote_literal(value))).collect();
-    settings.push(format!("SET lock_timeout = {}", limits.lock_timeout.as_millis()));
+    settings.push(format!("SET lock_timeout = {}", limits.lock_timeout.as_millis().max(1)));
     settings.push(READ_AS_PLANNED.to_owned());
     settings.join("; ")
 }

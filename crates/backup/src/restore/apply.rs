@@ -63,7 +63,7 @@ async fn fill(
     script: &Script<'_>,
     job: &Job,
 ) -> Result<Vec<String>> {
-    let mut worker = Worker::open(target, "restore", job).await?;
+    let mut worker = Worker::open(target, "restore", options.jobs, job).await?;
     let missing = &preflight.missing_roles;
     let creating = roles::create(store, archive, missing, options.roles, &mut worker.session, job);
     let created = job.run(Box::pin(creating)).await?;

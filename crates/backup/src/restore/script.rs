@@ -80,7 +80,7 @@ pub(super) async fn run(
     let early = Early::find(&mut first.session, index).await?;
     let (jobs, rest) = tables.first_phase(sections, &standing, early.tables());
     while workers.len() < sessions.min(jobs.len()) {
-        workers.push(Worker::open(loader.target, "rows", job).await?);
+        workers.push(Worker::open(loader.target, "rows", sessions, job).await?);
     }
     let later = Later::default();
     let filling = Filling { loader, sql, sections, standing: &standing, settings, early: &early, later };

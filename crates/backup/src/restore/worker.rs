@@ -39,10 +39,12 @@ impl Memory {
 }
 
 impl Worker {
-    /// A session of its own for `purpose`, set up for loading and for building indexes.
-    pub(super) async fn open(target: &Target, purpose: &str, job: &Job) -> Result<Self> {
+    /// A session of its own for `purpose`, one of so many `jobs`, set up for loading and for building indexes.
+    pub(super) async fn open(target: &Target, purpose: &str, jobs: usize, job: &Job) -> Result<Self> {
         let mut session = target.connect(purpose, job).await?;
         session.execute(MUCH_MEMORY).await.map_err(|error| error.while_doing(SET_UP))?;
+        let helpers = HELPERS.replace("$HELPERS", &jobs.saturating_sub(1).to_string());
+        session.execute(&helpers).await.map_err(|error| error.while_doing(SET_UP))?;
         if target.is_created() {
             // What a crash of the server would take away is a database that does not bear its name yet.
             session.execute("SET synchronous_commit = off").await.map_err(|error| error.while_doing(SET_UP))?;
@@ -99,6 +101,12 @@ const MUCH_MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', 
                            2 * b.setting::pg_catalog.int8 * pg_catalog.current_setting('block_size')::pg_catalog.int8 / 1024))::pg_catalog.text, \
                            false) FROM pg_catalog.pg_settings m, pg_catalog.pg_settings b \
                            WHERE m.name = 'maintenance_work_mem' AND b.name = 'shared_buffers'";
+/// There is a job for each core of the server: the last large index may have the processes of all that are done, as far as the
+/// server has some left.
+const HELPERS: &str = "SELECT pg_catalog.set_config('max_parallel_maintenance_workers', \
+     GREATEST(m.setting::pg_catalog.int8, LEAST($HELPERS, w.setting::pg_catalog.int8))::pg_catalog.text, false) \
+     FROM pg_catalog.pg_settings m, pg_catalog.pg_settings w \
+     WHERE m.name = 'max_parallel_maintenance_workers' AND w.name = 'max_parallel_workers'";
 /// 8 MiB, or the server's own setting where that is less or the index may not fit into what the server caches: then keys that are
 /// written out more rarely are worth more than a small tree.
 const GIN_MEMORY: &str = "SELECT pg_catalog.set_config('maintenance_work_mem', CASE \

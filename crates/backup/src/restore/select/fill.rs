@@ -80,19 +80,30 @@ impl Filler<'_> {
         let order = order::of(self.part, &self.rows.archive.index, self.session).await?;
         let order =
             order.map_err(|circle| Error::new(Kind::Policy, format!("load rows of {circle}, which form a circle")))?;
+        self.session.execute(&format!("SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")).await?;
         for position in &order {
             let relation = &self.rows.archive.index.relations[*position];
-            let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", qualified(relation));
-            self.session.execute(&lock).await?;
+            self.lock(&qualified(relation)).await?;
             if !fit::is_empty(relation, self.session).await? {
                 let doing = format!("load rows of {}: it is not empty any more", qualified(relation));
                 return Err(Error::new(Kind::Policy, doing));
             }
         }
-        self.session.execute("SET CONSTRAINTS ALL DEFERRED").await?;
+        self.session.execute("SET LOCAL lock_timeout = 0; SET CONSTRAINTS ALL DEFERRED").await?;
         self.load(order, false).await?;
         self.set_sequences_of_others().await?;
         Ok(Filled::default())
+    }
+
+    /// Keeps writers out. Whoever wants to write waits behind us while we wait: not for long.
+    async fn lock(&mut self, table: &str) -> Result<()> {
+        let locked = self.session.execute(&format!("LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE")).await;
+        locked.map_err(|error| match sqlstate_of(&error) {
+            Some(LOCK_NOT_AVAILABLE) => Error::new(Kind::TryAgain, format!("keep writers out of {table}"))
+                .hint("end the transaction that has written to it and is still open, or stop the application, and run again")
+                .caused_by(error),
+            _ => error.while_doing(format!("keep writers out of {table}")),
+        })
     }
 
     async fn load(&mut self, relations: Vec<usize>, made_here: bool) -> Result<()> {
@@ -297,3 +308,5 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 
 /// An object, a table, a function, a schema of that name; a row of a catalog, where the server finds out no earlier.
 const DUPLICATES: [&str; 5] = ["42710", "42P07", "42723", "42P06", "23505"];
 const UNDEFINED_OBJECT: &str = "42704";
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+const LOCK_TIMEOUT_MS: u32 = 10_000;
