@@ -129,3 +129,19 @@ fn rows_that_can_never_be_opened_are_accepted_by_name_and_recorded() {
     assert_eq!(world.status().targets[0].accepted, 2);
     assert_eq!(world.database.psql("SELECT value FROM secrets WHERE id = 3"), "lost");
 }
+
+#[test]
+fn no_list_gives_up_a_value_that_the_old_key_still_opens() {
+    let (world, _) = World::with_rows(Major::V18, TABLE, 50);
+    world.database.psql("UPDATE secrets SET value = 'lost' WHERE id = 3");
+    world.run(&small()).unwrap();
+    // The application has written with the old key since, in a row that the list names.
+    let value = world.encrypted(OLD, "written since");
+    world.database.psql(&format!("UPDATE secrets SET value = '{value}' WHERE id = 4"));
+    let accept = SweepOptions { accept: AcceptList::parse("3\n4\n").unwrap(), ..small() };
+    let error = world.finalize(&accept).unwrap_err();
+    let help = error.help().unwrap();
+    assert!(help.contains("run again") && help.contains("secrets 4") && !help.contains("secrets 3"), "{help}");
+    world.run(&small()).unwrap();
+    world.finalize(&accept).unwrap();
+}

@@ -156,3 +156,32 @@ fn a_trigger_that_changes_or_drops_what_is_written_is_found_out() {
     world.run_to_the_end(&small());
     same(&world.opened(NEW), &plain, "plaintexts");
 }
+
+#[test]
+fn a_table_whose_rows_lie_partly_elsewhere_is_refused() {
+    let (world, _) = World::with_rows(Major::V18, TABLE, 10);
+    world.database.psql(
+        "ALTER TABLE secrets RENAME TO here; CREATE TABLE secrets (id int, value text) PARTITION BY RANGE (id);
+         ALTER TABLE here ALTER id TYPE int; ALTER TABLE secrets ATTACH PARTITION here FOR VALUES FROM (0) TO (1000);
+         CREATE FOREIGN DATA WRAPPER nothing; CREATE SERVER far FOREIGN DATA WRAPPER nothing;
+         CREATE FOREIGN TABLE there PARTITION OF secrets FOR VALUES FROM (1000) TO (2000) SERVER far",
+    );
+    let error = world.run(&small()).unwrap_err();
+    assert!(error.help().unwrap().contains("public.there belongs to the table"), "{}", error.chain());
+    let plan = world.plan();
+    assert!(plan.refusals().any(|refusal| refusal.contains("public.there")), "{plan:?}");
+    nothing_was_begun(&world);
+}
+
+#[test]
+fn a_value_never_names_its_own_row() {
+    let (mut world, plain) = World::with_rows(Major::V18, "id int, value text NOT NULL UNIQUE", 30);
+    world.database.psql("INSERT INTO secrets VALUES (100, 'typed')");
+    let summary = world.run(&small()).unwrap();
+    let shown = serde_json::to_string(&summary).unwrap();
+    assert!(summary.targets[0].failures.total == 1 && !shown.contains("typed"), "{shown}");
+    same(&world.opened(NEW), &plain, "plaintexts");
+    world.target.key_columns = Some(vec!["value".to_owned()]);
+    let error = world.run(&small()).unwrap_err();
+    assert!(error.to_string().contains("which is the value"), "{}", error.chain());
+}

@@ -222,3 +222,21 @@ fn several_columns_of_a_database_are_one_run() {
     assert_eq!(rotated, [200, 100]);
     same(&world.opened(NEW), &plain, "plaintexts");
 }
+
+#[test]
+fn keys_of_a_fixed_length_lead_on() {
+    for key in ["char(26)", "bit(12)"] {
+        for options in [small(), mode(Mode::Offline)] {
+            let world = World::new(Major::V15, "id int, value text");
+            let plain = crate::world::plain(400);
+            world.fill(OLD, &plain);
+            let text = if key == "bit(12)" { "id::bit(12)" } else { "lpad(id::text, 26, 'A')" };
+            world.database.psql(&format!(
+                "ALTER TABLE secrets ADD k {key}; UPDATE secrets SET k = {text}; ALTER TABLE secrets ADD PRIMARY KEY (k)"
+            ));
+            let summary = world.run(&options).unwrap();
+            assert_eq!(summary.targets[0].counts.rotated, 400, "{key}");
+            same(&world.opened(NEW), &plain, key);
+        }
+    }
+}

@@ -108,7 +108,14 @@ async fn by_keys(
     parameters.push(&limit);
     let batch = Batch::new(swept, lane.query(|| reading(swept), sql::read(swept, span, only), &parameters).await?);
     let left = match batch.len() {
-        full if full >= rows => Some(Position::Keys { after: Some(batch.key(full - 1)?), until: until.clone() }),
+        full if full >= rows => {
+            let last = Some(batch.key(full - 1)?);
+            if last == *after {
+                return Err(Error::new(Kind::Failure, format!("{}: its key does not lead on", reading(swept)))
+                    .hint("name another key of the table; this one's type is not read as it is printed"));
+            }
+            Some(Position::Keys { after: last, until: until.clone() })
+        }
         _ => None,
     };
     Ok((batch, left))

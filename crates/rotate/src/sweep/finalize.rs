@@ -91,7 +91,7 @@ fn refuse_unopened(proof: &TargetVerification) -> Result<()> {
     let named = proof.failures.named.iter().filter(|failure| !failure.accepted).take(SHOWN);
     let named: Vec<_> = named.map(ToString::to_string).collect();
     Err(Error::new(Kind::Policy, format!("finalize {}: the new key {} does not open {unopened} values", proof.target, proof.key))
-        .hint(format!("nothing was dropped; run again if they are under the old key, name them in an accept list if they are lost: {}", named.join("; "))))
+        .hint(format!("nothing was dropped; run again for those that are still under the old key, name those that are lost in an accept list: {}", named.join("; "))))
 }
 
 async fn finished(

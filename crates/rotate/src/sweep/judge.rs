@@ -61,8 +61,18 @@ fn outcome(work: &Work, batch: &Batch, row: usize) -> Result<Outcome> {
     }
 }
 
+/// Whether a value that the new key did not open is merely left over.
+fn is_under_the_old_key(work: &Work, batch: &Batch, row: usize) -> Result<bool> {
+    let Some(old) = &work.old else { return Ok(false) };
+    let value = batch.value(row)?;
+    let value: Vec<_> = value.iter().map(|part| part.map(|Raw(bytes)| bytes)).collect();
+    Ok(old.verify(&value, &work.aad.render(&texts(&batch.aad(row)?)?)?).is_ok())
+}
+
 fn failure(work: &Work, swept: &Swept, batch: &Batch, row: usize, why: Unopened) -> Result<Failure> {
     let key = batch.name(row)?;
-    let accepted = work.accept.accepts(&work.table, &key) || work.accept.accepts(&swept.name, &key);
+    let named = work.accept.accepts(&work.table, &key) || work.accept.accepts(&swept.name, &key);
+    // Whoever named the row did not mean a value that can still be rotated.
+    let accepted = named && !is_under_the_old_key(work, batch, row)?;
     Ok(Failure { table: swept.name.clone(), key, why, accepted })
 }

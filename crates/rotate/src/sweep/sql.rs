@@ -243,7 +243,7 @@ pub(super) fn with_checkpoint(statement: &str, parameters: usize, rotation: i64)
          position = CASE WHEN ${moves}::pg_catalog.bool THEN ${position}::pg_catalog.text ELSE position END, \
          rotated = rotated + (SELECT pg_catalog.count(*) FROM written), seen = seen + ${seen}::pg_catalog.int8, \
          updated = pg_catalog.clock_timestamp() WHERE rotation = {rotation} AND number = ${number}::pg_catalog.int4) \
-         SELECT number, (SELECT pg_catalog.pg_current_xact_id()::pg_catalog.text::pg_catalog.int8) FROM written"
+         SELECT number, (SELECT pg_catalog.txid_current()) FROM written"
     )
 }
 

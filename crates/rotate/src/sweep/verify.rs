@@ -85,6 +85,7 @@ pub(super) async fn proven(
         let keyring = errand.target.keyring_new()?;
         let mut work = Work::made(&settings, errand.target, keyring, Aim::Prove, options, job);
         work.snapshot = Some(snapshot.clone());
+        work.old = Some(errand.target.keyring_back()?);
         let relations = in_place(leader, errand).await?;
         let parts = divide(leader.session()?, &relations, work.jobs * PARTS_PER_JOB).await?;
         targets.push(told(errand, pass(&Arc::new(work), parts).await?));

@@ -41,6 +41,8 @@ pub(super) struct Work {
     pub(super) job: Job,
     pub(super) table: TableName,
     pub(super) keyring: Keyring,
+    /// In a proof: what values that are left over open by, which no accept list gives up.
+    pub(super) old: Option<Keyring>,
     pub(super) aad: Aad,
     pub(super) aim: Aim,
     pub(super) snapshot: Option<String>,
@@ -90,6 +92,7 @@ impl Work {
             table: target.table.clone(),
             aad: target.aad.of(&target.table.schema, &target.table.name, &target.column_name()),
             keyring,
+            old: None,
             unless_prepared: match aim {
                 Aim::Prepare { rotation } => Some(rotation),
                 _ => None,

@@ -36,7 +36,7 @@ pub(in crate::sweep) struct FactColumn {
     pub(in crate::sweep) name: String,
     /// Its type as SQL names it, length included.
     pub(in crate::sweep) kind: String,
-    /// The same without a length.
+    /// The same for any length: `bpchar`, where `character` would be that of one.
     pub(in crate::sweep) typed: String,
     /// The type under its domains.
     pub(in crate::sweep) base: String,
@@ -106,7 +106,7 @@ WITH RECURSIVE tree (oid, depth) AS (
     SELECT t.oid, base.base FROM base JOIN pg_catalog.pg_type t ON t.typtype = 'd' AND t.typbasetype = base.oid
 ), columns AS (
     SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, b.typname AS base, b.typcategory, a.atttypid, a.attgenerated,
-        pg_catalog.format_type(a.atttypid, a.atttypmod) AS kind, pg_catalog.format_type(a.atttypid, NULL) AS typed,
+        pg_catalog.format_type(a.atttypid, a.atttypmod) AS kind, pg_catalog.format_type(a.atttypid, -1) AS typed,
         CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod,
         coalesce((
             SELECT n.nspname FROM pg_catalog.pg_opclass o

@@ -115,9 +115,20 @@ fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_
 }
 
 fn key_columns(fact: &Fact, target: &Target) -> Result<Vec<KeyColumn>> {
+    // A key is printed in reports and kept in the book: it must not be what is secret.
+    let values = target.value_columns();
+    let is_secret = |key: &&facts::FactKey| key.columns.iter().any(|column| values.contains(&column.name));
     let Some(names) = &target.key_columns else {
-        return Ok(fact.keys.first().map(|key| key.columns.clone()).unwrap_or_default());
+        let first = fact.keys.iter().find(|key| !is_secret(key));
+        return Ok(first.map(|key| key.columns.clone()).unwrap_or_default());
     };
+    if let Some(value) = names.iter().find(|name| values.contains(name)) {
+        return Err(Error::new(
+            Kind::Policy,
+            format!("name the rows of {} by {value}, which is the value", fact.name()),
+        )
+        .hint("reports would print it: name another key, or none"));
+    }
     let same = |key: &&facts::FactKey| {
         key.columns.len() == names.len() && key.columns.iter().all(|column| names.contains(&column.name))
     };

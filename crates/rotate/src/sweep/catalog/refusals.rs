@@ -14,6 +14,7 @@ pub(in crate::sweep) enum Use {
 pub(in crate::sweep) fn refusals(found: &Found, target: &Target, r#use: Use) -> Vec<String> {
     let mut refusals = Vec::new();
     for fact in &found.facts {
+        refuse_rows_elsewhere(fact, &mut refusals);
         refuse_hidden_rows(fact, &mut refusals);
         refuse_missing_rights(fact, target, r#use, &mut refusals);
         if r#use == Use::Write {
@@ -21,6 +22,16 @@ pub(in crate::sweep) fn refusals(found: &Found, target: &Target, r#use: Use) -> 
         }
     }
     refusals
+}
+
+/// Rows that another server or a program holds stay under the old key.
+fn refuse_rows_elsewhere(fact: &Fact, refusals: &mut Vec<String>) {
+    if !matches!(fact.kind.as_str(), "r" | "p") {
+        refusals.push(format!(
+            "{0} belongs to the table, and its rows lie elsewhere: rotate them there, and detach {0} for the time of the rotation",
+            fact.name()
+        ));
+    }
 }
 
 /// A sweep that does not see a row leaves it under the old key, and says that it is done.
