@@ -7,7 +7,7 @@ use lifeboat_backup::archive::{BackupState, ListOptions, ListedBackup, list};
 use lifeboat_core::{BackupId, Name, Result};
 use serde::Serialize;
 
-use super::place::{Place, Scene};
+use super::place::{NAMELESS, Place, Scene};
 
 /// What is known of backups taken before.
 #[derive(Debug, Serialize)]
@@ -39,6 +39,9 @@ pub(super) async fn before(scene: &Scene<'_>, place: &Place, at: Timestamp) -> B
     let store = &scene.config.store;
     if store.url.is_none() {
         return Before::NotLooked("no store is configured".to_owned());
+    }
+    if place.database.name.value.as_str() == NAMELESS {
+        return Before::NotLooked("no --name says under which name the database is backed up".to_owned());
     }
     match listed(scene, place, at).await {
         Ok(found) => found,
@@ -73,7 +76,10 @@ impl Before {
                  keep the key offline as long as one of them is kept.\n"
             ),
             Self::Listed { store, backups, .. } if backups.is_empty() => {
-                format!("No backup in {store} was taken before. Look into other stores, then destroy the old key.\n")
+                format!(
+                    "No backup in {store} was taken before under this name. Make sure that it is the name and the store of its \
+                     backups, and look into other stores, before the old key is destroyed.\n"
+                )
             }
             Self::Listed { store, backups, keep_days } => told(store, backups, keep_days),
         }

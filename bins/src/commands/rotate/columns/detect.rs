@@ -123,6 +123,9 @@ fn described(found: &Found) -> String {
     if found.key_format == KeyFormat::Hex {
         text += "    hex-or-sha256 opens these as well: what the application makes of a key of another form, its source says\n";
     }
+    if found.key_format == KeyFormat::Sha256 {
+        text += "    hex-or-sha256 is the same unless a key has 64 hexadecimal digits: which of both the application does, its source says\n";
+    }
     text
 }
 

@@ -180,4 +180,4 @@ pub(super) async fn settings(database: &Database, context: &Context) -> Result<C
 }
 
 /// What a database is called that nobody named.
-const NAMELESS: &str = "database";
+pub(super) const NAMELESS: &str = "database";

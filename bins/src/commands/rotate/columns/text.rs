@@ -58,6 +58,10 @@ pub(super) fn summary(summary: &Summary) -> String {
     let mut text: String = summary.targets.iter().map(told).collect();
     text += match (summary.dry_run, summary.is_clean(), summary.mode, summary.cut_over) {
         (true, ..) => "Nothing was written: that was a dry run.\n",
+        // A transaction that was committed has put in place what there was.
+        (_, false, Mode::Staged, true) => {
+            "The new values ARE in place: restart the application with the new key now. The rows above did not open and are as they were.\n"
+        }
         (_, false, ..) => "Not done: see above. The same command goes on from here.\n",
         (_, true, Mode::Staged, false) => {
             "Prepared: `run --mode staged --cut-over` puts the values in place; then the application restarts with the new key.\n"
@@ -117,7 +121,14 @@ pub(super) fn verification(found: &Verification) -> String {
         );
         text += &failures(&target.failures);
     }
-    text + if found.passed() { "Every value opens with the new key alone.\n" } else { "Not every value does.\n" }
+    let accepted: u64 = found.targets.iter().map(|target| target.failures.accepted).sum();
+    text + &match (found.passed(), accepted) {
+        (true, 0) => "Every value opens with the new key alone.\n".to_owned(),
+        (true, rows) => {
+            format!("Every value opens with the new key alone, but for {} accepted rows.\n", units::count(rows))
+        }
+        (false, _) => "Not every value does.\n".to_owned(),
+    }
 }
 
 pub(super) fn finalized(finalized: &Finalized, place: &Place) -> String {
