@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lifeboat_rotate::sweep::{Limits, Mode, SweepOptions};
+use lifeboat_core::Kind;
+use lifeboat_rotate::sweep::{Limits, Mode, Phase, SweepOptions};
 use lifeboat_tests::Major;
 use lifeboat_tests::sweep::{Dice, long};
 
@@ -41,24 +42,26 @@ fn online_keeps_what_writers_with_the_old_and_the_new_key_wrote_last() {
 #[test]
 fn staged_puts_in_place_what_a_writer_with_the_old_key_wrote_last() {
     let (world, plain) = World::with_rows(Major::V18, TABLE, 2000);
+    // It writes from the first pass until it is restarted, which is after the cut-over.
     let writer = Writer::start(&world, OLD, 0..2000, &plain, Duration::from_millis(2));
-    let prepared = world.run(&SweepOptions { mode: Mode::Staged, max_passes: 2, ..slow() }).unwrap();
-    assert!(prepared.targets[0].counts.rotated >= 2000, "{prepared:?}");
+    let prepared = world.run(&SweepOptions { mode: Mode::Staged, ..slow() }).unwrap();
+    assert!(prepared.targets[0].counts.rotated >= 2000 && prepared.is_clean(), "{prepared:?}");
+    assert_eq!(world.status().targets[0].phase, Phase::Prepared, "writers or not");
     assert!(world.opened(NEW).is_empty(), "the application still reads the old key");
-    let written = writer.stop();
-    assert!(world.run(&mode(Mode::Staged)).unwrap().is_clean());
-    // Written after the last pass, and found by the transaction.
-    let late = Writer::start(&world, OLD, 0..2000, &written, Duration::ZERO);
-    late.wait_for(50);
-    let written = late.stop();
     let summary = world.run(&cut_over()).unwrap();
     assert!(summary.cut_over && summary.is_clean());
-    same(&world.opened(NEW), &written, "after the cut-over");
+    let so_far = writer.writes();
+    writer.wait_for(so_far + 50);
+    let written = writer.stop();
+    assert!(!world.opened(OLD).is_empty(), "written between the cut-over and the restart");
     // The application was started again, with the new key.
     let after = Writer::start(&world, NEW, 0..2000, &written, Duration::ZERO);
-    after.wait_for(50);
+    after.wait_for(5);
     let written = after.stop();
-    same(&world.opened(NEW), &written, "after the cut-over");
+    assert_eq!(world.finalize(&small()).unwrap_err().kind(), Kind::Policy, "some are under the old key");
+    let summary = world.run(&mode(Mode::Staged)).unwrap();
+    assert!(summary.cut_over && summary.is_clean(), "{summary:?}");
+    same(&world.opened(NEW), &written, "after the restart");
     world.finalize(&small()).unwrap();
 }
 

@@ -145,3 +145,17 @@ fn no_list_gives_up_a_value_that_the_old_key_still_opens() {
     world.run(&small()).unwrap();
     world.finalize(&accept).unwrap();
 }
+
+#[test]
+fn a_path_that_leads_nowhere_is_no_proof() {
+    let mut world = World::new(Major::V18, "id int PRIMARY KEY, value jsonb");
+    world.target.layout = "json{smtp.pasword: base64(iv tag ct)}".parse().unwrap();
+    world.database.psql("INSERT INTO secrets VALUES (1, '{\"smtp\": {\"password\": \"x\"}}'), (2, NULL)");
+    let plan = world.plan();
+    assert!(plan.targets[0].remarks.iter().any(|remark| remark.contains("nothing was found")), "{plan:?}");
+    world.run(&small()).unwrap();
+    let error = world.finalize(&small()).unwrap_err();
+    assert!(error.to_string().contains("opened nothing"), "{}", error.chain());
+    world.database.psql("UPDATE secrets SET value = NULL");
+    world.finalize(&small()).unwrap();
+}

@@ -47,6 +47,11 @@ impl Writer {
         }
     }
 
+    /// How often it has written.
+    pub(crate) fn writes(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
     /// Ends it; gives what its rows hold now.
     pub(crate) fn stop(self) -> Plain {
         self.stop.store(true, Ordering::Relaxed);

@@ -45,9 +45,9 @@ impl Entry {
         self.rotated + self.in_pass
     }
 
-    /// Whether the pass that is under way, or was the last, wrote a value.
-    pub(super) fn wrote_in_pass(&self) -> bool {
-        self.in_pass > 0
+    /// How many values the pass that is under way, or was the last, has written.
+    pub(super) fn wrote_in_pass(&self) -> u64 {
+        self.in_pass
     }
 
     pub(super) fn status(self) -> TargetStatus {

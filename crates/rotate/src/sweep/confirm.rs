@@ -36,6 +36,7 @@ pub(super) async fn confirm(
                 let why = error.chain();
                 work.job.monitor.event(&Event::Retry { doing: "look at a whole table", attempt: failed, error: &why });
                 rest(&work.job, std::time::Duration::from_millis(200)).await?;
+                work.own.distrust();
                 leader.forget();
             }
             other => return other,
@@ -68,7 +69,7 @@ async fn confirm_once(leader: &mut Leader, work: &Work, errand: &Errand<'_>, opt
 
 /// Begins a transaction that sees one moment, for others to see the same.
 pub(super) async fn snapshot(session: &mut DirectSession) -> Result<String> {
-    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = 0").await?;
     Ok(session.text("SELECT pg_catalog.pg_export_snapshot()").await?.unwrap_or_default())
 }
 

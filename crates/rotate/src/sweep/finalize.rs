@@ -10,6 +10,7 @@ use super::catalog::Use;
 use super::errand::{Errand, errands};
 use super::leader::{Leader, fits};
 use super::options::SweepOptions;
+use super::sql;
 use super::status::{Direction, Phase};
 use super::target::Target;
 use super::verify::{TargetVerification, Verification, proven};
@@ -55,8 +56,9 @@ pub async fn finalize(
     leader.take_over().await?;
     let entries = swept(&mut leader, &errands).await?;
     let verification = proven(&mut leader, &errands, &options, job).await?;
-    for proof in &verification.targets {
+    for (errand, proof) in errands.iter().zip(&verification.targets) {
         refuse_unopened(proof)?;
+        refuse_unproven(&mut leader, errand, proof).await?;
     }
     let targets = finished(&mut leader, entries, verification).await?;
     leader.close().await;
@@ -92,6 +94,27 @@ fn refuse_unopened(proof: &TargetVerification) -> Result<()> {
     let named: Vec<_> = named.map(ToString::to_string).collect();
     Err(Error::new(Kind::Policy, format!("finalize {}: the new key {} does not open {unopened} values", proof.target, proof.key))
         .hint(format!("nothing was dropped; run again for those that are still under the old key, name those that are lost in an accept list: {}", named.join("; "))))
+}
+
+/// Where a path of the layout leads nowhere, every value is empty.
+async fn refuse_unproven(leader: &mut Leader, errand: &Errand<'_>, proof: &TargetVerification) -> Result<()> {
+    if proof.counts.opened() > 0 {
+        return Ok(());
+    }
+    for swept in &errand.relations {
+        let session = leader.alive().await?;
+        if session.text(&sql::any_value(swept)).await?.is_some() {
+            return Err(Error::new(
+                Kind::Policy,
+                format!("finalize {}: the new key {} opened nothing", proof.target, proof.key),
+            )
+            .hint(format!(
+                "nothing was dropped: {} has values, and none where the layout {} looks for them",
+                swept.name, errand.target.layout
+            )));
+        }
+    }
+    Ok(())
 }
 
 async fn finished(

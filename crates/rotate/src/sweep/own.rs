@@ -27,6 +27,12 @@ impl Own {
         }
     }
 
+    /// Ids that were noted tell nothing any more.
+    pub(super) fn distrust(&self) {
+        let Ok(mut ids) = self.0.lock() else { return };
+        (ids.unusable, ids.condition) = (true, None);
+    }
+
     /// From now on [`Own::written_by_others`] knows all transactions so far.
     pub(super) fn learn(&self) {
         let Ok(mut ids) = self.0.lock() else { return };
@@ -77,6 +83,18 @@ mod tests {
         assert_eq!(own.written_by_others(), None, "not before the pass is over");
         own.learn();
         assert_eq!(own.written_by_others().unwrap(), "NOT (t.xmin = ANY ('{7,9}'::pg_catalog.xid[]))");
+    }
+
+    #[test]
+    fn after_another_server_no_id_is_relied_on() {
+        let own = Own::default();
+        own.note(7);
+        own.learn();
+        own.distrust();
+        assert_eq!(own.written_by_others(), None);
+        own.note(9);
+        own.learn();
+        assert_eq!(own.written_by_us(), None);
     }
 
     #[test]

@@ -144,6 +144,10 @@ async fn planned_one(leader: &mut Leader, errand: &Errand<'_>) -> Result<TargetP
         refusals.extend(errand.refuse_wrong_keys(&sample).err().map(|error| error.chain()));
         refusals.extend(errand.too_narrow(leader.session()?).await?);
     }
+    let mut remarks = catalog::remarks(&errand.found, target);
+    if sample.rows > 0 && sample.counts.empty == sample.rows {
+        remarks.push(format!("nothing was found where the layout {} looks for values", target.layout));
+    }
     let rows = errand.relations.iter().fold(Rows::default(), |all, swept| Rows {
         estimate: all.estimate + swept.rows,
         bytes: all.bytes + swept.bytes,
@@ -161,7 +165,7 @@ async fn planned_one(leader: &mut Leader, errand: &Errand<'_>) -> Result<TargetP
         indexes: indexes(errand),
         sample,
         refusals,
-        remarks: catalog::remarks(&errand.found, target),
+        remarks,
     })
 }
 

@@ -13,7 +13,7 @@ use super::online::online;
 use super::options::{Mode, SweepOptions};
 use super::plan::unwritable;
 use super::staged::staged;
-use super::status::Direction;
+use super::status::{Direction, Phase};
 use super::target::{TableName, Target};
 use super::trial::trial;
 
@@ -93,14 +93,16 @@ pub async fn run(
     }
     leader.take_over().await?;
     let mode = options.mode;
+    let mut in_place = options.cut_over;
     let entries = leader.entries(&errands, mode, Direction::Forward).await?;
+    in_place |= entries.iter().all(|(entry, _)| entry.phase == Phase::Swept);
     let targets = match mode {
         Mode::Online => online(&mut leader, &errands, entries, Direction::Forward, options, job).await?,
         Mode::Staged => staged(&mut leader, &errands, entries, options, job).await?,
         Mode::Offline => offline(&mut leader, &errands, entries, Direction::Forward, options, job).await?,
     };
     leader.close().await;
-    Ok(Summary { mode, dry_run: false, cut_over: mode == Mode::Staged && options.cut_over, targets })
+    Ok(Summary { mode, dry_run: false, cut_over: mode == Mode::Staged && in_place, targets })
 }
 
 /// Every target, after all that can be asked without writing.

@@ -32,28 +32,24 @@ pub(super) async fn staged(
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Vec<TargetSummary>> {
-    for (errand, (entry, _)) in errands.iter().zip(&entries) {
-        if entry.phase == Phase::Swept {
-            return Err(Error::new(
-                Kind::Policy,
-                format!("prepare {}, whose new values are in place already", errand.target),
-            )
-            .hint("verify and finalize it"));
-        }
-    }
     if options.cut_over {
         return cut_over(leader, errands, entries, options, job).await;
     }
     job.expect(Counter::Rows, errands.iter().map(Errand::estimated_rows).sum());
     let mut summaries = Vec::new();
     for (errand, (entry, resumed)) in errands.iter().zip(entries) {
+        if entry.phase == Phase::Swept {
+            job.step(&format!("rotate what was written since into {}", errand.target));
+            summaries.push(follow(leader, errand, entry, resumed, options, job).await?);
+            continue;
+        }
         job.step(&format!("prepare {}", errand.target));
         summaries.push(prepare(leader, errand, entry, resumed, options, job).await?);
     }
     Ok(summaries)
 }
 
-/// Fills the shadow table until a pass finds nothing that is not in it.
+/// Fills the shadow table until a pass finds little that is not in it: the rest is the last transaction's.
 async fn prepare(
     leader: &mut Leader,
     errand: &Errand<'_>,
@@ -76,6 +72,23 @@ async fn prepare(
     booked(leader, errand, &entry, resumed, whole, (Direction::Forward, Phase::Prepared)).await
 }
 
+/// Rewrites what the application has written with its old key since the new values were put in place, until it was restarted.
+/// The rotation stays where it is: the way back is still by the old values that were kept.
+async fn follow(
+    leader: &mut Leader,
+    errand: &Errand<'_>,
+    entry: Entry,
+    resumed: bool,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<TargetSummary> {
+    let aim = Aim::Rewrite { rotation: entry.id };
+    let settings = leader.session()?.settings().clone();
+    let work = Work::new(&settings, errand.target, errand.target.keyring()?, aim, options, job);
+    let whole = passes(leader, &work, errand, &entry, resumed, options).await?;
+    booked(leader, errand, &entry, resumed, whole, (Direction::Forward, Phase::Swept)).await
+}
+
 /// Puts prepared values in place, all targets in one transaction.
 async fn cut_over(
     leader: &mut Leader,
@@ -85,6 +98,13 @@ async fn cut_over(
     job: &Job,
 ) -> Result<Vec<TargetSummary>> {
     for (errand, (entry, _)) in errands.iter().zip(&entries) {
+        if entry.phase == Phase::Swept {
+            return Err(Error::new(
+                Kind::Policy,
+                format!("put new values of {} in place, where they are already", errand.target),
+            )
+            .hint("run --mode staged without --cut-over once more, for what was written before the restart; then verify and finalize"));
+        }
         if entry.phase != Phase::Prepared {
             return Err(Error::new(
                 Kind::Policy,

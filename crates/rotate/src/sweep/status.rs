@@ -69,7 +69,7 @@ pub enum Direction {
 pub enum Phase {
     /// Values are being rewritten, or prepared.
     Sweeping,
-    /// Staged: a pass had nothing to prepare.
+    /// Staged: a pass had next to nothing to prepare.
     Prepared,
     /// A pass had nothing to write, or the prepared values are in place.
     Swept,

@@ -32,9 +32,4 @@ impl Tally {
         self.overtaken += other.overtaken;
         self.held += other.held;
     }
-
-    /// Whether there was nothing to write, and nothing was in the way.
-    pub(super) fn is_clean(&self) -> bool {
-        self.counts.rotated == 0 && self.overtaken == 0 && self.held == 0
-    }
 }

@@ -65,7 +65,8 @@ async fn step(
     unsaved: &mut Unsaved,
     tally: &mut Tally,
 ) -> Result<Option<Position>> {
-    if !work.in_transaction {
+    // A snapshot keeps vacuum from its work for as long as it is held.
+    if work.outlives_failures() {
         work.pace.wait(lane, &part.swept, &work.limits, &work.job).await?;
     }
     let only = work.only(&part.swept);
@@ -160,6 +161,8 @@ async fn recovered(
     if remedy != Remedy::Reconnect {
         return Ok(Some(part.position.clone()));
     }
+    // The server may be another now, whose transactions have the same ids.
+    work.own.distrust();
     *lane = work.job.run(Box::pin(Lane::open(work))).await?;
     match work.checkpoints() {
         Some(rotation) => book::position(&mut lane.session, rotation, part.number).await,
