@@ -133,7 +133,7 @@ impl Scratch {
         matches!(self.place, Place::Cluster(_))
     }
 
-    /// The drill's folder: what is started with [`MARK`] set to it ends with the drill, or when the drill is collected.
+    /// The drill's folder: what is started with a variable of ours set to it ends with the drill, or when the drill is collected.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         match &self.place {
