@@ -33,9 +33,13 @@ fn table() -> Database<'static> {
 
 /// The command of issue and page: everything is said by options.
 fn columns(database: &Database<'_>, program: &str, verb: &str) -> Lifeboat {
+    columns_of(database, program, verb, "project_env_vars")
+}
+
+fn columns_of(database: &Database<'_>, program: &str, verb: &str, table: &str) -> Lifeboat {
     let command = Lifeboat::program(program).args(if program == "lifeboat" { vec!["rotate"] } else { Vec::new() });
     command
-        .args(["columns", verb, "--database-url", "env:DATABASE_URL", "--table", "project_env_vars"])
+        .args(["columns", verb, "--database-url", "env:DATABASE_URL", "--table", table])
         .args(["--column", "encrypted_value", "--layout", "base64(iv tag ct)"])
         .args(["--old", "env:BRIVEN_ENCRYPTION_KEY_OLD", "--new", "env:BRIVEN_ENCRYPTION_KEY", "--mode", "online"])
         .env("DATABASE_URL", database.dsn())
@@ -123,6 +127,23 @@ fn what_cannot_be_right_is_refused_before_anything_is_written() {
     let unread = columns(&database, "lifeboat", "run").env("BRIVEN_ENCRYPTION_KEY", "").run().expect(78);
     assert!(unread.stderr.contains("find the new key"), "{}", unread.stderr);
     assert_eq!(under(&database, OLD), 30);
+}
+
+#[test]
+fn an_old_key_that_another_column_needs_is_not_called_free() {
+    let database = table();
+    database.psql("CREATE TABLE others AS SELECT * FROM project_env_vars; ALTER TABLE others ADD PRIMARY KEY (id)");
+    for table in ["project_env_vars", "others"] {
+        columns_of(&database, "lifeboat", "run", table).run().expect(0);
+    }
+    let first = columns(&database, "lifeboat", "finalize").run().expect(0);
+    assert!(
+        first.stdout.contains("is still needed: the rotation of public.others.encrypted_value"),
+        "{}",
+        first.stdout
+    );
+    let last = columns_of(&database, "lifeboat", "finalize", "others").run().expect(0);
+    assert!(last.stdout.contains("out of the application"), "{}", last.stdout);
 }
 
 #[test]

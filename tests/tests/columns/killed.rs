@@ -80,10 +80,12 @@ fn a_killed_run_goes_on_and_loses_nothing() {
 fn a_killed_preparation_goes_on_and_changes_nothing_of_the_application() {
     let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", ROWS);
     let span = span("staged");
-    for moment in [0.3, 0.5, 0.7, 0.8, 0.9] {
-        kill_after(start(&world, "staged", OLD, NEW), span.mul_f64(moment));
+    let mut landed = 0;
+    for moment in [0.2, 0.3, 0.5, 0.7, 0.8, 0.9] {
+        landed += u32::from(kill_after(start(&world, "staged", OLD, NEW), span.mul_f64(moment)));
         same(&world.opened(OLD), &plain, "plaintexts");
     }
+    assert!(landed > 0, "no run was killed");
     assert!(world.run(&mode(Mode::Staged)).unwrap().is_clean());
     world.run(&cut_over()).unwrap();
     same(&world.opened(NEW), &plain, "plaintexts");
@@ -93,8 +95,10 @@ fn a_killed_preparation_goes_on_and_changes_nothing_of_the_application() {
 fn a_killed_transaction_has_written_nothing() {
     let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", ROWS);
     let span = span("offline");
-    for moment in [0.5, 0.7, 0.9] {
+    let mut landed = 0;
+    for moment in [0.2, 0.5, 0.7, 0.9] {
         if kill_after(start(&world, "offline", OLD, NEW), span.mul_f64(moment)) {
+            landed += 1;
             lifeboat_tests::session::wait_for(
                 &world.database,
                 "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lifeboat/rotate'",
@@ -103,6 +107,7 @@ fn a_killed_transaction_has_written_nothing() {
             assert!(opened == plain || opened.is_empty() && world.opened(NEW) == plain, "all or nothing");
         }
     }
+    assert!(landed > 0, "no run was killed");
     if !world.opened(OLD).is_empty() {
         world.run(&mode(Mode::Offline)).unwrap();
     }

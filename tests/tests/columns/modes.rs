@@ -4,7 +4,7 @@ use lifeboat_core::Kind;
 use lifeboat_rotate::sweep::{AcceptList, Direction, Mode, Phase, SweepOptions};
 use lifeboat_tests::Major;
 
-use crate::world::{NEW, OLD, World, cut_over, mode, same, small};
+use crate::world::{NEW, OLD, OTHER, World, cut_over, mode, same, small};
 
 const TABLE: &str = "id int PRIMARY KEY, value text";
 
@@ -157,5 +157,40 @@ fn a_path_that_leads_nowhere_is_no_proof() {
     let error = world.finalize(&small()).unwrap_err();
     assert!(error.to_string().contains("opened nothing"), "{}", error.chain());
     world.database.psql("UPDATE secrets SET value = NULL");
+    world.finalize(&small()).unwrap();
+}
+
+#[test]
+fn old_values_that_were_kept_go_only_when_they_are_back() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 60);
+    world.database.psql("INSERT INTO secrets VALUES (1000, 'typed')");
+    world.run(&mode(Mode::Staged)).unwrap();
+    world.run(&cut_over()).unwrap();
+    world.database.psql(
+        "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER keep BEFORE UPDATE ON secrets FOR EACH ROW WHEN (NEW.id = 5) EXECUTE FUNCTION keep()",
+    );
+    let error = world.rollback(&small()).unwrap_err();
+    assert!(error.chain().contains("60 values were to be written, 59 were"), "{}", error.chain());
+    same(&world.opened(NEW), &plain, "nothing was changed");
+    world.database.psql("DROP TRIGGER keep ON secrets; UPDATE secrets SET value = 'lost since' WHERE id = 6");
+    let error = world.rollback(&small()).unwrap_err();
+    assert!(error.chain().contains("2 do not open, of which 1 did not before"), "{}", error.chain());
+    let accept = SweepOptions { accept: AcceptList::parse("6").unwrap(), ..small() };
+    world.rollback(&accept).unwrap();
+    assert_eq!(world.opened(OLD).len(), 59);
+}
+
+#[test]
+fn nothing_is_rolled_back_to_a_key_that_opened_nothing() {
+    let (mut world, plain) = (World::new(Major::V18, TABLE), crate::world::plain(40));
+    world.fill(NEW, &plain);
+    let right = std::mem::replace(&mut world.target.keys, crate::world::keys(OTHER, NEW));
+    world.run(&small()).unwrap();
+    let error = world.rollback(&small()).unwrap_err();
+    assert_eq!(error.kind(), Kind::WrongKey, "{}", error.chain());
+    same(&world.opened(NEW), &plain, "plaintexts");
+    world.target.keys = right;
+    world.run_to_the_end(&small());
     world.finalize(&small()).unwrap();
 }

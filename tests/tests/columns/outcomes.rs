@@ -1,6 +1,6 @@
 //! Values that do not open: counted, named by their key, and left as they are.
 
-use lifeboat_rotate::sweep::Failure;
+use lifeboat_rotate::sweep::{AcceptList, Failure};
 use lifeboat_tests::Major;
 
 use crate::world::{NEW, OTHER, World, same, small};
@@ -52,9 +52,12 @@ fn each_kind_of_value_has_its_outcome_and_only_those_that_open_are_written() {
 fn failures_are_named_up_to_a_limit_and_all_counted() {
     let (world, _) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 20);
     world.database.psql("INSERT INTO secrets SELECT n, 'typed ' || n FROM generate_series(100, 599) n");
-    let options = lifeboat_rotate::sweep::SweepOptions { failures_named: 10, ..small() };
+    let list: String = (100..590).map(|id| format!("{id}\n")).collect();
+    let accept = AcceptList::parse(&list).unwrap();
+    let options = lifeboat_rotate::sweep::SweepOptions { failures_named: 10, accept, ..small() };
     let target = world.run(&options).unwrap().targets.remove(0);
-    assert_eq!((target.failures.named.len(), target.failures.total), (10, 500));
+    assert_eq!((target.failures.named.len(), target.failures.total, target.failures.unaccepted()), (10, 500, 10));
+    assert!(target.failures.named.iter().all(|failure| !failure.accepted), "those first that stand in the way");
     let shown = serde_json::to_string(&target).unwrap();
     assert!(!shown.contains("typed"), "{shown}");
 }

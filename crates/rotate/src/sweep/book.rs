@@ -25,7 +25,7 @@ pub(super) struct Entry {
     pub(super) new_key: String,
     pub(super) pass: u32,
     pub(super) rotated: u64,
-    unopened: u64,
+    pub(super) unopened: u64,
     accepted: u64,
     started: Timestamp,
     updated: Timestamp,

@@ -140,20 +140,28 @@ pub struct Failures {
 }
 
 impl Failures {
-    /// Notes a row; names it while there are fewer than `limit`.
+    /// Notes a row; names it while there are fewer than `limit`, those first that are not accepted.
     pub(super) fn add(&mut self, failure: Failure, limit: usize) {
         self.total += 1;
         self.accepted += u64::from(failure.accepted);
-        if self.named.len() < limit {
-            self.named.push(failure);
+        self.name(failure, limit);
+    }
+
+    fn name(&mut self, failure: Failure, limit: usize) {
+        let place = match failure.accepted {
+            true => self.named.len(),
+            false => self.named.partition_point(|before| !before.accepted),
+        };
+        if place < limit {
+            self.named.insert(place, failure);
+            self.named.truncate(limit);
         }
     }
 
     pub(super) fn merge(&mut self, other: Self, limit: usize) {
         self.total += other.total;
         self.accepted += other.accepted;
-        let room = limit.saturating_sub(self.named.len());
-        self.named.extend(other.named.into_iter().take(room));
+        other.named.into_iter().for_each(|failure| self.name(failure, limit));
     }
 
     /// How many the accept list does not name.

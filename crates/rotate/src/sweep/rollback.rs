@@ -14,8 +14,7 @@ use super::offline::offline;
 use super::online::online;
 use super::options::{Mode, SweepOptions};
 use super::run::{Summary, TargetSummary, ready};
-use super::sql;
-use super::staged::delta;
+use super::staged::{delta, put_one};
 use super::status::{Direction, Phase};
 use super::tally::Tally;
 use super::target::Target;
@@ -38,6 +37,7 @@ pub async fn rollback(
     let errands = ready(&mut leader, targets, options, Use::Write, None).await?;
     leader.take_over().await?;
     let entries = under_way(&mut leader, &errands).await?;
+    refuse_a_key_of_nothing(&mut leader, &errands, &entries).await?;
     let mode = entries.first().map_or(options.mode, |entry| entry.mode);
     if entries.iter().any(|entry| entry.mode != mode) {
         return Err(
@@ -68,6 +68,28 @@ async fn under_way(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<En
         entries.push(entry);
     }
     Ok(entries)
+}
+
+/// A rotation that wrote nothing may have begun with any old key, when all values were under the new one: under that key nothing
+/// must be written. It ends here.
+async fn refuse_a_key_of_nothing(leader: &mut Leader, errands: &[Errand<'_>], entries: &[Entry]) -> Result<()> {
+    for (errand, entry) in errands.iter().zip(entries) {
+        if entry.direction == Direction::Back || entry.written() > 0 {
+            continue;
+        }
+        let found = leader.sample(errand).await?.counts;
+        if found.rotated == 0 && found.already_new > 0 {
+            over(leader, entry.id).await?;
+            let doing = format!("roll the rotation of {} back to the key {}", errand.target, entry.old_key);
+            let why = "the rotation had written nothing, and this key opens none of a sample";
+            return Err(Error::new(Kind::WrongKey, doing)
+                .hint(
+                    "no value was changed, and the rotation is over: begin anew with the old key that values are under",
+                )
+                .caused_by(why));
+        }
+    }
+    Ok(())
 }
 
 /// The same sweep with the keys swapped.
@@ -151,15 +173,37 @@ async fn put_back_one(
     let relations: Vec<_> = relations.into_iter().map(Arc::new).collect();
     let mut written = 0;
     for swept in &relations {
-        let doing = || format!("put the old values of {} back", swept.name);
-        written += transaction::execute(lane, doing, &sql::put(swept, entry.id, true)).await?;
+        written += put_one(lane, swept, entry.id, true).await?;
     }
     let aim = Aim::Rewrite { rotation: entry.id };
     let keyring = errand.target.keyring_back()?;
     let mut tally = delta(lane, errand, keyring, aim, entry.id, &relations, options, job).await?;
     tally.counts.rotated += written;
+    refuse_loss(errand, entry, &tally)?;
     Ok(tally)
 }
+
+/// The old values that were kept are dropped next: every value that opened must be under its old key.
+fn refuse_loss(errand: &Errand<'_>, entry: &Entry, tally: &Tally) -> Result<()> {
+    let unopened = tally.failures.unaccepted();
+    if tally.overtaken == 0 && unopened <= entry.unopened {
+        return Ok(());
+    }
+    let doing = format!("put the old values of {} back", errand.target);
+    let why = format!(
+        "{} rows were not written, {unopened} do not open, of which {} did not before",
+        tally.overtaken,
+        entry.unopened.min(unopened)
+    );
+    let some: Vec<_> = tally.failures.named.iter().filter(|failure| !failure.accepted).take(SHOWN).collect();
+    let some: Vec<_> = some.iter().map(ToString::to_string).collect();
+    Err(Error::new(Kind::Policy, doing)
+        .hint(format!("nothing was changed: look for a trigger that keeps rows from being written; name rows that are lost in an accept list: {}", some.join("; ")))
+        .caused_by(why))
+}
+
+/// Rows that an error names.
+const SHOWN: usize = 10;
 
 async fn over(leader: &mut Leader, id: i64) -> Result<()> {
     let session = leader.alive().await?;

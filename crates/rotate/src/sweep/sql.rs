@@ -115,15 +115,11 @@ pub(super) fn write(swept: &Swept) -> String {
         names.push(format!("a{n}"));
         same.push(format!("t.{}::pg_catalog.text COLLATE \"C\" IS NOT DISTINCT FROM u.a{n}", quote_ident(name)));
     }
-    let number = if swept.rewritten_by_trigger {
-        // The statement fails as a whole, and says why, when a trigger changed what was to be written.
-        format!(
-            "CASE WHEN {} THEN u.number ELSE ('{TRIGGERED}' || u.number)::pg_catalog.int8 END AS number",
-            kept.join(" AND ")
-        )
-    } else {
-        "u.number".to_owned()
-    };
+    // The statement fails as a whole, and says why, when a trigger changed what was to be written; it may be a minute old.
+    let number = format!(
+        "CASE WHEN {} THEN u.number ELSE ('{TRIGGERED}' || u.number)::pg_catalog.int8 END AS number",
+        kept.join(" AND ")
+    );
     format!(
         "UPDATE ONLY {table} AS t SET {} FROM unnest({}) WITH ORDINALITY AS u ({}, number) \
          WHERE t.ctid = u.place AND {} RETURNING {number}",

@@ -139,7 +139,7 @@ async fn put(
     let mut counts = delta.counts;
     counts.rotated = 0;
     for swept in &relations {
-        counts.rotated += put_one(lane, swept, entry.id).await?;
+        counts.rotated += put_one(lane, swept, entry.id, false).await?;
     }
     book::set_rotated(&mut lane.session, entry.id, counts.rotated, counts.unopened()).await?;
     book::set_phase(&mut lane.session, entry.id, Direction::Forward, Phase::Swept).await?;
@@ -170,16 +170,19 @@ pub(super) async fn delta(
     Ok(tally)
 }
 
-/// Puts the values of one table in place, and compares the counts.
-async fn put_one(lane: &mut Lane, swept: &Swept, rotation: i64) -> Result<u64> {
-    let doing = || format!("put the new values of {} in place", swept.name);
-    let expected = numbers(lane, doing, sql::count_prepared(swept, rotation, false)).await?;
-    let written = transaction::execute(lane, doing, &sql::put(swept, rotation, false)).await?;
-    let found = numbers(lane, doing, sql::count_prepared(swept, rotation, true)).await?;
+/// Puts the values of one table in place, or the old ones back, and compares the counts.
+pub(super) async fn put_one(lane: &mut Lane, swept: &Swept, rotation: i64, back: bool) -> Result<u64> {
+    let doing = || match back {
+        false => format!("put the new values of {} in place", swept.name),
+        true => format!("put the old values of {} back", swept.name),
+    };
+    let expected = numbers(lane, doing, sql::count_prepared(swept, rotation, back)).await?;
+    let written = transaction::execute(lane, doing, &sql::put(swept, rotation, back)).await?;
+    let found = numbers(lane, doing, sql::count_prepared(swept, rotation, !back)).await?;
     if written == expected && found >= written {
         return Ok(written);
     }
-    let why = format!("{expected} values were prepared, {written} written and {found} found");
+    let why = format!("{expected} values were to be written, {written} were and {found} found");
     Err(Error::new(Kind::Integrity, doing())
         .hint("nothing was changed: look for a trigger that keeps rows from being written, or changes them")
         .caused_by(why))

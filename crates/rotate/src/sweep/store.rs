@@ -147,7 +147,7 @@ fn explained(error: Error, swept: &Swept) -> Error {
     let table = &swept.name;
     let hint = match sqlstate_of(&error) {
         Some("22001") => "the id of the new key is longer than the old one's: widen the column, or choose a shorter id",
-        Some("22P02") if swept.rewritten_by_trigger => {
+        Some("22P02") if error.chain().contains(sql::TRIGGERED) => {
             let doing = format!("write rows of {table}: a trigger changes what is written");
             return Error::new(Kind::Policy, doing)
                 .hint("disable the trigger for the time of the rotation, or let it leave the column as it is");

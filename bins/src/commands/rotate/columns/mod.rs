@@ -116,7 +116,8 @@ async fn finalize(args: &FinalizeArgs, context: &Context) -> Result<Outcome> {
         let options = scene.options(place)?;
         let finalized = sweep::finalize(&place.settings, &place.targets, &options, &context.job()).await?;
         let backups = backups::before(&scene, place, finalized.at).await;
-        let text = text::finalized(&finalized, place) + &backups.text();
+        let status = sweep::status(&place.settings, &context.job()).await?;
+        let text = text::finalized(&finalized, place, &status) + &backups.text();
         told.add(place, text, json!({"finalized": finalized, "backups": backups}));
     }
     Ok(told.outcome())

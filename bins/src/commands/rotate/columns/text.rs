@@ -79,10 +79,13 @@ pub(super) fn summary(summary: &Summary) -> String {
 
 pub(super) fn rolled_back(summary: &Summary) -> String {
     let text: String = summary.targets.iter().map(|target| target_summary(target, "taken back", true)).collect();
-    let end = if summary.is_clean() {
-        "Every value is under the old key again.\n"
-    } else {
-        "Not done: see above. The same command goes on from here.\n"
+    let complete = summary.targets.iter().all(|target| target.complete);
+    let end = match (complete, summary.targets.iter().all(|target| target.failures.total == 0)) {
+        (true, true) => "Every value is under the old key again.\n",
+        (true, false) => {
+            "It is over: every value that opens is under the old key again, those above are as they were.\n"
+        }
+        (false, _) => "Not done: see above. The same command goes on from here.\n",
     };
     text + end
 }
@@ -131,7 +134,7 @@ pub(super) fn verification(found: &Verification) -> String {
     }
 }
 
-pub(super) fn finalized(finalized: &Finalized, place: &Place) -> String {
+pub(super) fn finalized(finalized: &Finalized, place: &Place, status: &Status) -> String {
     let mut text = String::new();
     for target in &finalized.targets {
         let proof = &target.verification;
@@ -148,11 +151,27 @@ pub(super) fn finalized(finalized: &Finalized, place: &Place) -> String {
         }
     }
     for (fingerprint, references) in retired(finalized, place) {
+        let others = under_way_from(&fingerprint, status);
+        if !others.is_empty() {
+            let others = others.join(", ");
+            text += &format!(
+                "The old key {fingerprint} ({references}) is still needed: the rotation of {others} is not over.\n"
+            );
+            continue;
+        }
         text += &format!(
             "Take the old key {fingerprint} ({references}) out of the application and of this configuration.\n"
         );
     }
     text
+}
+
+/// Columns with values that may still be under that key.
+fn under_way_from(fingerprint: &str, status: &Status) -> Vec<String> {
+    let open = |target: &&TargetStatus| {
+        target.old_key == fingerprint && !matches!(target.phase, Phase::Finalized | Phase::RolledBack)
+    };
+    status.targets.iter().filter(open).map(|target| format!("{}.{}", target.table, target.columns.join("+"))).collect()
 }
 
 /// Each old key, with where it is.

@@ -36,8 +36,6 @@ pub(super) struct Swept {
     pub(super) blocks: u32,
     pub(super) rows: u64,
     pub(super) bytes: u64,
-    /// Whether a trigger may change a row before it is written.
-    pub(super) rewritten_by_trigger: bool,
     /// Whether any trigger fires when a row is written.
     pub(super) has_triggers: bool,
 }
@@ -110,7 +108,6 @@ fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_
         rows: fact.rows,
         bytes: fact.bytes,
         has_triggers: !fact.triggers.is_empty() || !root.triggers.is_empty(),
-        rewritten_by_trigger: fact.triggers.iter().chain(&root.triggers).any(|trigger| trigger.before),
     })
 }
 
