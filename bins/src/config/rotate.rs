@@ -176,7 +176,7 @@ impl RotateConfig {
             }
             if self.columns[..at].iter().any(|other| other.is_twin_of(column)) {
                 let misfit = Misfit::new(format!("{} stands here a second time", column.name()));
-                let help = "a column that holds values of two layouts is rotated by two runs, with --table, --column and --layout";
+                let help = "a rotation knows one layout of a column: values in another are to be written anew by the application";
                 problems.add(Place::of(&column.table.origin), misfit.help(help));
             }
         }
