@@ -113,7 +113,10 @@ fn described(found: &Found) -> String {
         found.fingerprint
     );
     for other in &found.others {
-        text += &format!("    {} more opened as {}: a rotation knows one layout of a column, these stay as they are\n", other.opened, other.layout);
+        text += &format!(
+            "    {} more opened as {}: a rotation knows one layout of a column, these stay as they are\n",
+            other.opened, other.layout
+        );
     }
     if let Some(column) = &found.key_id_column {
         text += &format!(
