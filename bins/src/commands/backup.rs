@@ -30,7 +30,7 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
     if let Some(warning) = config.encryption.untrusted_warning(seal.as_deref()) {
         context.job().warn(warning);
     }
-    let options = BackupOptions { seal, ..options(&config.backup, context) };
+    let options = BackupOptions { seal, ..options(&config.backup, &store, context) };
     let mut sources = Vec::new();
     for database in databases {
         sources.push((database.name.value.clone(), source::source(database, &context.environment).await));
@@ -43,7 +43,7 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
 }
 
 /// How backups are taken, as the configuration says.
-pub(super) fn options(config: &BackupConfig, context: &Context) -> BackupOptions {
+pub(super) fn options(config: &BackupConfig, store: &Store, context: &Context) -> BackupOptions {
     BackupOptions {
         class: config.class.value.clone(),
         method: config.method.value,
@@ -51,7 +51,7 @@ pub(super) fn options(config: &BackupConfig, context: &Context) -> BackupOptions
         jobs: config.jobs.as_ref().and_then(|jobs| NonZeroUsize::try_from(jobs.value).ok()),
         upload: UploadOptions {
             parts_in_flight: config.parts_in_flight.value.get() as usize,
-            ..UploadOptions::default()
+            ..UploadOptions::of(store)
         },
         lock_timeout: config.lock_timeout.value,
         stall_timeout: config.stall_timeout.value,

@@ -1,8 +1,9 @@
-//! Every environment variable that the binaries read, in one place. Libraries read none.
+//! Every environment variable that the binaries read, in one place; those of a store that have no meaning outside of it are in
+//! `lifeboat_core::store::settings`. Libraries read none.
 
 /// The configuration file.
 pub(crate) const CONFIG: &str = "LIFEBOAT_CONFIG";
-/// The store: `s3://bucket/prefix` or `file:///folder`.
+/// The store: `s3://bucket/prefix`, `b2://bucket/prefix?region=…` or `file:///folder`.
 pub(crate) const STORE: &str = "LIFEBOAT_STORE";
 /// The name, in the store, of the one database this run is about.
 pub(crate) const NAME: &str = "LIFEBOAT_NAME";
@@ -82,6 +83,10 @@ pub(crate) const TERM: &str = "TERM";
 
 /// The object store's usual variables start so; all of them are handed to it.
 pub(crate) const AWS_PREFIX: &str = "AWS_";
+/// The same of Google Cloud Storage, for `gs://`.
+pub(crate) const GOOGLE_PREFIX: &str = "GOOGLE_";
+/// The same of Azure, for `az://`.
+pub(crate) const AZURE_PREFIX: &str = "AZURE_";
 /// The store's endpoint, for servers other than AWS.
 pub(crate) const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 /// The store's region.

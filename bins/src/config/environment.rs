@@ -62,7 +62,8 @@ impl Environment {
     }
 }
 
-const OURS: [&str; 6] = ["LIFEBOAT_", "AWS_", "PG", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "DATABASE_URL"];
+const OURS: [&str; 7] =
+    ["LIFEBOAT_", "AWS_", "B2_APPLICATION_KEY", "PG", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "DATABASE_URL"];
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(vars: [(&str, &str); N]) -> Self {
@@ -105,6 +106,7 @@ mod tests {
             ("APP_KEY", "x"),
             ("B2_KEY", "hunter2"),
             ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+            ("B2_APPLICATION_KEY", "hunter2"),
             ("PGPASSWORD", "hunter2"),
             ("DATABASE_URL", "hunter2"),
             ("LIFEBOAT_KEYRING", "env:RING"),

@@ -18,6 +18,7 @@ mod method;
 mod origin;
 pub(crate) mod password;
 mod problems;
+mod provider;
 mod retention;
 mod rotate;
 mod secret_ref;

@@ -6,7 +6,8 @@ use super::origin::Sourced;
 use super::setting::Setting;
 use super::store::{SECRETS, SETTINGS};
 use super::{
-    AssertConfig, ColumnConfig, Config, Database, DrillConfig, EncryptionConfig, KeysConfig, RotateConfig, env_vars,
+    AssertConfig, ColumnConfig, Config, Database, DrillConfig, EncryptionConfig, KeysConfig, RotateConfig, StoreConfig,
+    env_vars,
 };
 
 /// One line of the effective configuration.
@@ -49,13 +50,7 @@ impl Config {
 
     fn lines(&self) -> Vec<Line> {
         let mut lines = vec![line("", "class", &self.backup.class)];
-        lines.extend(self.store.url.as_ref().map(|url| line("[store]", "url", url)));
-        for (key, variable) in SETTINGS.into_iter().chain([("allow_http", env_vars::AWS_ALLOW_HTTP)]) {
-            lines.extend(self.store.settings.get(variable).map(|value| line("[store]", key, value)));
-        }
-        for (key, variable) in SECRETS {
-            lines.extend(self.store.secrets.get(variable).map(|reference| line("[store]", key, reference)));
-        }
+        lines.extend(store_lines(&self.store));
         lines.extend(self.backup_lines());
         lines.extend(self.retention_lines());
         lines.extend(encryption_lines(&self.encryption));
@@ -86,6 +81,25 @@ impl Config {
         let by_class = self.retention.keep_days.iter();
         by_class.map(|(class, days)| line("[retention]", &format!("keep_days.{}", class.show()), days)).collect()
     }
+}
+
+fn store_lines(store: &StoreConfig) -> Vec<Line> {
+    let mut lines = Vec::new();
+    lines.extend(store.url.as_ref().map(|url| line(STORE, "url", url)));
+    lines.extend(store.provider.as_ref().map(|provider| line(STORE, "provider", provider)));
+    for (key, variable) in SETTINGS {
+        lines.extend(store.settings.get(variable).map(|value| line(STORE, key, value)));
+    }
+    let allow_http = store.settings.get(env_vars::AWS_ALLOW_HTTP);
+    let allow_http = allow_http.map(|set| Sourced { value: set.value == "true", origin: set.origin.clone() });
+    lines.extend(allow_http.map(|allow| line(STORE, "allow_http", &allow)));
+    lines.extend(store.path_style.as_ref().map(|in_path| line(STORE, "path_style", in_path)));
+    lines.extend(store.checksum.as_ref().map(|checksum| line(STORE, "checksum", checksum)));
+    lines.extend(store.parts_max.as_ref().map(|parts| line(STORE, "parts_max", parts)));
+    for (key, variable) in SECRETS {
+        lines.extend(store.secrets.get(variable).map(|reference| line(STORE, key, reference)));
+    }
+    lines
 }
 
 fn encryption_lines(encryption: &EncryptionConfig) -> Vec<Line> {
@@ -186,6 +200,7 @@ fn line<T: Setting>(table: &'static str, key: &str, setting: &Sourced<T>) -> Lin
     Line { table, key: key.to_owned(), value: setting.value.show(), origin: setting.origin.to_string(), opens }
 }
 
+const STORE: &str = "[store]";
 const ENCRYPTION: &str = "[encryption]";
 const DATABASE: &str = "[[database]]";
 const DRILL: &str = "[drill]";

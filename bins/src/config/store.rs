@@ -1,8 +1,9 @@
 //! `store = "s3://…"`, or `[store]` with its endpoint, region and references to keys.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
-use lifeboat_core::store::{self, Store, StoreUrl};
+use lifeboat_core::store::{self, Checksum, Provider, Scheme, Store, StoreUrl};
 use lifeboat_core::{Error, Kind, Result};
 use secrecy::ExposeSecret as _;
 
@@ -24,6 +25,14 @@ pub(crate) struct StoreConfig {
     pub(crate) settings: BTreeMap<&'static str, Sourced<String>>,
     /// Secrets of the object store by the name of their `AWS_*` variable.
     pub(crate) secrets: BTreeMap<&'static str, Sourced<SecretRef>>,
+    /// Who runs it.
+    pub(crate) provider: Option<Sourced<Provider>>,
+    /// The checksum of each part.
+    pub(crate) checksum: Option<Sourced<Checksum>>,
+    /// Whether the bucket stands in the path, not in the host name.
+    pub(crate) path_style: Option<Sourced<bool>>,
+    /// Parts an object may have.
+    pub(crate) parts_max: Option<Sourced<NonZeroU32>>,
 }
 
 impl StoreConfig {
@@ -47,7 +56,14 @@ impl StoreConfig {
 
     fn read_table(mut section: Section<'_, '_>, problems: &mut Problems) -> Self {
         let url = section.require("url", problems);
-        let mut found = Self { url, ..Self::default() };
+        let mut found = Self {
+            url,
+            provider: section.read("provider", problems),
+            checksum: section.read("checksum", problems),
+            path_style: section.read("path_style", problems),
+            parts_max: section.read("parts_max", problems),
+            ..Self::default()
+        };
         for (key, variable) in SETTINGS {
             found.settings.extend(section.read(key, problems).map(|value| (variable, value)));
         }
@@ -66,37 +82,67 @@ impl StoreConfig {
     /// Lays flag and environment over the file. A key pair is never mixed from two layers.
     pub(crate) fn layered(mut self, flag: Flag<'_>, layers: &mut Layers<'_>) -> Self {
         self.url = layers.pick(flag, env_vars::STORE, self.url.take());
+        self.provider = layers.pick(("", None), store::settings::PROVIDER, self.provider.take());
+        self.checksum = layers.pick(("", None), store::settings::CHECKSUM, self.checksum.take());
+        self.path_style = layers.pick(("", None), store::settings::PATH_STYLE, self.path_style.take());
+        self.parts_max = layers.pick(("", None), store::settings::PARTS_MAX, self.parts_max.take());
         let environment = layers.environment;
-        for (_, variable) in SETTINGS.into_iter().chain([("allow_http", env_vars::AWS_ALLOW_HTTP)]) {
+        for variable in self.setting_variables() {
             let set = environment.var(variable);
             self.settings
-                .extend(set.map(|text| (variable, Sourced { value: text.to_owned(), origin: Origin::Env(variable) })));
+                .extend(set.map(|text| (*variable, Sourced { value: text.to_owned(), origin: Origin::Env(variable) })));
         }
-        let set: Vec<_> = SECRETS.into_iter().filter(|(_, variable)| environment.var(variable).is_some()).collect();
-        let complete = KEY_PAIR.iter().all(|variable| environment.var(variable).is_some());
-        if !set.is_empty() && (complete || !self.names_its_own_variables()) {
+        let variables = self.secret_variables();
+        let set: Vec<_> = variables.iter().filter(|(_, variable)| environment.var(variable).is_some()).collect();
+        let is_set = |half: &&str| set.iter().any(|(name, _)| name == half);
+        if !set.is_empty() && (KEY_PAIR.iter().all(is_set) || !self.names_its_own_variables()) {
             let from_env = |variable: &'static str| Sourced {
                 value: SecretRef::Env(variable.to_owned()),
                 origin: Origin::Env(variable),
             };
-            self.secrets = set.into_iter().map(|(_, variable)| (variable, from_env(variable))).collect();
+            self.secrets = set.into_iter().map(|(name, variable)| (*name, from_env(variable))).collect();
         }
         self.refuse_half_a_key_pair(layers.problems);
         self
     }
 
+    fn scheme(&self) -> Scheme {
+        self.url.as_ref().map_or(Scheme::S3, |url| url.value.scheme())
+    }
+
+    /// The variables of plain settings. Those of AWS say nothing of a store of another kind: they may be of another one.
+    fn setting_variables(&self) -> &'static [&'static str] {
+        match self.scheme() {
+            Scheme::S3 | Scheme::File => &[env_vars::AWS_ENDPOINT_URL, env_vars::AWS_REGION, env_vars::AWS_ALLOW_HTTP],
+            Scheme::B2 | Scheme::Gs | Scheme::Az => &[],
+        }
+    }
+
+    /// The variables of secrets, each after the name that it is kept by.
+    fn secret_variables(&self) -> &'static [(&'static str, &'static str)] {
+        match self.scheme() {
+            Scheme::S3 | Scheme::File => &AWS_SECRETS,
+            Scheme::B2 => &B2_SECRETS,
+            Scheme::Gs | Scheme::Az => &[],
+        }
+    }
+
     /// Whether the file says `access_key_id = "env:AWS_ACCESS_KEY_ID"`, or so: then these variables are no other layer.
     fn names_its_own_variables(&self) -> bool {
-        self.secrets
-            .iter()
-            .any(|(variable, reference)| matches!(&reference.value, SecretRef::Env(name) if name == variable))
+        let variables = self.secret_variables();
+        self.secrets.iter().any(|(name, reference)| {
+            variables.iter().any(|(kept, variable)| {
+                kept == name && matches!(&reference.value, SecretRef::Env(named) if named == variable)
+            })
+        })
     }
 
     fn refuse_half_a_key_pair(&self, problems: &mut Problems) {
         if let Some((given, missing)) = self.half_a_key_pair() {
             let from_file = matches!(given.origin, Origin::File { .. });
             let key = SECRETS.iter().find(|(_, variable)| from_file && *variable == missing).map(|(key, _)| *key);
-            let lacking = key.unwrap_or(missing);
+            let by_name = |name| self.secret_variables().iter().find(|(kept, _)| *kept == name);
+            let lacking = key.unwrap_or_else(|| by_name(missing).map_or(missing, |(_, variable)| variable));
             let misfit = Misfit::new(format!("the store's access key lacks its other half, {lacking}"));
             problems.add(Place::of(&given.origin), misfit.help("give key id and secret in the same place"));
         }
@@ -114,7 +160,7 @@ impl StoreConfig {
 
     /// The endpoint of a bucket, if no request would be sent there for want of `allow_http`.
     pub(crate) fn plain_http(&self) -> Option<&Sourced<String>> {
-        let is_bucket = self.url.as_ref().is_some_and(|url| url.value.to_string().starts_with("s3:"));
+        let is_bucket = self.url.is_some() && matches!(self.scheme(), Scheme::S3 | Scheme::B2);
         let allowed = self.settings.get(env_vars::AWS_ALLOW_HTTP).is_some_and(|allow| allow.value == "true");
         let endpoint = self.settings.get(env_vars::AWS_ENDPOINT_URL)?;
         (is_bucket && !allowed && store::is_plain_http(&endpoint.value)).then_some(endpoint)
@@ -136,9 +182,15 @@ impl StoreConfig {
     /// The same settings and secrets at another address.
     ///
     /// # Errors
-    /// [`Kind::Usage`] when it is no address.
+    /// [`Kind::Usage`] when it is no address, or one of another kind of store: the keys of this one are not shown to it.
     pub(crate) fn moved_to(&self, address: &str) -> Result<Self> {
-        Ok(Self { url: Self::at(address)?.url, ..self.clone() })
+        let moved = Self { url: Self::at(address)?.url, ..self.clone() };
+        let schemes = [self.scheme(), moved.scheme()];
+        if schemes[0] == schemes[1] || schemes.contains(&Scheme::File) {
+            return Ok(moved);
+        }
+        Err(Error::new(Kind::Usage, format!("use {address} beside a store of another kind: they have different keys"))
+            .hint("run the command once for each of them"))
     }
 
     /// Opens the store to read it; secrets are fetched now.
@@ -162,17 +214,39 @@ impl StoreConfig {
 
     async fn resolved(&self, environment: &Environment) -> Result<(&StoreUrl, BTreeMap<String, String>)> {
         let url = self.url.as_ref().ok_or_else(no_store)?;
-        let passed_on = environment.with_prefix(env_vars::AWS_PREFIX);
-        let mut settings: BTreeMap<_, _> = passed_on
-            .filter(|(name, _)| self.secrets.is_empty() || !SECRETS.iter().any(|(_, variable)| variable == name))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        let mut settings = self.passed_on(environment);
         settings.extend(self.settings.iter().map(|(name, value)| ((*name).to_owned(), value.value.clone())));
+        settings.extend(self.known().into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
         for (name, reference) in &self.secrets {
             let secret = reference.value.resolve(environment).await?;
             settings.insert((*name).to_owned(), secret.expose_secret().to_owned());
         }
         Ok((&url.value, settings))
+    }
+
+    /// What the environment says to the object store itself. Keys of two layers are not mixed.
+    fn passed_on(&self, environment: &Environment) -> BTreeMap<String, String> {
+        let prefix = match self.scheme() {
+            Scheme::S3 | Scheme::File => env_vars::AWS_PREFIX,
+            Scheme::Gs => env_vars::GOOGLE_PREFIX,
+            Scheme::Az => env_vars::AZURE_PREFIX,
+            Scheme::B2 if self.secrets.is_empty() => store::settings::B2_KEY,
+            Scheme::B2 => return BTreeMap::new(),
+        };
+        let is_secret = |name: &str| SECRETS.iter().any(|(_, variable)| *variable == name);
+        let passed_on = environment.with_prefix(prefix);
+        let passed_on = passed_on.filter(|(name, _)| self.secrets.is_empty() || !is_secret(name));
+        passed_on.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// What the configuration says of the store that is no secret and no address.
+    fn known(&self) -> [(&'static str, Option<String>); 4] {
+        [
+            (store::settings::PROVIDER, self.provider.as_ref().map(|provider| provider.value.to_string())),
+            (store::settings::CHECKSUM, self.checksum.as_ref().map(|checksum| checksum.value.to_string())),
+            (store::settings::PATH_STYLE, self.path_style.as_ref().map(|in_path| in_path.value.to_string())),
+            (store::settings::PARTS_MAX, self.parts_max.as_ref().map(|parts| parts.value.to_string())),
+        ]
     }
 }
 
@@ -210,4 +284,17 @@ pub(crate) const SECRETS: [(&str, &str); 3] = [
     ("access_key_id", env_vars::AWS_ACCESS_KEY_ID),
     ("secret_access_key", env_vars::AWS_SECRET_ACCESS_KEY),
     ("session_token", env_vars::AWS_SESSION_TOKEN),
+];
+
+/// The variables of [`SECRETS`] for stores that speak S3, each after the name that it is kept by.
+const AWS_SECRETS: [(&str, &str); 3] = [
+    (env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_ACCESS_KEY_ID),
+    (env_vars::AWS_SECRET_ACCESS_KEY, env_vars::AWS_SECRET_ACCESS_KEY),
+    (env_vars::AWS_SESSION_TOKEN, env_vars::AWS_SESSION_TOKEN),
+];
+
+/// The same for `b2://`.
+const B2_SECRETS: [(&str, &str); 2] = [
+    (env_vars::AWS_ACCESS_KEY_ID, store::settings::B2_KEY_ID),
+    (env_vars::AWS_SECRET_ACCESS_KEY, store::settings::B2_KEY),
 ];

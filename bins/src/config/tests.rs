@@ -163,6 +163,54 @@ fn a_file_that_names_the_variables_themselves_is_no_half_a_key_pair() {
     assert_eq!(store.secrets.len(), 2, "{:?}", store.secrets);
 }
 
+const B2: &str = "store = \"b2://bucket/prod?region=eu-central-003\"\n";
+
+#[test]
+fn a_store_of_b2_has_b2s_variables_and_sees_none_of_amazons() {
+    let environment = Environment::from([
+        ("B2_APPLICATION_KEY_ID", "id"),
+        ("B2_APPLICATION_KEY", "hunter2"),
+        ("AWS_ACCESS_KEY_ID", "amazons"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter3"),
+        ("AWS_ENDPOINT_URL", "http://elsewhere"),
+    ]);
+    let store = load(B2, Flags::default(), &environment).unwrap().store;
+    let references: Vec<_> = store.secrets.values().map(|secret| secret.value.to_string()).collect();
+    assert_eq!(references, ["env:B2_APPLICATION_KEY_ID", "env:B2_APPLICATION_KEY"]);
+    assert!(store.settings.is_empty() && store.plain_http().is_none(), "{:?}", store.settings);
+    let half = Environment::from([("B2_APPLICATION_KEY", "hunter2"), ("AWS_ACCESS_KEY_ID", "amazons")]);
+    let found = load(B2, Flags::default(), &half).unwrap_err();
+    assert!(found.lines()[0].contains("B2_APPLICATION_KEY_ID"), "{:?}", found.lines());
+}
+
+#[tokio::test]
+async fn a_store_of_b2_is_opened_with_the_key_of_file_or_environment() {
+    let in_file =
+        "[store]\nurl = \"b2://bucket/prod?region=x\"\naccess_key_id = \"env:ID\"\nsecret_access_key = \"env:KEY\"\n";
+    let environment = Environment::from([("ID", "id"), ("KEY", "hunter2")]);
+    load(in_file, Flags::default(), &environment).unwrap().store.open(&environment).await.unwrap();
+    let error = load(B2, Flags::default(), &environment).unwrap().store.open(&environment).await.err().unwrap();
+    assert!(error.help().unwrap().contains("B2_APPLICATION_KEY_ID"), "{error:?}");
+    let other = load(in_file, Flags::default(), &environment).unwrap().store.moved_to("s3://bucket");
+    assert!(other.err().unwrap().to_string().contains("different keys"));
+}
+
+#[test]
+fn what_is_known_of_a_store_is_read_and_shown_again() {
+    let text = "[store]\nurl = \"s3://b/p\"\nprovider = \"scaleway\"\nregion = \"fr-par\"\nallow_http = true\n\
+                path_style = false\nchecksum = \"crc64nvme\"\nparts_max = 1000\n";
+    let config = load(text, Flags::default(), &Environment::default()).unwrap();
+    let again = load(&config.show(), Flags::default(), &Environment::default()).unwrap();
+    assert_eq!(again.store.parts_max.unwrap().value.get(), 1000);
+    let lines = ["provider = \"scaleway\"", "allow_http = true", "path_style = false", "checksum = \"crc64nvme\""];
+    assert!(lines.iter().all(|line| config.show().contains(line)), "{}", config.show());
+    let wrong = text.replace("scaleway", "amazon").replace("crc64nvme", "md5");
+    let found = problems(&wrong);
+    assert!(found[0].contains("\"amazon\" is no provider") && found[1].contains("\"md5\" is no checksum"), "{found:?}");
+    let by_variable = Environment::from([("LIFEBOAT_STORE_PROVIDER", "r2")]);
+    assert!(load(text, Flags::default(), &by_variable).unwrap().show().contains("provider = \"r2\""));
+}
+
 const COLUMNS: &str = r#"
 [[database]]
 name = "shop"

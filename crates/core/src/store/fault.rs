@@ -38,6 +38,9 @@ const FATAL: &[(&str, Kind, &str)] = &[
 /// 4xx answers that pass: 408, 425, 429, and S3's 400 for a connection that was idle too long.
 const TRANSIENT: &[&str] = &["RequestTimeout", "SlowDown", "code: 408", "code: 425", "code: 429", "InternalError"];
 
+/// What `object_store` calls those whose failures may pass.
+const ON_THE_NETWORK: &[&str] = &["S3", "GCS", "MicrosoftAzure", "HTTP"];
+
 pub(super) fn judge(error: &object_store::Error) -> Fault {
     use object_store::Error as E;
     let text = whole_text(error);
@@ -50,7 +53,7 @@ pub(super) fn judge(error: &object_store::Error) -> Fault {
             Fault::Fatal(Kind::Config, "give the key the right to do this, or use another key")
         }
         E::Precondition { .. } => Fault::Fatal(Kind::Integrity, "the object was replaced while it was read"),
-        E::Generic { store: "S3" | "HTTP", .. } => judge_answer(&text),
+        E::Generic { store, .. } if ON_THE_NETWORK.contains(store) => judge_answer(&text),
         _ => Fault::Fatal(Kind::Failure, "see the message of the store"),
     }
 }
@@ -136,7 +139,7 @@ pub(super) fn is_unknown_upload(error: &object_store::Error) -> bool {
 /// Whether the server may have done what it was asked for: the call reached it, and no answer came.
 pub(super) fn is_unanswered(error: &object_store::Error) -> bool {
     let text = whole_text(error);
-    matches!(error, object_store::Error::Generic { store: "S3" | "HTTP", .. })
+    matches!(error, object_store::Error::Generic { store, .. } if ON_THE_NETWORK.contains(store))
         && !["status code: ", "client error (Connect)"].iter().any(|told| text.contains(told))
 }
 

@@ -6,6 +6,9 @@
 //! Invariant: no name outside [`layout`] is ever written, and nothing is ever written twice; but two rewraps at
 //! once may write the same wrap, each around the same data key.
 
+mod address;
+mod checksum;
+mod clouds;
 mod download;
 mod fault;
 mod journal;
@@ -13,7 +16,10 @@ pub mod layout;
 mod listing;
 mod local;
 mod open;
+mod provider;
 mod retry;
+mod s3;
+pub mod settings;
 mod upload;
 
 use std::sync::Arc;
@@ -25,9 +31,12 @@ use object_store::multipart::MultipartStore;
 use object_store::path::Path;
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload};
 
+pub use address::{Scheme, StoreUrl};
+pub use checksum::Checksum;
 pub use download::BLOCK_BYTES;
 pub use journal::Journal;
-pub use open::{StoreUrl, create, is_plain_http, open, plain_http};
+pub use open::{create, is_plain_http, open, plain_http};
+pub use provider::Provider;
 pub use retry::RetryPolicy;
 pub use upload::{Parts, UploadOptions, UploadedObject, Uploader, Writers};
 
@@ -43,6 +52,7 @@ pub struct Store {
     prefix: Path,
     address: String,
     retry: RetryPolicy,
+    parts_max: u64,
 }
 
 impl Store {
@@ -54,7 +64,21 @@ impl Store {
         prefix: impl Into<Path>,
         address: impl Into<String>,
     ) -> Self {
-        Self { objects, uploads, prefix: prefix.into(), address: address.into(), retry: RetryPolicy::default() }
+        Self {
+            objects,
+            uploads,
+            prefix: prefix.into(),
+            address: address.into(),
+            retry: RetryPolicy::default(),
+            parts_max: provider::PARTS_MAX,
+        }
+    }
+
+    /// The same store, whose objects may have so many parts.
+    #[must_use]
+    pub fn with_parts_max(mut self, parts_max: u64) -> Self {
+        self.parts_max = parts_max;
+        self
     }
 
     /// The same store with other patience.

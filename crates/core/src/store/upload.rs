@@ -42,6 +42,14 @@ impl Default for UploadOptions {
     }
 }
 
+impl UploadOptions {
+    /// The default within the limits of `store`.
+    #[must_use]
+    pub fn of(store: &Store) -> Self {
+        Self { parts_max: store.parts_max, ..Self::default() }
+    }
+}
+
 /// An object that the store has taken whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadedObject {

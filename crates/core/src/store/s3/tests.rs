@@ -1,0 +1,97 @@
+use std::collections::BTreeMap;
+
+use object_store::aws::AmazonS3ConfigKey as Key;
+
+use super::{Bucket, S3};
+use crate::error::{Error, Result};
+use crate::store::address::{Place, StoreUrl};
+
+fn configured(url: &str, given: &[(&str, &str)]) -> Result<S3> {
+    let url: StoreUrl = url.parse().unwrap();
+    let given: BTreeMap<_, _> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let Place::Bucket { name, region, .. } = &url.place else { panic!("{url} is no bucket") };
+    Bucket { url: &url, name, region: region.as_ref() }.configure(&given)
+}
+
+fn value(s3: &S3, key: Key) -> Option<String> {
+    s3.builder.get_config_value(&key)
+}
+
+fn refused(url: &str, given: &[(&str, &str)]) -> Error {
+    configured(url, given).err().unwrap_or_else(|| panic!("{url} with {given:?} is taken"))
+}
+
+const B2_KEY: [(&str, &str); 2] = [("B2_APPLICATION_KEY_ID", "id"), ("B2_APPLICATION_KEY", "secret")];
+
+#[test]
+fn an_address_of_b2_leads_to_the_endpoint_of_its_region_with_b2s_own_key() {
+    let s3 = configured("b2://bucket/prod?region=eu-central-003", &B2_KEY).unwrap();
+    assert_eq!(value(&s3, Key::S3Endpoint).unwrap(), "https://s3.eu-central-003.backblazeb2.com");
+    assert_eq!(value(&s3, Key::Region).unwrap(), "eu-central-003");
+    assert_eq!(value(&s3, Key::AccessKeyId).unwrap(), "id");
+    assert_eq!(value(&s3, Key::SecretAccessKey).unwrap(), "secret");
+    // Its API has refused unknown checksum headers.
+    assert_eq!(value(&s3, Key::Checksum), None);
+    let by_setting = [&B2_KEY[..], &[("AWS_REGION", "us-west-004")]].concat();
+    let s3 = configured("b2://bucket/prod", &by_setting).unwrap();
+    assert_eq!(value(&s3, Key::S3Endpoint).unwrap(), "https://s3.us-west-004.backblazeb2.com");
+}
+
+#[test]
+fn an_address_of_b2_without_region_or_key_says_what_is_missing() {
+    let no_region = refused("b2://bucket/prod", &B2_KEY);
+    assert!(no_region.help().unwrap().contains("?region="), "{no_region:?}");
+    for half in [&[][..], &B2_KEY[..1], &B2_KEY[1..]] {
+        let no_key = refused("b2://bucket/prod?region=x", half);
+        assert!(no_key.help().unwrap().contains("B2_APPLICATION_KEY_ID and B2_APPLICATION_KEY"), "{no_key:?}");
+    }
+    refused("b2://bucket/prod?region=x", &[&B2_KEY[..], &[("LIFEBOAT_STORE_PROVIDER", "r2")]].concat());
+}
+
+#[test]
+fn what_a_provider_needs_is_known_from_its_name_or_its_endpoint() {
+    let named = configured("s3://b", &[("LIFEBOAT_STORE_PROVIDER", "scaleway"), ("AWS_REGION", "fr-par")]).unwrap();
+    assert_eq!(value(&named, Key::S3Endpoint).unwrap(), "https://s3.fr-par.scw.cloud");
+    assert_eq!(named.parts_max, 1_000);
+    let known = configured("s3://b", &[("AWS_ENDPOINT_URL", "https://s3.nl-ams.scw.cloud")]).unwrap();
+    assert_eq!(known.parts_max, 1_000);
+    let own = configured("s3://b", &[("AWS_ENDPOINT_URL", "https://minio.example.org")]).unwrap();
+    assert_eq!((own.parts_max, value(&own, Key::Checksum)), (10_000, None));
+    let garage = [("LIFEBOAT_STORE_PROVIDER", "garage"), ("AWS_ENDPOINT_URL", "https://garage.example.org")];
+    assert_eq!(value(&configured("s3://b", &garage).unwrap(), Key::Region).unwrap(), "garage");
+    assert!(refused("s3://b", &garage[..1]).help().unwrap().contains("endpoint ="));
+}
+
+#[test]
+fn amazon_gets_a_checksum_and_no_endpoint_of_ours() {
+    let s3 = configured("s3://b", &[("AWS_REGION", "eu-west-1")]).unwrap();
+    assert_eq!(value(&s3, Key::Checksum).unwrap(), "crc64nvme");
+    assert_eq!((value(&s3, Key::S3Endpoint), value(&s3, Key::Endpoint)), (None, None));
+    let elsewhere = configured("s3://b", &[("AWS_BUCKET", "other")]).unwrap();
+    assert_eq!(value(&elsewhere, Key::Bucket).unwrap(), "b");
+}
+
+#[test]
+fn a_setting_beats_what_is_known() {
+    let s3 = configured("s3://b", &[("LIFEBOAT_STORE_CHECKSUM", "none"), ("AWS_CHECKSUM_ALGORITHM", "sha256")]);
+    assert_eq!(value(&s3.unwrap(), Key::Checksum), None);
+    let s3 =
+        configured("s3://b", &[("AWS_CHECKSUM_ALGORITHM", "SHA256"), ("LIFEBOAT_STORE_PARTS_MAX", "500")]).unwrap();
+    assert_eq!((value(&s3, Key::Checksum).unwrap(), s3.parts_max), ("sha256".to_owned(), 500));
+    for wrong in
+        [("LIFEBOAT_STORE_PARTS_MAX", "1"), ("LIFEBOAT_STORE_CHECKSUM", "md5"), ("LIFEBOAT_STORE_PATH_STYLE", "no")]
+    {
+        refused("s3://b", &[wrong]);
+    }
+}
+
+#[test]
+fn a_bucket_can_stand_in_the_host_name() {
+    let endpoint = |given: &str| {
+        let given = [("AWS_ENDPOINT_URL", given), ("LIFEBOAT_STORE_PATH_STYLE", "false")];
+        value(&configured("s3://b", &given).unwrap(), Key::S3Endpoint).unwrap()
+    };
+    assert_eq!(endpoint("https://s3.example.org"), "https://b.s3.example.org");
+    assert_eq!(endpoint("https://b.s3.example.org:9000/"), "https://b.s3.example.org:9000");
+    refused("s3://b", &[("AWS_ENDPOINT_URL", "https://10.0.0.1"), ("LIFEBOAT_STORE_PATH_STYLE", "false")]);
+}
