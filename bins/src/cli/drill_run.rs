@@ -111,4 +111,5 @@ Examples:
   lifeboat drill run shop/latest --server env:STAGING_URL --budget 30m --rto 2h
   lifeboat drill run --all --json";
 const GC_HELP: &str = "\
-A drill that was killed leaves its scratch database; the next drill removes it, and so does this. Live drills are left alone.";
+A drill that was killed leaves its scratch database; the next drill removes it, and so does this, and records in the store that
+it was killed. Live drills are left alone.";

@@ -97,7 +97,8 @@ longer whole), in flight (begun less than 48 hours ago, not finished), orphan (b
 KEYS names what opens a backup, each alone: an id of the keyring, or 16 hexadecimal digits, the fingerprint of a recipient
 (`lifeboat key fingerprint` prints it for an x25519 key). A dash: the backup is not encrypted.
 
-PROVEN says how long ago a drill restored a backup and passed it; in part, when it compared the rows of some tables only.";
+PROVEN says how long ago a drill restored a backup and passed it; in part, when it compared the rows of some tables only; FAILED,
+when the last drill that found something out said no.";
 const VERIFY_HELP: &str = "\
 Reads every object, checks its length and digest, and unpacks it. Exit code 30 names the first object that is not what
 the manifest says.";

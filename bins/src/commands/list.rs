@@ -8,7 +8,7 @@ use lifeboat_core::drill::Proven;
 use lifeboat_core::store::Store;
 use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::{Name, Result};
-use lifeboat_drill::history::{Proof, Proofs, proofs};
+use lifeboat_drill::history::{Failure, Proof, Proofs, proofs};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -60,6 +60,7 @@ fn path(backup: &ListedBackup) -> BackupPath {
 fn described(backup: &ListedBackup, proofs: Option<&Proofs>) -> Value {
     let mut json = json!(backup);
     json["proven"] = json!(proofs.and_then(|proofs| proofs.of(&path(backup))));
+    json["failed_drill"] = json!(proofs.and_then(|proofs| proofs.failure_of(&path(backup))));
     json
 }
 
@@ -90,16 +91,24 @@ fn table(backups: &[ListedBackup], proofs: Option<&Proofs>, now: Timestamp) -> S
             units::age(backup.started, now),
             units::size(backup.stored_bytes),
             keys(backup),
-            proofs.map_or_else(|| "?".to_owned(), |proofs| proof(proofs.of(&path(backup)), now)),
+            proofs.map_or_else(|| "?".to_owned(), |proofs| drilled(proofs, &path(backup), now)),
             state(&backup.state),
         ]
     };
     render(&head, &backups.iter().map(row).collect::<Vec<_>>())
 }
 
+/// What the last drill that found something out said of it.
+fn drilled(proofs: &Proofs, backup: &BackupPath, now: Timestamp) -> String {
+    match (proofs.of(backup), proofs.failure_of(backup)) {
+        (Some(passed), _) => proof(passed, now),
+        (None, Some(Failure { finished, .. })) => format!("FAILED {} ago", units::age(*finished, now)),
+        (None, None) => "-".to_owned(),
+    }
+}
+
 /// How long ago a drill passed it; with a part of the rows only, where it was so.
-fn proof(proof: Option<&Proof>, now: Timestamp) -> String {
-    let Some(proof) = proof else { return "-".to_owned() };
+fn proof(proof: &Proof, now: Timestamp) -> String {
     let age = units::age(proof.finished, now);
     if proof.rows == Proven::All { format!("{age} ago") } else { format!("{age} ago, in part") }
 }
@@ -161,8 +170,7 @@ shop/20261121T021700Z-7f3a9c  daily  3 days  1.00 MiB  2026-11  -       damaged:
             finished: "2026-11-21T04:00:00Z".parse().unwrap(),
             rows,
         };
-        assert_eq!(proof(None, now), "-");
-        assert_eq!(proof(Some(&of(Proven::All)), now), "2 days ago");
-        assert_eq!(proof(Some(&of(Proven::Part)), now), "2 days ago, in part");
+        assert_eq!(proof(&of(Proven::All), now), "2 days ago");
+        assert_eq!(proof(&of(Proven::Part), now), "2 days ago, in part");
     }
 }

@@ -91,7 +91,7 @@ pub struct DrillEnd {
     /// Class of the backup.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class: Option<Name>,
-    /// The backup, when there was one.
+    /// The backup, when one was found.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupId>,
     /// What was found out.
@@ -112,4 +112,12 @@ pub struct DrillEnd {
     pub sql_bytes: u64,
     /// Rows of the backup.
     pub rows: u64,
+}
+
+impl DrillEnd {
+    /// The backup whose sizes the record has; one that was found and not opened has none.
+    #[must_use]
+    pub fn opened_backup(&self) -> Option<&BackupId> {
+        self.backup.as_ref().filter(|_| self.stored_bytes > 0)
+    }
 }

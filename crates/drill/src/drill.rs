@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lifeboat_backup::archive::{Archive, find, find_before};
+use lifeboat_backup::archive::{Archive, Chosen, find_before};
 use lifeboat_backup::postgres::{ConnectOptions, Retry, connect};
 use lifeboat_backup::{BackupRef, RestoreOptions, restore};
 use lifeboat_core::drill::DrillStart;
@@ -18,18 +18,22 @@ use lifeboat_core::{DrillId, Error, FORMAT, Job, Kind, Name, Result, TOOL};
 use crate::check::{Checked, Subject, assert_all, check_into, smoke};
 use crate::findings::Findings;
 use crate::history;
+use crate::killed::{Finder, end_killed};
+use crate::known::find_known;
 use crate::options::DrillOptions;
-use crate::record::Recorder;
+use crate::record::withheld;
+use crate::recording::{recorded, recorder};
 use crate::report::DrillReport;
-use crate::scratch::{Needs, Scratch, disarm};
-use crate::verdict::{self, Stage};
+use crate::scratch::{Needs, Scratch, disarm, tidy};
+use crate::verdict::Stage;
 
 /// Drills the backup that `reference` names, which must name its database.
 ///
 /// Whatever is found out about the backup is in the report, and so is what kept the drill from finding out.
 ///
 /// # Errors
-/// [`Kind::Usage`] when no database is named; [`Kind::Cancelled`] when the drill was ended early, which is recorded too.
+/// Nothing is recorded then: [`Kind::Usage`] when no database is named, or several backups are; [`Kind::NotFound`] when the store
+/// knows nothing of what is named. [`Kind::Cancelled`] when the drill was ended early, which is recorded.
 pub async fn drill(
     store: &Store,
     reference: &BackupRef,
@@ -39,18 +43,15 @@ pub async fn drill(
     let job = Job::new(monitor, options.cancel.child_token());
     let start = begin(reference, options)?;
     let mut findings = Findings::start();
-    let recorder = match Recorder::begin(start.clone(), store, options.seal.clone(), &job).await {
-        Ok(recorder) => Some(recorder),
-        Err(error) => {
-            let later = "it is tried again when the drill ends";
-            findings.warn(format!("could not record that the drill began: {}; {later}", error.chain()), &job);
-            None
-        }
-    };
-    let drilled = stages(store, reference, &start, options, &job, &mut findings);
+    let finding = find_known(store, reference, options, &job);
+    let chosen = findings.watch.phase("find", true, Box::pin(finding)).await?;
+    let wraps = chosen.as_ref().map(Chosen::wraps).unwrap_or_default();
+    let recorder = recorder(&start, &chosen, store, options, &job, &mut findings).await;
+    let drilled = stages(store, chosen, &start, options, &job, &mut findings);
     let ended = within(options.timeout, &job, Box::pin(drilled)).await;
+    let withheld = withheld(&ended, &wraps, options);
     let report = findings.report(start, &ended, options);
-    let report = Box::pin(recorded(report, recorder, store, options, &job)).await;
+    let report = Box::pin(recorded(report, recorder, withheld, store, options, &job)).await;
     if options.cancel.is_cancelled() { Err(cancelled()) } else { Ok(report) }
 }
 
@@ -66,42 +67,13 @@ pub async fn not_begun(
     monitor: Arc<dyn Monitor>,
 ) -> Result<DrillReport> {
     let job = Job::new(monitor, options.cancel.child_token());
-    let report = Findings::start().report(begin(reference, options)?, &Err((Stage::Scratch, why)), options);
-    let report = Box::pin(recorded(report, None, store, options, &job)).await;
-    if options.cancel.is_cancelled() { Err(cancelled()) } else { Ok(report) }
-}
-
-/// Records how a drill ended; a proof that nobody else will know of is none.
-async fn recorded(
-    mut report: DrillReport,
-    recorder: Option<Recorder>,
-    store: &Store,
-    options: &DrillOptions,
-    job: &Job,
-) -> DrillReport {
-    let recorder = match recorder {
-        Some(recorder) => Ok(recorder),
-        None => Recorder::begin_late(report.start(), store, options.seal.clone(), job).await,
-    };
-    let ended = match recorder {
-        Ok(recorder) => recorder.end(&report, job).await,
-        Err(error) => Err(error),
-    };
-    match ended {
-        Ok(None) => {}
-        Ok(Some(why)) => warn(&mut report, format!("could not keep the report of the drill: {}", why.chain()), job),
-        Err(error) => {
-            let why = format!("could not record how the drill ended: {}", error.chain());
-            verdict::unrecorded(&mut report, &why);
-            warn(&mut report, why, job);
-        }
+    let (start, mut findings) = (begin(reference, options)?, Findings::start());
+    if let Ok(chosen) = Box::pin(find_known(store, reference, options, &job)).await? {
+        findings.found(&chosen);
     }
-    report
-}
-
-fn warn(report: &mut DrillReport, text: String, job: &Job) {
-    job.warn(&text);
-    report.warnings.push(text);
+    let report = findings.report(start, &Err((Stage::Scratch, why)), options);
+    let report = Box::pin(recorded(report, None, None, store, options, &job)).await;
+    if options.cancel.is_cancelled() { Err(cancelled()) } else { Ok(report) }
 }
 
 fn begin(reference: &BackupRef, options: &DrillOptions) -> Result<DrillStart> {
@@ -143,19 +115,21 @@ async fn unless(interruption: impl Future<Output = Error>, job: &Job, work: impl
 
 async fn stages(
     store: &Store,
-    reference: &BackupRef,
+    chosen: Result<Chosen>,
     start: &DrillStart,
     options: &DrillOptions,
     job: &Job,
     findings: &mut Findings,
 ) -> Ended {
     let at = |stage| move |error| (stage, error);
-    let finding = Box::pin(find(store, &options.keys, job, reference));
-    let archive = findings.watch.phase("find", true, job.run(finding)).await.map_err(at(Stage::Find))?;
-    findings.found(&archive);
+    let chosen = chosen.map_err(at(Stage::Find))?;
+    findings.found(&chosen);
+    let opening = Box::pin(chosen.open(store, &options.keys, job));
+    let archive = findings.watch.phase("find", true, job.run(opening)).await.map_err(at(Stage::Find))?;
+    findings.opened(&archive);
     let needs = Needs::of(&archive);
-    let opening = Scratch::open(&options.scratch, &needs, &start.drill, job);
-    let scratch = findings.watch.phase("scratch", true, Box::pin(opening)).await.map_err(at(Stage::Scratch))?;
+    let opening = scratch(store, &needs, start, options, job, findings);
+    let scratch = Box::pin(opening).await.map_err(at(Stage::Scratch))?;
     findings.scratch = Some(scratch.facts());
     let working = Box::pin(in_scratch(&scratch, store, &archive, start, options, job, findings));
     let ended = unless(scratch.lost(), job, working).await;
@@ -163,6 +137,24 @@ async fn stages(
         findings.warn(format!("could not clean up: {}; `lifeboat drill gc` tries again", error.chain()), job);
     }
     ended
+}
+
+/// Makes the place to restore into, once what dead drills left is gone, and their ends are recorded in their stead.
+async fn scratch(
+    store: &Store,
+    needs: &Needs,
+    start: &DrillStart,
+    options: &DrillOptions,
+    job: &Job,
+    findings: &mut Findings,
+) -> Result<Scratch> {
+    let tidying = Box::pin(tidy(&options.scratch, needs, job));
+    let killed = findings.watch.phase("scratch", true, tidying).await?;
+    if let Err(error) = Box::pin(end_killed(&killed, &Finder::of(options), store, job)).await {
+        findings.warn(format!("could not record that an earlier drill was killed: {}", error.chain()), job);
+    }
+    let making = Box::pin(Scratch::make(&options.scratch, needs, &start.drill, job));
+    findings.watch.phase("scratch", true, making).await
 }
 
 async fn in_scratch(

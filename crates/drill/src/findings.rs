@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use lifeboat_backup::RestoreSummary;
-use lifeboat_backup::archive::Archive;
+use lifeboat_backup::archive::{Archive, Chosen};
 use lifeboat_core::drill::{DrillStart, Proven};
 use lifeboat_core::{Error, Job};
 
 use crate::check::{CheckReport, Checked, Outcome};
 use crate::drill::Ended;
 use crate::options::DrillOptions;
-use crate::report::{DrillReport, DrilledBackup, NotProven, Rpo, Rto, ScratchFacts, TableReport};
+use crate::report::{DrillReport, DrilledBackup, FoundBackup, NotProven, Rpo, Rto, ScratchFacts, TableReport};
 use crate::stopwatch::Stopwatch;
 use crate::verdict;
 
@@ -18,6 +18,7 @@ pub(crate) struct Findings {
     /// Phases.
     pub(crate) watch: Stopwatch,
     backup: Option<DrilledBackup>,
+    not_opened: Option<FoundBackup>,
     /// Where the backup was restored.
     pub(crate) scratch: Option<ScratchFacts>,
     usable_after: Option<f64>,
@@ -35,6 +36,7 @@ impl Findings {
         Self {
             watch: Stopwatch::start(),
             backup: None,
+            not_opened: None,
             scratch: None,
             usable_after: None,
             checks: Vec::new(),
@@ -46,8 +48,14 @@ impl Findings {
         }
     }
 
-    /// The backup was found, and its manifest and index are proven.
-    pub(crate) fn found(&mut self, archive: &Archive) {
+    /// The backup was found, and is still to be opened.
+    pub(crate) fn found(&mut self, chosen: &Chosen) {
+        self.not_opened = Some(FoundBackup { id: chosen.path.id.clone(), class: chosen.path.class.clone() });
+    }
+
+    /// The backup was opened: its manifest and index are proven.
+    pub(crate) fn opened(&mut self, archive: &Archive) {
+        self.not_opened = None;
         let (manifest, source) = (&archive.manifest, archive.index.source.as_ref());
         let objects = manifest.script.iter().chain(&manifest.attachments);
         self.backup = Some(DrilledBackup {
@@ -127,6 +135,7 @@ impl Findings {
             error_kind: ended.as_ref().err().map(|(_, error)| error.kind().name().to_owned()),
             rpo: rpo(self.backup.as_ref(), start.started, options),
             backup: self.backup,
+            not_opened: self.not_opened,
             scratch: self.scratch,
             rto,
             rows_proven: self.rows_proven,

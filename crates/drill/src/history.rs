@@ -4,6 +4,7 @@
 //! cannot be read proves nothing.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::str::FromStr;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -142,21 +143,37 @@ pub struct Proof {
     pub rows: Proven,
 }
 
-/// Which backups were proven, and by which drill last.
+/// The drill that failed a backup, and that no later one contradicts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// The drill.
+    pub drill: DrillId,
+    /// When it ended.
+    pub finished: Timestamp,
+}
+
+/// What the last drill of each backup found out, of those that found something out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Proofs(BTreeMap<BackupPath, Proof>);
+pub struct Proofs(BTreeMap<BackupPath, Result<Proof, Failure>>);
 
 impl Proofs {
     /// When a backup was proven last; `None` when no drill of it passed, or a later one failed.
     #[must_use]
     pub fn of(&self, backup: &BackupPath) -> Option<&Proof> {
-        self.0.get(backup)
+        self.0.get(backup)?.as_ref().ok()
+    }
+
+    /// The last drill of a backup, when it failed; one that found nothing out does not count.
+    #[must_use]
+    pub fn failure_of(&self, backup: &BackupPath) -> Option<&Failure> {
+        self.0.get(backup)?.as_ref().err()
     }
 
     /// The newest backup of a database that a drill passed: what must stay, whatever else is deleted.
     #[must_use]
     pub fn newest(&self, database: &Name) -> Option<(&BackupPath, &Proof)> {
-        self.0.iter().filter(|(path, _)| path.database == *database).max_by(|(a, _), (b, _)| a.id.cmp(&b.id))
+        let passed = self.0.iter().filter_map(|(path, found)| Some((path, found.as_ref().ok()?)));
+        passed.filter(|(path, _)| path.database == *database).max_by(|(a, _), (b, _)| a.id.cmp(&b.id))
     }
 
     /// Of each backup the newest drill that found something out decides: one that failed takes back what an older one proved.
@@ -170,9 +187,16 @@ impl Proofs {
                 _ => _ = newest.insert(path, end),
             }
         }
-        let passed = newest.into_iter().filter(|(_, end)| end.verdict == Verdict::Passed);
-        let proof = |end: DrillEnd| Proof { drill: end.start.drill, finished: end.finished, rows: end.proven };
-        Self(passed.map(|(path, end)| (path, proof(end))).collect())
+        Self(newest.into_iter().map(|(path, end)| (path, found_out(end))).collect())
+    }
+}
+
+fn found_out(end: DrillEnd) -> Result<Proof, Failure> {
+    let (drill, finished) = (end.start.drill, end.finished);
+    if end.verdict == Verdict::Passed {
+        Ok(Proof { drill, finished, rows: end.proven })
+    } else {
+        Err(Failure { drill, finished })
     }
 }
 
@@ -200,8 +224,33 @@ pub async fn proofs(backups: &[BackupPath], store: &Store, job: &Job) -> Result<
     Ok(proofs)
 }
 
-/// The reports of a database's earlier drills, newest first, until `limit` of them have compared rows. One that cannot be opened is
-/// passed over, with a warning: what is new is judged without it.
+/// Drills of this store that began and have no record of their end, among these.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn without_end(drills: &[DrillId], store: &Store, job: &Job) -> Result<Vec<(Name, DrillId)>> {
+    let found = names(None, store, job).await?;
+    Ok(found
+        .into_iter()
+        .filter(|((_, drill), ended)| !ended && drills.contains(drill))
+        .map(|(place, _)| place)
+        .collect())
+}
+
+/// Whether an earlier drill of a database found a backup of it.
+///
+/// # Errors
+/// Those of the store.
+pub(crate) async fn had_backups(database: &Name, store: &Store, job: &Job) -> Result<bool> {
+    let ended = names(Some(database), store, job).await?.into_iter().filter(|(_, ended)| *ended);
+    let ends =
+        stream::iter(ended).map(|((database, drill), _)| async move { end(&database, &drill, store, job).await });
+    let ends: Vec<_> = ends.buffer_unordered(READS_AT_ONCE).try_collect().await?;
+    Ok(ends.into_iter().flatten().any(|end| end.backup.is_some()))
+}
+
+/// The reports of a database's earlier drills, newest first, until `limit` of them have compared rows. Those that cannot be opened are
+/// passed over, with one warning: what is new is judged without them.
 ///
 /// # Errors
 /// Those of the store's listing.
@@ -214,18 +263,33 @@ pub async fn earlier_reports(
 ) -> Result<Vec<DrillReport>> {
     let found = names(Some(database), store, job).await?;
     let ended = found.into_iter().rev().filter(|(_, ended)| *ended).take(limit.saturating_mul(TRIES));
-    let reports = stream::iter(ended).map(|((database, drill), _)| async move {
-        let read = record::read_report(&database, &drill, store, keys, job).await;
-        read.inspect_err(|error| job.warn(&format!("pass over an earlier drill: {}", error.chain()))).ok()
-    });
-    let mut compared = 0;
-    let enough = |report: &DrillReport| {
-        let is_wanted = compared < limit;
-        compared += usize::from(report.compared_rows());
-        std::future::ready(is_wanted)
+    let reports = stream::iter(ended)
+        .map(|((database, drill), _)| async move { record::read_report(&database, &drill, store, keys, job).await });
+    let mut reports = pin!(reports.buffered(READS_AT_ONCE));
+    let (mut read, mut compared, mut passed_over) = (Vec::new(), 0, Vec::new());
+    while compared < limit {
+        match reports.next().await {
+            Some(Ok(report)) => {
+                compared += usize::from(report.compared_rows());
+                read.push(report);
+            }
+            // Its record says why none was kept.
+            Some(Err(error)) if error.kind() == Kind::NotFound => {}
+            Some(Err(error)) => passed_over.push(error),
+            None => break,
+        }
+    }
+    warn_of(&passed_over, job);
+    Ok(read)
+}
+
+fn warn_of(passed_over: &[Error], job: &Job) {
+    let Some(newest) = passed_over.first() else { return };
+    let what = match passed_over.len() {
+        1 => "an earlier drill is".to_owned(),
+        several => format!("{several} earlier drills are"),
     };
-    let reports = reports.buffered(READS_AT_ONCE).filter_map(|report| async move { report });
-    Ok(reports.take_while(enough).collect().await)
+    job.warn(&format!("{what} passed over in comparisons: {}", newest.chain()));
 }
 
 /// How an operator names a drill: `[DATABASE/]ID`, a unique beginning of an id, or `latest`.

@@ -10,14 +10,18 @@ mod drill;
 pub mod evidence;
 mod findings;
 pub mod history;
+mod killed;
+mod known;
 mod options;
 pub mod record;
+mod recording;
 pub mod report;
 pub mod scratch;
 mod stopwatch;
 mod verdict;
 
 pub use drill::{drill, not_begun};
+pub use killed::{Finder, end_killed};
 pub use lifeboat_core::drill::{Proven, Verdict};
 pub use options::DrillOptions;
 pub use report::DrillReport;

@@ -34,6 +34,8 @@ pub struct DrillOptions {
     pub host: String,
     /// Groups the drills of one run; a run of its own without it.
     pub run: Option<RunId>,
+    /// Whether the database is known to be backed up: having no backup is then a failed drill, whatever the store knows of it.
+    pub is_expected: bool,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ends the drill early.
@@ -55,6 +57,7 @@ impl DrillOptions {
             seal: None,
             host: host.into(),
             run: None,
+            is_expected: false,
             clock: Arc::new(SystemClock),
             cancel: CancellationToken::new(),
         }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use lifeboat_core::drill::{DrillEnd, DrillStart};
-use lifeboat_core::keys::{OpenKeys, SealKeys};
+use lifeboat_core::keys::{KeyId, OpenKeys, SealKeys};
+use lifeboat_core::manifest::refuse_other_formats;
 use lifeboat_core::sealing::{Sealing, SmallObjects};
 use lifeboat_core::store::Store;
 use lifeboat_core::store::layout::{self, DRILL_EVIDENCE, DRILL_REPORT};
@@ -18,14 +19,19 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
+use crate::drill::Ended;
 use crate::evidence;
+use crate::options::DrillOptions;
 use crate::report::DrillReport;
+use crate::verdict::Stage;
 
 /// A drill that began, and whose end is to be written.
 pub struct Recorder {
     start: DrillStart,
     store: Store,
     seal: Option<Arc<SealKeys>>,
+    /// Why the report is not kept, where that is known before.
+    withheld: Option<Error>,
 }
 
 impl Recorder {
@@ -36,7 +42,7 @@ impl Recorder {
     pub async fn begin(start: DrillStart, store: &Store, seal: Option<Arc<SealKeys>>, job: &Job) -> Result<Self> {
         let name = layout::drill_start(&start.database, &start.drill);
         store.clone().at_first_contact().put(job, &name, json(&name, &start)?).await?;
-        Ok(Self { start, store: store.clone(), seal })
+        Ok(Self::resume(start, store, seal))
     }
 
     /// As [`Recorder::begin`], when the drill has ended: the store is not waited for, nor does it matter whether the job is cancelled.
@@ -46,9 +52,21 @@ impl Recorder {
     pub async fn begin_late(start: DrillStart, store: &Store, seal: Option<Arc<SealKeys>>, job: &Job) -> Result<Self> {
         let name = layout::drill_start(&start.database, &start.drill);
         let begun = json(&name, &start)?;
-        let recorder = Self { start, store: store.clone(), seal };
+        let recorder = Self::resume(start, store, seal);
         recorder.put(&name, begun, Instant::now(), job).await?;
         Ok(recorder)
+    }
+
+    /// The recorder of a drill whose begin is recorded.
+    #[must_use]
+    pub fn resume(start: DrillStart, store: &Store, seal: Option<Arc<SealKeys>>) -> Self {
+        Self { start, store: store.clone(), seal, withheld: None }
+    }
+
+    /// Keeps neither report nor evidence, and says why: that is the answer of [`Recorder::end`].
+    #[must_use]
+    pub fn without_report(self, why: Error) -> Self {
+        Self { withheld: Some(why), ..self }
     }
 
     /// What began.
@@ -63,11 +81,11 @@ impl Recorder {
     ///
     /// # Errors
     /// When the end could not be written: those of [`Store::put`]. The drill counts as lost then.
-    pub async fn end(self, report: &DrillReport, job: &Job) -> Result<Option<Error>> {
+    pub async fn end(mut self, report: &DrillReport, job: &Job) -> Result<Option<Error>> {
         let until = Instant::now() + PATIENCE;
-        let kept = match self.objects(report).await {
-            Ok(objects) => self.put_all(objects, until, job).await,
-            Err(error) => Err(error),
+        let kept = match self.withheld.take() {
+            Some(why) => Err(why),
+            None => self.keep(report, until, job).await,
         };
         let end = end(&self.start, report);
         let name = layout::drill_end(&self.start.database, &self.start.drill);
@@ -95,8 +113,8 @@ impl Recorder {
         wraps.chain(sealed).collect()
     }
 
-    async fn put_all(&self, objects: Vec<(String, Bytes)>, until: Instant, job: &Job) -> Result<()> {
-        for (name, bytes) in objects {
+    async fn keep(&self, report: &DrillReport, until: Instant, job: &Job) -> Result<()> {
+        for (name, bytes) in self.objects(report).await? {
             let name = layout::drill_object(&self.start.database, &self.start.drill, &name);
             self.put(&name, bytes, until, job).await?;
         }
@@ -118,6 +136,23 @@ impl Recorder {
     }
 }
 
+/// Why the report of a drill is not to be sealed: the keys at hand open nothing of the backup, whose wraps are under `wraps`, so
+/// nobody who opens the backups of this store would open the report either.
+pub(crate) fn withheld(ended: &Ended, wraps: &[KeyId], options: &DrillOptions) -> Option<Error> {
+    let Err((Stage::Find, error)) = ended else { return None };
+    let seal = options.seal.as_ref().filter(|_| error.kind() == Kind::WrongKey)?;
+    let was_tried = |id: &KeyId| options.keys.keys.iter().any(|key| key.id() == id);
+    // A recipient can only encrypt, and a retired key may not open: both are keys of this store.
+    let only_seals = seal.wraps.iter().any(|key| wraps.contains(key.id()) && !was_tried(key.id()));
+    if only_seals || options.keys.retired.iter().any(|id| wraps.contains(id)) {
+        return None;
+    }
+    Some(Error::new(
+        Kind::WrongKey,
+        "seal it: the keys at hand open nothing of this backup, and are likely those of another store",
+    ))
+}
+
 /// Names of tables must not lie open beside a backup that hides them.
 fn refuse_open(report: &DrillReport) -> Result<()> {
     if report.backup.as_ref().is_none_or(|backup| !backup.encrypted) {
@@ -131,12 +166,12 @@ fn refuse_open(report: &DrillReport) -> Result<()> {
 }
 
 fn end(start: &DrillStart, report: &DrillReport) -> DrillEnd {
-    let backup = report.backup.as_ref();
+    let (backup, named) = (report.backup.as_ref(), report.named_backup());
     DrillEnd {
         start: start.clone(),
         finished: report.finished,
-        class: backup.map(|backup| backup.class.clone()),
-        backup: backup.map(|backup| backup.id.clone()),
+        class: named.map(|(class, _)| class.clone()),
+        backup: named.map(|(_, id)| id.clone()),
         verdict: report.verdict,
         exit_code: report.exit_code(),
         error_kind: report.error_kind.clone(),
@@ -146,6 +181,21 @@ fn end(start: &DrillStart, report: &DrillReport) -> DrillEnd {
         sql_bytes: backup.map_or(0, |backup| backup.sql_bytes),
         rows: backup.map_or(0, |backup| backup.rows),
     }
+}
+
+/// The record that a drill began.
+///
+/// # Errors
+/// [`Kind::NotFound`] without one; [`Kind::Integrity`] when it is damaged or another drill's; those of the store.
+pub async fn read_start(database: &Name, drill: &DrillId, store: &Store, job: &Job) -> Result<DrillStart> {
+    let name = layout::drill_start(database, drill);
+    let bytes = store.get(job, &name).await?;
+    refuse_other_formats(&bytes)?;
+    let start: DrillStart = serde_json::from_slice(&bytes).kind_of(Kind::Integrity, || format!("read {name}"))?;
+    if (&start.database, &start.drill) == (database, drill) {
+        return Ok(start);
+    }
+    Err(Error::new(Kind::Integrity, format!("trust {name}: it is of another drill")))
 }
 
 /// The report of a drill, as it was stored.

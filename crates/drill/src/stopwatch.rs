@@ -17,11 +17,16 @@ impl Stopwatch {
         Self { begun: Instant::now(), phases: Vec::new() }
     }
 
-    /// What `work` returns, and a phase for the time it took. It `counts` when the database cannot be used before its end.
+    /// What `work` returns, and a phase for the time it took; one that goes on is not a second one. It `counts` when the database
+    /// cannot be used before its end.
     pub(crate) async fn phase<T>(&mut self, name: &str, counts: bool, work: impl Future<Output = T>) -> T {
         let begun = Instant::now();
         let done = work.await;
-        self.phases.push(Phase { name: name.to_owned(), seconds: begun.elapsed().as_secs_f64(), counts });
+        let seconds = begun.elapsed().as_secs_f64();
+        match self.phases.last_mut() {
+            Some(last) if last.name == name => last.seconds += seconds,
+            _ => self.phases.push(Phase { name: name.to_owned(), seconds, counts }),
+        }
         done
     }
 

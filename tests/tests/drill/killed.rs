@@ -41,6 +41,42 @@ fn a_killed_drill_leaves_nothing_after_the_next_collection() {
 }
 
 #[test]
+fn a_killed_drill_is_recorded_as_inconclusive_by_whoever_collects_it() {
+    let world = World::new(Major::V15, WAY);
+    world.depot.backup(&world.shop());
+    let mark = world.folder.path().join("smoking");
+    std::fs::write(&mark, "").unwrap();
+    std::fs::set_permissions(&mark, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let lines = format!("[drill.smoke]\ncommand = [\"sh\", \"-c\", \"echo yes > {}; sleep 60\"]", mark.display());
+    let states = || {
+        let listed = world.drill("list", "").run().expect(0).stdout;
+        listed.lines().skip(1).map(|line| line.split_whitespace().nth(3).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let killed = || {
+        std::fs::write(&mark, "").unwrap();
+        let running = world.drill("run", &lines).arg("shop/latest").spawn();
+        while std::fs::read_to_string(&mark).unwrap().is_empty() && running.is_running() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(running.kill_after(Duration::ZERO));
+    };
+    killed();
+    assert_eq!(states(), ["runs,"]);
+    let collected = world.drill("gc", &lines).run().expect(0).stdout;
+    assert!(collected.contains("recorded that the drill shop/"), "{collected}");
+    assert_eq!(states(), ["inconclusive:"]);
+    let report = world.drill("show", "").arg("shop/latest").run().expect(0).stdout;
+    assert!(report.contains("it was killed"), "{report}");
+    let folder = std::fs::read_dir(world.depot.path("prod/drills/shop")).unwrap().flatten();
+    let folder = folder.map(|entry| entry.path()).find(|path| path.is_dir()).unwrap();
+    assert!(folder.join("report.json.sealed").exists(), "{}", folder.display());
+
+    killed();
+    world.drilled("", 0);
+    assert_eq!(states(), ["passed", "inconclusive:", "inconclusive:"]);
+}
+
+#[test]
 fn a_killed_drill_on_a_server_leaves_neither_database_nor_lock_nor_program() {
     let world = World::new(Major::V15, WAY);
     world.depot.backup(&world.shop());

@@ -129,13 +129,18 @@ fn drills_are_listed_and_their_backups_are_proven() {
         assert!(line.contains(expected), "{text}");
     };
     assert!(recorded.drill("list").run().expect(0).stdout.starts_with("no drills in s3://"));
-    recorded.record(&recorded.report(1, Verdict::Failed));
-    listed("-       available");
+    let failed = recorded.report(1, Verdict::Failed);
+    recorded.record(&failed);
+    listed(" FAILED ");
+    let json = recorded.depot.lifeboat("list").arg("--json").run().expect(0).result();
+    assert_eq!(json["backups"][0]["failed_drill"]["drill"], failed.drill.as_str(), "{json}");
+    assert!(json["backups"][0]["proven"].is_null(), "{json}");
     let passed = recorded.report(2, Verdict::Passed);
     recorded.record(&passed);
     listed(" ago, in part  available");
     let json = recorded.depot.lifeboat("list").arg("--json").run().expect(0).result();
     assert_eq!(json["backups"][0]["proven"]["drill"], passed.drill.as_str(), "{json}");
+    assert!(json["backups"][0]["failed_drill"].is_null(), "{json}");
 
     let text = recorded.drill("list").run().expect(0).stdout;
     let lines: Vec<_> = text.lines().collect();

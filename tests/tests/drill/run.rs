@@ -81,23 +81,73 @@ fn one_altered_byte_fails_and_is_named(way: Way) {
 }
 
 #[test]
-fn no_backup_is_a_failed_drill_with_a_record() {
+fn a_database_that_should_have_a_backup_and_has_none_is_a_failed_drill_with_a_record() {
     let world = World::new(Major::V15, STREAM);
     world.depot.backup(&world.shop());
-    let outcome = world.drill("run", "").args(["orders/latest", "--json"]).run().expect(31);
-    assert_eq!(report(&outcome)["error_kind"], "not_found");
-    let listed = world.drill("list", "").args(["orders", "--json"]).run().expect(0).result();
-    assert_eq!(listed["drills"][0]["end"]["verdict"], "failed", "{listed}");
+    let verdicts = |database: &str| {
+        let listed = world.drill("list", "").args([database, "--json"]).run().expect(0).result();
+        let drills = listed["drills"].as_array().unwrap().iter();
+        drills.map(|drill| drill["end"]["verdict"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let configured = world.drill("run", "[[database]]\nname = \"orders\"").args(["orders/latest", "--json"]);
+    assert_eq!(report(&configured.run().expect(31))["error_kind"], "not_found");
+    assert_eq!(verdicts("orders"), ["failed"]);
+
+    // One that was drilled before.
+    world.drilled("", 0);
+    std::fs::remove_dir_all(world.depot.path("prod/backups")).unwrap();
+    let outcome = world.drill("run", "").arg("shop/latest").run().expect(31);
+    assert!(outcome.stdout.contains("none was found"), "{}", outcome.stdout);
+    assert_eq!(verdicts("shop"), ["failed", "passed"]);
 }
 
 #[test]
-fn a_backup_that_no_key_at_hand_opens_is_inconclusive() {
-    let world = World::new(Major::V15, Way { method: "stream", compression: "gzip", sealed: true });
+fn a_name_that_the_store_knows_nothing_of_leaves_no_record() {
+    let world = World::new(Major::V15, STREAM);
     world.depot.backup(&world.shop());
-    let keyring = keyring::written(world.folder.path(), &[keyring::DECEMBER]);
-    let drill = world.drill("run", "").args(["shop/latest", "--json"]).env("LIFEBOAT_KEYRING", keyring);
-    let report = report(&drill.run().expect(32));
-    assert_eq!(report["error_kind"], "wrong_key", "{report:#}");
+    let no_keyring = "[encryption]\nkeyring = \"file:/nonexistent/keyring.toml\"";
+    for (name, lines, hint) in [
+        ("shpo/latest", "", "backups are there of shop"),
+        ("shpo/latest", no_keyring, "backups are there of shop"),
+        ("shop/2031", "", "see `lifeboat list shop`"),
+    ] {
+        let result = world.drill("run", lines).args([name, "--json"]).run().expect(31).result();
+        assert_eq!((&result["verdict"], &result["hint"]), (&"failed".into(), &hint.into()), "{result:#}");
+        assert!(result["report"].is_null(), "{result:#}");
+    }
+    assert!(!world.depot.path("prod/drills").exists());
+}
+
+#[test]
+fn a_backup_that_no_key_at_hand_opens_is_inconclusive_and_leaves_no_report_that_nobody_opens() {
+    let world = World::new(Major::V15, Way { method: "stream", compression: "gzip", sealed: true });
+    let backup = world.depot.backup(&world.shop());
+    let (keyring, config) = (keyring::written(world.folder.path(), &[keyring::DECEMBER]), world.configured(""));
+    let words = ["drill", "run", "shop/latest", "--json", "--store", &world.depot.url, "--config", &config];
+    let drill = Lifeboat::new().args(words).env("LIFEBOAT_KEYRING", &keyring);
+    let closed = report(&drill.run().expect(32));
+    assert_eq!((&closed["error_kind"], &closed["not_opened"]["id"]), (&"wrong_key".into(), &backup.id.as_str().into()));
+    assert!(closed["warnings"].to_string().contains("could not keep the report"), "{closed:#}");
+    let left = || std::fs::read_dir(world.depot.path("prod/drills/shop")).unwrap().count();
+    assert_eq!(left(), 2, "records of begin and end");
+    // With a recipient of the backup's: whoever has its private half opens the report.
+    let sealing = world.drill("run", "").args(["shop/latest", "--json"]).env("LIFEBOAT_KEYRING", &keyring);
+    assert_eq!(report(&sealing.run().expect(32))["warnings"].to_string(), "[]");
+    assert_eq!(left(), 5);
+    let listed = world.drill("list", "").run().expect(0).stdout;
+    assert!(listed.contains("inconclusive: wrong_key") && listed.contains(backup.id.as_str()), "{listed}");
+}
+
+#[test]
+fn a_damaged_manifest_is_a_backup_that_was_found_and_failed() {
+    let world = World::new(Major::V15, STREAM);
+    let backup = world.depot.backup(&world.shop());
+    std::fs::write(world.depot.path(&backup.object("manifest.json")), "{").unwrap();
+    let outcome = world.drill("run", "").arg("shop/latest").run().expect(31);
+    let found = format!("{} (daily) was found, and was not opened", backup.id);
+    assert!(outcome.stdout.contains(&found), "{}", outcome.stdout);
+    let listed = world.depot.lifeboat("list").run().expect(0).stdout;
+    assert!(listed.contains("FAILED "), "{listed}");
 }
 
 #[test]
@@ -149,7 +199,7 @@ fn what_keeps_a_drill_from_its_first_step_is_a_verdict_too() {
     assert_eq!(kind, "config");
 
     // Of a database that is known there is a report, and a record.
-    let lines = "[encryption]\nkeyring = \"file:/nonexistent/keyring.toml\"";
+    let lines = "[encryption]\nkeyring = \"file:/nonexistent/keyring.toml\"\n[[database]]\nname = \"shop\"";
     let report = report(&drill(lines).arg("shop/latest").run().expect(32));
     assert_eq!((report["verdict"].as_str(), report["error_kind"].as_str()), (Some("inconclusive"), Some("config")));
     assert!(report["reasons"][0].as_str().unwrap().contains("keyring.toml"), "{report:#}");

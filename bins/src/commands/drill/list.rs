@@ -48,7 +48,7 @@ fn table(drills: &[ListedDrill], now: Timestamp) -> String {
             verdict(&drill.state),
             of_end(&|end| Some(end.proven.name().to_owned())),
             of_end(&|end| end.rto_seconds.map(units::seconds)),
-            of_end(&|end| end.backup.as_ref().map(|_| units::size(end.stored_bytes))),
+            of_end(&|end| end.opened_backup().map(|_| units::size(end.stored_bytes))),
             of_end(&|end| Some(format!("{} ({})", end.backup.as_ref()?, end.class.as_ref()?))),
         ]
     };

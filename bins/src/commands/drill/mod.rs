@@ -30,6 +30,12 @@ pub(super) async fn run(command: &DrillCommand, context: &Context) -> Result<Out
     }
 }
 
+/// The machine's name, as people know it.
+fn host() -> String {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "unknown".to_owned() } else { name }
+}
+
 /// The drill that an argument names; `--name`, or the only configured database, stands in for a missing database.
 async fn find(text: &str, config: &Config, store: &Store, context: &Context) -> Result<(Name, DrillId)> {
     let mut reference: DrillRef = text.parse()?;

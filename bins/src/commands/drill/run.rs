@@ -15,7 +15,7 @@ use lifeboat_drill::scratch::{ClusterOptions, ScratchOptions};
 use lifeboat_drill::{DrillOptions, DrillReport, drill, not_begun, report};
 use serde_json::json;
 
-use super::scratch;
+use super::{host, scratch};
 use crate::cli::DrillRunArgs;
 use crate::commands::{Context, reference, rotate};
 use crate::config::{AssertConfig, ColumnConfig, Config, DrillConfig, EncryptedColumns as HowMuch};
@@ -34,7 +34,10 @@ pub(super) async fn run(args: &DrillRunArgs, context: &Context) -> Result<Outcom
             let mut reports = Vec::new();
             for reference in references {
                 let report = one(&reference, &surroundings, &config, &store, context);
-                reports.push(Box::pin(report).await?);
+                match Box::pin(report).await {
+                    Err(error) if error.kind() == Kind::NotFound => return Ok(nothing_begun(&unknown(error), context)),
+                    report => reports.push(report?),
+                }
             }
             Ok(outcome(&reports))
         }
@@ -53,6 +56,11 @@ impl From<Error> for Unprepared {
     fn from(error: Error) -> Self {
         Self { verdict: Verdict::Inconclusive, error }
     }
+}
+
+/// Of what is named there is no backup, and the store knows nothing of it.
+fn unknown(error: Error) -> Unprepared {
+    Unprepared { verdict: Verdict::Failed, error }
 }
 
 /// What is to be drilled.
@@ -92,6 +100,7 @@ async fn one(
         Ok(options) => Box::pin(drill(store, reference, &options, monitor)).await,
         Err(why) => {
             let options = DrillOptions {
+                is_expected: is_configured(reference, config),
                 cancel: context.cancel.clone(),
                 ..DrillOptions::new(ScratchOptions::Cluster(ClusterOptions::default()), host())
             };
@@ -189,9 +198,15 @@ fn options(reference: &BackupRef, surroundings: &Surroundings, config: &Config, 
         keys: surroundings.keys.clone(),
         seal: surroundings.seal.clone(),
         run: Some(surroundings.run.clone()),
+        is_expected: is_configured(reference, config),
         cancel: context.cancel.clone(),
         ..DrillOptions::new(surroundings.scratch.clone(), host())
     }
+}
+
+/// Whether the configuration says that this database is backed up.
+fn is_configured(reference: &BackupRef, config: &Config) -> bool {
+    config.databases.iter().any(|database| Some(&database.name.value) == reference.database.as_ref())
 }
 
 /// The declared columns of a database, with the keys that are here.
@@ -242,12 +257,6 @@ fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
-/// The machine's name, as people know it.
-fn host() -> String {
-    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "unknown".to_owned() } else { name }
-}
-
 /// The worst verdict is the run's.
 fn outcome(reports: &[DrillReport]) -> Outcome {
     let is = |verdict| reports.iter().any(|report: &DrillReport| report.verdict == verdict);
@@ -281,7 +290,7 @@ fn scorecard(reports: &[DrillReport]) -> String {
         vec![
             report.database.to_string(),
             report.verdict.name().to_owned(),
-            report.backup.as_ref().map_or_else(dash, |backup| backup.id.to_string()),
+            report.named_backup().map_or_else(dash, |(_, id)| id.to_string()),
             report.backup.as_ref().map_or_else(dash, |backup| units::count(backup.rows)),
             report.rto.seconds.map_or_else(dash, seconds),
             report.rpo.as_ref().map_or_else(dash, |rpo| seconds(rpo.seconds)),

@@ -18,7 +18,7 @@ pub use cat::cat;
 pub use download::{DownloadOptions, DownloadSummary, download};
 pub(crate) use instead::or_instead;
 pub use list::{BackupState, ListOptions, ListedBackup, databases, list};
-pub use opened::{Archive, find, find_before};
+pub use opened::{Archive, Chosen, choose, find, find_before};
 pub use reference::{BackupRef, Which};
 pub use show::{Shown, show};
 pub use verify::{VerifySummary, verify};

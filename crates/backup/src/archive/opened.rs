@@ -14,7 +14,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
 use super::body::{Body, GzipRange, gzip_length};
-use super::choice::choose;
+use super::choice;
 use super::instead::or_instead;
 use super::list::{Folder, damage, folders, manifest};
 use super::proof::RangeProof;
@@ -41,15 +41,32 @@ pub(super) struct Found {
     pub(super) wraps: Vec<KeyId>,
 }
 
+/// A backup that was chosen by its name; nothing of it is read yet.
+#[derive(Debug)]
+pub struct Chosen {
+    /// Where it lies.
+    pub path: BackupPath,
+    folder: Folder,
+}
+
 /// Finds the backup that `reference` names, and opens it with `keys`, as far as they trust it.
 ///
 /// # Errors
-/// [`Kind::NotFound`] when there is none, [`Kind::Usage`] when the name fits several, [`Kind::Integrity`] when it is damaged:
-/// the message then names the next one that is available; [`Kind::WrongKey`] when no key opens it; [`Kind::Policy`] when it is
-/// not encrypted or its author not trusted, and `keys` demand that.
+/// Those of [`choose`] and [`Chosen::open`].
 pub async fn find(store: &Store, keys: &OpenKeys, job: &Job, reference: &BackupRef) -> Result<Archive> {
-    let found = locate(store, job, reference).await?;
-    open(store, keys, job, found).await
+    choose(store, job, reference).await?.open(store, keys, job).await
+}
+
+/// Finds the backup that `reference` names.
+///
+/// # Errors
+/// [`Kind::NotFound`] when there is none, [`Kind::Usage`] when the name fits several; those of the store.
+pub async fn choose(store: &Store, job: &Job, reference: &BackupRef) -> Result<Chosen> {
+    let store = &store.clone().at_first_contact();
+    let mut found = folders(store, job).await?;
+    let path = choice::choose(store, job, reference, &found).await?;
+    let folder = found.remove(&path).unwrap_or_default();
+    Ok(Chosen { path, folder })
 }
 
 /// Opens the newest backup of the same database that is older than `path` and whole; `None` when there is none.
@@ -81,12 +98,31 @@ pub(super) async fn open(store: &Store, keys: &OpenKeys, job: &Job, found: Found
 
 /// Finds the backup that `reference` names, and opens nothing.
 pub(super) async fn locate(store: &Store, job: &Job, reference: &BackupRef) -> Result<Found> {
-    let store = &store.clone().at_first_contact();
-    let mut found = folders(store, job).await?;
-    let path = choose(store, job, reference, &found).await?;
-    let folder = found.remove(&path).unwrap_or_default();
-    let found = Found::read(store, job, &path, &folder).await.map_err(|error| opening(&path, error));
-    or_instead(store, job, &path, found).await
+    choose(store, job, reference).await?.read(store, job).await
+}
+
+impl Chosen {
+    /// The keys that open it, as the names of its wraps tell.
+    #[must_use]
+    pub fn wraps(&self) -> Vec<KeyId> {
+        self.folder.keys().filter_map(|name| layout::wrapped_under(name)).collect()
+    }
+
+    /// Reads its manifest and opens it with `keys`, as far as they trust it.
+    ///
+    /// # Errors
+    /// [`Kind::Integrity`] when it is damaged: the message then names the next one that is available; [`Kind::WrongKey`] when no
+    /// key opens it; [`Kind::Policy`] when it is not encrypted or its author not trusted, and `keys` demand that.
+    pub async fn open(self, store: &Store, keys: &OpenKeys, job: &Job) -> Result<Archive> {
+        let found = self.read(store, job).await?;
+        open(store, keys, job, found).await
+    }
+
+    async fn read(self, store: &Store, job: &Job) -> Result<Found> {
+        let store = &store.clone().at_first_contact();
+        let found = Found::read(store, job, &self.path, &self.folder).await;
+        or_instead(store, job, &self.path, found.map_err(|error| opening(&self.path, error))).await
+    }
 }
 
 fn opening(path: &BackupPath, error: Error) -> Error {

@@ -1,11 +1,12 @@
 //! Records in a store of memory, and what the history makes of them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use lifeboat_core::clock::SystemClock;
 use lifeboat_core::drill::Verdict;
 use lifeboat_core::keys::{OpenKeys, SealKeys, Secret, Signer, SymmetricKey};
-use lifeboat_core::monitor::Silent;
+use lifeboat_core::monitor::{Event, Monitor, Silent};
 use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::store::{Store, create};
 use lifeboat_core::{Job, Kind, Name};
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Recorder, read_evidence, read_report, read_report_bytes};
 use crate::evidence::verify;
 use crate::history::{DrillRef, DrillState, drills, earlier_reports, find, proofs};
+use crate::killed::{Finder, end_killed};
 use crate::report::DrillReport;
 use crate::report::tests::example;
 
@@ -224,6 +226,9 @@ async fn the_newest_drill_that_found_something_out_decides_what_is_proven() {
     let proven = proofs(&backups, &store, &job()).await.unwrap();
     let drill = |path| proven.of(path).map(|proof| proof.drill.as_str());
     assert_eq!(drill(&backups[0]), None, "a later drill failed");
+    let failed = |path| proven.failure_of(path).map(|failure| failure.drill.as_str());
+    assert_eq!(failed(&backups[0]), Some("20261102T040000Z-000002"));
+    assert_eq!((failed(&backups[1]), failed(&backups[2])), (None, None));
     assert_eq!(drill(&backups[1]), Some("20261202T040000Z-000004"));
     assert_eq!(drill(&backups[2]), None);
     assert_eq!(proven.newest(&shop).unwrap().0, &backups[1]);
@@ -235,6 +240,53 @@ async fn the_newest_drill_that_found_something_out_decides_what_is_proven() {
     let ids: Vec<_> = earlier.iter().map(|report| report.drill.as_str()).collect();
     let two_that_compared_rows = ["20261203T040000Z-000005", "20261202T040000Z-000004", "20261201T040000Z-000003"];
     assert_eq!(ids, two_that_compared_rows);
+}
+
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Monitor for Warnings {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Warning(text) = event {
+            self.0.lock().unwrap().push((*text).to_owned());
+        }
+    }
+}
+
+#[tokio::test]
+async fn reports_that_no_key_opens_are_told_of_in_one_line() {
+    let (_folder, store) = store();
+    for drill in ["20261101T040000Z-000001", "20261102T040000Z-000002", "20261103T040000Z-000003"] {
+        recorded(&report(drill, Verdict::Passed), Some(seal().0), &store).await;
+    }
+    let warnings = Arc::new(Warnings::default());
+    let job = Job::new(warnings.clone(), CancellationToken::new());
+    let shop: Name = "shop".parse().unwrap();
+    assert_eq!(earlier_reports(&shop, 2, &store, &OpenKeys::default(), &job).await.unwrap(), []);
+    let warnings = warnings.0.lock().unwrap();
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
+    assert!(warnings[0].starts_with("3 earlier drills are passed over"), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn a_killed_drill_is_ended_in_its_stead_and_no_other_is() {
+    let (_folder, store) = store();
+    let (killed, alive) = (report("20261201T040000Z-000001", Verdict::Passed), "20261202T040000Z-000002");
+    Recorder::begin(killed.start(), &store, None, &job()).await.unwrap();
+    Recorder::begin(report(alive, Verdict::Passed).start(), &store, None, &job()).await.unwrap();
+    let ended = report("20261203T040000Z-000003", Verdict::Passed);
+    recorded(&ended, None, &store).await;
+    let finder = Finder { host: "drills".to_owned(), seal: Some(seal().0), clock: Arc::new(SystemClock) };
+    let dead = [killed.drill.clone(), ended.drill, "20261204T040000Z-000004".parse().unwrap()];
+    for expected in [vec![(killed.database.clone(), killed.drill.clone())], vec![]] {
+        assert_eq!(end_killed(&dead, &finder, &store, &job()).await.unwrap(), expected);
+    }
+    let listed = drills(None, "2026-12-02T05:00:00Z".parse().unwrap(), &store, &job()).await.unwrap();
+    let verdicts: Vec<_> = listed.iter().map(|drill| drill.end().map(|end| (end.verdict, end.exit_code))).collect();
+    assert_eq!(verdicts, [Some((Verdict::Passed, 0)), None, Some((Verdict::Inconclusive, 32))]);
+    let told = read_report(&killed.database, &killed.drill, &store, &seal().1, &job()).await.unwrap();
+    assert_eq!((told.started, &told.run), (killed.started, &killed.run));
+    assert!(told.reasons[0].contains("it was killed"), "{told:?}");
 }
 
 #[tokio::test]

@@ -57,8 +57,11 @@ pub struct DrillReport {
     pub reasons: Vec<String>,
     /// What kind of error ended it, as [`lifeboat_core::Kind::name`] spells it.
     pub error_kind: Option<String>,
-    /// The backup that was drilled; `None` when none was found.
+    /// The backup that was drilled; `None` when none was opened.
     pub backup: Option<DrilledBackup>,
+    /// The backup that was found and not opened; the reasons say why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_opened: Option<FoundBackup>,
     /// Where it was restored.
     pub scratch: Option<ScratchFacts>,
     /// How long it took.
@@ -101,6 +104,13 @@ impl DrillReport {
             database: self.database.clone(),
             started: self.started,
         }
+    }
+
+    /// Class and id of the backup that it is about, opened or not.
+    #[must_use]
+    pub fn named_backup(&self) -> Option<(&Name, &BackupId)> {
+        let opened = self.backup.as_ref().map(|backup| (&backup.class, &backup.id));
+        opened.or_else(|| self.not_opened.as_ref().map(|backup| (&backup.class, &backup.id)))
     }
 
     /// Whether it came to comparing rows.
@@ -166,6 +176,18 @@ pub struct DrilledBackup {
     pub database_bytes: Option<u64>,
     /// Rows.
     pub rows: u64,
+}
+
+/// A backup of which nothing but its name is known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FoundBackup {
+    /// The backup.
+    #[cfg_attr(test, schemars(with = "schema::Id"))]
+    pub id: BackupId,
+    /// Its class.
+    #[cfg_attr(test, schemars(with = "schema::NameText"))]
+    pub class: Name,
 }
 
 /// Where a backup was restored.

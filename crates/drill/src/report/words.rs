@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lifeboat_core::drill::Proven;
-use lifeboat_core::units;
+use lifeboat_core::{Kind, units};
 
 use super::{DrillReport, DrilledBackup, Rto};
 use crate::check::Outcome;
@@ -13,7 +13,7 @@ pub(super) fn head(report: &DrillReport) -> Vec<(&'static str, String)> {
         ("Database", report.database.to_string()),
         ("Drill", format!("{} on {}", report.drill, report.host)),
         ("Began", time(report.started)),
-        ("Backup", report.backup.as_ref().map_or_else(|| "none was found".to_owned(), backup)),
+        ("Backup", backup(report)),
     ];
     if let Some(snapshot) = report.backup.as_ref().and_then(|backup| backup.snapshot) {
         lines.push(("Snapshot", time(snapshot)));
@@ -30,7 +30,16 @@ pub(super) fn head(report: &DrillReport) -> Vec<(&'static str, String)> {
     lines
 }
 
-fn backup(backup: &DrilledBackup) -> String {
+fn backup(report: &DrillReport) -> String {
+    match (&report.backup, &report.not_opened) {
+        (Some(backup), _) => opened(backup),
+        (None, Some(found)) => format!("{} ({}) was found, and was not opened", found.id, found.class),
+        (None, None) if report.error_kind.as_deref() == Some(Kind::NotFound.name()) => "none was found".to_owned(),
+        (None, None) => "not known: it did not come to looking for it".to_owned(),
+    }
+}
+
+fn opened(backup: &DrilledBackup) -> String {
     let encrypted = if backup.encrypted { "encrypted" } else { "not encrypted" };
     format!(
         "{} ({}, {}, {encrypted}): {}, {} of SQL, {} stored",

@@ -86,6 +86,12 @@ impl Lease {
         &self.folder
     }
 
+    /// The drill, when the process that held the lease is gone: one that could not clean up may still record how it ended.
+    pub(super) fn killed(&self) -> Option<&DrillId> {
+        let is_running = Path::new("/proc").join(self.holder.pid.to_string()).exists();
+        (!is_running).then_some(&self.drill)
+    }
+
     /// The folder of its socket: one whose name is short enough for the kernel.
     pub(super) fn socket_folder(&self) -> PathBuf {
         let near = self.folder.join("run");
@@ -227,6 +233,7 @@ mod tests {
         assert_eq!(found.alive, [drill(1)]);
         assert_eq!(found.abandoned.len(), 1);
         std::fs::create_dir_all(folder.join("data/base")).unwrap();
+        assert_eq!(found.abandoned[0].killed(), None, "its holder, this process, may still record its end");
         found.abandoned.into_iter().for_each(|lease| lease.remove().unwrap());
         assert!(!folder.exists() && live.folder().exists());
         live.remove().unwrap();

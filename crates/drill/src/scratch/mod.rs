@@ -73,6 +73,8 @@ pub struct Collected {
     pub alive: Vec<DrillId>,
     /// What could not be removed, and why.
     pub left: Vec<String>,
+    /// Drills that were killed on this machine: [`crate::end_killed`] records that.
+    pub killed: Vec<DrillId>,
 }
 
 impl Scratch {
@@ -84,10 +86,15 @@ impl Scratch {
     /// [`Kind::Database`] when the server cannot be used; [`Kind::Config`]; [`Kind::Cancelled`].
     pub async fn open(options: &ScratchOptions, needs: &Needs, drill: &DrillId, job: &Job) -> Result<Self> {
         tidy(options, needs, job).await?;
-        job.run(Box::pin(Self::make(options, needs, drill, job))).await
+        Self::make(options, needs, drill, job).await
     }
 
-    async fn make(options: &ScratchOptions, needs: &Needs, drill: &DrillId, job: &Job) -> Result<Self> {
+    /// As [`Scratch::open`], when what dead drills left is gone.
+    pub(crate) async fn make(options: &ScratchOptions, needs: &Needs, drill: &DrillId, job: &Job) -> Result<Self> {
+        job.run(Box::pin(Self::made(options, needs, drill, job))).await
+    }
+
+    async fn made(options: &ScratchOptions, needs: &Needs, drill: &DrillId, job: &Job) -> Result<Self> {
         Ok(match options {
             ScratchOptions::Cluster(options) => {
                 let cluster = Cluster::start(options, needs, drill, job).await?;
@@ -194,8 +201,8 @@ async fn collect(options: &ScratchOptions, needs: &Needs, job: &Job) -> Result<C
     }
 }
 
-/// An earlier drill's leftovers are no reason not to begin.
-async fn tidy(options: &ScratchOptions, needs: &Needs, job: &Job) -> Result<()> {
+/// Removes what dead drills left, and tells who they were. An earlier drill's leftovers are no reason not to begin.
+pub(crate) async fn tidy(options: &ScratchOptions, needs: &Needs, job: &Job) -> Result<Vec<DrillId>> {
     match collect(options, needs, job).await {
         Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Policy) => return Err(error),
         Err(error) => job.warn(&format!("could not look for what earlier drills left: {}", error.chain())),
@@ -206,9 +213,10 @@ async fn tidy(options: &ScratchOptions, needs: &Needs, job: &Job) -> Result<()> 
             for left in found.left {
                 job.warn(&format!("could not remove what an earlier drill left: {left}"));
             }
+            return Ok(found.killed);
         }
     }
-    Ok(())
+    Ok(Vec::new())
 }
 
 impl Collected {
@@ -216,6 +224,7 @@ impl Collected {
     fn and(mut self, other: Self) -> Self {
         self.removed.extend(other.removed);
         self.left.extend(other.left);
+        self.killed.extend(other.killed);
         self.alive.extend(other.alive);
         self.alive.sort();
         self.alive.dedup();
@@ -235,6 +244,7 @@ fn collect_below(dir: &Path) -> Result<Collected> {
     let mut collected = Collected { alive: found.alive, left: unclear.collect(), ..Collected::default() };
     for lease in found.abandoned {
         let folder = lease.folder().display().to_string();
+        collected.killed.extend(lease.killed().cloned());
         match lease.remove() {
             Ok(()) => collected.removed.push(folder),
             Err(error) => collected.left.push(error.chain()),

@@ -27,7 +27,7 @@ pub(super) fn drawn(history: &[DrillEnd], rto_target: Option<f64>) -> String {
     let longest = history.iter().filter_map(|end| end.rto_seconds).fold(0.0, f64::max);
     let target = rto_target.filter(|target| *target <= longest * FAR);
     let rto = columns("RTO", &bars(|end| end.rto_seconds, units::seconds), target, ends, units::seconds);
-    let stored = |end: &DrillEnd| end.backup.as_ref().map(|_| end.stored_bytes as f64);
+    let stored = |end: &DrillEnd| end.opened_backup().map(|_| end.stored_bytes as f64);
     let size = columns("Stored bytes", &bars(stored, size), None, ends, size);
     let rows: String = history.iter().rev().map(row).collect();
     let head = "<tr><th>Drill</th><th>Verdict</th><th class=\"n\">RTO</th><th class=\"n\">Stored</th>\
@@ -36,7 +36,7 @@ pub(super) fn drawn(history: &[DrillEnd], rto_target: Option<f64>) -> String {
 }
 
 fn row(end: &DrillEnd) -> String {
-    let (verdict, of_backup) = (end.verdict.name(), end.backup.is_some());
+    let (verdict, of_backup) = (end.verdict.name(), end.opened_backup().is_some());
     let cell = |text: String| if of_backup { text } else { "-".to_owned() };
     format!(
         "<tr><td>{}</td><td class=\"{verdict}\">{verdict}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>\
