@@ -76,13 +76,14 @@ pub(crate) struct ColumnsArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) new_id: Option<String>,
     /// online: the application reads both keys; staged: it reads one, and restarts once; offline: it is stopped
+    /// [default: as the rotation under way began; online]
     #[arg(long, value_name = "MODE")]
     pub(crate) mode: Option<String>,
     /// Sessions that work side by side [default: one per core, at most 4]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<String>,
     /// Rows that can never be opened and may stay as they are: a file with their primary keys
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_parser = absolute)]
     pub(crate) accept_list: Option<String>,
 }
 
@@ -138,6 +139,12 @@ pub(crate) struct DetectArgs {
     /// Look at about so many rows of each table
     #[arg(long, value_name = "N", default_value_t = 300)]
     pub(crate) rows: usize,
+}
+
+/// A path from wherever the command is typed. The file of a configuration has no such place.
+fn absolute(path: &str) -> Result<String, String> {
+    let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+    path.into_os_string().into_string().map_err(|_| "it is not UTF-8".to_owned())
 }
 
 impl ColumnsArgs {
@@ -202,5 +209,5 @@ and written only in the place of the very value that was read. The new key has t
 is found again before anything is written: on a terminal its fingerprint is to be confirmed.";
 const FINALIZE_HELP: &str = "\
 Refused while a value is left that the new key does not open, unless --accept-list names its row:
-a plain key or a JSON array a line, [schema.table] before those of a table. Changes no backup: it
-lists those that still need the old key.";
+a plain key or a JSON array a line, [schema.table] before those of a table, # before a remark.
+Changes no backup: it lists those that still need the old key.";

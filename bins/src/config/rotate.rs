@@ -278,13 +278,19 @@ impl ColumnConfig {
         database(self) == database(other) && self.name() == other.name()
     }
 
+    /// Whether these columns of that table are what is declared.
+    pub(crate) fn is_of(&self, table: &TableName, columns: &[String]) -> bool {
+        self.table.value == *table && self.columns() == columns
+    }
+
+    fn columns(&self) -> Vec<String> {
+        let named = self.layout.value.columns().filter_map(|(name, _)| name.map(str::to_owned));
+        self.column.iter().map(|column| column.value.clone()).chain(named).collect()
+    }
+
     /// `schema.table.column`.
     pub(crate) fn name(&self) -> String {
-        let columns = match &self.column {
-            Some(column) => column.value.clone(),
-            None => self.layout.value.columns().filter_map(|(name, _)| name).collect::<Vec<_>>().join("+"),
-        };
-        format!("{}.{columns}", self.table.value)
+        format!("{}.{}", self.table.value, self.columns().join("+"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rotates the column `value` of the table `secrets`, batch by batch, so that a test can kill it anywhere:
-//! `rotate-columns DSN MODE OLD NEW`; with one more argument in batches of whatever size suits.
+//! `rotate-columns DSN VERB OLD NEW`, the verb being a mode, `cut-over`, `rollback` or `finalize`; with one more argument in
+//! batches of whatever size suits.
 
 #![allow(clippy::print_stderr, clippy::panic, reason = "its output is the test's")]
 
@@ -10,7 +11,7 @@ use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Job, Result};
 use lifeboat_rotate::columns::KeyFormat;
-use lifeboat_rotate::sweep::{KeyPair, KeySource, SweepOptions, Target, run};
+use lifeboat_rotate::sweep::{KeyPair, KeySource, SweepOptions, Target, finalize, rollback, run};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
@@ -24,7 +25,7 @@ fn main() -> ExitCode {
 }
 
 fn rotated(arguments: &[String]) -> Result<()> {
-    let [dsn, mode, old, new, adaptive @ ..] = arguments else { panic!("rotate-columns DSN MODE OLD NEW") };
+    let [dsn, verb, old, new, adaptive @ ..] = arguments else { panic!("rotate-columns DSN VERB OLD NEW") };
     let source = |secret: &String| KeySource { secret: secret.clone().into(), format: KeyFormat::Sha256, id: None };
     let target = Target {
         table: "secrets".parse()?,
@@ -34,9 +35,24 @@ fn rotated(arguments: &[String]) -> Result<()> {
         aad: "".parse()?,
         keys: Arc::new(KeyPair { old: source(old), new: source(new) }),
     };
-    let options =
-        SweepOptions { mode: mode.parse()?, batch_rows: adaptive.is_empty().then_some(50), ..SweepOptions::default() };
+    let mode = match verb.as_str() {
+        "cut-over" | "rollback" | "finalize" => None,
+        mode => Some(mode.parse()?),
+    };
+    let options = SweepOptions {
+        mode,
+        cut_over: verb == "cut-over",
+        batch_rows: adaptive.is_empty().then_some(50),
+        ..SweepOptions::default()
+    };
     let job = Job::new(Arc::new(Silent), CancellationToken::new());
     let settings = ConnectionSettings::parse(dsn, &|_| None)?;
-    lifeboat_tests::run(async { run(&settings, &[target], &options, &job).await }).map(|_| ())
+    let targets = [target];
+    lifeboat_tests::run(async {
+        match verb.as_str() {
+            "rollback" => rollback(&settings, &targets, &options, &job).await.map(drop),
+            "finalize" => finalize(&settings, &targets, &options, &job).await.map(drop),
+            _ => run(&settings, &targets, &options, &job).await.map(drop),
+        }
+    })
 }

@@ -198,3 +198,60 @@ fn on_a_terminal_the_new_key_is_to_be_confirmed_before_the_first_write() {
     assert!(code == 0 && said.contains(&fingerprint), "{code}: {said}");
     assert_eq!(under(&database, NEW), 30);
 }
+
+#[test]
+fn a_rotation_under_way_is_told_and_its_keys_are_named_when_one_is_not_there() {
+    let database = table();
+    let fingerprint = keyring(NEW).primary().fingerprint().to_owned();
+    let staged = |verb: &str| columns(&database, "lifeboat", verb);
+    let begin = |verb: &str, options: &[&str]| {
+        let arguments = Lifeboat::new().args(["rotate", "columns", verb, "--database-url", "env:DATABASE_URL"]);
+        arguments
+            .args(["--table", "project_env_vars", "--column", "encrypted_value", "--layout", "base64(iv tag ct)"])
+            .args(["--old", "env:BRIVEN_ENCRYPTION_KEY_OLD", "--new", "env:BRIVEN_ENCRYPTION_KEY"])
+            .args(options.iter().copied())
+            .env("DATABASE_URL", database.dsn())
+            .env("BRIVEN_ENCRYPTION_KEY_OLD", OLD)
+            .env("BRIVEN_ENCRYPTION_KEY", NEW)
+    };
+    let fresh = begin("plan", &[]).run().expect(0);
+    assert!(fresh.stdout.contains("begins, in the mode online"), "{}", fresh.stdout);
+    let nothing = begin("run", &["--cut-over"]).run().expect(40);
+    assert!(nothing.stderr.contains("they are not prepared"), "{}", nothing.stderr);
+    begin("run", &["--mode", "staged"]).run().expect(0);
+
+    let plan = begin("plan", &[]).run().expect(0);
+    assert!(
+        plan.stdout.contains("under way since") && plan.stdout.contains("staged, prepared, 30 values"),
+        "{}",
+        plan.stdout
+    );
+    assert!(plan.stdout.contains("`run --cut-over` puts the values in place"), "{}", plan.stdout);
+    let other = staged("plan").run().expect(40);
+    assert!(other.stdout.contains("which is staged, in the mode online"), "{}", other.stdout);
+    for verb in ["run", "rollback", "verify", "finalize"] {
+        let unread = begin(verb, &[]).env("BRIVEN_ENCRYPTION_KEY", "").run().expect(78);
+        assert!(unread.stderr.contains(&format!("to the key {fingerprint}")), "{verb}: {}", unread.stderr);
+    }
+    let again = begin("run", &[]).run().expect(0);
+    assert!(again.stdout.contains("0 rotated by this run, 30 before"), "{}", again.stdout);
+    begin("run", &["--cut-over"]).run().expect(0);
+    let status = Lifeboat::new().args(["rotate", "columns", "status", "--database-url", "env:DATABASE_URL"]);
+    let status = status.env("DATABASE_URL", database.dsn()).run().expect(0);
+    assert!(status.stdout.contains("in place") && status.stdout.contains("`finalize`"), "{}", status.stdout);
+    assert_eq!(under(&database, NEW), 30);
+}
+
+#[test]
+fn a_list_may_lie_beside_the_operator_and_its_useless_lines_are_told() {
+    let (database, folder) = (table(), TempDir::new().unwrap());
+    database.psql("INSERT INTO project_env_vars VALUES ('plain', 'a word')");
+    fs::write(folder.path().join("given-up"), "# typed by somebody\nplain\nplane\n[public.others]\n7\n").unwrap();
+    for verb in ["run", "finalize"] {
+        let mut command = columns(&database, "lifeboat", verb).args(["--accept-list", "given-up"]).command();
+        let output = command.current_dir(folder.path()).output().unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("1 line of the accept list names no row that did not open: plane"), "{said}");
+    }
+}

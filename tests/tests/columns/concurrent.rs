@@ -44,7 +44,7 @@ fn staged_puts_in_place_what_a_writer_with_the_old_key_wrote_last() {
     let (world, plain) = World::with_rows(Major::V18, TABLE, 2000);
     // It writes from the first pass until it is restarted, which is after the cut-over.
     let writer = Writer::start(&world, OLD, 0..2000, &plain, Duration::from_millis(2));
-    let prepared = world.run(&SweepOptions { mode: Mode::Staged, ..slow() }).unwrap();
+    let prepared = world.run(&SweepOptions { mode: Some(Mode::Staged), ..slow() }).unwrap();
     assert!(prepared.targets[0].counts.rotated >= 2000 && prepared.is_clean(), "{prepared:?}");
     assert_eq!(world.status().targets[0].phase, Phase::Prepared, "writers or not");
     assert!(world.opened(NEW).is_empty(), "the application still reads the old key");

@@ -7,7 +7,7 @@ use lifeboat_core::Job;
 use lifeboat_core::monitor::{Event, Monitor};
 use lifeboat_rotate::sweep::{self, Limits, SweepOptions};
 use lifeboat_tests::servers::postgres::Options;
-use lifeboat_tests::session::wait_for;
+use lifeboat_tests::session::{Busy, wait_for};
 use lifeboat_tests::{Major, Postgres, run};
 use tokio_util::sync::CancellationToken;
 
@@ -52,5 +52,46 @@ fn a_standby_that_lags_behind_is_waited_for() {
     });
     let said = warnings.0.lock().unwrap().join("; ");
     assert!(said.contains("the sweep waits: a standby is") && said.contains("s behind"), "{said}");
+    same(&world.opened(NEW), &plain, "plaintexts");
+}
+
+#[test]
+fn a_vacuum_at_work_on_the_table_is_waited_for_but_not_for_ever() {
+    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 4000);
+    // A tenth of a second for each page or so.
+    let database = &world.database.name;
+    for setting in ["vacuum_cost_limit = 1", "vacuum_cost_delay = 100"] {
+        world.database.psql(&format!("ALTER DATABASE \"{database}\" SET {setting}"));
+    }
+    let vacuum = Busy::new(&world.database, "VACUUM secrets");
+    wait_for(&world.database, "SELECT count(*) = 1 FROM pg_stat_progress_vacuum WHERE datname = current_database()");
+    let warnings = Arc::new(Warnings::default());
+    let job = Job::new(warnings.clone(), CancellationToken::new());
+    let limits = |patience| Limits { autovacuum: Duration::from_secs(patience), ..Limits::default() };
+    let (settings, targets) = (world.settings(), world.targets());
+    let at_most = |patience| SweepOptions { limits: limits(patience), jobs: Some(1), ..small() };
+
+    std::thread::scope(|scope| {
+        let options = SweepOptions { max_passes: 1, ..at_most(60) };
+        let (settings, job) = (&settings, &job);
+        let sweep = scope.spawn(move || run(sweep::run(settings, targets, &options, job)));
+        std::thread::sleep(Duration::from_millis(1500));
+        assert!(!sweep.is_finished() && world.opened(NEW).is_empty(), "it does not wait");
+        world
+            .database
+            .psql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum WHERE datname = current_database()");
+        assert!(!vacuum.ends_well());
+        assert_eq!(sweep.join().unwrap().unwrap().targets[0].counts.rotated, 4000);
+    });
+    let said = warnings.0.lock().unwrap().join("; ");
+    assert!(said.contains("the sweep waits: vacuum is at work on public.secrets"), "{said}");
+
+    let vacuum = Busy::new(&world.database, "VACUUM secrets");
+    wait_for(&world.database, "SELECT count(*) = 1 FROM pg_stat_progress_vacuum WHERE datname = current_database()");
+    assert!(world.run(&at_most(1)).unwrap().is_clean(), "its patience was over");
+    world
+        .database
+        .psql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum WHERE datname = current_database()");
+    assert!(!vacuum.ends_well(), "vacuum was at work all along");
     same(&world.opened(NEW), &plain, "plaintexts");
 }

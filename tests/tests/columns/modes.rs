@@ -153,10 +153,14 @@ fn a_path_that_leads_nowhere_is_no_proof() {
     world.database.psql("INSERT INTO secrets VALUES (1, '{\"smtp\": {\"password\": \"x\"}}'), (2, NULL)");
     let plan = world.plan();
     assert!(plan.targets[0].remarks.iter().any(|remark| remark.contains("nothing was found")), "{plan:?}");
-    world.run(&small()).unwrap();
+    for dry_run in [true, false] {
+        let summary = world.run(&SweepOptions { dry_run, ..small() }).unwrap();
+        assert!(summary.targets[0].nothing_found && !summary.is_clean(), "{summary:?}");
+    }
     let error = world.finalize(&small()).unwrap_err();
     assert!(error.to_string().contains("opened nothing"), "{}", error.chain());
     world.database.psql("UPDATE secrets SET value = NULL");
+    assert!(world.run(&small()).unwrap().is_clean());
     world.finalize(&small()).unwrap();
 }
 

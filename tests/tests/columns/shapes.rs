@@ -149,7 +149,7 @@ fn bytes_and_several_columns_are_swept_together() {
     world.database.psql("INSERT INTO secrets VALUES (50, NULL, NULL, NULL), (51, '', '', '')");
     for options in [small(), mode(Mode::Offline), mode(Mode::Staged)] {
         let summary = world.run(&options).unwrap();
-        if options.mode == Mode::Staged {
+        if options.mode == Some(Mode::Staged) {
             world.run(&cut_over()).unwrap();
         }
         assert_eq!(summary.targets[0].counts.rotated, 50, "{summary:?}");
@@ -188,7 +188,7 @@ fn a_value_that_is_bound_to_its_row_stays_bound_to_it() {
         world.database.psql("INSERT INTO secrets SELECT 100, value FROM secrets WHERE id = 5");
         for options in [small(), mode(Mode::Staged)] {
             let mut summary = world.run(&options).unwrap();
-            if options.mode == Mode::Staged {
+            if options.mode == Some(Mode::Staged) {
                 summary = world.run(&cut_over()).unwrap();
             }
             let counts = summary.targets[0].counts;

@@ -65,3 +65,29 @@ fn keys_that_open_nothing_write_nothing() {
     same(&world.opened(OLD), &plain, "plaintexts");
     assert_eq!(world.database.psql("SELECT to_regnamespace('lifeboat_rotate') IS NULL"), "t");
 }
+
+#[test]
+fn plaintext_in_the_first_rows_does_not_make_a_key_wrong() {
+    for (already, columns) in [(OLD, "id int PRIMARY KEY, value text"), (NEW, "id int, value text")] {
+        let world = World::new(Major::V18, columns);
+        world.database.psql("INSERT INTO secrets SELECT n, 'typed ' || n FROM generate_series(100000, 101999) n");
+        let plain = crate::world::plain(300);
+        world.fill(already, &plain);
+        let plan = world.plan();
+        assert_eq!(plan.refusals().count(), 0, "{plan:?}");
+        let summary = world.run(&small()).unwrap();
+        assert_eq!((summary.targets[0].counts.opened(), summary.targets[0].counts.plaintext), (300, 2000), "{columns}");
+        same(&world.opened(NEW), &plain, columns);
+    }
+}
+
+#[test]
+fn what_has_been_rotated_proves_the_keys_for_what_was_written_since() {
+    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 100);
+    world.run_to_the_end(&small());
+    world.database.psql("UPDATE secrets SET value = 'typed'");
+    let summary = world.run(&small()).unwrap();
+    assert_eq!(summary.targets[0].counts.plaintext, 100, "{summary:?}");
+    assert_eq!(world.plan().refusals().count(), 0);
+    assert!(world.opened(NEW).is_empty() && plain.len() == 100);
+}

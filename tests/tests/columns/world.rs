@@ -126,7 +126,7 @@ pub(crate) fn small() -> SweepOptions {
 
 /// Small ones in another mode.
 pub(crate) fn mode(mode: Mode) -> SweepOptions {
-    SweepOptions { mode, ..small() }
+    SweepOptions { mode: Some(mode), ..small() }
 }
 
 /// What is prepared is put in place.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_core::{Error, Kind, Result};
 
+use super::counts::{Failures, key_text};
 use super::target::TableName;
 
 /// Rows by table and key.
@@ -59,6 +60,28 @@ impl AcceptList {
         self.anywhere.contains(key) || self.tables.get(table).is_some_and(|rows| rows.contains(key))
     }
 
+    /// What it names of these tables, or of none in particular, that is not among the rows which did not open. Nothing where not
+    /// all of those are named.
+    #[must_use]
+    pub fn unmatched<'f>(&self, found: impl Iterator<Item = (&'f TableName, &'f Failures)>) -> Vec<String> {
+        let (mut tables, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        for (table, failures) in found {
+            if (failures.named.len() as u64) < failures.total {
+                return Vec::new();
+            }
+            tables.insert(table);
+            for failure in &failures.named {
+                tables.insert(&failure.table);
+                seen.insert((table, &failure.key));
+                seen.insert((&failure.table, &failure.key));
+            }
+        }
+        let anywhere = self.anywhere.iter().filter(|key| !tables.iter().any(|table| seen.contains(&(*table, *key))));
+        let here = self.tables.iter().filter(|(table, _)| tables.contains(table));
+        let there = here.flat_map(|(table, keys)| keys.iter().filter(|key| !seen.contains(&(table, *key))));
+        anywhere.chain(there).map(|key| key_text(key)).collect()
+    }
+
     /// How many rows it names.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -83,7 +106,8 @@ fn as_text(value: &serde_json::Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::AcceptList;
-    use crate::sweep::TableName;
+    use crate::columns::Unopened;
+    use crate::sweep::{Failure, Failures, TableName, Why};
 
     fn key(parts: &[&str]) -> Vec<String> {
         parts.iter().map(|part| (*part).to_owned()).collect()
@@ -97,6 +121,22 @@ mod tests {
         assert!(list.accepts(&secrets, &key(&["acme", "7"])) && !list.accepts(&other, &key(&["acme", "7"])));
         assert!(list.accepts(&secrets, &key(&["x]"])));
         assert_eq!(list.len(), 3);
+    }
+
+    #[test]
+    fn lines_that_name_nothing_are_told_unless_they_are_of_other_tables() {
+        let list = AcceptList::parse("1\n2\n[app.secrets]\n[\"acme\", 7]\n3\n[app.others]\n4\n").unwrap();
+        let table: TableName = "app.secrets".parse().unwrap();
+        let failure = |names: &[&str]| Failure {
+            table: "app.secrets_1".parse().unwrap(),
+            key: key(names),
+            why: Why::Unopened(Unopened::Plaintext),
+            accepted: true,
+        };
+        let mut failures = Failures { named: vec![failure(&["2"]), failure(&["3"])], total: 2, accepted: 2 };
+        assert_eq!(list.unmatched([(&table, &failures)].into_iter()), ["1", "[\"acme\",\"7\"]"]);
+        failures.total = 3;
+        assert!(list.unmatched([(&table, &failures)].into_iter()).is_empty(), "not all are named");
     }
 
     #[test]

@@ -124,6 +124,12 @@ pub(super) async fn set_phase(session: &mut DirectSession, id: i64, direction: D
         .await
 }
 
+/// Writes something, and waits until it is on disk with all that was committed before.
+pub(super) async fn settle(session: &mut DirectSession, id: i64) -> Result<()> {
+    let touch = "UPDATE lifeboat_rotate.rotation SET updated = pg_catalog.clock_timestamp() WHERE id =";
+    session.execute(&format!("{touch} {id}")).await
+}
+
 /// Turns a rotation round: what it wrote from here on is the way back.
 pub(super) async fn turn_back(session: &mut DirectSession, id: i64) -> Result<()> {
     session

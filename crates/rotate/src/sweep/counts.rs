@@ -91,7 +91,25 @@ impl Counts {
     }
 }
 
-/// A row that did not open: where it is and why, nothing of what it holds.
+/// Why a row keeps the old key from being given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// Its value did not open.
+    Unopened(Unopened),
+    /// The database refused its new value: the constraint, or the SQLSTATE of whatever did. The row is as it was.
+    Refused(String),
+}
+
+impl fmt::Display for Why {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unopened(why) => why.fmt(f),
+            Self::Refused(by) => write!(f, "refused by the database ({by})"),
+        }
+    }
+}
+
+/// A row that did not open, or was not written: where it is and why, nothing of what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
     /// Its table, or its partition.
@@ -100,7 +118,7 @@ pub struct Failure {
     pub key: Vec<String>,
     /// Why.
     #[serde(rename = "outcome", serialize_with = "in_words")]
-    pub why: Unopened,
+    pub why: Why,
     /// Whether the accept list names it.
     pub accepted: bool,
 }
@@ -109,12 +127,17 @@ impl Failure {
     /// The key in the form in which an accept list takes it.
     #[must_use]
     pub fn key_text(&self) -> String {
-        let plain =
-            |key: &str| !key.is_empty() && key.trim() == key && !key.starts_with(['[', '#']) && !key.contains('\n');
-        match self.key.as_slice() {
-            [only] if plain(only) => only.clone(),
-            all => serde_json::Value::from(all.to_vec()).to_string(),
-        }
+        key_text(&self.key)
+    }
+}
+
+/// A row's key in the form in which an accept list takes it.
+#[must_use]
+pub fn key_text(key: &[String]) -> String {
+    let plain = |key: &str| !key.is_empty() && key.trim() == key && !key.starts_with(['[', '#']) && !key.contains('\n');
+    match key {
+        [only] if plain(only) => only.clone(),
+        all => serde_json::Value::from(all.to_vec()).to_string(),
     }
 }
 
@@ -124,7 +147,7 @@ impl fmt::Display for Failure {
     }
 }
 
-fn in_words<S: Serializer>(why: &Unopened, serializer: S) -> Result<S::Ok, S::Error> {
+fn in_words<S: Serializer>(why: &Why, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(why)
 }
 
@@ -164,9 +187,18 @@ impl Failures {
         other.named.into_iter().for_each(|failure| self.name(failure, limit));
     }
 
+    /// The first ones that the accept list does not name, for the text of an error.
+    pub(super) fn some_unaccepted(&self) -> String {
+        let some = self.named.iter().filter(|failure| !failure.accepted).take(SHOWN);
+        some.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
     /// How many the accept list does not name.
     #[must_use]
     pub fn unaccepted(&self) -> u64 {
         self.total - self.accepted
     }
 }
+
+/// Rows that an error names.
+const SHOWN: usize = 10;

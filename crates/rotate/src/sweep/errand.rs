@@ -9,13 +9,16 @@ use super::batch::{Batch, reading};
 use super::catalog::{self, Found, Swept, Use};
 use super::judge::judge;
 use super::lane::Lane;
+use super::leader::Leader;
 use super::options::SweepOptions;
 use super::plan::Sampled;
 use super::sql::{self, Span};
-use super::target::Target;
+use super::status::Direction;
+use super::target::{TableName, Target};
 use super::work::{Aim, Work};
 use crate::Keyring;
 use crate::columns::Unopened;
+use crate::columns::derivation::Doubt;
 
 /// A target, ready to be swept.
 pub(super) struct Errand<'t> {
@@ -40,6 +43,14 @@ impl<'t> Errand<'t> {
         Ok(Self { target, found, relations, old_key, new_key })
     }
 
+    /// The keyring of the way forward, or back.
+    pub(super) fn keyring(&self, direction: Direction) -> Result<Keyring> {
+        match direction {
+            Direction::Forward => self.target.keyring(),
+            Direction::Back => self.target.keyring_back(),
+        }
+    }
+
     /// Refuses what would end in half a rotation.
     pub(super) fn refuse(&self, r#use: Use) -> Result<()> {
         let refusals = catalog::refusals(&self.found, self.target, r#use);
@@ -49,7 +60,7 @@ impl<'t> Errand<'t> {
         Err(Error::new(Kind::Policy, format!("rotate {}", self.target)).hint(refusals.join("; ")))
     }
 
-    /// Tries both keys on some of the values, in every table of the target.
+    /// Tries both keys on some of the values of every table; where none opens, on more of them: the first ones may be plaintext.
     pub(super) async fn sample(
         &self,
         session: DirectSession,
@@ -57,15 +68,24 @@ impl<'t> Errand<'t> {
         job: &Job,
     ) -> Result<(Sampled, DirectSession)> {
         let keyring = self.target.keyring()?;
-        let limit = if keyring.layout().has_salt() { FEW } else { MANY };
+        let slow = keyring.layout().has_salt();
+        let (limit, rounds) = if slow { (FEW, FEW_ROUNDS) } else { (MANY, ROUNDS) };
         let work = Work::new(session.settings(), self.target, keyring, Aim::Try, options, job);
         let mut lane = Lane::with(session);
         let mut sampled = Sampled::default();
-        for swept in &self.relations {
-            let batch = some_rows(&mut lane, swept, limit).await?;
-            sampled.rows += batch.len() as u64;
-            sampled.counts.merge(&judge(&work, swept, batch).await?.counts);
-            if sampled.rows >= MANY {
+        for round in 0..=rounds {
+            for swept in &self.relations {
+                let batch = match round {
+                    0 => some_rows(&mut lane, swept, limit).await?,
+                    _ => rows_by_chance(&mut lane, swept, limit).await?,
+                };
+                sampled.rows += batch.len() as u64;
+                sampled.counts.merge(&judge(&work, swept, batch).await?.counts);
+                if round == 0 && sampled.rows >= MANY {
+                    break;
+                }
+            }
+            if sampled.counts.opened() > 0 || sampled.counts.unopened() == 0 {
                 break;
             }
         }
@@ -82,9 +102,24 @@ impl<'t> Errand<'t> {
             counts.named().iter().filter(|(_, n)| *n > 0).map(|(name, n)| format!("{n} {name}")).collect();
         let doing = format!("open a value of {} by the key {} or {}", self.target, self.old_key, self.new_key);
         let why = Error::new(Kind::WrongKey, format!("of {} rows: {}", sampled.rows, outcomes.join(", ")));
+        let doubt = self.target.keys.old.doubt().filter(Doubt::is_of_copying);
+        let doubt = doubt.map(|doubt| format!(" (its secret {})", doubt.what())).unwrap_or_default();
         Err(Error::new(Kind::WrongKey, doing)
-            .hint("nothing was written: look at the old key, how it is made of its secret (--key-format), the layout and the AAD")
+            .hint(format!("nothing was written: look at the old key{doubt}, how it is made of its secret (--key-format), the layout and the AAD"))
             .caused_by(why))
+    }
+
+    /// What is doubtful about an old key that opened none of a sample. One that did is as the application's was.
+    pub(super) fn doubtful_old_key(&self, sampled: &Sampled) -> Option<String> {
+        let doubt = self.target.keys.old.doubt().filter(Doubt::is_of_copying)?;
+        let (target, key) = (self.target, &self.old_key);
+        (sampled.counts.rotated == 0).then(|| {
+            format!(
+                "the old key {key} opens none of {} rows of {target}, and its secret {}",
+                sampled.rows,
+                doubt.what()
+            )
+        })
     }
 
     /// Why the new values do not fit: the id of the new key is longer than the old one's.
@@ -106,6 +141,16 @@ impl<'t> Errand<'t> {
                         column.name, swept.name
                     )));
                 }
+            }
+        }
+        Ok(None)
+    }
+
+    /// A table of the target in which a row holds more than NULL and the empty text.
+    pub(super) async fn holds_something(&self, leader: &mut Leader) -> Result<Option<&TableName>> {
+        for swept in &self.relations {
+            if leader.alive().await?.text(&sql::any_value(swept)).await?.is_some() {
+                return Ok(Some(&swept.name));
             }
         }
         Ok(None)
@@ -173,6 +218,16 @@ async fn some_rows(lane: &mut Lane, swept: &Swept, limit: u64) -> Result<Batch> 
     Ok(Batch::new(swept, found))
 }
 
+/// Rows of a few blocks anywhere in a table: about half of the limit, which would favour the first ones.
+async fn rows_by_chance(lane: &mut Lane, swept: &Swept, limit: u64) -> Result<Batch> {
+    let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "a percentage needs no precision")]
+    let percent = (50.0 * limit as f64 / swept.rows.max(1) as f64).max(100.0 / f64::from(swept.blocks.max(1))) as f32;
+    let found =
+        lane.query(|| reading(swept), sql::read(swept, Span::Sample, None), &[&percent.min(100.0), &rows]).await?;
+    Ok(Batch::new(swept, found))
+}
+
 async fn longest(session: &mut DirectSession, swept: &Swept, column: &str) -> Result<usize> {
     let query = format!(
         "SELECT pg_catalog.max(pg_catalog.char_length({})) FROM ONLY {}",
@@ -187,6 +242,9 @@ const SAMPLED_BLOCKS: u32 = 100;
 const MANY: u64 = 500;
 /// Values that each take the derivation of a key, or two.
 const FEW: u64 = 16;
+/// How often more of them are tried.
+const ROUNDS: u32 = 20;
+const FEW_ROUNDS: u32 = 4;
 const PROBE: &[u8] = b"lifeboat";
 
 /// The rotation's schema, or the reason why there can be none.

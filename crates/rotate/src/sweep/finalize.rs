@@ -8,11 +8,11 @@ use serde::Serialize;
 use super::book::{self, Entry};
 use super::catalog::Use;
 use super::errand::{Errand, errands};
-use super::leader::{Leader, fits};
+use super::leader::Leader;
 use super::options::SweepOptions;
-use super::sql;
 use super::status::{Direction, Phase};
 use super::target::Target;
+use super::under_way::fits;
 use super::verify::{TargetVerification, Verification, proven};
 
 /// Rotations that are over.
@@ -90,10 +90,9 @@ fn refuse_unopened(proof: &TargetVerification) -> Result<()> {
     if unopened == 0 {
         return Ok(());
     }
-    let named = proof.failures.named.iter().filter(|failure| !failure.accepted).take(SHOWN);
-    let named: Vec<_> = named.map(ToString::to_string).collect();
+    let named = proof.failures.some_unaccepted();
     Err(Error::new(Kind::Policy, format!("finalize {}: the new key {} does not open {unopened} values", proof.target, proof.key))
-        .hint(format!("nothing was dropped; run again for those that are still under the old key, name those that are lost in an accept list: {}", named.join("; "))))
+        .hint(format!("nothing was dropped; run again for those that are still under the old key, name those that are lost in an accept list: {named}")))
 }
 
 /// Where a path of the layout leads nowhere, every value is empty.
@@ -101,20 +100,10 @@ async fn refuse_unproven(leader: &mut Leader, errand: &Errand<'_>, proof: &Targe
     if proof.counts.opened() > 0 {
         return Ok(());
     }
-    for swept in &errand.relations {
-        let session = leader.alive().await?;
-        if session.text(&sql::any_value(swept)).await?.is_some() {
-            return Err(Error::new(
-                Kind::Policy,
-                format!("finalize {}: the new key {} opened nothing", proof.target, proof.key),
-            )
-            .hint(format!(
-                "nothing was dropped: {} has values, and none where the layout {} looks for them",
-                swept.name, errand.target.layout
-            )));
-        }
-    }
-    Ok(())
+    let Some(table) = errand.holds_something(leader).await? else { return Ok(()) };
+    let layout = &errand.target.layout;
+    Err(Error::new(Kind::Policy, format!("finalize {}: the new key {} opened nothing", proof.target, proof.key))
+        .hint(format!("nothing was dropped: {table} has values, and none where the layout {layout} looks for them")))
 }
 
 async fn finished(
@@ -138,6 +127,3 @@ async fn finished(
     session.execute("COMMIT").await?;
     Ok(targets)
 }
-
-/// Rows that an error names.
-const SHOWN: usize = 10;

@@ -6,7 +6,7 @@ use lifeboat_core::{Kind, Result, ResultExt as _};
 
 use super::batch::{Batch, texts};
 use super::catalog::Swept;
-use super::counts::{Counts, Failure, Failures};
+use super::counts::{Counts, Failure, Failures, Why};
 use super::wire::Raw;
 use super::work::{Aim, Work};
 use crate::columns::{Outcome, Stored, Unopened};
@@ -74,5 +74,5 @@ fn failure(work: &Work, swept: &Swept, batch: &Batch, row: usize, why: Unopened)
     let named = work.accept.accepts(&work.table, &key) || work.accept.accepts(&swept.name, &key);
     // Whoever named the row did not mean a value that can still be rotated.
     let accepted = named && !is_under_the_old_key(work, batch, row)?;
-    Ok(Failure { table: swept.name.clone(), key, why, accepted })
+    Ok(Failure { table: swept.name.clone(), key, why: Why::Unopened(why), accepted })
 }

@@ -13,8 +13,9 @@ use super::options::{Mode, SweepOptions};
 use super::pace::rest;
 use super::plan::Sampled;
 use super::schema;
-use super::session::open;
+use super::session::open_to_lead;
 use super::status::Direction;
+use super::under_way::fits;
 
 /// The session that leads a run.
 pub(super) struct Leader {
@@ -23,13 +24,22 @@ pub(super) struct Leader {
     job: Job,
     /// None: lent, or lost.
     session: Option<DirectSession>,
+    /// How many sessions were opened in place of lost ones.
+    losses: u32,
     leads: bool,
 }
 
 impl Leader {
     pub(super) async fn open(settings: &ConnectionSettings, options: &SweepOptions, job: &Job) -> Result<Self> {
-        let session = Some(job.run(Box::pin(open(settings, &options.limits, job))).await?);
-        Ok(Self { settings: settings.clone(), options: options.clone(), job: job.clone(), session, leads: false })
+        let session = Some(job.run(Box::pin(open_to_lead(settings, &options.limits, job))).await?);
+        Ok(Self {
+            settings: settings.clone(),
+            options: options.clone(),
+            job: job.clone(),
+            session,
+            losses: 0,
+            leads: false,
+        })
     }
 
     pub(super) fn session(&mut self) -> Result<&mut DirectSession> {
@@ -43,13 +53,19 @@ impl Leader {
             None => true,
         };
         if lost {
-            let opened = open(&self.settings, &self.options.limits, &self.job);
+            let opened = open_to_lead(&self.settings, &self.options.limits, &self.job);
             self.session = Some(self.job.run(Box::pin(opened)).await?);
+            self.losses += 1;
             if self.leads {
                 self.lock().await?;
             }
         }
         self.session()
+    }
+
+    /// How often the session was lost so far. As long as it is not, the server has not crashed.
+    pub(super) fn losses(&self) -> u32 {
+        self.losses
     }
 
     /// Tries both keys on a sample.
@@ -81,36 +97,25 @@ impl Leader {
         Ok(())
     }
 
-    /// The open rotation of every target, where there is one. It must be the one that is asked for.
-    pub(super) async fn begun(
-        &mut self,
-        errands: &[Errand<'_>],
-        mode: Mode,
-        direction: Direction,
-    ) -> Result<Vec<Option<Entry>>> {
+    /// The open rotation of every target, where there is one.
+    pub(super) async fn begun(&mut self, errands: &[Errand<'_>]) -> Result<Vec<Option<Entry>>> {
         let session = self.session()?;
         if !schema::exists(session).await? {
             return Ok(errands.iter().map(|_| None).collect());
         }
         let mut found = Vec::new();
         for errand in errands {
-            let entry = book::open_entry(session, errand.target).await?;
-            if let Some(entry) = &entry {
-                fits(entry, errand, mode, direction)?;
-            }
-            found.push(entry);
+            found.push(book::open_entry(session, errand.target).await?);
         }
         Ok(found)
     }
 
     /// The open rotation of every target, begun where there is none. Nothing is begun unless all of them fit.
-    pub(super) async fn entries(
-        &mut self,
-        errands: &[Errand<'_>],
-        mode: Mode,
-        direction: Direction,
-    ) -> Result<Vec<(Entry, bool)>> {
-        let found = self.begun(errands, mode, direction).await?;
+    pub(super) async fn entries(&mut self, errands: &[Errand<'_>], mode: Mode) -> Result<Vec<(Entry, bool)>> {
+        let found = self.begun(errands).await?;
+        for (errand, entry) in errands.iter().zip(&found) {
+            entry.iter().try_for_each(|entry| fits(entry, errand, mode, Direction::Forward))?;
+        }
         let session = self.session()?;
         let mut entries = Vec::new();
         for (errand, entry) in errands.iter().zip(found) {
@@ -149,40 +154,4 @@ impl Leader {
             session.close().await;
         }
     }
-}
-
-/// Whether the rotation that is under way is the one that is asked for.
-pub(super) fn fits(entry: &Entry, errand: &Errand<'_>, mode: Mode, direction: Direction) -> Result<()> {
-    let target = errand.target;
-    let other = |which: &str, found: &str, expected: &str| {
-        Err(Error::new(
-            Kind::WrongKey,
-            format!("go on with the rotation of {target}: its {which} key is {expected}, and {found} was given"),
-        )
-        .hint(format!("nothing was written: give the {which} key {expected}, or roll this rotation back first")))
-    };
-    if entry.new_key != errand.new_key {
-        return other("new", &errand.new_key, &entry.new_key);
-    }
-    if entry.old_key != errand.old_key {
-        return other("old", &errand.old_key, &entry.old_key);
-    }
-    if entry.layout != target.layout.to_string() {
-        return Err(Error::new(
-            Kind::Policy,
-            format!("go on with the rotation of {target}: its layout is {}", entry.layout),
-        )
-        .hint("nothing was written: give the layout that the rotation began with"));
-    }
-    if entry.direction != direction && direction == Direction::Forward {
-        return Err(Error::new(Kind::Policy, format!("rotate {target}, which is being rolled back"))
-            .hint("run rollback until it is over, then begin anew"));
-    }
-    if entry.mode != mode && direction == Direction::Forward {
-        let doing =
-            format!("go on with the rotation of {target}, which is {}, in the mode {}", entry.mode.name(), mode.name());
-        return Err(Error::new(Kind::Policy, doing)
-            .hint("nothing was written: give the same mode, or roll this rotation back first"));
-    }
-    Ok(())
 }

@@ -40,13 +40,14 @@ mod tally;
 mod target;
 mod transaction;
 mod trial;
+mod under_way;
 mod verify;
 mod wire;
 mod work;
 mod worker;
 
 pub use accept::AcceptList;
-pub use counts::{Counts, Failure, Failures};
+pub use counts::{Counts, Failure, Failures, Why, key_text};
 pub use finalize::{Finalized, FinalizedTarget, finalize};
 pub use options::{Limits, Mode, Order, SweepOptions};
 pub use plan::{ColumnPlan, Plan, Relation, Rows, Sampled, TargetPlan, Trigger, plan};

@@ -47,10 +47,7 @@ async fn one(
 ) -> Result<TargetSummary> {
     let id = entry.id;
     book::set_phase(leader.session()?, id, direction, Phase::Sweeping).await?;
-    let keyring = match direction {
-        Direction::Forward => errand.target.keyring()?,
-        Direction::Back => errand.target.keyring_back()?,
-    };
+    let keyring = errand.keyring(direction)?;
     let aim = Aim::Rewrite { rotation: id };
     let settings = leader.session()?.settings().clone();
     let mut work = Work::made(&settings, errand.target, keyring, aim, options, job);
@@ -85,30 +82,43 @@ pub(super) struct Passes {
     pub(super) passes: u32,
     pub(super) complete: bool,
     pub(super) overtaken: u64,
+    /// Values that the last look found under the other key.
+    pub(super) left: u64,
     /// Whether the last pass saw what the ones before it had written.
     pub(super) saw_written: bool,
 }
 
 impl Passes {
-    /// `written`: by the rotation, in all of its runs.
-    pub(super) fn summary(self, errand: &Errand<'_>, written: u64, resumed: Option<Resumed>) -> TargetSummary {
-        let mut counts = self.tally.counts;
+    /// `rotated`: by the rotation, in all of its runs.
+    pub(super) fn summary(self, errand: &Errand<'_>, rotated: u64, resumed: Option<Resumed>) -> TargetSummary {
+        let Tally { mut counts, mut failures, held, refused, named, .. } = self.tally;
         // What earlier passes wrote, the last one found to be new.
         if self.saw_written {
-            counts.already_new = (counts.already_new + counts.rotated).saturating_sub(written);
+            counts.already_new = (counts.already_new + counts.rotated).saturating_sub(rotated);
         }
-        counts.rotated = written;
+        counts.rotated = rotated;
+        let refused_rows = refused.total;
+        failures.merge(refused, named);
         TargetSummary {
             target: errand.target.to_string(),
             table: errand.target.table.clone(),
             counts,
-            failures: self.tally.failures,
+            written: rotated - resumed.as_ref().map_or(0, |resumed| resumed.rotated.min(rotated)),
+            failures,
             overtaken: self.overtaken,
-            held: self.tally.held,
+            held,
+            refused: refused_rows,
+            left: self.left,
             passes: self.passes,
             resumed,
             complete: self.complete,
+            nothing_found: false,
         }
+    }
+
+    /// Whether all that is left is refused by the database: another pass would find the same.
+    fn is_stuck(&self) -> bool {
+        self.left > 0 && self.left <= self.tally.refused.total
     }
 }
 
@@ -123,14 +133,16 @@ pub(super) async fn passes(
     options: &SweepOptions,
 ) -> Result<Passes> {
     let saw_written = work.unless_prepared.is_none();
-    let mut all = Passes { tally: Tally::default(), passes: 0, complete: false, overtaken: 0, saw_written };
+    let mut all = Passes { tally: Tally::default(), passes: 0, complete: false, overtaken: 0, left: 0, saw_written };
     let mut number = entry.pass;
+    let losses = leader.losses();
     if resumed && let Some(parts) = left_over(leader, entry, &errand.relations).await? {
         all.overtaken += pass(work, parts).await?.overtaken;
+        settled(leader, work, entry.id, losses).await?;
         all.passes += 1;
         number += 1;
     }
-    while !all.complete && all.passes < options.max_passes {
+    while !all.complete && !all.is_stuck() && all.passes < options.max_passes {
         leader.alive().await?;
         let relations = leader.relations(errand).await?;
         let session = leader.session()?;
@@ -138,6 +150,7 @@ pub(super) async fn passes(
         book::begin_pass(session, entry.id, number, &parts).await?;
         work.own.learn();
         all.tally = pass(work, parts).await?;
+        settled(leader, work, entry.id, losses).await?;
         all.passes += 1;
         all.overtaken += all.tally.overtaken;
         number += 1;
@@ -151,6 +164,19 @@ pub(super) async fn passes(
     Ok(all)
 }
 
+/// Workers do not wait for the disk. Once this has, the ids of their transactions are theirs for good; a server that crashed
+/// before gives lost ones to others.
+async fn settled(leader: &mut Leader, work: &Work, rotation: i64, losses: u32) -> Result<()> {
+    let written = book::settle(leader.alive().await?, rotation).await;
+    if written.is_err() || leader.losses() != losses {
+        work.own.distrust();
+    }
+    if written.is_err() {
+        leader.forget();
+    }
+    Ok(())
+}
+
 /// Looks whether anything is left to write.
 async fn confirmed(
     leader: &mut Leader,
@@ -160,10 +186,11 @@ async fn confirmed(
     all: &mut Passes,
 ) -> Result<()> {
     work.own.learn();
-    let found = confirm(leader, work, errand, options).await?;
+    let mut found = confirm(leader, work, errand, options).await?;
     all.passes += 1;
-    all.complete = found.counts.rotated == 0;
-    all.tally = Tally { held: all.tally.held, ..found };
+    all.left = std::mem::take(&mut found.counts.rotated);
+    all.complete = all.left == 0;
+    all.tally = Tally { held: all.tally.held, refused: std::mem::take(&mut all.tally.refused), ..found };
     Ok(())
 }
 

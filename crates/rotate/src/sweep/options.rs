@@ -57,8 +57,8 @@ pub enum Order {
 /// How [`run`](super::run) and its like work. [`Default`] is what suits a database in use.
 #[derive(Clone, Debug)]
 pub struct SweepOptions {
-    /// What the application can do meanwhile.
-    pub mode: Mode,
+    /// What the application can do meanwhile. None: what was said when the rotation began, [`Mode::Online`] for a new one.
+    pub mode: Option<Mode>,
     /// In the mode staged: put the prepared values in place.
     pub cut_over: bool,
     /// Sessions that work side by side. None: one for each of this machine's cores, four at most.
@@ -84,7 +84,7 @@ pub struct SweepOptions {
 impl Default for SweepOptions {
     fn default() -> Self {
         Self {
-            mode: Mode::Online,
+            mode: None,
             cut_over: false,
             jobs: None,
             batch_rows: None,

@@ -1,19 +1,27 @@
 //! What a rotation would do, and what stands in its way: reads the catalog and a sample, writes nothing.
 
 use lifeboat_backup::postgres::{ConnectionSettings, DirectSession, Session as _};
-use lifeboat_core::{Job, Result};
+use lifeboat_core::{Error, Job, Result};
 use serde::Serialize;
 
+use super::book::Entry;
 use super::catalog::{self, FactTrigger, Swept, Use};
 use super::counts::Counts;
 use super::errand::{Errand, errands, schema_refusal};
 use super::leader::Leader;
-use super::options::{Order, SweepOptions};
+use super::options::{Mode, Order, SweepOptions};
+use super::schema;
+use super::status::TargetStatus;
 use super::target::{TableName, Target};
+use super::under_way::{admitted, mode as modes};
 
 /// What a rotation would do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Plan {
+    /// What the application can do meanwhile: as asked for, or as the rotation under way began.
+    pub mode: Mode,
+    /// Whether a run is at work now.
+    pub running: bool,
     /// One for each target, in their order.
     pub targets: Vec<TargetPlan>,
     /// What the server's state means for the rotation: standbys, publications.
@@ -42,6 +50,8 @@ pub struct TargetPlan {
     pub old_key: String,
     /// The fingerprint of the key that they are under afterwards.
     pub new_key: String,
+    /// The rotation that is under way.
+    pub under_way: Option<TargetStatus>,
     /// The table itself, or its partitions and children that hold rows.
     pub relations: Vec<Relation>,
     /// Rows, as the server estimates.
@@ -122,29 +132,47 @@ pub async fn plan(
 ) -> Result<Plan> {
     let mut leader = Leader::open(settings, options, job).await?;
     let errands = errands(leader.session()?, targets, options).await?;
-    let general = general_refusals(leader.session()?).await?;
+    let begun = leader.begun(&errands).await?;
+    let mut general = general_refusals(leader.session()?).await?;
+    let mode = modes(&begun, options).unwrap_or_else(|error| {
+        general.push(told(&error));
+        Mode::default()
+    });
+    let options = SweepOptions { mode: Some(mode), ..options.clone() };
     let mut planned = Vec::new();
-    for errand in &errands {
+    for (errand, entry) in errands.iter().zip(begun) {
         job.step(&format!("look at {}", errand.target));
-        let mut target = planned_one(&mut leader, errand).await?;
+        let mut target = planned_one(&mut leader, errand, entry, &options).await?;
         target.refusals.extend(general.iter().cloned());
         planned.push(target);
     }
     let remarks = server_remarks(leader.session()?).await?;
+    let running = schema::is_locked(leader.session()?).await?;
     leader.close().await;
-    Ok(Plan { targets: planned, remarks })
+    Ok(Plan { mode, running, targets: planned, remarks })
 }
 
-async fn planned_one(leader: &mut Leader, errand: &Errand<'_>) -> Result<TargetPlan> {
+async fn planned_one(
+    leader: &mut Leader,
+    errand: &Errand<'_>,
+    entry: Option<Entry>,
+    options: &SweepOptions,
+) -> Result<TargetPlan> {
     let target = errand.target;
     let mut refusals = catalog::refusals(&errand.found, target, Use::Write);
     let mut sample = Sampled::default();
+    let begun = std::slice::from_ref(&entry);
+    let admitted = admitted(std::slice::from_ref(errand), begun, options);
+    refusals.extend(admitted.err().map(|error| told(&error)));
     if catalog::refusals(&errand.found, target, Use::Read).is_empty() {
         sample = leader.sample(errand).await?;
-        refusals.extend(errand.refuse_wrong_keys(&sample).err().map(|error| error.chain()));
+        let has_written = entry.as_ref().is_some_and(|entry| entry.written() > 0);
+        let wrong = errand.refuse_wrong_keys(&sample).err().filter(|_| !has_written);
+        refusals.extend(wrong.map(|error| told(&error)));
         refusals.extend(errand.too_narrow(leader.session()?).await?);
     }
     let mut remarks = catalog::remarks(&errand.found, target);
+    remarks.extend(errand.doubtful_old_key(&sample));
     if sample.rows > 0 && sample.counts.empty == sample.rows {
         remarks.push(format!("nothing was found where the layout {} looks for values", target.layout));
     }
@@ -159,6 +187,7 @@ async fn planned_one(leader: &mut Leader, errand: &Errand<'_>) -> Result<TargetP
         layout: target.layout.to_string(),
         old_key: errand.old_key.clone(),
         new_key: errand.new_key.clone(),
+        under_way: entry.map(Entry::status),
         relations: errand.relations.iter().map(|swept| relation(swept)).collect(),
         rows,
         triggers: errand.found.facts.iter().flat_map(|fact| fact.triggers.iter().map(trigger)).collect(),
@@ -167,6 +196,14 @@ async fn planned_one(leader: &mut Leader, errand: &Errand<'_>) -> Result<TargetP
         refusals,
         remarks,
     })
+}
+
+/// An error as a refusal, with what to do about it.
+fn told(error: &Error) -> String {
+    match error.help() {
+        Some(help) => format!("{}; {help}", error.chain()),
+        None => error.chain(),
+    }
 }
 
 fn columns(errand: &Errand<'_>) -> Vec<ColumnPlan> {

@@ -9,16 +9,17 @@ use super::book::{self, Entry};
 use super::catalog::{self, Use};
 use super::errand::Errand;
 use super::lane::Lane;
-use super::leader::{Leader, fits};
+use super::leader::Leader;
 use super::offline::offline;
 use super::online::online;
 use super::options::{Mode, SweepOptions};
-use super::run::{Summary, TargetSummary, ready};
+use super::run::{Summary, TargetSummary, possible, try_keys};
 use super::staged::{delta, put_one};
 use super::status::{Direction, Phase};
 use super::tally::Tally;
 use super::target::Target;
-use super::transaction;
+use super::transaction::{Deed, together};
+use super::under_way::fits;
 use super::work::Aim;
 
 /// Takes every value of every target back under its old key. A rotation whose prepared values were never put in place is
@@ -34,11 +35,13 @@ pub async fn rollback(
     job: &Job,
 ) -> Result<Summary> {
     let mut leader = Leader::open(settings, options, job).await?;
-    let errands = ready(&mut leader, targets, options, Use::Write, None).await?;
+    let errands = possible(&mut leader, targets, options, Use::Write).await?;
+    let begun = leader.begun(&errands).await?;
+    try_keys(&mut leader, &errands, &begun, job).await?;
     leader.take_over().await?;
     let entries = under_way(&mut leader, &errands).await?;
     refuse_a_key_of_nothing(&mut leader, &errands, &entries).await?;
-    let mode = entries.first().map_or(options.mode, |entry| entry.mode);
+    let mode = entries.first().map_or_else(Mode::default, |entry| entry.mode);
     if entries.iter().any(|entry| entry.mode != mode) {
         return Err(
             Error::new(Kind::Usage, "roll back rotations of several modes at once").hint("name one target at a time")
@@ -46,7 +49,7 @@ pub async fn rollback(
     }
     let targets = match mode {
         Mode::Online => sweep_back(&mut leader, &errands, entries, options, job).await?,
-        Mode::Staged => put_back(&mut leader, &errands, entries, options, job).await?,
+        Mode::Staged => together(&mut leader, &errands, entries, Deed::PutBack, options, job).await?,
         Mode::Offline => offline_back(&mut leader, &errands, entries, options, job).await?,
     };
     leader.close().await;
@@ -135,40 +138,18 @@ async fn offline_back(
     Ok(summaries)
 }
 
-/// What was prepared goes; what is in place already is undone, in one transaction.
-async fn put_back(
-    leader: &mut Leader,
-    errands: &[Errand<'_>],
-    entries: Vec<Entry>,
-    options: &SweepOptions,
-    job: &Job,
-) -> Result<Vec<TargetSummary>> {
-    let mut lane = Lane::with(leader.lend()?);
-    transaction::begin(&mut lane, errands, options).await?;
-    let mut summaries = Vec::new();
-    for (errand, entry) in errands.iter().zip(entries) {
-        let tally = match entry.phase {
-            Phase::Swept => put_back_one(&mut lane, errand, &entry, options, job).await?,
-            _ => Tally::default(),
-        };
-        book::set_rotated(&mut lane.session, entry.id, tally.counts.rotated, tally.counts.unopened()).await?;
-        book::drop_values(&mut lane.session, entry.id).await?;
-        book::set_phase(&mut lane.session, entry.id, Direction::Back, Phase::RolledBack).await?;
-        summaries.push(transaction::summary(errand, tally));
-    }
-    transaction::commit(&mut lane, job).await?;
-    leader.give_back(lane.session);
-    Ok(summaries)
-}
-
-/// The old values that were kept, and for what was written since, new ones under the old key.
-async fn put_back_one(
+/// What was prepared goes; of what is in place already, the old values that were kept come back, and what was written since is
+/// rewritten under the old key.
+pub(super) async fn put_back(
     lane: &mut Lane,
     errand: &Errand<'_>,
     entry: &Entry,
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Tally> {
+    if entry.phase != Phase::Swept {
+        return Ok(Tally::default());
+    }
     let relations = catalog::find(&mut lane.session, errand.target, options).await?.relations;
     let relations: Vec<_> = relations.into_iter().map(Arc::new).collect();
     let mut written = 0;
@@ -176,7 +157,7 @@ async fn put_back_one(
         written += put_one(lane, swept, entry.id, true).await?;
     }
     let aim = Aim::Rewrite { rotation: entry.id };
-    let keyring = errand.target.keyring_back()?;
+    let keyring = errand.keyring(Direction::Back)?;
     let mut tally = delta(lane, errand, keyring, aim, entry.id, &relations, options, job).await?;
     tally.counts.rotated += written;
     refuse_loss(errand, entry, &tally)?;
@@ -195,15 +176,11 @@ fn refuse_loss(errand: &Errand<'_>, entry: &Entry, tally: &Tally) -> Result<()> 
         tally.overtaken,
         entry.unopened.min(unopened)
     );
-    let some: Vec<_> = tally.failures.named.iter().filter(|failure| !failure.accepted).take(SHOWN).collect();
-    let some: Vec<_> = some.iter().map(ToString::to_string).collect();
+    let some = tally.failures.some_unaccepted();
     Err(Error::new(Kind::Policy, doing)
-        .hint(format!("nothing was changed: look for a trigger that keeps rows from being written; name rows that are lost in an accept list: {}", some.join("; ")))
+        .hint(format!("nothing was changed: look for a trigger that keeps rows from being written; name rows that are lost in an accept list: {some}"))
         .caused_by(why))
 }
-
-/// Rows that an error names.
-const SHOWN: usize = 10;
 
 async fn over(leader: &mut Leader, id: i64) -> Result<()> {
     let session = leader.alive().await?;

@@ -4,6 +4,7 @@ use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Serialize;
 
+use super::book::Entry;
 use super::catalog::Use;
 use super::counts::{Counts, Failures};
 use super::errand::{Errand, errands};
@@ -16,6 +17,7 @@ use super::staged::staged;
 use super::status::{Direction, Phase};
 use super::target::{TableName, Target};
 use super::trial::trial;
+use super::under_way::admitted;
 
 /// What a run did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -34,7 +36,9 @@ impl Summary {
     /// Whether a pass over every target had nothing to write, and every value is under the new key, empty or accepted.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.targets.iter().all(|target| target.complete && target.failures.unaccepted() == 0)
+        let clean =
+            |target: &TargetSummary| target.complete && target.failures.unaccepted() == 0 && !target.nothing_found;
+        self.targets.iter().all(clean)
     }
 }
 
@@ -47,18 +51,26 @@ pub struct TargetSummary {
     pub table: TableName,
     /// What became of its values: `rotated` by this rotation, runs before this one included.
     pub counts: Counts,
-    /// Rows that did not open.
+    /// Values that this run wrote; none in a dry one.
+    pub written: u64,
+    /// Rows that did not open, or were refused.
     pub failures: Failures,
     /// Values that another session changed between reading and writing; each was read again.
     pub overtaken: u64,
     /// Rows that another session held until the end: a later run writes them.
     pub held: u64,
+    /// Rows that the database refused: a constraint or a trigger. They are as they were.
+    pub refused: u64,
+    /// Values that the last look found under the other key.
+    pub left: u64,
     /// Passes over the table in this run.
     pub passes: u32,
     /// Where an earlier run had stopped.
     pub resumed: Option<Resumed>,
     /// Whether the last pass had nothing to write.
     pub complete: bool,
+    /// Whether the column holds something, and nothing where the layout looks for values.
+    pub nothing_found: bool,
 }
 
 /// What an earlier run had done.
@@ -87,31 +99,48 @@ pub async fn run(
 ) -> Result<Summary> {
     let mut leader = Leader::open(settings, options, job).await?;
     let r#use = if options.dry_run { Use::Read } else { Use::Write };
-    let errands = ready(&mut leader, targets, options, r#use, Some(Direction::Forward)).await?;
+    let errands = possible(&mut leader, targets, options, r#use).await?;
+    let begun = leader.begun(&errands).await?;
+    // Before keys are tried: who goes on with another key is told which one it was.
+    let mode = admitted(&errands, &begun, options)?;
+    try_keys(&mut leader, &errands, &begun, job).await?;
     if options.dry_run {
-        return trial(&mut leader, &errands, options, job).await;
+        return trial(&mut leader, &errands, mode, options, job).await;
     }
+    refuse_early_cut_over(&errands, &begun, mode, options)?;
     leader.take_over().await?;
-    let mode = options.mode;
-    let mut in_place = options.cut_over;
-    let entries = leader.entries(&errands, mode, Direction::Forward).await?;
-    in_place |= entries.iter().all(|(entry, _)| entry.phase == Phase::Swept);
+    let entries = leader.entries(&errands, mode).await?;
+    let in_place = options.cut_over || entries.iter().all(|(entry, _)| entry.phase == Phase::Swept);
     let targets = match mode {
         Mode::Online => online(&mut leader, &errands, entries, Direction::Forward, options, job).await?,
         Mode::Staged => staged(&mut leader, &errands, entries, options, job).await?,
         Mode::Offline => offline(&mut leader, &errands, entries, Direction::Forward, options, job).await?,
     };
+    let targets = looked_at(&mut leader, &errands, targets).await?;
     leader.close().await;
     Ok(Summary { mode, dry_run: false, cut_over: mode == Mode::Staged && in_place, targets })
 }
 
-/// Every target, after all that can be asked without writing.
-pub(super) async fn ready<'t>(
+/// Where a path of the layout leads nowhere, every value is empty.
+pub(super) async fn looked_at(
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    mut targets: Vec<TargetSummary>,
+) -> Result<Vec<TargetSummary>> {
+    for (errand, target) in errands.iter().zip(&mut targets) {
+        if target.counts.opened() + target.counts.unopened() == 0 {
+            target.nothing_found = errand.holds_something(leader).await?.is_some();
+        }
+    }
+    Ok(targets)
+}
+
+/// Every target, after all that can be asked of server and catalog.
+pub(super) async fn possible<'t>(
     leader: &mut Leader,
     targets: &'t [Target],
     options: &SweepOptions,
     r#use: Use,
-    direction: Option<Direction>,
 ) -> Result<Vec<Errand<'t>>> {
     let errands = errands(leader.session()?, targets, options).await?;
     if let Some(refusal) = unwritable(leader.session()?).filter(|_| r#use == Use::Write) {
@@ -123,13 +152,38 @@ pub(super) async fn ready<'t>(
             return Err(Error::new(Kind::Policy, format!("rotate {}", errand.target)).hint(refusal));
         }
     }
-    // Before keys are tried: who goes on with another key is told which one it was.
-    if let Some(direction) = direction {
-        leader.begun(&errands, options.mode, direction).await?;
-    }
-    for errand in &errands {
+    Ok(errands)
+}
+
+/// Refuses keys that open nothing of a sample. What a rotation has written, its keys have opened.
+pub(super) async fn try_keys(
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    begun: &[Option<Entry>],
+    job: &Job,
+) -> Result<()> {
+    for (errand, entry) in errands.iter().zip(begun) {
+        if entry.as_ref().is_some_and(|entry| entry.written() > 0) {
+            continue;
+        }
         let sampled = leader.sample(errand).await?;
         errand.refuse_wrong_keys(&sampled)?;
+        if let Some(doubtful) = errand.doubtful_old_key(&sampled) {
+            job.warn(&doubtful);
+        }
     }
-    Ok(errands)
+    Ok(())
+}
+
+/// In another mode nothing is beside the table that could be put in place.
+fn refuse_early_cut_over(
+    errands: &[Errand<'_>],
+    begun: &[Option<Entry>],
+    mode: Mode,
+    options: &SweepOptions,
+) -> Result<()> {
+    let missing = errands.iter().zip(begun).find(|(_, entry)| entry.is_none() || mode != Mode::Staged);
+    let Some((errand, _)) = missing.filter(|_| options.cut_over) else { return Ok(()) };
+    let doing = format!("put new values of {} in place: they are not prepared", errand.target);
+    Err(Error::new(Kind::Policy, doing).hint("nothing was written: run --mode staged without --cut-over comes first"))
 }

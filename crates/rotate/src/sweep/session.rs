@@ -35,6 +35,17 @@ pub(super) async fn open_for_batches(
 ) -> Result<DirectSession> {
     let mut session = Box::pin(open(settings, limits, job)).await?;
     session.execute(PLANS).await?;
+    // What a crash of the server undoes of a batch, it undoes of its checkpoint. Applications wait less for the disk.
+    session.execute("SET synchronous_commit = off").await?;
+    Ok(session)
+}
+
+/// A session whose commits are on disk when they are done, and with them everything that was committed before.
+pub(super) async fn open_to_lead(settings: &ConnectionSettings, limits: &Limits, job: &Job) -> Result<DirectSession> {
+    let mut session = Box::pin(open(settings, limits, job)).await?;
+    let lasting = "SELECT pg_catalog.set_config('synchronous_commit', 'on', false) \
+                   WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
+    session.text(lasting).await?;
     Ok(session)
 }
 
@@ -47,10 +58,13 @@ pub(super) const PLANS: &str = "SET enable_seqscan = off; SET enable_sort = off;
                      SET enable_bitmapscan = off; SET max_parallel_workers_per_gather = 0; \
                      SET plan_cache_mode = force_generic_plan";
 
-/// An error of the driver as ours, without the server's detail, which may repeat a value.
+/// An error of the driver as ours: the name of a constraint in place of the server's detail, which may repeat a value.
 pub(super) fn failed(session: &DirectSession, doing: String, error: tokio_postgres::Error) -> Error {
     match error.as_db_error() {
-        Some(db) => ServerError { detail: None, ..ServerError::from(db) }.while_doing(doing),
+        Some(db) => {
+            let detail = db.constraint().map(|name| format!("constraint {name}"));
+            ServerError { detail, ..ServerError::from(db) }.while_doing(doing)
+        }
         None => session.failed(doing, error),
     }
 }
@@ -62,6 +76,8 @@ pub(super) enum Remedy {
     Again,
     /// Another session holds a row for long.
     Smaller,
+    /// A constraint or a trigger refuses a row.
+    Apart,
     /// A new connection.
     Reconnect,
     /// Nothing: it fails.
@@ -73,6 +89,9 @@ pub(super) fn remedy(error: &Error) -> Remedy {
     match sqlstate_of(error) {
         Some("40001" | "40P01") => Remedy::Again,
         Some("55P03") => Remedy::Smaller,
+        // Integrity constraints, what a trigger raises, and an index that does not take so long a value.
+        Some("54000") => Remedy::Apart,
+        Some(code) if code.starts_with("23") || code.starts_with("P0") => Remedy::Apart,
         Some("57P01" | "57P02" | "57P03" | "53300" | "25006") => Remedy::Reconnect,
         Some(code) if code.starts_with("08") => Remedy::Reconnect,
         Some(_) => Remedy::GiveUp,

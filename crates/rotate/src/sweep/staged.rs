@@ -16,10 +16,11 @@ use super::online::{booked, passes};
 use super::options::SweepOptions;
 use super::pace::Pace;
 use super::run::TargetSummary;
+use super::session::{Remedy, remedy};
 use super::sql;
 use super::status::{Direction, Phase};
 use super::tally::Tally;
-use super::transaction::{self, numbers, one_part};
+use super::transaction::{Deed, execute, numbers, one_part, together};
 use super::work::{Aim, Work};
 use super::worker::sweep;
 use crate::Keyring;
@@ -114,24 +115,18 @@ async fn cut_over(
         }
     }
     job.step("put the new values in place");
-    let mut lane = Lane::with(leader.lend()?);
-    transaction::begin(&mut lane, errands, options).await?;
-    let mut summaries = Vec::new();
-    for (errand, (entry, _)) in errands.iter().zip(entries) {
-        summaries.push(put(&mut lane, errand, &entry, options, job).await?);
-    }
-    transaction::commit(&mut lane, job).await?;
-    leader.give_back(lane.session);
-    Ok(summaries)
+    let entries = entries.into_iter().map(|(entry, _)| entry).collect();
+    together(leader, errands, entries, Deed::Put, options, job).await
 }
 
-async fn put(
+/// Puts the values of one target in place, in the transaction of the lane.
+pub(super) async fn put(
     lane: &mut Lane,
     errand: &Errand<'_>,
     entry: &Entry,
     options: &SweepOptions,
     job: &Job,
-) -> Result<TargetSummary> {
+) -> Result<Tally> {
     let relations = catalog::find(&mut lane.session, errand.target, options).await?.relations;
     let relations: Vec<_> = relations.into_iter().map(Arc::new).collect();
     let aim = Aim::Prepare { rotation: entry.id };
@@ -141,9 +136,7 @@ async fn put(
     for swept in &relations {
         counts.rotated += put_one(lane, swept, entry.id, false).await?;
     }
-    book::set_rotated(&mut lane.session, entry.id, counts.rotated, counts.unopened()).await?;
-    book::set_phase(&mut lane.session, entry.id, Direction::Forward, Phase::Swept).await?;
-    Ok(transaction::summary(errand, Tally { counts, ..delta }))
+    Ok(Tally { counts, ..delta })
 }
 
 /// The rows that no prepared value is for, each re-encrypted as the aim says.
@@ -177,7 +170,7 @@ pub(super) async fn put_one(lane: &mut Lane, swept: &Swept, rotation: i64, back:
         true => format!("put the old values of {} back", swept.name),
     };
     let expected = numbers(lane, doing, sql::count_prepared(swept, rotation, back)).await?;
-    let written = transaction::execute(lane, doing, &sql::put(swept, rotation, back)).await?;
+    let written = execute(lane, doing, &sql::put(swept, rotation, back)).await.map_err(refused)?;
     let found = numbers(lane, doing, sql::count_prepared(swept, rotation, !back)).await?;
     if written == expected && found >= written {
         return Ok(written);
@@ -186,4 +179,14 @@ pub(super) async fn put_one(lane: &mut Lane, swept: &Swept, rotation: i64, back:
     Err(Error::new(Kind::Integrity, doing())
         .hint("nothing was changed: look for a trigger that keeps rows from being written, or changes them")
         .caused_by(why))
+}
+
+/// All of a table is one statement, which does not say which row it was.
+fn refused(error: Error) -> Error {
+    match remedy(&error) {
+        Remedy::Apart => error
+            .while_doing("write all values at once, of which the database refuses one")
+            .hint("nothing was changed: mend the row, or what refuses it, then give the same command again"),
+        _ => error,
+    }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use lifeboat_backup::postgres::sqlstate_of;
+use lifeboat_backup::postgres::{Session as _, server_error_of, sqlstate_of};
 use lifeboat_core::{Error, Kind, Result, ResultExt as _};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -26,6 +26,8 @@ pub(super) struct Written {
     pub(super) overtaken: Vec<usize>,
     /// Rows that another session holds.
     pub(super) held: u64,
+    /// Rows, by their number in the batch, that the database refused, and by what.
+    pub(super) refused: Vec<(usize, String)>,
     /// The transactions.
     pub(super) transactions: Vec<u64>,
     /// The longest statement.
@@ -46,7 +48,8 @@ pub(super) struct Mark<'m> {
     pub(super) moves: bool,
 }
 
-/// Writes values. When another session holds one of their rows for too long, the others are written without it.
+/// Writes values. When another session holds one of their rows for too long, or the database refuses one, the others are written
+/// without it.
 pub(super) async fn store(
     lane: &mut Lane,
     swept: &Swept,
@@ -61,15 +64,20 @@ pub(super) async fn store(
     while let Some(range) = ranges.pop() {
         let began = Instant::now();
         let last = ranges.is_empty();
-        match write(lane, swept, batch, &writes[range.clone()], mark, last).await {
+        match attempt(lane, swept, batch, &writes[range.clone()], mark, last).await {
             Ok((numbers, transaction)) => {
                 count(&mut written, &writes[range], &numbers);
                 written.transactions.extend(transaction);
                 marked |= last;
             }
-            Err(error) if remedy(&error) == Remedy::Smaller && range.len() == 1 => written.held += 1,
-            Err(error) if remedy(&error) == Remedy::Smaller => ranges.extend(halves(range)),
-            Err(error) => return Err(error),
+            Err(error) => match (remedy(&error), range.len()) {
+                (Remedy::Smaller, 1) => written.held += 1,
+                (Remedy::Apart, 1) if written.refused.len() < MOST_REFUSED => {
+                    written.refused.push((writes[range.start].0, refused_by(&error)));
+                }
+                (Remedy::Smaller | Remedy::Apart, 2..) => ranges.extend(halves(range)),
+                _ => return Err(error),
+            },
         }
         written.took = written.took.max(began.elapsed());
     }
@@ -78,6 +86,37 @@ pub(super) async fn store(
     }
     Ok(written)
 }
+
+/// A write that leaves the lane as it was when it fails, also inside a transaction.
+async fn attempt(
+    lane: &mut Lane,
+    swept: &Swept,
+    batch: &Batch,
+    writes: &[(usize, Stored)],
+    mark: &Mark<'_>,
+    last: bool,
+) -> Result<(Vec<usize>, Option<u64>)> {
+    if mark.rotation.is_some() {
+        return write(lane, swept, batch, writes, mark, last).await;
+    }
+    lane.session.execute("SAVEPOINT batch").await?;
+    let written = write(lane, swept, batch, writes, mark, last).await;
+    let undo = if written.is_err() { "ROLLBACK TO SAVEPOINT batch; " } else { "" };
+    let ended = lane.session.execute(&format!("{undo}RELEASE SAVEPOINT batch")).await;
+    // Why it failed matters more than that its end did.
+    let written = written?;
+    ended?;
+    Ok(written)
+}
+
+/// What refused a row. The server's message may repeat a value; the name of a constraint does not.
+fn refused_by(error: &Error) -> String {
+    let constraint = server_error_of(error).and_then(|server| server.detail.clone());
+    constraint.unwrap_or_else(|| format!("SQLSTATE {}", sqlstate_of(error).unwrap_or_default()))
+}
+
+/// More of them in one batch are no matter of rows: whatever refuses them is to be looked at first.
+const MOST_REFUSED: usize = 100;
 
 /// The second half first: it is taken from the end.
 fn halves(range: Range<usize>) -> [Range<usize>; 2] {

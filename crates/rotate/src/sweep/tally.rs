@@ -12,6 +12,8 @@ pub(super) struct Tally {
     pub(super) overtaken: u64,
     /// Rows that another session held for too long.
     pub(super) held: u64,
+    /// Rows that the database refused.
+    pub(super) refused: Failures,
     /// The most failures that are named.
     pub(super) named: usize,
 }
@@ -31,5 +33,6 @@ impl Tally {
         self.failures.merge(other.failures, self.named);
         self.overtaken += other.overtaken;
         self.held += other.held;
+        self.refused.merge(other.refused, self.named);
     }
 }

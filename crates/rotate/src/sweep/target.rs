@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use serde::Serialize;
 
 use crate::Keyring;
+use crate::columns::derivation::Doubt;
 use crate::columns::{AadTemplate, ColumnKey, KeyFormat, Layout};
 
 /// A table, by schema and name.
@@ -132,6 +133,12 @@ impl KeySource {
     pub fn derive(&self) -> Result<ColumnKey> {
         let key = ColumnKey::derive(&self.secret, &self.format)?;
         Ok(self.id.iter().fold(key, |key, id| key.with_id(id.clone())))
+    }
+
+    /// What is doubtful about the secret.
+    #[must_use]
+    pub fn doubt(&self) -> Option<Doubt> {
+        self.format.doubt(&self.secret)
     }
 }
 

@@ -5,19 +5,79 @@ use std::sync::Arc;
 use lifeboat_backup::postgres::Session as _;
 use lifeboat_core::{Job, Kind, Result, ResultExt as _};
 
+use super::book::{self, Entry};
 use super::catalog::Swept;
 use super::errand::Errand;
 use super::lane::Lane;
+use super::leader::Leader;
+use super::offline::rewritten;
 use super::online::Passes;
 use super::options::{Order, SweepOptions};
 use super::part::{Part, Position};
+use super::rollback::put_back;
 use super::run::TargetSummary;
 use super::session::failed;
 use super::sql;
+use super::staged::put;
+use super::status::{Direction, Phase};
 use super::tally::Tally;
 
+/// What is done to a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// Every value is rewritten.
+    Rewrite(Direction),
+    /// Prepared values are put in place.
+    Put,
+    /// Old values that were kept are put back, unless the prepared ones never were in place.
+    PutBack,
+}
+
+impl Deed {
+    /// What a rotation is afterwards.
+    fn after(self) -> (Direction, Phase) {
+        match self {
+            Self::Rewrite(direction) => (direction, Phase::Swept),
+            Self::Put => (Direction::Forward, Phase::Swept),
+            Self::PutBack => (Direction::Back, Phase::RolledBack),
+        }
+    }
+}
+
+/// Does it to every target and writes it down: all of it becomes so, or nothing.
+pub(super) async fn together(
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    entries: Vec<Entry>,
+    deed: Deed,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<Vec<TargetSummary>> {
+    let mut lane = Lane::with(leader.lend()?);
+    begin(&mut lane, errands, options).await?;
+    let (direction, phase) = deed.after();
+    let mut summaries = Vec::new();
+    for (errand, entry) in errands.iter().zip(entries) {
+        let tally = match deed {
+            Deed::Rewrite(direction) => rewritten(&mut lane, errand, &entry, direction, options, job).await?,
+            Deed::Put => put(&mut lane, errand, &entry, options, job).await?,
+            Deed::PutBack => put_back(&mut lane, errand, &entry, options, job).await?,
+        };
+        let session = &mut lane.session;
+        book::set_rotated(session, entry.id, tally.counts.rotated, tally.counts.unopened()).await?;
+        if phase == Phase::RolledBack {
+            book::drop_values(session, entry.id).await?;
+        }
+        book::set_phase(session, entry.id, direction, phase).await?;
+        summaries.push(summary(errand, tally));
+    }
+    commit(&mut lane, job).await?;
+    leader.give_back(lane.session);
+    Ok(summaries)
+}
+
 /// Begins, and keeps writers out of every table. Readers go on.
-pub(super) async fn begin(lane: &mut Lane, errands: &[Errand<'_>], options: &SweepOptions) -> Result<()> {
+async fn begin(lane: &mut Lane, errands: &[Errand<'_>], options: &SweepOptions) -> Result<()> {
     let wait = options.limits.lock_timeout.as_millis();
     lane.session.execute(&format!("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {wait}")).await?;
     for errand in errands {
@@ -29,7 +89,7 @@ pub(super) async fn begin(lane: &mut Lane, errands: &[Errand<'_>], options: &Swe
 }
 
 /// Makes it so, unless the job was cancelled: from here on there is no way back but a rollback.
-pub(super) async fn commit(lane: &mut Lane, job: &Job) -> Result<()> {
+async fn commit(lane: &mut Lane, job: &Job) -> Result<()> {
     job.check()?;
     lane.session.execute("COMMIT").await
 }
@@ -57,7 +117,8 @@ pub(super) async fn execute(lane: &mut Lane, doing: impl Fn() -> String, sql: &s
 }
 
 /// What one pass did that nothing was beside.
-pub(super) fn summary(errand: &Errand<'_>, tally: Tally) -> TargetSummary {
+fn summary(errand: &Errand<'_>, tally: Tally) -> TargetSummary {
     let written = tally.counts.rotated;
-    Passes { tally, passes: 1, complete: true, overtaken: 0, saw_written: false }.summary(errand, written, None)
+    Passes { tally, passes: 1, complete: true, overtaken: 0, left: 0, saw_written: false }
+        .summary(errand, written, None)
 }

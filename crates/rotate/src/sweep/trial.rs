@@ -8,10 +8,10 @@ use lifeboat_core::{Job, Result};
 use super::errand::Errand;
 use super::leader::Leader;
 use super::online::Passes;
-use super::options::SweepOptions;
+use super::options::{Mode, SweepOptions};
 use super::part::divide;
 use super::pass::{PARTS_PER_JOB, pass};
-use super::run::{Summary, TargetSummary};
+use super::run::{Summary, TargetSummary, looked_at};
 use super::tally::Tally;
 use super::work::{Aim, Work};
 
@@ -19,6 +19,7 @@ use super::work::{Aim, Work};
 pub(super) async fn trial(
     leader: &mut Leader,
     errands: &[Errand<'_>],
+    mode: Mode,
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Summary> {
@@ -30,13 +31,14 @@ pub(super) async fn trial(
         let work = Work::new(&settings, errand.target, errand.target.keyring()?, Aim::Try, options, job);
         targets.push(tried(leader, errand, &work).await?);
     }
-    Ok(Summary { mode: options.mode, dry_run: true, cut_over: false, targets })
+    let targets = looked_at(leader, errands, targets).await?;
+    Ok(Summary { mode, dry_run: true, cut_over: false, targets })
 }
 
 async fn tried(leader: &mut Leader, errand: &Errand<'_>, work: &Arc<Work>) -> Result<TargetSummary> {
     let parts = divide(leader.session()?, &errand.relations, work.jobs * PARTS_PER_JOB).await?;
     let tally: Tally = pass(work, parts).await?;
-    let written = tally.counts.rotated;
-    let complete = written == 0;
-    Ok(Passes { tally, passes: 1, complete, overtaken: 0, saw_written: true }.summary(errand, written, None))
+    let left = tally.counts.rotated;
+    let passes = Passes { tally, passes: 1, complete: left == 0, overtaken: 0, left, saw_written: true };
+    Ok(TargetSummary { written: 0, ..passes.summary(errand, left, None) })
 }

@@ -9,6 +9,7 @@ use lifeboat_core::{Error, Result};
 
 use super::batch::{self, Batch};
 use super::book;
+use super::counts::{Failure, Why};
 use super::judge::{Judged, judge};
 use super::lane::Lane;
 use super::pace::rest;
@@ -113,6 +114,7 @@ async fn written(
     found.counts.rotated += written.rows;
     found.held += written.held;
     found.overtaken += written.overtaken.len() as u64;
+    note_refused(work, part, &judged.batch, written.refused, found)?;
     if !written.overtaken.is_empty() && !part.swept.key.is_empty() {
         again(lane, work, part, &judged.batch, &written.overtaken, found).await?;
     }
@@ -141,6 +143,22 @@ async fn again(
     written.transactions.iter().for_each(|id| work.own.note(*id));
     found.counts.rotated += written.rows;
     found.held += written.held;
+    note_refused(work, part, &judged.batch, written.refused, found)
+}
+
+/// Rows that the database refused stay as they are. Where all is one transaction, none may.
+fn note_refused(
+    work: &Work,
+    part: &Part,
+    batch: &Batch,
+    refused: Vec<(usize, String)>,
+    found: &mut Tally,
+) -> Result<()> {
+    let into = if work.in_transaction { &mut found.failures } else { &mut found.refused };
+    for (row, by) in refused {
+        let (table, key) = (part.swept.name.clone(), batch.name(row)?);
+        into.add(Failure { table, key, why: Why::Refused(by), accepted: false }, work.failures_named);
+    }
     Ok(())
 }
 

@@ -1,9 +1,10 @@
 //! Before the first write: the new key works, and will be found again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, IsTerminal as _};
 
 use lifeboat_core::{Error, Kind, Result, ResultExt as _};
+use lifeboat_rotate::columns::derivation::Doubt;
 use lifeboat_rotate::sweep::{Phase, Target, status};
 
 use super::place::{Place, Scene};
@@ -25,26 +26,31 @@ pub(super) fn probe(targets: &[Target]) -> Result<()> {
 }
 
 /// On a terminal, asks whether the new keys are those that the operator means, and are kept. A rotation under way has asked
-/// already. Elsewhere a reference counts: what it names is there again tomorrow.
+/// already. Elsewhere a reference counts: what it names is there again tomorrow. Gives the fingerprints that were confirmed.
 ///
 /// # Errors
 /// [`Kind::Policy`] when the answer is anything else.
-pub(super) async fn ask(scene: &Scene<'_>) -> Result<()> {
+pub(super) async fn ask(scene: &Scene<'_>) -> Result<BTreeSet<String>> {
     if scene.context.global.json || !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
-    let mut fingerprints = BTreeSet::new();
+    let (mut all, mut asked) = (BTreeSet::new(), BTreeMap::new());
     for place in &scene.places {
         let begun = begun(scene, place).await;
         for target in &place.targets {
-            fingerprints.insert(target.keys.new.derive()?.fingerprint().to_owned());
+            let fingerprint = target.keys.new.derive()?.fingerprint().to_owned();
+            all.insert(fingerprint.clone());
+            let doubt = target.keys.new.doubt();
+            // A spoilt one is refused whatever the answer.
+            if !begun.contains(&fingerprint) && !matches!(doubt, Some(Doubt::Spoilt(_))) {
+                asked.insert(fingerprint, doubt);
+            }
         }
-        fingerprints.retain(|fingerprint| !begun.contains(fingerprint));
     }
-    for fingerprint in fingerprints {
-        confirm(scene, &fingerprint).await?;
+    for (fingerprint, doubt) in &asked {
+        confirm(scene, fingerprint, doubt.as_ref()).await?;
     }
-    Ok(())
+    Ok(if asked.is_empty() { BTreeSet::new() } else { all })
 }
 
 /// The new keys of rotations that have begun.
@@ -55,8 +61,14 @@ async fn begun(scene: &Scene<'_>, place: &Place) -> BTreeSet<String> {
     open.map(|target| target.new_key).collect()
 }
 
-async fn confirm(scene: &Scene<'_>, fingerprint: &str) -> Result<()> {
+async fn confirm(scene: &Scene<'_>, fingerprint: &str, doubt: Option<&Doubt>) -> Result<()> {
     let console = &scene.context.console;
+    if let Some(doubt) = doubt {
+        console.line(&format!(
+            "The new key's secret {}. Does the application make its key of this very text?",
+            doubt.what()
+        ));
+    }
     console
         .line(&format!("The new key has the fingerprint {fingerprint}. When it is lost, so is every value under it."));
     console.line(&format!("Is it kept in a second place? Type its last {DIGITS} digits to go on:"));

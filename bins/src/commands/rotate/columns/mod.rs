@@ -61,15 +61,16 @@ async fn rotate(args: &RunArgs, context: &Context) -> Result<Outcome> {
     for place in &scene.places {
         confirm::probe(&place.targets)?;
     }
-    if !args.dry_run && args.confirm_new.is_empty() {
-        confirm::ask(&scene).await?;
+    let mut expected_new = args.confirm_new.clone();
+    if !args.dry_run && expected_new.is_empty() {
+        expected_new.extend(confirm::ask(&scene).await?);
     }
     let mut told = Told::default();
     for place in &scene.places {
         let options = SweepOptions {
             dry_run: args.dry_run,
             cut_over: args.cut_over,
-            expected_new: args.confirm_new.clone(),
+            expected_new: expected_new.clone(),
             ..scene.options(place)?
         };
         let summary = sweep::run(&place.settings, &place.targets, &options, &context.job()).await?;
@@ -78,7 +79,9 @@ async fn rotate(args: &RunArgs, context: &Context) -> Result<Outcome> {
         if !(summary.is_clean() || args.dry_run && opens) {
             told.exit = Exit::Failed(Kind::Partial);
         }
-        told.add(place, text::summary(&summary), json!({"summary": summary}));
+        let unmatched = scene.unmatched(summary.targets.iter().map(|target| (&target.table, &target.failures)))?;
+        let text = text::summary(&summary) + &text::unmatched(&unmatched);
+        told.add(place, text, json!({"summary": summary, "accept_list_unmatched": unmatched}));
     }
     Ok(told.outcome())
 }
@@ -103,7 +106,10 @@ async fn verify(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
         if !found.passed() {
             told.exit = Exit::Failed(if opened == 0 { Kind::WrongKey } else { Kind::Partial });
         }
-        told.add(place, text::verification(&found), json!({"passed": found.passed(), "verification": found}));
+        let unmatched = scene.unmatched(found.targets.iter().map(|target| (&target.table, &target.failures)))?;
+        let text = text::verification(&found) + &text::unmatched(&unmatched);
+        let json = json!({"passed": found.passed(), "verification": found, "accept_list_unmatched": unmatched});
+        told.add(place, text, json);
     }
     Ok(told.outcome())
 }
@@ -117,8 +123,11 @@ async fn finalize(args: &FinalizeArgs, context: &Context) -> Result<Outcome> {
         let finalized = sweep::finalize(&place.settings, &place.targets, &options, &context.job()).await?;
         let backups = backups::before(&scene, place, finalized.at).await;
         let status = sweep::status(&place.settings, &context.job()).await?;
-        let text = text::finalized(&finalized, place, &status) + &backups.text();
-        told.add(place, text, json!({"finalized": finalized, "backups": backups}));
+        let proofs = finalized.targets.iter().map(|target| &target.verification);
+        let unmatched = scene.unmatched(proofs.map(|proof| (&proof.table, &proof.failures)))?;
+        let text = text::finalized(&finalized, place, &status) + &text::unmatched(&unmatched) + &backups.text();
+        let json = json!({"finalized": finalized, "backups": backups, "accept_list_unmatched": unmatched});
+        told.add(place, text, json);
     }
     Ok(told.outcome())
 }

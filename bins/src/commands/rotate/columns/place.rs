@@ -1,11 +1,16 @@
 //! Which databases and which of their columns a command is about.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use lifeboat_backup::Reach;
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_core::{Error, Kind, Result, ResultExt as _};
-use lifeboat_rotate::sweep::{AcceptList, Limits, SweepOptions, Target};
+use lifeboat_core::monitor::Silent;
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
+use lifeboat_rotate::sweep::{
+    AcceptList, Failures, Limits, Phase, SweepOptions, TableName, Target, TargetStatus, status,
+};
 
 use super::keys;
 use crate::cli::WhereArgs;
@@ -62,7 +67,11 @@ impl<'a> Scene<'a> {
             let (mut targets, mut old) = (Vec::new(), BTreeMap::new());
             if needs != Needs::Database {
                 for column in &columns {
-                    let target = keys::target(column, &config.rotate.keys, needs, &context.environment).await?;
+                    let target = keys::target(column, &config.rotate.keys, needs, &context.environment).await;
+                    let target = match target {
+                        Ok(target) => target,
+                        Err(error) => return Err(expecting(error, column, database, context).await),
+                    };
                     let named = column.keys.or(&config.rotate.keys).old;
                     old.extend(named.map(|reference| (target.to_string(), reference.value.to_string())));
                     targets.push(target);
@@ -88,11 +97,10 @@ impl<'a> Scene<'a> {
     /// How a place's columns are rotated. They share one mode: one application has them.
     pub(super) fn options(&self, place: &Place) -> Result<SweepOptions> {
         let rotate = &self.config.rotate;
-        let own = place.columns.iter().find_map(|column| column.mode.as_ref());
-        let mode = own.or(rotate.mode.as_ref()).map(|mode| mode.value).unwrap_or_default();
-        let other = place.columns.iter().find(|column| {
-            column.mode.as_ref().or(rotate.mode.as_ref()).map(|mode| mode.value).unwrap_or_default() != mode
-        });
+        let asked = |column: &ColumnConfig| column.mode.as_ref().or(rotate.mode.as_ref()).map(|mode| mode.value);
+        // Not said: as the rotation that is under way began.
+        let mode = place.columns.first().map_or_else(|| rotate.mode.as_ref().map(|mode| mode.value), asked);
+        let other = place.columns.iter().find(|column| asked(column) != mode);
         if let Some(other) = other {
             let doing = format!("rotate {} in another mode than the columns before it", other.name());
             return Err(Error::new(Kind::Usage, doing)
@@ -107,14 +115,25 @@ impl<'a> Scene<'a> {
             lock_timeout: rotate.lock_timeout.as_ref().map_or(usual.lock_timeout, |limit| limit.value),
             ..usual
         };
+        let (accept, usual) = (accepted(&self.config)?, SweepOptions::default());
         Ok(SweepOptions {
             mode,
+            // Room for every row that is given up, so that lines which name none can be told.
+            failures_named: usual.failures_named + accept.len(),
             jobs: rotate.jobs.as_ref().map(|jobs| jobs.value.get() as usize),
             batch_rows: rotate.batch_rows.as_ref().map(|rows| rows.value.get() as usize),
             limits,
-            accept: accepted(&self.config)?,
-            ..SweepOptions::default()
+            accept,
+            ..usual
         })
+    }
+
+    /// Lines of the accept list that are about these tables, and name no row that did not open.
+    pub(super) fn unmatched<'f>(
+        &self,
+        found: impl Iterator<Item = (&'f TableName, &'f Failures)>,
+    ) -> Result<Vec<String>> {
+        Ok(accepted(&self.config)?.unmatched(found))
     }
 }
 
@@ -160,6 +179,30 @@ fn is_in(column: &ColumnConfig, database: &Database, config: &Config) -> bool {
         None => config.databases.len() == 1,
     }
 }
+
+/// An error about keys with the fingerprint of the one that the rotation under way goes to, if the database tells in a moment.
+async fn expecting(error: Error, column: &ColumnConfig, database: &Database, context: &Context) -> Error {
+    let asked = async {
+        let settings = settings(database, context).await?;
+        status(&settings, &Job::new(Arc::new(Silent), context.cancel.clone())).await
+    };
+    let Ok(Ok(status)) = tokio::time::timeout(PATIENCE, Box::pin(asked)).await else { return error };
+    let is_it = |target: &&TargetStatus| {
+        column.is_of(&target.table, &target.columns) && !matches!(target.phase, Phase::Finalized | Phase::RolledBack)
+    };
+    let Some(target) = status.targets.iter().find(is_it) else { return error };
+    let expected = format!(
+        "a rotation of {} is under way from the key {} to the key {}",
+        column.name(),
+        target.old_key,
+        target.new_key
+    );
+    let hint = error.help().map_or_else(|| expected.clone(), |help| format!("{help}; {expected}"));
+    error.hint(hint)
+}
+
+/// How long an error waits for a word from the database.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How a database is reached by sessions of our own.
 pub(super) async fn settings(database: &Database, context: &Context) -> Result<ConnectionSettings> {

@@ -1,8 +1,8 @@
 //! What people are told about columns and their keys. Rows are named by their primary keys, never by what they hold.
 
 use lifeboat_rotate::sweep::{
-    Counts, Failures, Finalized, Mode, Order, Phase, Plan, Status, Summary, TargetPlan, TargetStatus, TargetSummary,
-    Verification,
+    Counts, Direction, Failures, Finalized, Mode, Order, Phase, Plan, Status, Summary, TargetPlan, TargetStatus,
+    TargetSummary, Verification,
 };
 
 use super::place::Place;
@@ -14,11 +14,36 @@ pub(super) fn plan(plan: &Plan) -> String {
     for remark in &plan.remarks {
         text += &format!("{remark}\n");
     }
-    let refusals = plan.refusals().count();
+    if plan.running {
+        text += "another run is at work now: `run` would wait for it, and give up after a moment\n";
+    }
+    let (refusals, under_way) = (plan.refusals().count(), plan.targets.iter().all(|target| target.under_way.is_some()));
     text + &match refusals {
-        0 => "Nothing was changed: `run` with the same options begins.\n".to_owned(),
+        0 if under_way => format!("Nothing was changed: {}.\n", next_steps(plan)),
+        0 => format!("Nothing was changed: `run` with the same options begins, in the mode {}.\n", plan.mode.name()),
         1 => "Nothing was changed, and `run` would refuse for the reason above.\n".to_owned(),
         count => format!("Nothing was changed, and `run` would refuse for the {count} reasons above.\n"),
+    }
+}
+
+/// What comes next for all targets, where that is the same.
+fn next_steps(plan: &Plan) -> String {
+    let mut steps: Vec<_> = plan.targets.iter().filter_map(|target| target.under_way.as_ref().map(next_step)).collect();
+    steps.dedup();
+    steps.join("; ")
+}
+
+/// What the operator does next with a rotation.
+fn next_step(target: &TargetStatus) -> &'static str {
+    match (target.phase, target.direction, target.mode) {
+        (Phase::Finalized | Phase::RolledBack, ..) => "it is over",
+        (_, Direction::Back, _) => "`rollback` goes on",
+        (Phase::Sweeping, ..) => "`run` goes on",
+        (Phase::Prepared, ..) => "`run --cut-over` puts the values in place, `run` prepares what was written since",
+        (Phase::Swept, Direction::Forward, Mode::Staged) => {
+            "the values are in place; once the application has restarted: `run` for what it wrote until then, `verify`, `finalize`"
+        }
+        (Phase::Swept, Direction::Forward, _) => "`verify` and `finalize` end it, `run` looks once more",
     }
 }
 
@@ -26,6 +51,17 @@ fn target_plan(plan: &TargetPlan) -> String {
     let columns: Vec<_> = plan.columns.iter().map(|column| format!("{} {}", column.name, column.kind)).collect();
     let mut text = format!("{}: {}, {}\n", plan.target, columns.join(", "), plan.layout);
     text += &format!("  from key {} to key {}\n", plan.old_key, plan.new_key);
+    if let Some(begun) = &plan.under_way {
+        text += &format!(
+            "  under way since {}: {}, {}, {} values written; from key {} to key {}\n",
+            begun.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            begun.mode.name(),
+            phase(begun),
+            units::count(begun.rotated),
+            begun.old_key,
+            begun.new_key
+        );
+    }
     for relation in &plan.relations {
         let key = if relation.key.is_empty() { "their place".to_owned() } else { relation.key.join(", ") };
         let order = match relation.order {
@@ -94,8 +130,9 @@ fn target_summary(target: &TargetSummary, rotated: &str, writes: bool) -> String
     let mut text = format!("{}: {}\n", target.target, outcomes(&target.counts).replacen("rotated", rotated, 1));
     if let Some(resumed) = &target.resumed {
         text += &format!(
-            "  went on in pass {} after {} values of an earlier run\n",
+            "  went on in pass {}: {} {rotated} by this run, {} before\n",
             resumed.pass,
+            units::count(target.written),
             units::count(resumed.rotated)
         );
     }
@@ -105,7 +142,16 @@ fn target_summary(target: &TargetSummary, rotated: &str, writes: bool) -> String
     if target.held > 0 {
         text += &format!("  {} rows were held by others until the end: run it again\n", units::count(target.held));
     }
-    if writes && !target.complete && target.held == 0 {
+    if target.refused > 0 {
+        text += &format!(
+            "  {} rows were refused by the database and are as they were: mend them, or what refuses them, and run it again\n",
+            units::count(target.refused)
+        );
+    }
+    if target.nothing_found {
+        text += "  nothing was found where the layout looks for values, and the column has some: look at the layout\n";
+    }
+    if writes && !target.complete && target.held == 0 && target.left != target.refused {
         text += "  the last pass still had something to do: run it again\n";
     }
     text + &failures(&target.failures)
@@ -206,7 +252,7 @@ pub(super) fn status(status: &Status) -> String {
         vec![
             format!("{}.{}", target.table, target.columns.join("+")),
             target.mode.name().to_owned(),
-            phase(target.phase).to_owned(),
+            phase(target).to_owned(),
             target.old_key.clone(),
             target.new_key.clone(),
             target.pass.to_string(),
@@ -216,17 +262,37 @@ pub(super) fn status(status: &Status) -> String {
             target.updated.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
         ]
     };
-    let text = render(&head, &status.targets.iter().map(row).collect::<Vec<_>>());
+    let mut text = render(&head, &status.targets.iter().map(row).collect::<Vec<_>>());
+    for target in &status.targets {
+        if !matches!(target.phase, Phase::Finalized | Phase::RolledBack) {
+            text += &format!("{}.{}: {}\n", target.table, target.columns.join("+"), next_step(target));
+        }
+    }
     if status.running { text + "a run is at work now\n" } else { text }
 }
 
-fn phase(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Sweeping => "sweeping",
-        Phase::Prepared => "prepared",
-        Phase::Swept => "swept",
-        Phase::Finalized => "finalized",
-        Phase::RolledBack => "rolled back",
+fn phase(target: &TargetStatus) -> &'static str {
+    match (target.phase, target.direction) {
+        (Phase::Finalized, _) => "finalized",
+        (Phase::RolledBack, _) => "rolled back",
+        (_, Direction::Back) => "rolling back",
+        (Phase::Sweeping, _) => "sweeping",
+        (Phase::Prepared, _) => "prepared",
+        (Phase::Swept, _) if target.mode == Mode::Staged => "in place",
+        (Phase::Swept, _) => "swept",
+    }
+}
+
+/// Lines of the accept list that are of no use.
+pub(super) fn unmatched(lines: &[String]) -> String {
+    let shown: Vec<_> = lines.iter().take(NAMED).map(String::as_str).collect();
+    let more = if lines.len() > NAMED { format!(" and {} more", lines.len() - NAMED) } else { String::new() };
+    match lines.len() {
+        0 => String::new(),
+        1 => format!("1 line of the accept list names no row that did not open: {}\n", shown[0]),
+        count => {
+            format!("{count} lines of the accept list name no row that did not open: {}{more}\n", shown.join(", "))
+        }
     }
 }
 

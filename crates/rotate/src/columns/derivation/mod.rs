@@ -3,6 +3,7 @@
 //! The way is named by the operator and never guessed: a wrong guess for the new key would encrypt every row under a key that
 //! the application does not derive.
 
+mod doubt;
 mod kdf;
 mod parse;
 
@@ -17,6 +18,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize as _, Zeroizing};
 
+pub use self::doubt::Doubt;
 pub use self::kdf::{Hash, Kdf, Salt, Work};
 use super::misread::Misread;
 
@@ -56,9 +58,20 @@ impl KeyFormat {
         if secrets.iter().all(|secret| is_hex(secret.expose_secret())) {
             return Ok(Self::Hex);
         }
-        Err(Error::new(Kind::Usage, "choose how the keys are made: not all of them are 64 hexadecimal digits").hint(
-            "give --key-format: hex, base64, raw, sha256, hex-or-sha256, scrypt(…) or pbkdf2(…), as the application does it",
-        ))
+        let doing = "choose how the keys are made: not all of them are 64 hexadecimal digits";
+        let how = "give --key-format: hex, base64, raw, sha256, hex-or-sha256, scrypt(…) or pbkdf2(…), as the application does it";
+        let spoilt = secrets.iter().find_map(|secret| doubt::spoilt(secret.expose_secret()));
+        Err(Error::new(Kind::Usage, doing).hint(match spoilt {
+            Some(what) => format!("one of them {what}: take that away, or {how}"),
+            None => how.to_owned(),
+        }))
+    }
+
+    /// What is doubtful about a secret of which this format makes a key all the same: carriage returns, quotes, digits that are
+    /// missing. A new key like that is better not begun with.
+    #[must_use]
+    pub fn doubt(&self, secret: &SecretString) -> Option<Doubt> {
+        doubt::doubt(self, secret.expose_secret())
     }
 
     /// The password's derivation, when each value brings its own salt.
@@ -146,5 +159,8 @@ fn copied(bytes: &[u8], wrong: &str) -> Result<Secret> {
 /// The error of a secret in another form: what was found is told by its length only.
 fn unfit(found: &str, text: &str) -> Error {
     let error = Error::new(Kind::Config, format!("read the key: {found}"));
-    if text.trim() == text { error } else { error.hint("it begins or ends with a space or a newline") }
+    match doubt::at_ends(text) {
+        Some(what) => error.hint(format!("it has {what} at its ends")),
+        None => error,
+    }
 }

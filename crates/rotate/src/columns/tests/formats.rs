@@ -75,6 +75,45 @@ fn errors_tell_the_length_and_never_the_secret() {
 }
 
 #[test]
+fn secrets_that_were_copied_with_too_much_or_too_little_are_told_from_those_that_were_meant() {
+    use crate::columns::derivation::Doubt;
+    let doubt =
+        |format: &str, text: &str| KeyFormat::parse(format).unwrap().doubt(&SecretString::from(text.to_owned()));
+    for (around, named) in [
+        (format!("{HEX}\r"), "a carriage return"),
+        (format!("{HEX}\r\n"), "a carriage return and a newline"),
+        (format!("\u{feff}{HEX}"), "a byte order mark"),
+        (format!("\"{HEX}\""), "quotes"),
+        (format!("'{HEX}' "), "quotes and a space"),
+        (format!("{} {}", &HEX[..32], &HEX[32..]), "a space"),
+        (format!("0x{HEX}"), "0x"),
+    ] {
+        for format in ["hex-or-sha256", "sha256", "scrypt(N=2, r=8, p=1)"] {
+            let found = doubt(format, &around).unwrap();
+            let Doubt::Spoilt(what) = &found else { panic!("{around:?}: {found:?}") };
+            assert_eq!(*what, format!("is 64 hexadecimal digits with {named}"), "{around:?}");
+        }
+        assert!(derive("hex", &around).is_err(), "{around:?}");
+    }
+    let odd =
+        ["correct horse\r", " correct", "\"correct horse\"", "correct\0horse", &HEX[..63], &format!("{}O", &HEX[..63])];
+    for text in odd {
+        for format in ["hex-or-sha256", "sha256", "pbkdf2(hash=sha256, iterations=1)"] {
+            assert!(matches!(doubt(format, text), Some(Doubt::Odd(_))), "{format} {text:?}");
+        }
+    }
+    for text in ["correct horse", "it's", "c2hvcnQga2V5"] {
+        assert!(matches!(doubt("hex-or-sha256", text), Some(Doubt::Hashed(_))), "{text:?}");
+        assert_eq!(doubt("sha256", text), None, "{text:?}");
+    }
+    for format in ["hex", "hex-or-sha256", "sha256", "raw", "scrypt(N=2, r=8, p=1)"] {
+        assert_eq!(doubt(format, HEX), None, "{format}");
+    }
+    let error = KeyFormat::unnamed(&[&SecretString::from(format!("{HEX}\r"))]).unwrap_err();
+    assert!(error.help().unwrap().contains("with a carriage return: take that away"), "{:?}", error.help());
+}
+
+#[test]
 fn formats_print_as_they_are_read() {
     for text in [
         "hex",

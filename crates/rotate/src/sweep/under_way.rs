@@ -1,0 +1,88 @@
+//! Whether the rotation that is under way is the one that is asked for, and whether one that is not may begin.
+
+use lifeboat_core::{Error, Kind, Result};
+
+use super::book::Entry;
+use super::errand::Errand;
+use super::options::{Mode, SweepOptions};
+use super::status::Direction;
+use crate::columns::derivation::Doubt;
+
+/// The mode of a run over targets of which some have begun, unless something stands in its way.
+pub(super) fn admitted(errands: &[Errand<'_>], begun: &[Option<Entry>], options: &SweepOptions) -> Result<Mode> {
+    let mode = mode(begun, options)?;
+    for (errand, entry) in errands.iter().zip(begun) {
+        match entry {
+            Some(entry) => fits(entry, errand, mode, Direction::Forward)?,
+            None => refuse_doubtful(errand, options)?,
+        }
+    }
+    Ok(mode)
+}
+
+/// The mode that is asked for; else that in which the rotations that are under way began.
+pub(super) fn mode(begun: &[Option<Entry>], options: &SweepOptions) -> Result<Mode> {
+    let mut modes: Vec<_> = begun.iter().flatten().map(|entry| entry.mode).collect();
+    modes.dedup();
+    match (options.mode, modes.as_slice()) {
+        (Some(mode), _) => Ok(mode),
+        (None, []) => Ok(Mode::default()),
+        (None, [mode]) => Ok(*mode),
+        (None, _) => Err(Error::new(Kind::Usage, "go on with rotations of several modes at once")
+            .hint("nothing was written: name one target at a time")),
+    }
+}
+
+/// Whether the rotation that is under way is the one that is asked for.
+pub(super) fn fits(entry: &Entry, errand: &Errand<'_>, mode: Mode, direction: Direction) -> Result<()> {
+    let target = errand.target;
+    let other = |which: &str, found: &str, expected: &str| {
+        Err(Error::new(
+            Kind::WrongKey,
+            format!("go on with the rotation of {target}: its {which} key is {expected}, and {found} was given"),
+        )
+        .hint(format!("nothing was written: give the {which} key {expected}, or roll this rotation back first")))
+    };
+    if entry.new_key != errand.new_key {
+        return other("new", &errand.new_key, &entry.new_key);
+    }
+    if entry.old_key != errand.old_key {
+        return other("old", &errand.old_key, &entry.old_key);
+    }
+    if entry.layout != target.layout.to_string() {
+        return Err(Error::new(
+            Kind::Policy,
+            format!("go on with the rotation of {target}: its layout is {}", entry.layout),
+        )
+        .hint("nothing was written: give the layout that the rotation began with"));
+    }
+    if entry.direction != direction && direction == Direction::Forward {
+        return Err(Error::new(Kind::Policy, format!("rotate {target}, which is being rolled back"))
+            .hint("run rollback until it is over, then begin anew"));
+    }
+    if entry.mode != mode && direction == Direction::Forward {
+        let doing =
+            format!("go on with the rotation of {target}, which is {}, in the mode {}", entry.mode.name(), mode.name());
+        return Err(Error::new(Kind::Policy, doing)
+            .hint("nothing was written: leave the mode out, or roll this rotation back first"));
+    }
+    Ok(())
+}
+
+/// What is written under a key that nobody else can make is lost: the application reads the secret from another place.
+fn refuse_doubtful(errand: &Errand<'_>, options: &SweepOptions) -> Result<()> {
+    let (target, key) = (errand.target, &errand.new_key);
+    match target.keys.new.doubt() {
+        Some(Doubt::Spoilt(what)) => {
+            Err(Error::new(Kind::Policy, format!("rotate {target} to a new key whose secret {what}"))
+                .hint("nothing was written: leave nothing but the digits, here and where the application reads it"))
+        }
+        Some(doubt) if !options.expected_new.contains(key) => {
+            let doing = format!("rotate {target} to the key {key}, whose secret {}", doubt.what());
+            Err(Error::new(Kind::Policy, doing).hint(format!(
+                "nothing was written: if the application makes its key of this very text, give --confirm-new {key}"
+            )))
+        }
+        _ => Ok(()),
+    }
+}
