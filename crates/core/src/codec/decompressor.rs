@@ -114,6 +114,13 @@ mod tests {
     }
 
     #[test]
+    fn no_member_is_no_rows() {
+        for compression in BOTH {
+            assert_eq!(decompress(compression, b"").unwrap(), b"");
+        }
+    }
+
+    #[test]
     fn members_of_the_other_compression_are_refused() {
         assert!(decompress(Compression::Gzip, &member(Compression::Zstd, b"row\n")).is_err());
         assert!(decompress(Compression::Zstd, &member(Compression::Gzip, b"row\n")).is_err());
