@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::GlobalArgs;
-use crate::config::{BackupFlags, EncryptionFlags, Flags, SingleDatabase};
+use crate::config::{BackupFlags, EncryptionFlags, Flags, NetworkFlags, SingleDatabase};
 
 /// What to back up, and how.
 #[derive(Args, Debug, Default, PartialEq, Eq)]
@@ -48,6 +48,12 @@ pub(crate) struct BackupArgs {
     /// [env: LIFEBOAT_SNAPSHOT_MAX_AGE] [default: 0s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) snapshot_max_age: Option<String>,
+    /// Move no more than so many bytes in a second to the store, such as 4MiB/s [env: LIFEBOAT_BANDWIDTH]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) bandwidth: Option<String>,
+    /// Wait so long for a store that does not answer, keeping the database's snapshot [env: LIFEBOAT_RETRY_FOR] [default: 10m]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) retry_for: Option<String>,
     /// Parts of 16 MiB in flight: memory against speed [env: LIFEBOAT_PARTS_IN_FLIGHT] [default: 3]
     #[arg(long, value_name = "N")]
     pub(crate) parts_in_flight: Option<String>,
@@ -69,6 +75,7 @@ impl BackupArgs {
                 yield_to_ddl: self.yield_to_ddl.as_deref(),
                 snapshot_max_age: self.snapshot_max_age.as_deref(),
             },
+            network: NetworkFlags { bandwidth: self.bandwidth.as_deref(), retry_for: self.retry_for.as_deref() },
             encryption: EncryptionFlags { recipients: &self.recipients, ..global.flags().encryption },
             ..global.flags()
         }

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::{Context, source};
 use crate::cli::BackupArgs;
-use crate::config::BackupConfig;
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::output::table::{Align, facts, render};
 use crate::output::{Outcome, units};
@@ -30,7 +30,7 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
     if let Some(warning) = config.encryption.untrusted_warning(seal.as_deref()) {
         context.job().warn(warning);
     }
-    let options = BackupOptions { seal, ..options(&config.backup, &store, context) };
+    let options = BackupOptions { seal, ..options(&config, &store, context) };
     let mut sources = Vec::new();
     for database in databases {
         sources.push((database.name.value.clone(), source::source(database, &context.environment).await));
@@ -43,7 +43,9 @@ pub(super) async fn run(args: &BackupArgs, context: &Context) -> Result<Outcome>
 }
 
 /// How backups are taken, as the configuration says.
-pub(super) fn options(config: &BackupConfig, store: &Store, context: &Context) -> BackupOptions {
+pub(super) fn options(config: &Config, store: &Store, context: &Context) -> BackupOptions {
+    let stall_timeout = config.stall_timeout();
+    let config = &config.backup;
     BackupOptions {
         class: config.class.value.clone(),
         method: config.method.value,
@@ -54,7 +56,7 @@ pub(super) fn options(config: &BackupConfig, store: &Store, context: &Context) -
             ..UploadOptions::of(store)
         },
         lock_timeout: config.lock_timeout.value,
-        stall_timeout: config.stall_timeout.value,
+        stall_timeout,
         yield_to_ddl: config.yield_to_ddl.value,
         snapshot_max_age: config.snapshot_max_age.value,
         connect_retry: Retry::default(),

@@ -23,7 +23,7 @@ pub(super) async fn run(args: &ImportArgs, context: &Context) -> Result<Outcome>
     })?;
     let store = config.store.create(&context.environment).await?;
     let seal = config.encryption.seal_keys(&context.environment).await?.map(Arc::new);
-    let options = BackupOptions { seal, ..backup::options(&config.backup, &store, context) };
+    let options = BackupOptions { seal, ..backup::options(&config, &store, context) };
     let import_options = ImportOptions {
         foreign: file::options(&args.open, false, context).await?,
         taken: taken(args.taken_at.as_deref())?,

@@ -7,6 +7,11 @@ use super::setting::{Misfit, Setting, quoted};
 pub(crate) struct Size(u64);
 
 impl Size {
+    /// So many bytes.
+    pub(crate) fn from_bytes(bytes: u64) -> Self {
+        Self(bytes)
+    }
+
     /// In bytes.
     pub(crate) fn bytes(self) -> u64 {
         self.0

@@ -5,6 +5,10 @@
 pub(crate) const CONFIG: &str = "LIFEBOAT_CONFIG";
 /// The store: `s3://bucket/prefix`, `b2://bucket/prefix?region=…` or `file:///folder`.
 pub(crate) const STORE: &str = "LIFEBOAT_STORE";
+/// Bytes in a second to and from the store.
+pub(crate) const BANDWIDTH: &str = "LIFEBOAT_BANDWIDTH";
+/// How long calls to the store are repeated.
+pub(crate) const RETRY_FOR: &str = "LIFEBOAT_RETRY_FOR";
 /// The name, in the store, of the one database this run is about.
 pub(crate) const NAME: &str = "LIFEBOAT_NAME";
 /// How to connect to that database: a secret reference, or a connection string without a password.

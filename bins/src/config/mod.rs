@@ -15,6 +15,7 @@ mod environment;
 mod file;
 mod layers;
 mod method;
+mod network;
 mod origin;
 pub(crate) mod password;
 mod problems;
@@ -29,6 +30,8 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use toml::de::DeTable;
 
 pub(crate) use backup::{BackupConfig, BackupFlags};
@@ -38,6 +41,7 @@ pub(crate) use drill::{AssertConfig, DrillConfig, DrillFlags, EncryptedColumns, 
 pub(crate) use encryption::{Allowed, EncryptionConfig, EncryptionFlags};
 pub(crate) use environment::Environment;
 pub(crate) use file::ConfigFile;
+pub(crate) use network::NetworkFlags;
 pub(crate) use origin::{Origin, Sourced};
 pub(crate) use problems::{Place, Problems};
 pub(crate) use retention::Retention;
@@ -55,6 +59,8 @@ use section::Section;
 pub(crate) struct Flags<'a> {
     /// `--store`.
     pub(crate) store: Option<&'a str>,
+    /// `--bandwidth` and `--retry-for`.
+    pub(crate) network: NetworkFlags<'a>,
     /// `--name` and `--database-url`.
     pub(crate) database: SingleDatabase<'a>,
     /// The flags of `backup`.
@@ -99,13 +105,22 @@ impl Config {
         if problems.is_empty() { Ok(config) } else { Err(problems.sorted()) }
     }
 
+    /// How long a backup may stand still; zero means for ever. One that waits for its store as long as it was told to does not
+    /// stand still.
+    pub(crate) fn stall_timeout(&self) -> Duration {
+        let stall = self.backup.stall_timeout.value;
+        let waits = self.store.network.retry_for.as_ref().map_or(Duration::ZERO, |time| time.value + AFTER_THE_STORE);
+        if stall.is_zero() { stall } else { stall.max(waits) }
+    }
+
     /// The environment variables in which secrets of ours are.
     pub(crate) fn secret_variables(&self) -> Vec<String> {
         let databases = self.databases.iter().filter_map(|database| database.url.as_ref());
         let urls = databases.chain(&self.drill.server).filter_map(|url| url.value.reference());
         let store = self.store.secrets.values().map(|secret| &secret.value);
+        let proxy = self.store.network.proxy.iter().filter_map(|proxy| proxy.value.reference());
         let keyring = self.encryption.keyring.iter().map(|keyring| keyring.value.reference());
-        let all = urls.chain(store).chain(keyring);
+        let all = urls.chain(store).chain(proxy).chain(keyring);
         all.filter_map(|secret| secret.variable_name().map(str::to_owned)).collect()
     }
 
@@ -135,7 +150,7 @@ impl Config {
         let mut layers = Layers { environment, problems: &mut problems };
         let config = Self {
             path,
-            store: store.layered(("--store", flags.store), &mut layers),
+            store: store.layered(("--store", flags.store), flags.network, &mut layers),
             databases: database::layered(databases, flags.database, &mut layers),
             backup: backup.layered(flags.backup, &mut layers),
             retention,
@@ -146,6 +161,9 @@ impl Config {
         (config, problems)
     }
 }
+
+/// For what a backup does when its store answers again.
+const AFTER_THE_STORE: Duration = Duration::from_secs(5 * 60);
 
 /// What the parser says, in words of people where it matters: a forgotten quote is the commonest slip.
 fn not_toml(message: &str) -> Misfit {

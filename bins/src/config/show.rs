@@ -99,6 +99,11 @@ fn store_lines(store: &StoreConfig) -> Vec<Line> {
     for (key, variable) in SECRETS {
         lines.extend(store.secrets.get(variable).map(|reference| line(STORE, key, reference)));
     }
+    let network = &store.network;
+    lines.extend(network.bandwidth.as_ref().map(|rate| line(STORE, "bandwidth", rate)));
+    lines.extend(network.retry_for.as_ref().map(|time| line(STORE, "retry_for", time)));
+    lines.extend(network.ca.as_ref().map(|ca| line(STORE, "ca", ca)));
+    lines.extend(network.proxy.as_ref().map(|proxy| line(STORE, "proxy", proxy)));
     lines
 }
 

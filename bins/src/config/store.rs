@@ -10,6 +10,7 @@ use secrecy::ExposeSecret as _;
 use super::env_vars;
 use super::environment::Environment;
 use super::layers::{Flag, Layers};
+use super::network::{NetworkConfig, NetworkFlags};
 use super::origin::{Origin, Sourced};
 use super::problems::{Place, Problems};
 use super::secret_ref::SecretRef;
@@ -33,6 +34,8 @@ pub(crate) struct StoreConfig {
     pub(crate) path_style: Option<Sourced<bool>>,
     /// Parts an object may have.
     pub(crate) parts_max: Option<Sourced<NonZeroU32>>,
+    /// The way there.
+    pub(crate) network: NetworkConfig,
 }
 
 impl StoreConfig {
@@ -75,17 +78,19 @@ impl StoreConfig {
         for (key, variable) in SECRETS {
             found.secrets.extend(section.read(key, problems).map(|reference| (variable, reference)));
         }
+        found.network = NetworkConfig::read(&mut section, problems);
         section.finish(problems);
         found
     }
 
     /// Lays flag and environment over the file. A key pair is never mixed from two layers.
-    pub(crate) fn layered(mut self, flag: Flag<'_>, layers: &mut Layers<'_>) -> Self {
+    pub(crate) fn layered(mut self, flag: Flag<'_>, network: NetworkFlags<'_>, layers: &mut Layers<'_>) -> Self {
         self.url = layers.pick(flag, env_vars::STORE, self.url.take());
         self.provider = layers.pick(("", None), store::settings::PROVIDER, self.provider.take());
         self.checksum = layers.pick(("", None), store::settings::CHECKSUM, self.checksum.take());
         self.path_style = layers.pick(("", None), store::settings::PATH_STYLE, self.path_style.take());
         self.parts_max = layers.pick(("", None), store::settings::PARTS_MAX, self.parts_max.take());
+        self.network = self.network.layered(network, layers);
         let environment = layers.environment;
         for variable in self.setting_variables() {
             let set = environment.var(variable);
@@ -173,7 +178,7 @@ impl StoreConfig {
     /// [`Kind::Config`].
     pub(crate) async fn check(&self, environment: &Environment) -> Result<()> {
         let (url, settings) = self.resolved(environment).await?;
-        match store::open(url, &settings) {
+        match self.network.resolved(environment).await?.open(url, &settings) {
             Err(error) if error.kind() == Kind::Config => Err(error),
             _ => Ok(()),
         }
@@ -200,7 +205,8 @@ impl StoreConfig {
     /// [`Kind::NotFound`] when its folder is missing.
     pub(crate) async fn open(&self, environment: &Environment) -> Result<Store> {
         let (url, settings) = self.resolved(environment).await?;
-        store::open(url, &settings)
+        let network = self.network.resolved(environment).await?;
+        Ok(network.open(url, &settings)?.with_retry(self.network.patience()))
     }
 
     /// Opens the store to write to it, and makes its folder.
@@ -209,7 +215,8 @@ impl StoreConfig {
     /// As [`StoreConfig::open`]; [`Kind::Config`] when the folder cannot be made.
     pub(crate) async fn create(&self, environment: &Environment) -> Result<Store> {
         let (url, settings) = self.resolved(environment).await?;
-        store::create(url, &settings)
+        let network = self.network.resolved(environment).await?;
+        Ok(network.create(url, &settings)?.with_retry(self.network.patience()))
     }
 
     async fn resolved(&self, environment: &Environment) -> Result<(&StoreUrl, BTreeMap<String, String>)> {

@@ -53,11 +53,20 @@ impl Proxy {
         Proxy::to(SocketAddr::from(([127, 0, 0, 1], server.port())))
     }
 
+    /// In front of `server`, at another address than one of IPv4.
+    pub fn before_on(server: &Seaweed, address: &str) -> Proxy {
+        Proxy::listening(address, SocketAddr::from(([127, 0, 0, 1], server.port())))
+    }
+
     /// In front of any HTTP server.
     pub fn to(upstream: SocketAddr) -> Proxy {
+        Proxy::listening("127.0.0.1:0", upstream)
+    }
+
+    fn listening(address: &str, upstream: SocketAddr) -> Proxy {
         let shared = Arc::new(Shared { upstream: Some(upstream), ..Shared::default() });
         let (control, mode) = watch::channel(Mode::Listening);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = std::net::TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let for_thread = shared.clone();
         let thread = std::thread::spawn(move || serve(listener, for_thread, mode));

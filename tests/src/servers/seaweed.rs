@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::guard::{self, Guarded, Service};
 use crate::inventory::Bucket;
 use crate::scratch;
+use crate::servers::certificates::Certificates;
 use crate::servers::installation::in_venv;
 
 /// The region every key signs for.
@@ -40,6 +41,7 @@ pub struct Seaweed {
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     s3_port: u16,
+    https_port: u16,
     filer_port: u16,
 }
 
@@ -113,6 +115,11 @@ impl Seaweed {
         format!("http://127.0.0.1:{}", self.port())
     }
 
+    /// The URL of the S3 API behind a certificate of [`Certificates::authority`].
+    pub fn https_endpoint(&self) -> String {
+        format!("https://localhost:{}", self.guarded.state.https_port)
+    }
+
     /// The port of the S3 API, for a proxy in front of it.
     pub fn port(&self) -> u16 {
         self.guarded.state.s3_port
@@ -138,8 +145,9 @@ impl Service for Weed {
     type State = State;
 
     fn prepare(&self, run: &Path) -> (Command, State) {
-        let ports: [u16; 8] = std::array::from_fn(|_| scratch::free_port());
-        let [master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc] = ports;
+        let ports: [u16; 9] = std::array::from_fn(|_| scratch::free_port());
+        let [master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc, https] = ports;
+        let certificates = Certificates::of_this_checkout();
         scratch::create_open(&run.join("data"));
         fs::write(run.join("identities.json"), identities()).unwrap();
         // Each bucket is a collection with volumes of its own: one at a time, and as many as there are tests.
@@ -155,9 +163,12 @@ impl Service for Weed {
         command.arg(format!("-volume.port={volume}")).arg(format!("-volume.port.grpc={volume_grpc}"));
         command.arg(format!("-filer.port={filer}")).arg(format!("-filer.port.grpc={filer_grpc}"));
         command.arg(format!("-s3.port={s3}")).arg(format!("-s3.port.grpc={s3_grpc}"));
+        command.arg(format!("-s3.port.https={https}"));
+        command.arg(format!("-s3.cert.file={}", certificates.certificate.display()));
+        command.arg(format!("-s3.key.file={}", certificates.key.display()));
         command.arg(format!("-filer.localSocket={}", run.join("filer.sock").display()));
         command.arg(format!("-s3.localSocket={}", run.join("s3.sock").display()));
-        (command, State { s3_port: s3, filer_port: filer })
+        (command, State { s3_port: s3, https_port: https, filer_port: filer })
     }
 
     fn is_ready(&self, _: &Path, state: &State) -> bool {

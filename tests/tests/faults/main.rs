@@ -21,4 +21,5 @@ mod refusals;
 mod signals;
 mod stalled;
 mod tools;
+mod way;
 mod world;

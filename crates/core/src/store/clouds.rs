@@ -7,6 +7,7 @@ use object_store::multipart::MultipartStore;
 use object_store::{ObjectStore, RetryConfig};
 
 use super::address::{Scheme, StoreUrl};
+use super::wire::Network;
 use crate::error::{Error, Kind, Result};
 
 /// One client, as what reads and as what uploads.
@@ -18,24 +19,36 @@ pub(super) fn client(
     name: &str,
     settings: &BTreeMap<String, String>,
     retry: RetryConfig,
+    network: &Network,
 ) -> Result<Client> {
     match url.scheme() {
         #[cfg(feature = "gs")]
-        Scheme::Gs => google(url, name, settings, retry),
+        Scheme::Gs => google(url, name, settings, retry, network),
         #[cfg(feature = "az")]
-        Scheme::Az => azure(url, name, settings, retry),
+        Scheme::Az => azure(url, name, settings, retry, network),
         other => {
             // Without the features nothing is done with them.
-            let _ = (name, settings, retry);
+            let _ = (name, settings, retry, network);
             Err(not_built(url, other))
         }
     }
 }
 
 #[cfg(feature = "gs")]
-fn google(url: &StoreUrl, name: &str, settings: &BTreeMap<String, String>, retry: RetryConfig) -> Result<Client> {
+fn google(
+    url: &StoreUrl,
+    name: &str,
+    settings: &BTreeMap<String, String>,
+    retry: RetryConfig,
+    network: &Network,
+) -> Result<Client> {
+    use super::wire::Connector;
     use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-    let mut builder = GoogleCloudStorageBuilder::new().with_bucket_name(name).with_retry(retry);
+    let mut builder = GoogleCloudStorageBuilder::new()
+        .with_bucket_name(name)
+        .with_retry(retry)
+        .with_client_options(Connector::options(false))
+        .with_http_connector(Connector::new(network, false)?);
     for (name, value) in settings {
         if let Ok(key) = name.to_ascii_lowercase().parse::<GoogleConfigKey>() {
             builder = builder.with_config(key, value);
@@ -46,9 +59,20 @@ fn google(url: &StoreUrl, name: &str, settings: &BTreeMap<String, String>, retry
 }
 
 #[cfg(feature = "az")]
-fn azure(url: &StoreUrl, name: &str, settings: &BTreeMap<String, String>, retry: RetryConfig) -> Result<Client> {
+fn azure(
+    url: &StoreUrl,
+    name: &str,
+    settings: &BTreeMap<String, String>,
+    retry: RetryConfig,
+    network: &Network,
+) -> Result<Client> {
+    use super::wire::Connector;
     use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-    let mut builder = MicrosoftAzureBuilder::new().with_container_name(name).with_retry(retry);
+    let mut builder = MicrosoftAzureBuilder::new()
+        .with_container_name(name)
+        .with_retry(retry)
+        .with_client_options(Connector::options(false))
+        .with_http_connector(Connector::new(network, false)?);
     for (name, value) in settings {
         if let Ok(key) = name.to_ascii_lowercase().parse::<AzureConfigKey>() {
             builder = builder.with_config(key, value);

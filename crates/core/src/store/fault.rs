@@ -4,6 +4,7 @@
 
 use std::error::Error as StdError;
 
+use super::wire::STILL;
 use crate::error::{Error, Kind};
 
 /// What to do about a failed call.
@@ -28,7 +29,11 @@ const FATAL: &[(&str, Kind, &str)] = &[
     ("Disk quota exceeded", Kind::Failure, "free disk space and run again"),
     ("Permission denied", Kind::Config, "give this user the right to write there"),
     ("URL scheme is not allowed", Kind::Config, super::open::HTTPS),
-    ("invalid peer certificate", Kind::Config, "check the endpoint's certificate and this host's trusted roots"),
+    (
+        "invalid peer certificate",
+        Kind::Config,
+        "check the endpoint, and name the authority of its certificate in [store] ca if it is one of your own",
+    ),
     ("EntityTooLarge", Kind::Config, "lower the part size or the number of parts this store takes"),
     ("Error getting credentials", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     ("failed to get IMDS", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
@@ -105,7 +110,8 @@ pub(super) fn told(error: &object_store::Error) -> String {
 
 /// Scheme, host and port of the request that failed without an answer.
 fn endpoint(text: &str) -> Option<String> {
-    let (_, request) = text.split_once("error sending request")?.0.rsplit_once("Error performing ")?;
+    let end = ["error sending request", STILL].iter().find_map(|unanswered| text.find(unanswered))?;
+    let (_, request) = text[..end].rsplit_once("Error performing ")?;
     let url = url::Url::parse(request.split(' ').nth(1)?).ok()?;
     Some(url.origin().ascii_serialization())
 }
@@ -213,6 +219,13 @@ mod tests {
         assert_eq!(told(&refused), "http://127.0.0.1:1 cannot be reached: Connection refused (os error 111)");
         let slow = layers(&[&[performing][..], &outer, &["operation timed out"]].concat());
         assert_eq!(told(&slow), "no answer of http://127.0.0.1:1: operation timed out");
+        let still = layers(&[
+            "Error performing PUT http://127.0.0.1:1/b/x in 121s, after 0 retries - HTTP error: no byte moved for 120s",
+            "HTTP error: no byte moved for 120s",
+            "no byte moved for 120s",
+        ]);
+        assert_eq!(told(&still), "no answer of http://127.0.0.1:1: no byte moved for 120s");
+        assert!(is_unanswered(&still));
         let cut = layers(&["HTTP error: request or response body error", "request or response body error", "cut"]);
         assert_eq!(told(&cut), "request or response body error: cut");
     }

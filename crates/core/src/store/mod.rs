@@ -21,6 +21,7 @@ mod retry;
 mod s3;
 pub mod settings;
 mod upload;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +40,7 @@ pub use open::{create, is_plain_http, open, plain_http};
 pub use provider::Provider;
 pub use retry::RetryPolicy;
 pub use upload::{Parts, UploadOptions, UploadedObject, Uploader, Writers};
+pub use wire::Network;
 
 use crate::error::Result;
 use crate::job::Job;
@@ -53,6 +55,8 @@ pub struct Store {
     address: String,
     retry: RetryPolicy,
     parts_max: u64,
+    /// Whether the operator bounded how fast bytes move: then nobody is told that they move slowly.
+    paced: bool,
 }
 
 impl Store {
@@ -71,6 +75,7 @@ impl Store {
             address: address.into(),
             retry: RetryPolicy::default(),
             parts_max: provider::PARTS_MAX,
+            paced: false,
         }
     }
 

@@ -12,12 +12,14 @@ use object_store::{BackoffConfig, RetryConfig};
 use super::address::{Place, Scheme, StoreUrl};
 use super::local::LocalUploads;
 use super::s3::{Bucket, S3};
+use super::wire::Network;
 use super::{Store, clouds};
 use crate::codec::PART_BYTES;
 use crate::error::{Error, Kind, Result, ResultExt};
 
-/// Opens the store at `url`. `settings` are names and values as environment variables have them, in any case: `AWS_*`, the
-/// names in [`settings`](super::settings), and for `gs://` and `az://` `GOOGLE_*` and `AZURE_*`; others are ignored.
+/// Opens the store at `url`, with nothing special on the way. `settings` are names and values as environment variables have them, in
+/// any case: `AWS_*`, the names in [`settings`](super::settings), and for `gs://` and `az://` `GOOGLE_*` and `AZURE_*`; others
+/// are ignored.
 ///
 /// Nothing is sent yet: whether bucket and key exist shows with the first call.
 ///
@@ -25,13 +27,7 @@ use crate::error::{Error, Kind, Result, ResultExt};
 /// [`Kind::Config`] when the settings contradict each other; [`Kind::NotFound`] when the folder of a `file://` store is
 /// missing: a disk may not be mounted.
 pub fn open(url: &StoreUrl, settings: &BTreeMap<String, String>) -> Result<Store> {
-    match &url.place {
-        Place::Bucket { scheme: Scheme::S3 | Scheme::B2, name, prefix, region } => {
-            open_s3(Bucket { url, name, region: region.as_ref() }, prefix, settings)
-        }
-        Place::Bucket { name, prefix, .. } => open_cloud(url, name, prefix, settings),
-        Place::Folder(folder) => open_folder(url, FsPath::new(folder)),
-    }
+    Network::default().open(url, settings)
 }
 
 /// As [`open`], for writers: the folder of a `file://` store is made where it is missing.
@@ -39,14 +35,39 @@ pub fn open(url: &StoreUrl, settings: &BTreeMap<String, String>) -> Result<Store
 /// # Errors
 /// [`Kind::Config`] when the settings contradict each other or the folder cannot be made.
 pub fn create(url: &StoreUrl, settings: &BTreeMap<String, String>) -> Result<Store> {
-    if let Place::Folder(folder) = &url.place {
-        std::fs::create_dir_all(folder).kind_of(Kind::Config, || format!("make the store {url}"))?;
-    }
-    open(url, settings)
+    Network::default().create(url, settings)
 }
 
-fn open_s3(bucket: Bucket<'_>, prefix: &Path, settings: &BTreeMap<String, String>) -> Result<Store> {
-    let S3 { builder, parts_max } = bucket.configure(settings)?;
+impl Network {
+    /// As [`open`], through this network.
+    ///
+    /// # Errors
+    /// As [`open`]; [`Kind::Config`] when the certificates or the proxy's address cannot be read.
+    pub fn open(&self, url: &StoreUrl, settings: &BTreeMap<String, String>) -> Result<Store> {
+        let store = match &url.place {
+            Place::Bucket { scheme: Scheme::S3 | Scheme::B2, name, prefix, region } => {
+                open_s3(Bucket { url, name, region: region.as_ref() }, prefix, settings, self)?
+            }
+            Place::Bucket { name, prefix, .. } => open_cloud(url, name, prefix, settings, self)?,
+            Place::Folder(folder) => return open_folder(url, FsPath::new(folder)),
+        };
+        Ok(Store { paced: self.bandwidth.is_some(), ..store })
+    }
+
+    /// As [`create`], through this network.
+    ///
+    /// # Errors
+    /// As [`create`] and [`Network::open`].
+    pub fn create(&self, url: &StoreUrl, settings: &BTreeMap<String, String>) -> Result<Store> {
+        if let Place::Folder(folder) = &url.place {
+            std::fs::create_dir_all(folder).kind_of(Kind::Config, || format!("make the store {url}"))?;
+        }
+        self.open(url, settings)
+    }
+}
+
+fn open_s3(bucket: Bucket<'_>, prefix: &Path, settings: &BTreeMap<String, String>, network: &Network) -> Result<Store> {
+    let S3 { builder, parts_max } = bucket.configure(settings, network)?;
     let client = |retry: RetryConfig| {
         let s3 = builder.clone().with_retry(retry).build().kind_of(Kind::Config, || format!("open {}", bucket.url))?;
         Ok::<_, Error>(Arc::new(s3))
@@ -56,9 +77,15 @@ fn open_s3(bucket: Bucket<'_>, prefix: &Path, settings: &BTreeMap<String, String
     Ok(store.with_parts_max(parts_max))
 }
 
-fn open_cloud(url: &StoreUrl, name: &str, prefix: &Path, settings: &BTreeMap<String, String>) -> Result<Store> {
-    let (objects, _) = clouds::client(url, name, settings, inner_retry())?;
-    let (_, uploads) = clouds::client(url, name, settings, no_retry())?;
+fn open_cloud(
+    url: &StoreUrl,
+    name: &str,
+    prefix: &Path,
+    settings: &BTreeMap<String, String>,
+    network: &Network,
+) -> Result<Store> {
+    let (objects, _) = clouds::client(url, name, settings, inner_retry(), network)?;
+    let (_, uploads) = clouds::client(url, name, settings, no_retry(), network)?;
     Ok(Store::new(objects, uploads, prefix.clone(), url.to_string()))
 }
 

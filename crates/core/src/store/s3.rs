@@ -1,9 +1,7 @@
 //! From settings to the client of an S3 store, by what is known of its provider.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use object_store::ClientOptions;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use url::Url;
 
@@ -12,6 +10,7 @@ use super::checksum::Checksum;
 use super::open::{is_plain_http, plain_http};
 use super::provider::{PARTS_MAX, Provider};
 use super::settings;
+use super::wire::{Connector, Network};
 use crate::error::{Error, Kind, Result, ResultExt};
 
 /// A client that is not built yet, and what is known of the store.
@@ -30,7 +29,7 @@ pub(super) struct Bucket<'a> {
 
 impl Bucket<'_> {
     /// The client of this bucket. Each setting beats what is known of the provider.
-    pub(super) fn configure(&self, given: &BTreeMap<String, String>) -> Result<S3> {
+    pub(super) fn configure(&self, given: &BTreeMap<String, String>, network: &Network) -> Result<S3> {
         // After what the environment says: a variable of its own must not lead to another bucket.
         let mut builder = self.keyed(passed_on(given), given)?.with_bucket_name(self.name);
         let allow_http = settings::find(given, "AWS_ALLOW_HTTP") == Some("true");
@@ -59,7 +58,8 @@ impl Bucket<'_> {
             builder = builder.with_checksum_algorithm(checksum);
         }
         let builder = builder
-            .with_client_options(client_options(allow_http))
+            .with_client_options(Connector::options(allow_http))
+            .with_http_connector(Connector::new(network, allow_http)?)
             // Names are never reused, so no write needs a condition, and some stores answer one with an error.
             .with_conditional_put(S3ConditionalPut::Disabled)
             // One object at a time is deleted, by the call that every store has.
@@ -170,14 +170,6 @@ fn parts_max(given: &BTreeMap<String, String>) -> Result<Option<u64>> {
         _ => Err(Error::new(Kind::Config, format!("take {text:?} as the number of parts that an object may have"))
             .hint(format!("parts_max is from {PARTS_MIN} to {PARTS_MAX}"))),
     }
-}
-
-/// A part of 16 MiB has two minutes: the crate's own 30 seconds would cut off lines below 4.5 Mbit/s.
-fn client_options(allow_http: bool) -> ClientOptions {
-    ClientOptions::new()
-        .with_timeout(Duration::from_secs(120))
-        .with_connect_timeout(Duration::from_secs(10))
-        .with_allow_http(allow_http)
 }
 
 /// Fewer would make objects of a few parts each.

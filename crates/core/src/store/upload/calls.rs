@@ -1,7 +1,7 @@
 //! The calls of which an upload consists, each repeated as the store's policy says.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use object_store::multipart::PartId;
 use object_store::path::Path;
@@ -62,11 +62,21 @@ pub(super) async fn put_whole(store: &Store, job: &Job, part: &Part) -> Result<(
     Ok(())
 }
 
-/// Stores the part at `position`.
-pub(super) async fn put_part(store: &Store, job: &Job, id: &String, position: usize, part: &Part) -> Result<PartId> {
+/// Stores the part at `position`; says how long the attempt took that did it.
+pub(super) async fn put_part(
+    store: &Store,
+    job: &Job,
+    id: &String,
+    position: usize,
+    part: &Part,
+) -> Result<(PartId, Duration)> {
     let path = store.path(&part.name);
     let doing = format!("write part {} of {} to {}", position + 1, part.name, store.address);
-    let put = || store.uploads.put_part(&path, id, position, PutPayload::from_bytes(part.bytes.clone()));
+    let put = || async {
+        let began = Instant::now();
+        let id = store.uploads.put_part(&path, id, position, PutPayload::from_bytes(part.bytes.clone())).await?;
+        Ok((id, began.elapsed()))
+    };
     store.retry.run(job, &doing, put).await
 }
 

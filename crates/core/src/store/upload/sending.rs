@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
@@ -25,6 +26,7 @@ pub(super) struct Sending<'a> {
     job: &'a Job,
     calls: FuturesUnordered<Pin<Box<dyn Future<Output = Done> + Send + 'a>>>,
     objects: HashMap<String, Object>,
+    slow_told: bool,
 }
 
 #[derive(Default)]
@@ -48,7 +50,7 @@ struct Done {
 
 enum What {
     Begun(Entry),
-    Part { position: usize, id: PartId, length: u64 },
+    Part { position: usize, id: PartId, length: u64, took: Duration },
     Whole { length: u64 },
     Completed,
     Aborted,
@@ -56,7 +58,7 @@ enum What {
 
 impl<'a> Sending<'a> {
     pub(super) fn new(store: &'a Store, journal: &'a Journal, job: &'a Job) -> Self {
-        Self { store, journal, job, calls: FuturesUnordered::new(), objects: HashMap::new() }
+        Self { store, journal, job, calls: FuturesUnordered::new(), objects: HashMap::new(), slow_told: store.paced }
     }
 
     /// Sends what comes until no more can come; gives the objects in the order they were completed.
@@ -146,10 +148,11 @@ impl<'a> Sending<'a> {
                 self.put_waiting(&name);
                 Ok(None)
             }
-            What::Part { position, id, length } => {
+            What::Part { position, id, length, took } => {
                 self.job.count(Counter::StoredBytes, length);
                 object.length += length;
                 object.stored.push((position, id));
+                self.tell_slow(length, took);
                 self.complete_when_whole(name);
                 Ok(None)
             }
@@ -160,6 +163,18 @@ impl<'a> Sending<'a> {
             }
             What::Completed | What::Aborted => Ok(self.finish(name)),
         }
+    }
+
+    /// Says once that the store, or the way to it, is slow: an operator should not have to guess why a run takes so long.
+    fn tell_slow(&mut self, length: u64, took: Duration) {
+        if took < SLOW || std::mem::replace(&mut self.slow_told, true) {
+            return;
+        }
+        self.job.warn(&format!(
+            "the store is slow: it took {:.0} seconds for a part of {:.1} MiB",
+            took.as_secs_f64(),
+            length as f64 / f64::from(1 << 20)
+        ));
     }
 
     /// Begins a call for an object.
@@ -193,8 +208,8 @@ impl<'a> Sending<'a> {
             let upload = upload.clone();
             // The future holds the part and with it its permit.
             self.call(name.to_owned(), async move {
-                let id = put_part(store, job, &upload, position, &part).await?;
-                Ok(What::Part { position, id, length: part.bytes.len() as u64 })
+                let (id, took) = put_part(store, job, &upload, position, &part).await?;
+                Ok(What::Part { position, id, length: part.bytes.len() as u64, took })
             });
         }
     }
@@ -225,3 +240,6 @@ impl<'a> Sending<'a> {
         Some(UploadedObject { name, length: object.length })
     }
 }
+
+/// Of one part, which others share the line with.
+const SLOW: Duration = Duration::from_secs(60);

@@ -1,0 +1,118 @@
+//! The way of a request to the store: bodies at the pace that is allowed, and an end to peers that stand still.
+//!
+//! `object_store` would bound the time of a whole request, and so cut off every line that is slow but works. What counts
+//! here is whether bytes move.
+//!
+//! Invariant: a request in which no byte moves for as long as `patience` says ends with an error that is tried again.
+
+mod client;
+mod pace;
+mod pulse;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use http_body_util::{BodyExt as _, StreamBody};
+use object_store::client::{
+    HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, HttpResponseBody, HttpService,
+};
+
+pub(super) use client::Connector;
+pub use client::Network;
+use pace::Pace;
+pub(super) use pulse::STILL;
+use pulse::{Pulse, Still};
+
+/// Sends requests and watches their bytes.
+#[derive(Debug)]
+struct Wire {
+    client: reqwest::Client,
+    pace: Option<Arc<Pace>>,
+    patience: Duration,
+}
+
+#[async_trait::async_trait]
+impl HttpService for Wire {
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        let pulse = Arc::new(Pulse::new(self.patience));
+        let (head, body) = request.into_parts();
+        let url = head.uri.to_string().parse().map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
+        let mut outgoing = reqwest::Request::new(head.method, url);
+        *outgoing.headers_mut() = head.headers;
+        *outgoing.body_mut() = Some(self.sending(body, &pulse));
+        let answered = pulse.unless_still(self.client.execute(outgoing)).await.map_err(still)?;
+        let answer: http::Response<reqwest::Body> = answered.map_err(failed)?.into();
+        let (head, body) = answer.into_parts();
+        let frames = self.receiving(body, pulse).map_ok(http_body::Frame::data);
+        Ok(HttpResponse::from_parts(head, HttpResponseBody::new(StreamBody::new(frames))))
+    }
+}
+
+impl Wire {
+    /// The body in chunks, each let go when its turn comes.
+    fn sending(&self, body: HttpRequestBody, pulse: &Arc<Pulse>) -> reqwest::Body {
+        if body.content_length() == 0 {
+            return reqwest::Body::default();
+        }
+        let (pace, pulse) = (self.pace.clone(), Arc::clone(pulse));
+        let chunks = body.into_data_stream().map_ok(|bytes| stream::iter(chunks(bytes).map(Ok))).try_flatten();
+        reqwest::Body::wrap_stream(chunks.and_then(move |chunk| {
+            let (pace, pulse) = (pace.clone(), Arc::clone(&pulse));
+            async move {
+                pulse.beat();
+                in_turn(pace.as_deref(), &chunk).await;
+                pulse.beat();
+                Ok::<_, HttpError>(chunk)
+            }
+        }))
+    }
+
+    fn receiving(
+        &self,
+        body: reqwest::Body,
+        pulse: Arc<Pulse>,
+    ) -> impl Stream<Item = Result<Bytes, HttpError>> + Send + Sync + use<> {
+        let arriving = body.into_data_stream().map_err(failed);
+        stream::try_unfold((Box::pin(arriving), pulse, self.pace.clone()), |(mut arriving, pulse, pace)| async move {
+            pulse.beat();
+            let Some(chunk) = pulse.unless_still(arriving.next()).await.map_err(still)?.transpose()? else {
+                return Ok(None);
+            };
+            in_turn(pace.as_deref(), &chunk).await;
+            Ok(Some((chunk, (arriving, pulse, pace))))
+        })
+    }
+}
+
+async fn in_turn(pace: Option<&Pace>, chunk: &Bytes) {
+    if let Some(pace) = pace {
+        pace.turn(chunk.len()).await;
+    }
+}
+
+fn chunks(bytes: Bytes) -> impl Iterator<Item = Bytes> {
+    (0..bytes.len()).step_by(CHUNK_BYTES).map(move |at| bytes.slice(at..bytes.len().min(at + CHUNK_BYTES)))
+}
+
+fn still(error: Still) -> HttpError {
+    HttpError::new(HttpErrorKind::Timeout, error)
+}
+
+/// The URL stands in what `object_store` says already.
+fn failed(error: reqwest::Error) -> HttpError {
+    let kind = match &error {
+        timeout if timeout.is_timeout() => HttpErrorKind::Timeout,
+        connect if connect.is_connect() => HttpErrorKind::Connect,
+        decode if decode.is_decode() => HttpErrorKind::Decode,
+        _ => HttpErrorKind::Interrupted,
+    };
+    HttpError::new(kind, error.without_url())
+}
+
+/// So little that a slow line moves several within the patience, and so much that sending them costs nothing.
+const CHUNK_BYTES: usize = 128 << 10;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+use std::num::NonZeroU64;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use object_store::PutPayload;
+use object_store::client::{HttpErrorKind, HttpRequest, HttpService as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::pace::Pace;
+use super::{CHUNK_BYTES, Wire};
+
+const PATIENCE: Duration = Duration::from_secs(1);
+
+fn wire(pace: Option<u64>) -> Wire {
+    let pace = pace.map(|rate| Arc::new(Pace::new(NonZeroU64::new(rate).unwrap())));
+    Wire { client: reqwest::Client::new(), pace, patience: PATIENCE }
+}
+
+/// A server for one connection, and its address.
+async fn serve<F: Future<Output = ()> + Send>(behaviour: impl FnOnce(TcpStream) -> F + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { behaviour(listener.accept().await.unwrap().0).await });
+    format!("http://{address}/")
+}
+
+fn put(url: &str, bytes: usize) -> HttpRequest {
+    let body = PutPayload::from_bytes(Bytes::from(vec![7; bytes]));
+    http::Request::put(url).header("content-length", bytes).body(body.into()).unwrap()
+}
+
+/// Reads a request's head and so many bytes of its body, with a rest after each of the first reads.
+async fn take(stream: &mut TcpStream, bytes: usize, rests: u32) -> Vec<u8> {
+    let mut taken = Vec::new();
+    let mut buffer = vec![0; CHUNK_BYTES];
+    for reads in 0.. {
+        let head = taken.windows(4).position(|end| end == b"\r\n\r\n").map(|at| at + 4);
+        if head.is_some_and(|head| taken.len() - head >= bytes) {
+            return taken;
+        }
+        let read = stream.read(&mut buffer).await.unwrap();
+        assert!(read > 0, "the client went away");
+        taken.extend(&buffer[..read]);
+        if reads < rests {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    unreachable!("the client goes away before")
+}
+
+#[tokio::test]
+async fn a_slow_peer_is_waited_for_as_long_as_bytes_move() {
+    // The kernel holds some of it; the rest is taken fast.
+    let bytes = 64 << 20;
+    let url = serve(move |mut stream| async move {
+        take(&mut stream, bytes, 120).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n").await.unwrap();
+        for byte in *b"kept" {
+            tokio::time::sleep(PATIENCE / 2).await;
+            stream.write_all(&[byte]).await.unwrap();
+        }
+    })
+    .await;
+    let began = Instant::now();
+    let answer = wire(None).call(put(&url, bytes)).await.unwrap();
+    assert_eq!(answer.into_body().bytes().await.unwrap(), "kept");
+    assert!(began.elapsed() > PATIENCE * 2, "it was not slow");
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_more_is_given_up() {
+    let url = serve(|mut stream| async move {
+        take(&mut stream, 100, 0).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let error = wire(None).call(put(&url, 64 << 20)).await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Timeout);
+    assert!(error.to_string().contains("no byte moved for 1s"), "{error}");
+}
+
+#[tokio::test]
+async fn a_peer_that_stops_in_the_middle_of_its_answer_is_given_up() {
+    let url = serve(|mut stream| async move {
+        take(&mut stream, 100, 0).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsto").await.unwrap();
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let answer = wire(None).call(put(&url, 100)).await.unwrap();
+    let error = answer.into_body().bytes().await.unwrap_err();
+    assert_eq!(error.kind(), HttpErrorKind::Timeout);
+}
+
+#[tokio::test]
+async fn a_body_arrives_whole_and_at_its_pace() {
+    let bytes = 10 * CHUNK_BYTES + 5;
+    let (told, heard) = tokio::sync::oneshot::channel();
+    let url = serve(move |mut stream| async move {
+        let taken = take(&mut stream, bytes, 0).await;
+        told.send(taken).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let began = Instant::now();
+    wire(Some(20 * CHUNK_BYTES as u64)).call(put(&url, bytes)).await.unwrap();
+    let taken = heard.await.unwrap();
+    assert!(taken.ends_with(&vec![7; bytes]) && !taken.ends_with(&vec![7; bytes + 1]));
+    let head = String::from_utf8_lossy(&taken[..taken.len() - bytes]).to_lowercase();
+    assert!(head.contains(&format!("content-length: {bytes}")) && !head.contains("chunked"), "{head}");
+    // The last chunk goes when the ten before it are through.
+    assert!(began.elapsed() >= Duration::from_millis(499), "{:?}", began.elapsed());
+}
