@@ -5,12 +5,13 @@ use object_store::aws::AmazonS3ConfigKey as Key;
 use super::{Bucket, S3};
 use crate::error::{Error, Result};
 use crate::store::address::{Place, StoreUrl};
+use crate::store::wire::Network;
 
 fn configured(url: &str, given: &[(&str, &str)]) -> Result<S3> {
     let url: StoreUrl = url.parse().unwrap();
     let given: BTreeMap<_, _> = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let Place::Bucket { name, region, .. } = &url.place else { panic!("{url} is no bucket") };
-    Bucket { url: &url, name, region: region.as_ref() }.configure(&given)
+    Bucket { url: &url, name, region: region.as_ref() }.configure(&given, &Network::default())
 }
 
 fn value(s3: &S3, key: Key) -> Option<String> {
