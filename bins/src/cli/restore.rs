@@ -6,14 +6,14 @@ use clap::{Args, ValueEnum};
 
 use lifeboat_backup::restore::{SchemaName, TableName};
 
-use super::{FileArgs, OpenArgs};
+use super::{FileArgs, OpenArgs, ReplaceArgs};
 
 /// What to restore, and where to.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RestoreArgs {
     /// [DATABASE/]ID, the unique beginning of an id, or latest
-    #[arg(value_name = "BACKUP", required_unless_present = "from", conflicts_with = "from")]
+    #[arg(value_name = "BACKUP", required_unless_present_any = ["from", "undo_replace"], conflicts_with = "from")]
     pub(crate) backup: Option<String>,
     /// Restore a dump that Lifeboat did not make: a path, - for standard input, or store:KEY for an object of the store
     #[arg(long, value_name = "FILE", conflicts_with_all = ["schema", "table", "data_only"])]
@@ -51,6 +51,9 @@ pub(crate) struct RestoreArgs {
     /// Say what would be done; change nothing
     #[arg(long, short = 'n')]
     pub(crate) dry_run: bool,
+    /// Whether it takes another database's place.
+    #[command(flatten)]
+    pub(crate) replace: ReplaceArgs,
 }
 
 /// What to do about missing roles.
@@ -82,6 +85,11 @@ Examples:
     lifeboat restore shop/latest --into env:TARGET_URL --data-only --schema sales
   What another script made: SQL or pg_dump -Fc, in gzip, zstd, gpg, openssl enc, told apart by content:
     lifeboat restore --from shop.sql.gz.gpg --passphrase env:BACKUP_PASSPHRASE --into env:TARGET_URL --create
+
+  In the place of the live database, which is kept; and back again:
+    lifeboat restore shop/latest --into env:LIVE_URL --replace --dry-run
+    lifeboat restore shop/latest --into env:LIVE_URL --replace
+    lifeboat restore --into env:LIVE_URL --undo-replace
 
 A database that is not empty is refused; but of --schema and --table it is only asked that nothing
 of them exists yet. What lies across the border of a part, such as foreign keys to other tables, is

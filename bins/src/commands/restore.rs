@@ -1,5 +1,9 @@
 //! `lifeboat restore`.
 
+mod confirm;
+mod replace;
+mod undo;
+
 use std::time::Duration;
 
 use lifeboat_backup::postgres::ConnectionSettings;
@@ -21,6 +25,12 @@ use crate::output::{Outcome, units};
 /// [`Kind::Usage`] for a target that is neither a reference nor a connection string; those of the library.
 pub(super) async fn run(args: &RestoreArgs, context: &Context) -> Result<Outcome> {
     let target = DatabaseUrl::from_text(&args.into).map_err(refused)?;
+    if args.replace.undo_replace {
+        return undo::run(args, &target, context).await;
+    }
+    if args.replace.replace {
+        return replace::run(args, &target, context).await;
+    }
     if let Some(from) = &args.from {
         return of_file(from, args, &target, context).await;
     }
@@ -97,10 +107,9 @@ fn plan_text(plan: &RestorePlan) -> String {
         lines.push(("roles", format!("{}, to be created", plan.roles.join(", "))));
     }
     lines.push(("memory", format!("{} at most", units::size(plan.memory_bytes))));
-    let refusals = plan.refusals.iter().zip(&plan.hints);
-    let refusals: String = refusals.map(|(why, hint)| format!("would be refused: {why}\n  hint: {hint}\n")).collect();
+    let refusals = replace::refusals_text(&plan.refusals, &plan.hints);
     let left_out = list(WOULD_BE_LEFT_OUT, plan.left_out.iter().map(left_out));
-    format!("{}{left_out}{refusals}\nNothing was changed: this was a dry run.\n", facts(&lines))
+    format!("{}{left_out}{refusals}{NOTHING_CHANGED}", facts(&lines))
 }
 
 fn summary_text(summary: &RestoreSummary) -> String {
@@ -134,6 +143,7 @@ fn left_out(left_out: &LeftOut) -> String {
     format!("{}: {}", left_out.what, left_out.why)
 }
 
+const NOTHING_CHANGED: &str = "\nNothing was changed: this was a dry run.\n";
 const WAS_LEFT_OUT: &str = "This was left out (--json prints the statements that make it):";
 const WOULD_BE_LEFT_OUT: &str = "This would be left out (--json prints the statements that make it):";
 

@@ -2,6 +2,9 @@
 //! row a function of the row. Whoever prints the rows of a restored table so, with what the index says, gets the lines that
 //! were dumped.
 
+mod read;
+mod tables;
+
 use std::ops::Range;
 
 use lifeboat_core::store::Store;
@@ -11,6 +14,21 @@ use crate::archive::Archive;
 pub use crate::parallel::plan::{Chunk, Extent, PlanOptions, plan};
 use crate::postgres::{quote_ident, quote_literal};
 use crate::restore::script_encoding;
+pub use read::{read_rows, set_up};
+pub use tables::{Printed, printed};
+
+/// The COPY of a chunk of `table`.
+#[must_use]
+pub fn copy_of<'a>(table: &'a Printed, chunk: &'a Chunk, encoding: &'a str) -> CopyOut<'a> {
+    CopyOut {
+        schema: &table.schema,
+        name: &table.name,
+        columns: &table.columns,
+        condition: table.condition.as_deref(),
+        pages: chunk.pages.as_ref(),
+        encoding,
+    }
+}
 
 /// A COPY of rows out of a table.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +68,7 @@ impl CopyOut<'_> {
 /// Statements that make a session read what it is asked for and nothing else: a range of pages is read as such, and by this
 /// process, for the others are busy; rows that a policy hides are an error. The last setting is missing on servers before the
 /// minor versions of August 2024.
-pub const READ_AS_PLANNED: &str = "SET row_security = off; SET synchronize_seqscans = off; SET enable_tidscan = on; \
+pub(crate) const READ_AS_PLANNED: &str = "SET row_security = off; SET synchronize_seqscans = off; SET enable_tidscan = on; \
     SET enable_seqscan = off; SET max_parallel_workers_per_gather = 0; \
     SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings \
     WHERE name = 'restrict_nonsystem_relation_kind'";

@@ -21,7 +21,7 @@ use serde::Deserialize;
 
 pub use catalog::{read_catalog, unread_classes};
 pub(crate) use facts::Facts;
-pub(crate) use properties::{database_sql, statements as property_statements, template_statement};
+pub(crate) use properties::{database_sql, read_database_named, statements as property_statements, template_statement};
 pub(crate) use relations::{SourceRelation, account_for};
 pub(crate) use sequences::SequenceValue;
 pub(crate) use tables::{LoadedInto, SourceTable};

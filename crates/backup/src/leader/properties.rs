@@ -75,20 +75,33 @@ pub(crate) fn template_statement(database: &str, is_template: bool) -> String {
 }
 
 async fn read_database(session: &mut dyn Session) -> Result<DatabaseProperties> {
-    let found: Vec<Database> = rows(session, DATABASE).await?;
+    read_database_where(session, "current_database()").await
+}
+
+/// The properties of another database of the session's server: all of them are in catalogs that its databases share.
+///
+/// # Errors
+/// As the session's; [`Kind::Database`] when there is no database of that name.
+pub(crate) async fn read_database_named(session: &mut dyn Session, name: &str) -> Result<DatabaseProperties> {
+    read_database_where(session, &quote_literal(name)).await
+}
+
+async fn read_database_where(session: &mut dyn Session, name: &str) -> Result<DatabaseProperties> {
+    let of = |query: &str| query.replace("current_database()", name);
+    let found: Vec<Database> = rows(session, &of(DATABASE)).await?;
     let Some(found) = found.into_iter().next() else {
         return Err(Error::new(Kind::Database, "read the database's properties"));
     };
-    let grants: Vec<Grant> = rows(session, GRANTS).await?;
+    let grants: Vec<Grant> = rows(session, &of(GRANTS)).await?;
     Ok(DatabaseProperties {
         privileges: privileges(&found, &grants),
         owner: Some(found.owner),
         connection_limit: found.connection_limit,
         comment: found.comment,
-        settings: rows(session, SETTINGS).await?,
+        settings: rows(session, &of(SETTINGS)).await?,
         tablespace: found.tablespace,
         is_template: found.is_template,
-        security_labels: rows(session, SECURITY_LABELS).await?,
+        security_labels: rows(session, &of(SECURITY_LABELS)).await?,
     })
 }
 

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use futures_util::future::join_all;
+use lifeboat_core::index::DatabaseProperties;
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Result};
@@ -84,12 +85,15 @@ async fn fill_with(
     job: &Job,
 ) -> Result<()> {
     let skip_owners = options.roles == MissingRoles::Skip;
+    let properties = options.properties(archive);
+    // The roles of a database whose place it is to take are there.
+    let skip_roles = skip_owners && options.stand_in.is_none();
     let mut loader = Loader::new(store, archive, target, script.header.encoding(), job);
     let inert = options.inert.then(Inert::default);
     let sql = Sql { store, archive, job, encoding: script.encoding.clone(), skip_owners, inert };
     let mut workers = vec![worker];
-    if target.is_created() && !skip_owners {
-        job.run(Box::pin(give_to_owner(&mut workers[0].session, target, archive))).await?;
+    if target.is_created() && !skip_roles {
+        job.run(Box::pin(give_to_owner(&mut workers[0].session, target, properties))).await?;
     }
     // Dropped where it stands when the job is cancelled: what the sessions are at is ended then, by name.
     let running = script::run(script, &mut loader, &sql, &mut workers, options.jobs.max(1), job);
@@ -101,7 +105,7 @@ async fn fill_with(
     if target.is_created()
         && let Some(worker) = workers.first_mut()
     {
-        job.run(Box::pin(set_properties(&mut worker.session, target, archive, skip_owners, job))).await?;
+        job.run(Box::pin(set_properties(&mut worker.session, target, properties, skip_roles, job))).await?;
     }
     join_all(workers.into_iter().map(|worker| worker.session.close())).await;
     target.publish(job).await
@@ -118,8 +122,8 @@ async fn empty(loader: &Loader<'_>, error: Error) -> Error {
 }
 
 /// From 15 on the schema `public` is the owner's of the database: nothing in it can be given to a role that is not.
-async fn give_to_owner(session: &mut DirectSession, target: &Target, archive: &Archive) -> Result<()> {
-    let Some(owner) = &archive.index.database.owner else { return Ok(()) };
+async fn give_to_owner(session: &mut DirectSession, target: &Target, properties: &DatabaseProperties) -> Result<()> {
+    let Some(owner) = &properties.owner else { return Ok(()) };
     let (name, quoted) = (quote_ident(&target.settings.dbname), quote_ident(owner));
     let given = session.execute(&format!("ALTER DATABASE {name} OWNER TO {quoted}")).await;
     given.map_err(|error| with_rights_hint(error.while_doing(format!("give the database to {owner}"))))
@@ -128,14 +132,14 @@ async fn give_to_owner(session: &mut DirectSession, target: &Target, archive: &A
 async fn set_properties(
     session: &mut DirectSession,
     target: &Target,
-    archive: &Archive,
-    skip_owners: bool,
+    properties: &DatabaseProperties,
+    skip_roles: bool,
     job: &Job,
 ) -> Result<()> {
-    for statement in property_statements(&target.settings.dbname, &archive.index.database) {
+    for statement in property_statements(&target.settings.dbname, properties) {
         let owner = crate::script::changes_owner_or_privileges(statement.as_bytes());
         let of_a_role = statement.starts_with("ALTER ROLE ");
-        if !(skip_owners && (owner || of_a_role)) {
+        if !(skip_roles && (owner || of_a_role)) {
             set_property(session, &statement, job).await?;
         }
     }

@@ -14,6 +14,7 @@ mod jobs;
 mod pieces;
 mod preflight;
 mod proving;
+mod replace;
 mod roles;
 mod rows;
 mod schedule;
@@ -22,6 +23,7 @@ mod sections;
 mod select;
 mod settings;
 mod sql;
+mod stand_in;
 mod standing;
 mod target;
 mod trusted;
@@ -29,6 +31,7 @@ mod worker;
 
 use std::sync::Arc;
 
+use lifeboat_core::index::DatabaseProperties;
 use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::{BLOCK_BYTES, Store};
@@ -41,9 +44,14 @@ use crate::postgres::{ConnectionSettings, Retry, sqlstate_of};
 pub use foreign::{plan_file, restore_file};
 use preflight::Preflight;
 pub use preflight::user_objects;
+pub use replace::{
+    Connected, Disk, KeptDatabase, ReplaceOptions, ReplacePlan, ReplaceSummary, SafetyBackup, UndoOptions, UndoPlan,
+    UndoSummary, plan_replace, plan_undo, replace, undo_replace,
+};
 use select::Part;
 pub use select::{LeftOut, SchemaName, Selection, TableName};
 pub(crate) use sql::script_encoding;
+pub use stand_in::StandIn;
 pub use target::locale_options;
 
 /// How a backup is restored.
@@ -60,12 +68,22 @@ pub struct RestoreOptions {
     pub inert: bool,
     /// Which part of the backup is restored; by default all of it.
     pub select: Selection,
+    /// The created database is to take another one's place: it gets that one's properties instead of the source's, and the name it
+    /// is given from the beginning, for that is not the one it is to have. What [`replace()`] does.
+    pub stand_in: Option<StandIn>,
     /// When a failed connection is tried again.
     pub connect_retry: Retry,
     /// What opens encrypted backups, and what is demanded of any.
     pub keys: OpenKeys,
     /// Ends the restore early.
     pub cancel: CancellationToken,
+}
+
+impl RestoreOptions {
+    /// What belongs to the database itself and not to what is in it.
+    fn properties<'a>(&'a self, archive: &'a Archive) -> &'a DatabaseProperties {
+        self.stand_in.as_ref().map_or(&archive.index.database, |stand_in| &stand_in.properties)
+    }
 }
 
 impl Default for RestoreOptions {
@@ -76,6 +94,7 @@ impl Default for RestoreOptions {
             roles: MissingRoles::default(),
             inert: false,
             select: Selection::default(),
+            stand_in: None,
             connect_retry: Retry::default(),
             keys: OpenKeys::default(),
             cancel: CancellationToken::new(),

@@ -12,6 +12,7 @@ use crate::postgres::{
 };
 
 /// What the target is, and why it is not fit, if it is not.
+#[derive(Clone)]
 pub(super) struct Preflight {
     pub(super) server_version_num: u32,
     pub(super) missing_roles: Vec<Role>,
@@ -58,7 +59,7 @@ pub(super) async fn check(
     let mut preflight = Preflight {
         server_version_num: facts.server_version_num,
         missing_roles: missing_roles(archive, options, part, &facts),
-        tablespace: archive.index.database.tablespace.clone().filter(|name| facts.tablespaces.contains(name)),
+        tablespace: options.properties(archive).tablespace.clone().filter(|name| facts.tablespaces.contains(name)),
         refusals: Vec::new(),
         hints: Vec::new(),
     };
@@ -112,7 +113,9 @@ async fn facts(session: &mut DirectSession, dbname: &str) -> Result<TargetFacts>
 /// A part needs the roles of what it makes, and of the database where that is created.
 fn missing_roles(archive: &Archive, options: &RestoreOptions, part: Option<&Part>, facts: &TargetFacts) -> Vec<Role> {
     let is_needed = |role: &&Role| {
-        part.is_none_or(|part| part.refers_to(role) || options.create && archive.index.database.refers_to(&role.name))
+        part.is_none_or(|part| {
+            part.refers_to(role) || options.create && options.properties(archive).refers_to(&role.name)
+        })
     };
     let roles = archive.index.roles.iter().filter(is_needed);
     roles.filter(|role| !facts.roles.contains(&role.name)).cloned().collect()
@@ -210,7 +213,10 @@ impl Preflight {
         if options.create {
             if facts.exists {
                 let why = format!("the database {} exists already", target.dbname);
-                self.refuse(why, "name another database, or leave --create out if it is empty");
+                self.refuse(
+                    why,
+                    "name another database, or leave --create out if it is empty; --replace puts a backup in its place",
+                );
             }
             return Ok(());
         }
@@ -224,7 +230,8 @@ impl Preflight {
         if objects > 0 {
             // One that was dropped and created again since has nothing to lose.
             if is_source(archive, session, target).await? {
-                self.refuse("the target is the database the backup was taken of", "restore into another database");
+                let hint = "restore into another database, or let --replace put the backup in its place";
+                self.refuse("the target is the database the backup was taken of", hint);
             }
             let why = format!("the database {} is not empty: it has {}", target.dbname, counted(objects, "object"));
             self.refuse(why, "name an empty database, or another one with --create");
@@ -258,11 +265,11 @@ fn extensions<'a>(archive: &'a Archive, part: Option<&Part>) -> impl Iterator<It
 }
 
 /// The roles that are certain to get something: what a whole backup says of roles does not tell owners from others.
-fn owners<'a>(archive: &'a Archive, options: &RestoreOptions, part: Option<&'a Part>) -> Vec<&'a str> {
+fn owners<'a>(archive: &'a Archive, options: &'a RestoreOptions, part: Option<&'a Part>) -> Vec<&'a str> {
     if options.roles == MissingRoles::Skip {
         return Vec::new();
     }
-    let of_the_database = archive.index.database.owner.as_deref().filter(|_| options.create);
+    let of_the_database = options.properties(archive).owner.as_deref().filter(|_| options.create);
     let mut owners: Vec<_> = part.into_iter().flat_map(Part::owners).chain(of_the_database).collect();
     owners.sort_unstable();
     owners.dedup();

@@ -3,8 +3,8 @@
 use lifeboat_core::index::Source;
 use lifeboat_core::{Error, Job, Kind, Result};
 
-use super::preflight::maintenance;
-use super::{RestoreOptions, preflight::Preflight};
+use super::preflight::{Preflight, maintenance};
+use super::{RestoreOptions, with_rights_hint};
 use crate::archive::Archive;
 use crate::leader::template_statement;
 use crate::postgres::{
@@ -15,7 +15,8 @@ use crate::postgres::{
 pub(super) struct Target {
     /// The database to connect to while restoring.
     pub(super) settings: ConnectionSettings,
-    /// The name it gets at the end, where it was created.
+    is_created: bool,
+    /// The name it gets at the end, where that is not the one it has.
     final_name: Option<String>,
     /// Whether it becomes a template, which cannot be dropped as it is.
     is_template: bool,
@@ -32,12 +33,17 @@ impl Target {
     ) -> Result<Self> {
         let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
         if !options.create {
-            return Ok(Self { settings: wanted.clone(), final_name: None, is_template: false, how });
+            let settings = wanted.clone();
+            return Ok(Self { settings, is_created: false, final_name: None, is_template: false, how });
         }
-        let temporary = temporary_name(&wanted.dbname, archive);
+        let stand_in = options.stand_in.as_ref();
+        let final_name = stand_in.is_none().then(|| wanted.dbname.clone());
+        let temporary =
+            if stand_in.is_some() { wanted.dbname.clone() } else { temporary_name(&wanted.dbname, archive) };
         let mut session = maintenance(wanted, &how, job).await?;
         job.step(&format!("create the database {temporary}"));
-        let (source, database) = (archive.index.source.as_ref(), &archive.index.database);
+        let source = stand_in.map(|stand_in| &stand_in.source).or(archive.index.source.as_ref());
+        let database = options.properties(archive);
         if let (Some(name), None) = (&database.tablespace, &preflight.tablespace) {
             job.warn(&format!("the server has no tablespace {name}: the database goes into the default one"));
         }
@@ -47,9 +53,14 @@ impl Target {
             .execute(&statement)
             .await
             .map_err(|error| not_created(error, &temporary, preflight.server_version_num))?;
+        let settings = wanted.with_dbname(&temporary);
+        let target = Self { settings, is_created: true, final_name, is_template: database.is_template, how };
+        if let Some(stand_in) = stand_in {
+            let furnished = stand_in.furnish(&mut session, &temporary);
+            or_discard(&target, job, async { furnished.await.map_err(with_rights_hint) }).await?;
+        }
         session.close().await;
-        let (settings, final_name) = (wanted.with_dbname(&temporary), Some(wanted.dbname.clone()));
-        Ok(Self { settings, final_name, is_template: database.is_template, how })
+        Ok(target)
     }
 
     /// A session with the database under restore.
@@ -61,7 +72,7 @@ impl Target {
 
     /// Whether this run created the database.
     pub(super) fn is_created(&self) -> bool {
-        self.final_name.is_some()
+        self.is_created
     }
 
     /// Gives a created database its final name. Every session with it must be closed.
@@ -101,7 +112,7 @@ impl Target {
     }
 }
 
-async fn drop_database(session: &mut DirectSession, name: &str) -> Result<()> {
+pub(super) async fn drop_database(session: &mut DirectSession, name: &str) -> Result<()> {
     let version_num = session.server().version_num;
     if version_num < DROPS_BY_FORCE {
         session.execute(&end_sessions_statement(name)).await?;
@@ -115,7 +126,7 @@ fn end_sessions_statement(name: &str) -> String {
     format!("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = {name}")
 }
 
-fn drop_statement(name: &str, version_num: u32) -> String {
+pub(super) fn drop_statement(name: &str, version_num: u32) -> String {
     let force = if version_num < DROPS_BY_FORCE { "" } else { " WITH (FORCE)" };
     format!("DROP DATABASE IF EXISTS {}{force}", quote_ident(name))
 }
@@ -136,7 +147,11 @@ fn not_created(error: Error, temporary: &str, version_num: u32) -> Error {
 /// The final name and the backup's random digits, within the 63 bytes of a name.
 fn temporary_name(name: &str, archive: &Archive) -> String {
     let id = archive.path.id.as_str();
-    let suffix = format!("_restoring_{}", &id[id.len() - 6..]);
+    suffixed(name, &format!("_restoring_{}", &id[id.len() - 6..]))
+}
+
+/// As much of a name as leaves room for the suffix within the bytes that a name may have.
+pub(super) fn suffixed(name: &str, suffix: &str) -> String {
     let mut kept = name.len().min(NAME_BYTES_MAX - suffix.len());
     while !name.is_char_boundary(kept) {
         kept -= 1;
@@ -192,8 +207,9 @@ pub(super) fn not_convertible(encoding: &str) -> Error {
         .hint("pipe the script into psql instead: `lifeboat cat BACKUP | psql -X -v ON_ERROR_STOP=1`")
 }
 
-const NAME_BYTES_MAX: usize = 63;
-const WAIT_FOR_DISK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'local', false) \
+pub(super) const NAME_BYTES_MAX: usize = 63;
+/// Of a session that commits what must be safe: so is then everything that was committed before.
+pub(super) const WAIT_FOR_DISK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'local', false) \
                              WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
 const DUPLICATE_DATABASE: &str = "42P04";
 const DROPS_BY_FORCE: u32 = 130_000;

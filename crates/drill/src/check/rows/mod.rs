@@ -7,17 +7,14 @@ mod coverage;
 mod difference;
 mod judge;
 mod queue;
-mod tables;
 mod worker;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
-use lifeboat_backup::archive::Archive;
 use lifeboat_backup::postgres::{DirectSession, Session as _};
-use lifeboat_backup::rows::{PlanOptions, plan, reads_page_ranges, row_encoding};
-use lifeboat_core::manifest::Method;
+use lifeboat_backup::rows::{PlanOptions, Printed, plan, printed, reads_page_ranges, row_encoding, set_up};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::{Error, Job, Kind, Result};
 
@@ -26,7 +23,6 @@ use super::session::{open, open_reading};
 use super::{Checked, Outcome, Subject};
 use coverage::Coverage;
 use queue::{Ended, Queue};
-use tables::{Printed, printed};
 use worker::{Shared, Worker};
 
 /// Compares rows, and notes in `checked` which tables are proven.
@@ -64,20 +60,11 @@ async fn compare_all(subject: &Subject<'_>, job: &Job) -> Result<BTreeMap<usize,
     let tables = job.run(printed(&mut leader, &index.relations)).await?;
     let by_pages = reads_page_ranges(leader.server().version_num / 10_000);
     let queue = queue(&tables, coverage, subject.options.jobs.max(1), by_pages);
-    let settings = settings(subject.archive);
-    let shared = Arc::new(Shared { job: job.clone(), queue, tables, snapshot, encoding, settings });
+    let set_up = set_up(subject.archive);
+    let shared = Arc::new(Shared { job: job.clone(), queue, tables, snapshot, encoding, set_up });
     run_all(subject, &shared, &mut leader, job).await?;
     leader.close().await;
     Ok(shared.queue.ended())
-}
-
-/// The settings under which the rows were printed. Backups of before they were all recorded were made by a `pg_dump` that quotes
-/// all names, or by sessions that quote none.
-fn settings(archive: &Archive) -> BTreeMap<String, String> {
-    let mut settings = archive.index.settings.clone();
-    let quotes = if archive.manifest.method == Method::Stream { "on" } else { "off" };
-    settings.entry("quote_all_identifiers".to_owned()).or_insert_with(|| quotes.to_owned());
-    settings
 }
 
 /// The chunks of all tables: first those that must be compared, the largest first, then the others as their turn comes.

@@ -1,18 +1,13 @@
 //! One session that reads chunks and adds them up.
 
-use std::collections::BTreeMap;
-use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
 use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal, sqlstate_of};
-use lifeboat_backup::rows::{Chunk, CopyOut, READ_AS_PLANNED};
-use lifeboat_core::codec::{Fingerprint, RowLines};
-use lifeboat_core::monitor::Counter;
+use lifeboat_backup::rows::{Chunk, Printed, copy_of, read_rows};
+use lifeboat_core::codec::Fingerprint;
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::queue::{Ended, Queue};
-use super::tables::Printed;
 
 /// What all workers share.
 pub(super) struct Shared {
@@ -22,8 +17,8 @@ pub(super) struct Shared {
     /// The state that all of them read.
     pub(super) snapshot: String,
     pub(super) encoding: String,
-    /// Those under which the rows were dumped.
-    pub(super) settings: BTreeMap<String, String>,
+    /// What makes a session print rows as they were dumped.
+    pub(super) set_up: String,
 }
 
 /// A session under the snapshot.
@@ -34,7 +29,7 @@ pub(super) struct Worker {
 
 impl Worker {
     pub(super) async fn join(shared: Arc<Shared>, mut session: DirectSession) -> Result<Self> {
-        session.execute(&set_up(&shared.settings)).await?;
+        session.execute(&shared.set_up).await?;
         let mut worker = Self { shared, session };
         worker.begin().await?;
         Ok(worker)
@@ -75,30 +70,8 @@ impl Worker {
 
     async fn read(&mut self, chunk: &Chunk) -> Result<Fingerprint> {
         let shared = Arc::clone(&self.shared);
-        let table = &shared.tables[chunk.table];
-        let copy = CopyOut {
-            schema: &table.schema,
-            name: &table.name,
-            columns: &table.columns,
-            condition: table.condition.as_deref(),
-            pages: chunk.pages.as_ref(),
-            encoding: &shared.encoding,
-        };
-        let lines = self.copied(&copy.statement()).await?;
-        // An error that came after the last row of a COPY shows in the next statement of its transaction only.
-        self.session.execute("SELECT 1").await?;
-        Ok(lines)
-    }
-
-    async fn copied(&self, statement: &str) -> Result<Fingerprint> {
-        let failed = |error| self.session.failed("read its rows", error);
-        let mut rows = pin!(self.session.client().copy_out(statement).await.map_err(failed)?);
-        let (mut lines, mut counted) = (RowLines::default(), Counted { job: &self.shared.job, rows: 0 });
-        while let Some(row) = rows.next().await {
-            lines.push(&row.map_err(failed)?)?;
-            counted.row();
-        }
-        lines.take()
+        let copy = copy_of(&shared.tables[chunk.table], chunk, &shared.encoding);
+        read_rows(&mut self.session, &copy, &shared.job).await
     }
 }
 
@@ -111,36 +84,6 @@ fn ended(error: &Error) -> Ended {
     }
 }
 
-fn set_up(settings: &BTreeMap<String, String>) -> String {
-    let set = |(name, value): (&String, &String)| {
-        format!("SELECT pg_catalog.set_config({}, {}, false)", quote_literal(name), quote_literal(value))
-    };
-    let settings: Vec<_> = settings.iter().map(set).chain([READ_AS_PLANNED.to_owned()]).collect();
-    settings.join("; ")
-}
-
-/// Rows on their way to the monitor, some at a time.
-struct Counted<'a> {
-    job: &'a Job,
-    rows: u64,
-}
-
-impl Counted<'_> {
-    fn row(&mut self) {
-        self.rows += 1;
-        if self.rows == TOLD_ROWS {
-            self.job.count(Counter::Rows, std::mem::take(&mut self.rows));
-        }
-    }
-}
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.job.count(Counter::Rows, self.rows);
-    }
-}
-
-const TOLD_ROWS: u64 = 8192;
 const UNDEFINED_COLUMN: &str = "42703";
 const UNDEFINED_TABLE: &str = "42P01";
 const UNDEFINED_SCHEMA: &str = "3F000";

@@ -2,29 +2,36 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lifeboat_backup::postgres::{Session, rows};
-use lifeboat_backup::rows::Extent;
 use lifeboat_core::Result;
 use lifeboat_core::index::Relation;
 use serde::Deserialize;
 
+use super::Extent;
+use crate::postgres::{Session, rows};
+
 /// A table whose rows belong to a relation of the index.
 #[derive(Clone, Debug)]
-pub(super) struct Printed {
+pub struct Printed {
     /// Position in the index.
-    pub(super) relation: usize,
-    pub(super) schema: String,
-    pub(super) name: String,
-    pub(super) columns: Vec<String>,
-    pub(super) condition: Option<String>,
+    pub relation: usize,
+    /// Schema.
+    pub schema: String,
+    /// Name.
+    pub name: String,
+    /// Columns in the order of the rows.
+    pub columns: Vec<String>,
+    /// The WHERE clause of an extension's configuration table.
+    pub condition: Option<String>,
     heap: bool,
     pages: u64,
     bytes: u64,
 }
 
 impl Printed {
-    /// Pages mean something to heap tables only; a query without columns prints no rows of a range.
-    pub(super) fn extent(&self) -> Extent {
+    /// As far as it matters for cutting it. Pages mean something to heap tables only; a query without columns prints no rows
+    /// of a range.
+    #[must_use]
+    pub fn extent(&self) -> Extent {
         let can_be_cut = self.heap && self.condition.is_none() && !self.columns.is_empty();
         Extent { pages: self.pages, bytes: self.bytes, can_be_cut }
     }
@@ -56,7 +63,10 @@ struct Table {
 }
 
 /// The tables that hold the rows of `relations`; none for a relation that is not there.
-pub(super) async fn printed(session: &mut dyn Session, relations: &[Relation]) -> Result<Vec<Printed>> {
+///
+/// # Errors
+/// Those of the session.
+pub async fn printed(session: &mut dyn Session, relations: &[Relation]) -> Result<Vec<Printed>> {
     let tables: Vec<Table> = rows(session, TABLES).await?;
     Ok(assign(&tables, relations))
 }

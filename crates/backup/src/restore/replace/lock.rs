@@ -1,0 +1,106 @@
+//! One replacement of a database at a time.
+//!
+//! The lease is an advisory lock under the database's name, held by a session with the maintenance database from before
+//! anything is looked at until the end: the server gives it back however we end. Whoever has it knows that what earlier runs left
+//! belongs to nobody.
+
+use std::time::Duration;
+
+use lifeboat_core::{Error, Job, Kind, Result};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::super::preflight::maintenance;
+use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session as _, quote_literal};
+
+/// A session that holds the lock of a database's name.
+pub(super) struct Lease {
+    pub(super) session: DirectSession,
+    /// The database, on the one server that was reached.
+    pub(super) live: ConnectionSettings,
+    how: ConnectOptions,
+}
+
+/// A lease that speaks now and then: a session that does nothing is what firewalls forget.
+pub(super) struct Resting {
+    stop: CancellationToken,
+    task: JoinHandle<Lease>,
+}
+
+impl Lease {
+    /// Takes the lock of the database that `live` names.
+    ///
+    /// # Errors
+    /// [`Kind::Locked`] when another run holds it.
+    pub(super) async fn take(live: &ConnectionSettings, how: &ConnectOptions, job: &Job) -> Result<Self> {
+        let session = locked(live, how, job).await?;
+        let live = session.settings().with_dbname(&live.dbname);
+        Ok(Self { session, live, how: how.clone() })
+    }
+
+    /// Lets the session rest, in a task of its own.
+    pub(super) fn rest(mut self) -> Resting {
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let task = tokio::spawn(async move {
+            while stopped.run_until_cancelled(tokio::time::sleep(SPEAK_EVERY)).await.is_some() {
+                // Whether it is still there is asked when it is needed.
+                drop(self.session.text("SELECT 1").await);
+            }
+            self
+        });
+        Resting { stop, task }
+    }
+
+    /// The same lease, with another session where this one was lost.
+    ///
+    /// # Errors
+    /// [`Kind::Locked`] when somebody else took the lock meanwhile.
+    pub(super) async fn awake(mut self, job: &Job) -> Result<Self> {
+        if self.session.text("SELECT 1").await.is_err() {
+            self.session = locked(&self.live, &self.how, job).await?;
+        }
+        Ok(self)
+    }
+
+    /// Gives the lock back: the next run need not wait until the server has noticed that this one is gone.
+    pub(super) async fn release(mut self) {
+        drop(self.session.execute("SELECT pg_catalog.pg_advisory_unlock_all()").await);
+        self.session.close().await;
+    }
+
+    /// Another session with the maintenance database.
+    pub(super) async fn another(&self, job: &Job) -> Result<DirectSession> {
+        maintenance(&self.live, &self.how, job).await
+    }
+}
+
+impl Resting {
+    /// Wakes the session.
+    pub(super) async fn wake(self, job: &Job) -> Result<Lease> {
+        self.stop.cancel();
+        let lease = self.task.await.map_err(|_| Error::new(Kind::Failure, "hold the lock of the replacement"))?;
+        lease.awake(job).await
+    }
+}
+
+async fn locked(live: &ConnectionSettings, how: &ConnectOptions, job: &Job) -> Result<DirectSession> {
+    let mut session = maintenance(live, how, job).await?;
+    let key = quote_literal(&format!("lifeboat replace {}", live.dbname));
+    let take = format!("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended({key}, 0))");
+    for _ in 0..TRIES {
+        if session.text(&take).await?.as_deref() == Some("t") {
+            return Ok(session);
+        }
+        // The session of a killed run may take a moment to end.
+        tokio::time::sleep(TRY_EVERY).await;
+    }
+    let doing = format!("replace {}: another run is at it", live.display());
+    Err(Error::new(Kind::Locked, doing).hint(
+        "wait for it; if its host is gone, end its session: it is the one in pg_stat_activity that is called lifeboat/restore",
+    ))
+}
+
+const TRIES: u32 = 10;
+const TRY_EVERY: Duration = Duration::from_millis(200);
+const SPEAK_EVERY: Duration = Duration::from_secs(30);

@@ -1,0 +1,321 @@
+//! Puts a backup in the place of a database that is in use.
+//!
+//! Invariants: the database that has the name is left as it is until everything that is to take its place is there and proven;
+//! the name then goes from one to the other in one transaction; the old one is kept under a name that tells the run, until somebody
+//! drops it or takes it back ([`undo_replace`]). What a killed run leaves never has the name, and the next run clears it away or
+//! goes on from it.
+
+mod beside;
+mod disk;
+mod live;
+mod lock;
+mod marker;
+mod plan;
+mod proof;
+mod safety;
+mod swap;
+mod undo;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use lifeboat_core::monitor::Monitor;
+use lifeboat_core::store::Store;
+use lifeboat_core::{Error, Job, Kind, Result, RunId};
+use serde::Serialize;
+
+use super::target::{drop_database, drop_statement};
+use super::{RestoreOptions, RestorePlan, RestoreSummary, apply};
+use crate::archive::{Archive, BackupRef, or_instead};
+use crate::backup::{BackupPlan, backup};
+use crate::postgres::{ConnectOptions, ConnectionSettings};
+use beside::Beside;
+pub use disk::Disk;
+pub use live::Connected;
+use live::{Live, Ours, Refusals};
+use lock::Lease;
+use marker::{Marker, Schema, State};
+use plan::{Survey, survey};
+pub use safety::SafetyBackup;
+use swap::Swap;
+pub use undo::{UndoOptions, UndoPlan, UndoSummary, plan_undo, undo_replace};
+
+/// How a database is replaced.
+#[derive(Clone)]
+pub struct ReplaceOptions {
+    /// Names what the run makes and keeps.
+    pub run: RunId,
+    /// How the backup is restored; `create`, `select` and `stand_in` have no say.
+    pub restore: RestoreOptions,
+    /// How the database is backed up before; `None` leaves that out.
+    pub safety: Option<SafetyBackup>,
+    /// Whether a disk that is known to be too small is no reason to refuse.
+    pub ignore_disk: bool,
+}
+
+impl ReplaceOptions {
+    /// The defaults, with a safety backup that is taken so.
+    #[must_use]
+    pub fn new(run: RunId, safety: Option<SafetyBackup>) -> Self {
+        Self { run, restore: RestoreOptions::default(), safety, ignore_disk: false }
+    }
+
+    fn connect(&self) -> ConnectOptions {
+        ConnectOptions { retry: self.restore.connect_retry.clone(), cancel: self.restore.cancel.clone() }
+    }
+}
+
+/// What a replacement would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplacePlan {
+    /// The run that its names carry.
+    pub run: RunId,
+    /// The database whose place is taken.
+    pub database: String,
+    /// Its size, where the role may know it.
+    pub database_bytes: Option<u64>,
+    /// The restore beside it.
+    pub restore: RestorePlan,
+    /// The name under which the database is kept.
+    pub kept_as: String,
+    /// The name under which the backup is restored.
+    pub stand_in: String,
+    /// Whether an earlier run restored this very backup already, and only the last step is left.
+    pub goes_on: bool,
+    /// The safety backup.
+    pub safety: Option<BackupPlan>,
+    /// Disk.
+    pub disk: Disk,
+    /// Whose sessions would be ended.
+    pub connected: Vec<Connected>,
+    /// What killed runs left, which would be dropped.
+    pub leftovers: Vec<String>,
+    /// What earlier runs kept, which stays.
+    pub kept: Vec<KeptDatabase>,
+    /// What the operator should know, such as what cannot be carried over.
+    pub notes: Vec<String>,
+    /// Why it would be refused; empty when it would run.
+    pub refusals: Vec<String>,
+    /// What to do about each.
+    pub hints: Vec<String>,
+}
+
+impl ReplacePlan {
+    /// Whether it would run.
+    ///
+    /// # Errors
+    /// [`Kind::Policy`] with every reason.
+    pub fn check(&self) -> Result<()> {
+        let doing = format!("replace {} by {}", self.database, self.restore.backup);
+        Refusals::check(&self.refusals, &self.hints, &doing)
+    }
+}
+
+/// A database whose place was taken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeptDatabase {
+    /// Its name now.
+    pub name: String,
+    /// Its size, where the role may know it.
+    pub bytes: Option<u64>,
+    /// When its place was taken.
+    pub replaced_at: Option<Timestamp>,
+}
+
+/// What a replacement did.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReplaceSummary {
+    /// The run.
+    pub run: RunId,
+    /// The database that has the name now.
+    pub database: String,
+    /// The backup that is in it.
+    pub backup: String,
+    /// The restore; `None` where an earlier run had done it.
+    pub restore: Option<RestoreSummary>,
+    /// The safety backup.
+    pub safety_backup: Option<String>,
+    /// The name of the old database.
+    pub kept_as: String,
+    /// Sessions that were ended for the swap.
+    pub ended_sessions: u64,
+    /// Seconds from the beginning of the swap to its end: new sessions had to wait at most so long.
+    pub swap_seconds: f64,
+    /// Seconds of all of it.
+    pub seconds: f64,
+    /// What killed runs had left and was dropped.
+    pub dropped: Vec<String>,
+    /// The statement that drops the old database.
+    pub drop_old: String,
+}
+
+/// Finds out what a replacement would do, and changes nothing.
+///
+/// # Errors
+/// [`Kind::Locked`] while another one of that database is at work; those of finding the backup and of connecting. What would be
+/// refused is in the plan.
+pub async fn plan_replace(
+    store: &Store,
+    reference: &BackupRef,
+    live: &ConnectionSettings,
+    options: &ReplaceOptions,
+    monitor: Arc<dyn Monitor>,
+) -> Result<ReplacePlan> {
+    let job = Job::new(monitor, options.restore.cancel.clone());
+    let survey = job.run(Box::pin(survey(store, reference, live, options, &job))).await?;
+    survey.lease.release().await;
+    Ok(survey.plan)
+}
+
+/// Puts the backup that `reference` names in the place of the database `live`: safety backup, restore beside it, proof, swap.
+///
+/// # Errors
+/// [`Kind::Policy`] with every reason; [`Kind::Locked`]; those of [`backup()`](crate::backup()) and [`restore()`](super::restore()). The database has
+/// its name then, and all that it had; what was restored stays only where nothing but the last step failed, and the next run goes
+/// on from it.
+pub async fn replace(
+    store: &Store,
+    reference: &BackupRef,
+    live: &ConnectionSettings,
+    options: &ReplaceOptions,
+    monitor: Arc<dyn Monitor>,
+) -> Result<ReplaceSummary> {
+    let clock = Instant::now();
+    let job = Job::new(monitor, options.restore.cancel.clone());
+    let Survey { mut lease, archive, beside, plan } =
+        job.run(Box::pin(survey(store, reference, live, options, &job))).await?;
+    plan.check()?;
+    let dropped = clear_away(&mut lease, &beside.leftovers, &job).await?;
+    // Held until what has to be cleaned up is clean.
+    let resting = lease.rest();
+    let prepared = Box::pin(prepare(store, &archive, &beside, options, &job)).await;
+    let lease = resting.wake(&job).await;
+    let (safety_backup, restore) = prepared?;
+    let began = Instant::now();
+    let mut lease = lease.inspect_err(|_| beside.tell_that_it_stays(&job))?;
+    let taken = Box::pin(take_place(&mut lease, &archive, &beside, &plan, &job)).await;
+    let ended_sessions = taken.inspect_err(|_| beside.tell_that_it_stays(&job))?;
+    let version_num = lease.session.server().version_num;
+    lease.release().await;
+    Ok(ReplaceSummary {
+        run: plan.run,
+        database: plan.database,
+        backup: archive.path.to_string(),
+        restore,
+        safety_backup,
+        drop_old: drop_statement(&plan.kept_as, version_num),
+        kept_as: plan.kept_as,
+        ended_sessions,
+        swap_seconds: began.elapsed().as_secs_f64(),
+        seconds: clock.elapsed().as_secs_f64(),
+        dropped,
+    })
+}
+
+/// Drops what killed runs left: whoever has the lock knows that they are dead.
+async fn clear_away(lease: &mut Lease, leftovers: &[Ours], job: &Job) -> Result<Vec<String>> {
+    for left in leftovers {
+        job.step(&format!("drop {}, which an earlier run left", left.name));
+        let dropped = drop_database(&mut lease.session, &left.name).await;
+        dropped.map_err(|error| error.while_doing(format!("drop {}, which an earlier run left", left.name)))?;
+    }
+    Ok(leftovers.iter().map(|left| left.name.clone()).collect())
+}
+
+/// Everything that takes long: the safety backup, the restore beside, the proof.
+async fn prepare(
+    store: &Store,
+    archive: &Archive,
+    beside: &Beside,
+    options: &ReplaceOptions,
+    job: &Job,
+) -> Result<(Option<String>, Option<RestoreSummary>)> {
+    let safety_backup = match &options.safety {
+        Some(safety) => Some(back_up(store, archive, beside, safety, job).await?),
+        None => None,
+    };
+    let restore = if beside.is_ready {
+        job.step(&format!("go on from {}, which an earlier run restored", beside.target.dbname));
+        None
+    } else {
+        let applying = apply::apply(store, archive, &beside.target, &beside.options, &beside.preflight, None, job);
+        Some(or_instead(store, job, &archive.path, Box::pin(applying).await).await?)
+    };
+    let proving = proof::prove(store, archive, &beside.target, beside.options.jobs.max(1), job);
+    let proven = match job.run(Box::pin(proving)).await {
+        Ok(()) => beside.mark_as_restored(job).await,
+        failed => failed,
+    };
+    if let Err(error) = proven {
+        beside.discard(job).await;
+        return Err(error);
+    }
+    Ok((safety_backup, restore))
+}
+
+async fn back_up(
+    store: &Store,
+    archive: &Archive,
+    beside: &Beside,
+    safety: &SafetyBackup,
+    job: &Job,
+) -> Result<String> {
+    job.step(&format!("back up {} as it is", beside.live.display()));
+    let source = safety.source(&archive.path.database, &beside.live)?;
+    let backed_up = Box::pin(backup(&source, store, &safety.options()?, job.monitor.clone())).await;
+    let summary = backed_up.map_err(|error| {
+        let hint = error.help().map_or_else(|| WITHOUT_SAFETY.to_owned(), |hint| format!("{hint}; {WITHOUT_SAFETY}"));
+        error.while_doing("take the safety backup; nothing was changed").hint(hint)
+    })?;
+    Ok(format!("{}/{}", summary.database, summary.id))
+}
+
+/// Looks once more, for hours may have gone by, and gives the name over.
+async fn take_place(
+    lease: &mut Lease,
+    archive: &Archive,
+    beside: &Beside,
+    plan: &ReplacePlan,
+    job: &Job,
+) -> Result<u64> {
+    let (session, name) = (&mut lease.session, &plan.database);
+    let found = Live::read(session, name).await?.filter(|found| found.oid == beside.oid).ok_or_else(|| {
+        Error::new(Kind::Failure, format!("find {name}: it was dropped, or renamed, while the backup was restored"))
+            .hint("look with `psql -l`")
+    })?;
+    let mut refusals = Refusals::default();
+    found.refuse(name, &mut refusals);
+    Refusals::check(&refusals.why, &refusals.hints, &format!("replace {name}"))?;
+    let present = beside.follow(session, name).await?;
+    let coming = beside.coming(session).await?;
+    let marker = Marker {
+        replaced_at: Some(present.source.snapshot_at),
+        comment: found.comment.clone(),
+        ..marker_of(State::Replaced, name, &plan.run, Some(archive))
+    };
+    let swap = Swap {
+        name,
+        present: found.oid,
+        aside: &plan.kept_as,
+        aside_comment: marker.to_text(),
+        coming,
+        coming_name: &beside.target.dbname,
+        comment: found.comment.as_deref(),
+    };
+    swap.apply(lease, job).await
+}
+
+fn marker_of(state: State, name: &str, run: &RunId, archive: Option<&Archive>) -> Marker {
+    Marker {
+        schema: Schema::V1,
+        state,
+        database: name.to_owned(),
+        run: run.clone(),
+        backup: archive.map(|archive| archive.path.to_string()),
+        replaced_at: None,
+        comment: None,
+    }
+}
+
+const WITHOUT_SAFETY: &str = "or leave the safety backup out with --no-safety-backup";

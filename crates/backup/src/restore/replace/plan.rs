@@ -1,0 +1,226 @@
+//! Looks at everything before anything is done.
+
+use lifeboat_core::index::Source;
+use lifeboat_core::store::Store;
+use lifeboat_core::{Error, Job, Kind, Result, counted, units};
+
+use super::super::stand_in::StandIn;
+use super::super::{RestoreOptions, Selection, describe, preflight};
+use super::beside::Beside;
+use super::disk::{self, Disk};
+use super::live::{self, Live, Ours, Refusals};
+use super::lock::Lease;
+use super::marker::{Names, State};
+use super::{ReplaceOptions, ReplacePlan, marker_of};
+use crate::archive::{Archive, BackupRef, find};
+use crate::backup::{self, BackupPlan};
+use crate::postgres::{ConnectionSettings, DirectSession};
+
+/// What was found, under the lock.
+pub(super) struct Survey {
+    pub(super) lease: Lease,
+    pub(super) archive: Archive,
+    pub(super) beside: Beside,
+    pub(super) plan: ReplacePlan,
+}
+
+pub(super) async fn survey(
+    store: &Store,
+    reference: &BackupRef,
+    live: &ConnectionSettings,
+    options: &ReplaceOptions,
+    job: &Job,
+) -> Result<Survey> {
+    let archive = find(store, &options.restore.keys, job, reference).await?;
+    job.step(&format!("check {}", live.display()));
+    let mut lease = Lease::take(live, &options.connect(), job).await?;
+    let name = lease.live.dbname.clone();
+    let found = Live::read(&mut lease.session, &name).await?.ok_or_else(|| absent(&lease.live))?;
+    let (stand_ins, kept) = split(live::ours(&mut lease.session, &name).await?);
+    let names = Names::new(&name, &options.run);
+    let beside = beside(&mut lease, &archive, &found, stand_ins, &names, options, job).await?;
+    let disk = disk::look(&mut lease.session, &name, &archive.index).await?;
+    let mut refusals = Refusals::default();
+    let safety = safety_plan(store, &archive, &lease.live, &found, options, &mut refusals, job).await?;
+    found.refuse(&name, &mut refusals);
+    refuse_encoding(&archive, &beside, &mut refusals);
+    if disk.is_too_small() && !options.ignore_disk && !beside.is_ready {
+        refusals.add(
+            too_small(disk),
+            "free disk space, such as by dropping databases that earlier runs kept; or --ignore-disk",
+        );
+    }
+    let restore = describe(&archive, &beside.target, &beside.options, None, beside.preflight.clone());
+    refusals.why.splice(0..0, restore.refusals.clone());
+    refusals.hints.splice(0..0, restore.hints.clone());
+    let plan = ReplacePlan {
+        run: options.run.clone(),
+        database: name,
+        database_bytes: found.size_bytes,
+        restore,
+        kept_as: names.aside,
+        stand_in: beside.target.dbname.clone(),
+        goes_on: beside.is_ready,
+        safety,
+        disk,
+        notes: notes(&archive, &beside, &found, options, disk),
+        connected: found.connected,
+        leftovers: beside.leftovers.iter().map(|left| left.name.clone()).collect(),
+        kept: kept.iter().map(Ours::kept).collect(),
+        refusals: refusals.why,
+        hints: refusals.hints,
+    };
+    Ok(Survey { lease, archive, beside, plan })
+}
+
+/// What killed runs left, and what ended ones kept.
+fn split(ours: Vec<Ours>) -> (Vec<Ours>, Vec<Ours>) {
+    ours.into_iter().partition(|ours| ours.state != State::Replaced)
+}
+
+async fn beside(
+    lease: &mut Lease,
+    archive: &Archive,
+    found: &Live,
+    stand_ins: Vec<Ours>,
+    names: &Names,
+    options: &ReplaceOptions,
+    job: &Job,
+) -> Result<Beside> {
+    let name = lease.live.dbname.clone();
+    let marker = |state| marker_of(state, &name, &options.run, Some(archive)).to_text();
+    let stand_in = StandIn::of(&mut lease.session, &name, marker(State::Restoring)).await?;
+    let (ready, leftovers) = ready(&mut lease.session, archive, &stand_in, stand_ins).await?;
+    let target = lease.live.with_dbname(&names.stand_in);
+    let options = RestoreOptions {
+        create: true,
+        select: Selection::default(),
+        stand_in: Some(stand_in),
+        ..options.restore.clone()
+    };
+    let preflight = preflight::check(archive, &target, &options, None, job).await?;
+    Ok(Beside {
+        live: lease.live.clone(),
+        oid: found.oid,
+        is_ready: ready.is_some(),
+        target: ready.map_or(target, |ready| lease.live.with_dbname(&ready.name)),
+        restored: marker(State::Restored),
+        options,
+        preflight,
+        leftovers,
+    })
+}
+
+/// The one into which this very backup was restored, and that is as the live database is; all others are of no use.
+async fn ready(
+    session: &mut DirectSession,
+    archive: &Archive,
+    stand_in: &StandIn,
+    stand_ins: Vec<Ours>,
+) -> Result<(Option<Ours>, Vec<Ours>)> {
+    let (mut ready, mut leftovers) = (None, Vec::new());
+    for found in stand_ins {
+        let backup = found.marker.as_ref().and_then(|marker| marker.backup.clone());
+        let is_whole = found.state == State::Restored && backup == Some(archive.path.to_string());
+        if ready.is_none() && is_whole && StandIn::of(session, &found.name, String::new()).await?.is_like(stand_in) {
+            ready = Some(found);
+        } else {
+            leftovers.push(found);
+        }
+    }
+    Ok((ready, leftovers))
+}
+
+/// What a safety backup would do. That it cannot be had is one more reason to refuse.
+async fn safety_plan(
+    store: &Store,
+    archive: &Archive,
+    live: &ConnectionSettings,
+    found: &Live,
+    options: &ReplaceOptions,
+    refusals: &mut Refusals,
+    job: &Job,
+) -> Result<Option<BackupPlan>> {
+    let Some(safety) = &options.safety else { return Ok(None) };
+    if found.refuse_closed(&live.dbname, refusals) {
+        return Ok(None);
+    }
+    let source = safety.source(&archive.path.database, live)?;
+    match Box::pin(backup::plan(&source, store, &safety.options()?, job)).await {
+        Ok(plan) => Ok(Some(plan)),
+        Err(error) if matches!(error.kind(), Kind::Cancelled | Kind::Locked) => Err(error),
+        Err(error) => {
+            let hint = error.help().map(|hint| format!("{hint}; ")).unwrap_or_default();
+            let why = format!("the safety backup cannot be taken: {}", error.chain());
+            refusals.add(why, format!("{hint}or leave it out with --no-safety-backup"));
+            Ok(None)
+        }
+    }
+}
+
+fn refuse_encoding(archive: &Archive, beside: &Beside, refusals: &mut Refusals) {
+    let (Some(source), Some(stand_in)) = (&archive.index.source, &beside.options.stand_in) else { return };
+    if source.encoding != stand_in.source.encoding {
+        let why = format!("the backup is in {} and the database in {}", source.encoding, stand_in.source.encoding);
+        refusals.add(why, "restore beside it with --create, and rename by hand");
+    }
+}
+
+fn notes(archive: &Archive, beside: &Beside, found: &Live, options: &ReplaceOptions, disk: Disk) -> Vec<String> {
+    let name = &beside.live.dbname;
+    let taken = archive.manifest.snapshot;
+    let mut notes = vec![format!(
+        "what was written to {name} since {} is not in it afterwards, but in the database that is kept",
+        taken.strftime("%Y-%m-%d %H:%M:%S UTC")
+    )];
+    if let Some(source) = &archive.index.source {
+        notes.extend(source_notes(source, beside));
+    }
+    if found.followers > 0 {
+        let followers = counted(found.followers, "server or program");
+        notes.push(format!(
+            "{followers} follow{} this server: sessions there stay with the old database until they end",
+            if found.followers == 1 { "s" } else { "" }
+        ));
+    }
+    if disk.free_bytes.is_none() {
+        let needed = units::size(disk.needed_bytes);
+        notes.push(format!(
+            "how much of the server's disk is free cannot be known from here: about {needed} are needed"
+        ));
+    }
+    if options.safety.is_none() {
+        notes.push("no safety backup is taken".to_owned());
+    }
+    notes
+}
+
+fn source_notes(source: &Source, beside: &Beside) -> Vec<String> {
+    let mut notes = Vec::new();
+    if source.database != beside.live.dbname {
+        notes.push(format!("the backup was taken of a database called {}", source.database));
+    }
+    if let Some(stand_in) = &beside.options.stand_in
+        && (&source.collate, &source.ctype, &source.locale)
+            != (&stand_in.source.collate, &stand_in.source.ctype, &stand_in.source.locale)
+    {
+        notes.push(format!(
+            "the locale stays {}, which is not that of the backup, {}",
+            stand_in.source.collate, source.collate
+        ));
+    }
+    notes
+}
+
+fn too_small(disk: Disk) -> String {
+    let free = units::size(disk.free_bytes.unwrap_or_default());
+    format!(
+        "the server's disk has {free} free, and the restored database takes about {}",
+        units::size(disk.needed_bytes)
+    )
+}
+
+fn absent(live: &ConnectionSettings) -> Error {
+    Error::new(Kind::Policy, format!("replace {}: there is no such database", live.display()))
+        .hint("restore it with --create")
+}

@@ -1,0 +1,175 @@
+//! Proves a restored database before it takes another one's place: every row is printed again, and compared with the
+//! fingerprint that was taken while it was dumped.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::try_join_all;
+use lifeboat_core::codec::Fingerprint;
+use lifeboat_core::index::Relation;
+use lifeboat_core::monitor::Counter;
+use lifeboat_core::store::Store;
+use lifeboat_core::{Error, Job, Kind, Result, counted};
+
+use crate::archive::Archive;
+use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session as _, connect};
+use crate::rows::{
+    Chunk, PlanOptions, Printed, copy_of, plan, printed, read_rows, reads_page_ranges, row_encoding, set_up,
+};
+
+/// What the workers share.
+struct Shared<'a> {
+    tables: Vec<Printed>,
+    chunks: Mutex<VecDeque<Chunk>>,
+    encoding: String,
+    set_up: String,
+    job: &'a Job,
+}
+
+/// Compares every table of `target` with the index, over so many sessions.
+///
+/// # Errors
+/// [`Kind::Integrity`] with the tables that differ.
+pub(super) async fn prove(
+    store: &Store,
+    archive: &Archive,
+    target: &ConnectionSettings,
+    jobs: usize,
+    job: &Job,
+) -> Result<()> {
+    let relations = &archive.index.relations;
+    let (rows, tables) = (counted(archive.index.rows(), "row"), counted(relations.len() as u64, "table"));
+    job.step(&format!("compare {rows} of {tables} with their fingerprints"));
+    job.expect(Counter::Rows, archive.index.rows());
+    let encoding = row_encoding(store, archive, job).await?;
+    let mut session = open(target, job).await?;
+    let tables = printed(&mut session, relations).await?;
+    let by_pages = reads_page_ranges(session.server().version_num / 10_000);
+    session.close().await;
+    let extents: Vec<_> = tables.iter().map(Printed::extent).collect();
+    let chunks = plan(&extents, PlanOptions { workers: jobs, chunk_bytes: CHUNK_BYTES, by_pages });
+    let workers = jobs.clamp(1, chunks.len().max(1));
+    let shared = Shared { tables, chunks: Mutex::new(chunks.into()), encoding, set_up: set_up(archive), job };
+    let read = try_join_all((0..workers).map(|_| work(&shared, target))).await?;
+    judge(relations, read.into_iter().flatten(), archive.manifest.imported.is_some(), job)
+}
+
+/// Reads chunks until there are none: each with the position of its relation.
+async fn work(shared: &Shared<'_>, target: &ConnectionSettings) -> Result<Vec<(usize, Fingerprint)>> {
+    let mut session = open(target, shared.job).await?;
+    session.execute(&shared.set_up).await?;
+    session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
+    let mut read = Vec::new();
+    while let Some(chunk) = shared.next() {
+        let table = &shared.tables[chunk.table];
+        let rows = read_rows(&mut session, &copy_of(table, &chunk, &shared.encoding), shared.job).await;
+        let doing = || format!("compare {}.{}", table.schema, table.name);
+        read.push((table.relation, rows.map_err(|error| error.while_doing(doing()))?));
+    }
+    session.close().await;
+    Ok(read)
+}
+
+impl Shared<'_> {
+    fn next(&self) -> Option<Chunk> {
+        self.chunks.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+}
+
+async fn open(target: &ConnectionSettings, job: &Job) -> Result<DirectSession> {
+    let how = ConnectOptions { cancel: job.cancel.clone(), ..ConnectOptions::default() };
+    connect(target, "replace", &how, &*job.monitor).await
+}
+
+/// Rows that were printed by others, under settings that nobody recorded, may read otherwise and be the same: they are counted.
+fn judge(
+    relations: &[Relation],
+    read: impl Iterator<Item = (usize, Fingerprint)>,
+    by_others: bool,
+    job: &Job,
+) -> Result<()> {
+    let mut found = vec![None; relations.len()];
+    for (relation, rows) in read {
+        *found[relation].get_or_insert_with(Fingerprint::default) += rows;
+    }
+    let (mut differ, mut counted_only) = (Vec::new(), 0);
+    for (relation, found) in relations.iter().zip(found) {
+        let dumped = relation.fingerprint;
+        match found {
+            Some(found) if found == dumped => {}
+            Some(found) if by_others && found.rows == dumped.rows => counted_only += 1,
+            found => differ.push(describe(relation, found)),
+        }
+    }
+    if counted_only > 0 {
+        let tables = counted(counted_only, "table");
+        job.warn(&format!(
+            "of {tables} only the rows were counted: another program printed them, under unknown settings"
+        ));
+    }
+    if differ.is_empty() {
+        return Ok(());
+    }
+    let doing = format!("find in the restored database what was dumped: {}", differ.join("; "));
+    Err(Error::new(Kind::Integrity, doing).hint("drill the backup (lifeboat drill run) to see what changes its rows"))
+}
+
+fn describe(relation: &Relation, found: Option<Fingerprint>) -> String {
+    let (name, dumped) = (format!("{}.{}", relation.schema, relation.name), counted(relation.fingerprint.rows, "row"));
+    match found {
+        None => format!("{name} is missing"),
+        Some(found) if found.rows == relation.fingerprint.rows => format!("{name} has {dumped}, but not the same"),
+        Some(found) => format!("{name} has {} instead of {dumped}", lifeboat_core::units::count(found.rows)),
+    }
+}
+
+/// As in a dump: ranges that take a few seconds each.
+const CHUNK_BYTES: u64 = 512 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lifeboat_core::codec::Fingerprint;
+    use lifeboat_core::index::Relation;
+    use lifeboat_core::monitor::Silent;
+    use lifeboat_core::{Job, Kind};
+    use tokio_util::sync::CancellationToken;
+
+    use super::judge;
+
+    fn of(lines: &[&str]) -> Fingerprint {
+        let mut fingerprint = Fingerprint::default();
+        lines.iter().for_each(|line| fingerprint.add_line(line.as_bytes()));
+        fingerprint
+    }
+
+    fn relation(name: &str, fingerprint: Fingerprint) -> Relation {
+        Relation {
+            oid: None,
+            schema: "public".into(),
+            name: name.into(),
+            kind: None,
+            columns: vec!["x".into()],
+            condition: None,
+            fingerprint,
+        }
+    }
+
+    #[test]
+    fn chunks_add_up_and_every_difference_is_named() {
+        let job = Job::new(Arc::new(Silent), CancellationToken::new());
+        let relations = [relation("a", of(&["1", "2", "3"])), relation("b", of(&["1"])), relation("c", of(&[]))];
+        let whole = [(0, of(&["3"])), (1, of(&["1"])), (0, of(&["2", "1"])), (2, of(&[]))];
+        judge(&relations, whole.into_iter(), false, &job).unwrap();
+        let error = judge(&relations, [(0, of(&["1", "2"])), (1, of(&["4"]))].into_iter(), false, &job).unwrap_err();
+        assert_eq!(error.kind(), Kind::Integrity);
+        let text = error.to_string();
+        for word in ["public.a has 2 instead of 3 rows", "public.b has 1 row, but not the same", "public.c is missing"]
+        {
+            assert!(text.contains(word), "{word} in {text}");
+        }
+        let retold = [(0, of(&["1", "2", "4"])), (1, of(&["4"])), (2, of(&[]))];
+        judge(&relations, retold.into_iter(), true, &job).unwrap();
+    }
+}

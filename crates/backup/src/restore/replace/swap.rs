@@ -1,0 +1,164 @@
+//! The moment in which a name goes from one database to another.
+//!
+//! Invariant: both names change in one transaction, and nothing is committed before it. Whatever is killed, whenever: the name is
+//! one database's before, and the other's after.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use lifeboat_core::{Error, Job, Kind, Result};
+use serde::Deserialize;
+
+use super::super::target::WAIT_FOR_DISK;
+use super::live::MAY_END;
+use super::lock::Lease;
+use crate::postgres::{DirectSession, Session, quote_ident, quote_literal, rows, sqlstate_of};
+
+/// Two databases, of which one has the name and the other one is to have it.
+pub(super) struct Swap<'a> {
+    pub(super) name: &'a str,
+    /// The one that has it.
+    pub(super) present: u32,
+    /// What that is called afterwards, and what is said of it.
+    pub(super) aside: &'a str,
+    pub(super) aside_comment: String,
+    /// The one that gets it.
+    pub(super) coming: u32,
+    /// What that is called before.
+    pub(super) coming_name: &'a str,
+    /// The comment it gets with the name.
+    pub(super) comment: Option<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct Counted {
+    ended: u64,
+}
+
+impl Swap<'_> {
+    /// Gives the name over; how many sessions were ended for it. Not to be dropped half way.
+    ///
+    /// # Errors
+    /// [`Kind::TryAgain`] when sessions come back faster than they are ended. Nothing has changed then.
+    pub(super) async fn apply(&self, lease: &mut Lease, job: &Job) -> Result<u64> {
+        let mut ender = lease.another(job).await?;
+        lease.session.execute(WAIT_FOR_DISK).await?;
+        let mut ended = 0;
+        for attempt in 1.. {
+            job.check()?;
+            job.step(&format!("end the sessions and give the name {} over", self.name));
+            match self.attempt(&mut lease.session, &mut ender, &mut ended, job).await {
+                Ok(()) => break,
+                Err(error) if is_in_use(&error) && attempt < ATTEMPTS => {
+                    job.warn(&format!("{}; trying again", error.chain()));
+                }
+                Err(error) if is_in_use(&error) => return Err(in_use(self.name, error)),
+                Err(error) => {
+                    self.found_out(lease, job, error).await?;
+                    break;
+                }
+            }
+        }
+        ender.close().await;
+        Ok(ended)
+    }
+
+    async fn attempt(
+        &self,
+        session: &mut DirectSession,
+        ender: &mut DirectSession,
+        ended: &mut u64,
+        job: &Job,
+    ) -> Result<()> {
+        let mut renaming = pin!(self.rename(session));
+        tokio::select! {
+            renamed = &mut renaming => return renamed,
+            Err(error) = self.end_sessions(ender, ended) => job.warn(&format!("could not end the sessions: {}", error.chain())),
+        }
+        renaming.await
+    }
+
+    /// The first rename takes the lock under which nobody new connects, and waits until everybody is gone.
+    async fn rename(&self, session: &mut DirectSession) -> Result<()> {
+        let doing = || format!("give the name {} over", self.name);
+        let renamed = self.rename_and_look(session).await;
+        let ended = session.execute(if renamed.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
+        renamed.and(ended).map_err(|error| error.while_doing(doing()))
+    }
+
+    async fn rename_and_look(&self, session: &mut DirectSession) -> Result<()> {
+        session.execute(&self.statements().join(";\n")).await?;
+        if session.text(&self.holds()).await?.as_deref() == Some("t") {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Failure, "find the databases that were looked at: somebody renamed one of them meanwhile")
+            .hint("look with `psql -l`, and run it again"))
+    }
+
+    fn statements(&self) -> Vec<String> {
+        let (name, aside, coming) = (quote_ident(self.name), quote_ident(self.aside), quote_ident(self.coming_name));
+        let comment = self.comment.map_or_else(|| "NULL".to_owned(), quote_literal);
+        vec![
+            "BEGIN".to_owned(),
+            format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"),
+            format!("ALTER DATABASE {name} RENAME TO {aside}"),
+            format!("ALTER DATABASE {coming} RENAME TO {name}"),
+            format!("COMMENT ON DATABASE {aside} IS {}", quote_literal(&self.aside_comment)),
+            format!("COMMENT ON DATABASE {name} IS {comment}"),
+        ]
+    }
+
+    /// Whether the names are as they are to be.
+    fn holds(&self) -> String {
+        let is = |oid: u32, name: &str| {
+            format!(
+                "EXISTS (SELECT FROM pg_catalog.pg_database WHERE oid = {oid} AND datname = {})",
+                quote_literal(name)
+            )
+        };
+        format!("SELECT {} AND {}", is(self.coming, self.name), is(self.present, self.aside))
+    }
+
+    /// Ends the sessions with both, over and over: some come back at once. Ends with an error only.
+    async fn end_sessions(&self, ender: &mut DirectSession, ended: &mut u64) -> Result<()> {
+        let query = END.replace("%MAY_END%", MAY_END).replace("%OIDS%", &format!("{}, {}", self.present, self.coming));
+        loop {
+            let found: Vec<Counted> = rows(ender, &query).await?;
+            *ended += found.iter().map(|found| found.ended).sum::<u64>();
+            tokio::time::sleep(END_EVERY).await;
+        }
+    }
+
+    /// After an error that says nothing of how it ended, such as a lost connection within COMMIT, the server is asked.
+    async fn found_out(&self, lease: &mut Lease, job: &Job, error: Error) -> Result<()> {
+        let mut session = lease.another(job).await.map_err(|again| {
+            let doing = format!("find out which database is called {}: {}", self.name, error.chain());
+            again.while_doing(doing)
+        })?;
+        let is_done = session.text(&self.holds()).await?.as_deref() == Some("t");
+        session.close().await;
+        if is_done { Ok(()) } else { Err(error) }
+    }
+}
+
+fn is_in_use(error: &Error) -> bool {
+    matches!(sqlstate_of(error), Some(OBJECT_IN_USE | LOCK_NOT_AVAILABLE))
+}
+
+fn in_use(name: &str, error: Error) -> Error {
+    Error::new(Kind::TryAgain, format!("give the name {name} over: sessions come back faster than they can be ended"))
+        .hint("stop what connects, and run the same command again: it goes on from here")
+        .caused_by(error)
+}
+
+/// A session that is asked for again while it ends counts once more: good enough to tell.
+const END: &str = "
+SELECT count(pg_terminate_backend(a.pid)) AS ended
+FROM pg_stat_activity a
+WHERE a.datid IN (%OIDS%) AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid() AND %MAY_END%";
+/// The rename itself waits five seconds for sessions to end.
+const ATTEMPTS: u32 = 6;
+const END_EVERY: Duration = Duration::from_millis(100);
+const LOCK_TIMEOUT: &str = "10s";
+const OBJECT_IN_USE: &str = "55006";
+const LOCK_NOT_AVAILABLE: &str = "55P03";

@@ -1,0 +1,72 @@
+//! A disk that has no room for two.
+
+use std::path::Path;
+use std::process::Command;
+
+use lifeboat_tests::{Major, Postgres, unused_name};
+use tempfile::TempDir;
+
+use crate::world::{Shop, ended};
+
+/// A tablespace on a file system of a few MiB; gone when dropped.
+struct SmallSpace {
+    folder: TempDir,
+    name: String,
+}
+
+impl SmallSpace {
+    /// Mounting takes root: CI has it.
+    fn mount(server: &Postgres, size: &str) -> Option<SmallSpace> {
+        if !rustix::process::getuid().is_root() {
+            return None;
+        }
+        let folder = TempDir::new().unwrap();
+        let options = format!("size={size}");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).status();
+        mounted.is_ok_and(|status| status.success()).then_some(())?;
+        let space = SmallSpace { folder, name: unused_name("small") };
+        let path = space.path().to_string_lossy().into_owned();
+        assert!(Command::new("chown").args(["postgres:postgres", &path]).status().unwrap().success());
+        // The folder above is closed to others.
+        assert!(Command::new("chmod").args(["755", &path]).status().unwrap().success());
+        server.psql("postgres", &format!("CREATE TABLESPACE {} LOCATION '{path}'", space.name));
+        Some(space)
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for SmallSpace {
+    fn drop(&mut self) {
+        Postgres::shared(Major::V15).try_psql("postgres", &format!("DROP TABLESPACE {}", self.name));
+        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+    }
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_refused_and_one_that_runs_full_costs_nothing() {
+    let server = Postgres::shared(Major::V15);
+    let Some(space) = SmallSpace::mount(server, "32m") else {
+        eprintln!("NOT TESTED: a small file system can be mounted by root only");
+        return;
+    };
+    let shop = Shop::new(Major::V15);
+    let name = &shop.database.name;
+    server.psql("postgres", &format!("ALTER DATABASE {name} SET TABLESPACE {}", space.name));
+    shop.database.psql("CREATE TABLE filling AS SELECT repeat('x', 900) AS text FROM generate_series(1, 18000)");
+    let (oid, properties) = (shop.oid(), shop.settings());
+
+    let refused = ended(shop.replace(&["--yes"]).run(), 40);
+    for word in ["the server's disk has", "free disk space", "--ignore-disk"] {
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    let full = ended(shop.replace(&["--yes", "--ignore-disk", "--no-safety-backup"]).run(), 20);
+    assert!(full.stderr.contains("free space on the server's disk"), "{}", full.stderr);
+    assert_eq!((shop.oid(), shop.settings(), shop.others()), (oid, properties, Vec::new()));
+    assert_eq!(shop.database.psql("SELECT v, (SELECT count(*) FROM filling) FROM version"), "live|18000");
+
+    shop.database.psql("DROP TABLE filling; CHECKPOINT");
+    drop(shop);
+}

@@ -1,0 +1,115 @@
+//! `kill -9`, whenever: the name is one whole database's, and the next run clears up.
+
+use std::time::Duration;
+
+use lifeboat_tests::compare::contents;
+use lifeboat_tests::kills::{kill_at_random_moments, length_of};
+use lifeboat_tests::session::{Held, wait_for};
+use lifeboat_tests::sweep::long;
+use lifeboat_tests::{Database, Major};
+
+use crate::world::{Shop, contents_of, ended, postgres};
+
+#[test]
+fn whenever_a_run_is_killed_one_whole_database_has_the_name() {
+    let shop = Shop::new(Major::V15);
+    let old = contents(&shop.database);
+    let server = shop.database.server;
+    let back_to_the_old_one = || {
+        if shop.database.psql("SELECT v FROM version") == "backup" {
+            ended(shop.undo(&["--yes"]).run(), 0);
+        }
+        let kept = shop.kept();
+        kept.iter().for_each(|name| drop(Database { server, name: name.clone() }));
+    };
+    let span = length_of(|| {
+        back_to_the_old_one();
+        shop.replace(&["--yes"])
+    });
+    let kills = if long() { 100 } else { 12 };
+    kill_at_random_moments("whenever_a_run_is_killed_one_whole_database_has_the_name", kills, span, |moment| {
+        back_to_the_old_one();
+        let oid = shop.oid();
+        let (mut cut_short, shop_ref) = (false, &shop);
+        std::thread::scope(|scope| {
+            let watch = shop_ref.watch(scope);
+            cut_short = shop_ref.replace(&["--yes"]).spawn().kill_after(moment);
+            wait_until_let_go(shop_ref);
+            watch.end();
+        });
+        let is_old = shop.oid() == oid;
+        if is_old {
+            assert!(cut_short, "a run that ended changed nothing");
+            assert_eq!(contents(&shop.database), old);
+            assert_eq!(shop.kept(), Vec::<String>::new());
+        } else {
+            shop.assert_restored();
+            let kept = shop.kept();
+            assert_eq!(contents_of(server, &kept[0]), old);
+        }
+        cut_short
+    });
+    back_to_the_old_one();
+    ended(shop.replace(&["--yes"]).run(), 0);
+    shop.assert_restored();
+    assert_eq!(shop.others().len(), 1, "killed runs left {:?}", shop.others());
+}
+
+/// The server goes on with a statement whose client is dead.
+fn wait_until_let_go(shop: &Shop) {
+    let name = &shop.database.name;
+    let busy = format!(
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'lifeboat/%'
+         AND (datname LIKE '{name}%' OR query LIKE '%{name}%') AND pid <> pg_backend_pid()"
+    );
+    wait_for(&postgres(shop.database.server), &busy);
+}
+
+#[test]
+fn a_run_killed_before_the_last_step_is_gone_on_from() {
+    let shop = Shop::new(Major::V15);
+    let (server, name, oid) = (shop.database.server, &shop.database.name, shop.oid());
+    let postgres = postgres(server);
+    // Whoever changes something of the database keeps it from being renamed.
+    let held = Held::new(&postgres, &format!("BEGIN; COMMENT ON DATABASE {name} IS 'being changed'"));
+    let running = shop.replace(&["--yes", "--json"]).spawn();
+    let waits = format!(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%ALTER DATABASE \"{name}\" RENAME%'
+         AND wait_event_type = 'Lock' AND application_name LIKE 'lifeboat/%'"
+    );
+    wait_for(&postgres, &waits);
+    assert!(running.kill_after(Duration::ZERO), "the kill came too late");
+    held.release();
+    wait_until_let_go(&shop);
+    assert_eq!(shop.oid(), oid);
+    let left = shop.others();
+    assert!(left.len() == 1 && left[0].contains("_replacing_"), "{left:?}");
+
+    let dry = ended(shop.replace(&["--dry-run"]).run(), 0);
+    assert!(dry.stdout.contains("which an earlier run restored"), "{}", dry.stdout);
+    let outcome = ended(shop.replace(&["--yes", "--json"]).run(), 0);
+    let summary = &outcome.result()["summary"];
+    assert!(summary["restore"].is_null(), "{summary}");
+    shop.assert_restored();
+    assert_eq!(shop.others().len(), 1);
+}
+
+#[test]
+fn what_a_killed_run_left_unfinished_is_dropped_by_the_next() {
+    let shop = Shop::new(Major::V15);
+    let running = shop.replace(&["--yes", "--no-safety-backup"]).spawn();
+    while shop.others().is_empty() && running.is_running() {}
+    assert!(running.kill_after(Duration::ZERO), "the kill came too late");
+    wait_until_let_go(&shop);
+    let left = shop.others();
+    assert_eq!(left.len(), 1);
+    // One that somebody else made is left alone, whatever it is called.
+    let other = left[0].replace("_replacing_2", "_replacing_1");
+    let server = shop.database.server;
+    server.psql("postgres", &format!("CREATE DATABASE {other}"));
+    server.psql("postgres", &format!("COMMENT ON DATABASE {other} IS 'mine'"));
+    let outcome = ended(shop.replace(&["--yes", "--json"]).run(), 0);
+    assert_eq!(outcome.result()["summary"]["dropped"], serde_json::json!(left));
+    assert!(server.has_database(&other) && !server.has_database(&left[0]));
+    shop.assert_restored();
+}

@@ -1,0 +1,60 @@
+//! Without a superuser: the owner, who may create databases.
+
+use lifeboat_tests::servers::postgres::PASSWORD;
+use lifeboat_tests::session::Held;
+use lifeboat_tests::{Lifeboat, Major, unused_name};
+
+use crate::world::{Shop, ended};
+
+/// Hands the shop over to a role of its own; dropped with what it owns when the test ends.
+fn clerk(shop: &Shop) -> String {
+    let (server, name, clerk) = (shop.database.server, &shop.database.name, unused_name("clerk"));
+    server.psql(
+        "postgres",
+        &format!("CREATE ROLE {clerk} LOGIN CREATEDB PASSWORD '{PASSWORD}'; ALTER DATABASE {name} OWNER TO {clerk}"),
+    );
+    let give = "SELECT format('ALTER %s %I OWNER TO %I;', CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, relname, '%CLERK%')
+                FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'S')";
+    let statements = shop.database.psql(&give.replace("%CLERK%", &clerk));
+    shop.database.psql(&statements);
+    clerk
+}
+
+#[test]
+fn an_owner_who_may_create_databases_replaces_his_own_and_takes_it_back() {
+    for major in Major::ALL {
+        let shop = Shop::backed_up(major);
+        let server = shop.database.server;
+        let clerk = clerk(&shop);
+        shop.depot.backup(&shop.database);
+        shop.database.psql("UPDATE version SET v = 'live'");
+        let properties = shop.settings();
+        let as_clerk =
+            |command: Lifeboat| command.env("LIVE_URL", server.dsn_as(&clerk, PASSWORD, &shop.database.name));
+
+        server.psql("postgres", &format!("ALTER ROLE {clerk} NOCREATEDB"));
+        let held = Held::new(&shop.database, "SET SESSION AUTHORIZATION plain; BEGIN; SELECT 1");
+        let refused = ended(as_clerk(shop.replace(&["--dry-run"])).run(), 40);
+        held.release();
+        for word in
+            ["may not rename databases", "CREATEDB", "may not end the sessions of", "GRANT pg_signal_backend TO"]
+        {
+            assert!(refused.stdout.contains(word), "{word} in {}", refused.stdout);
+        }
+        let other = ended(
+            shop.replace(&["--dry-run"]).env("LIVE_URL", server.dsn_as("plain", PASSWORD, &shop.database.name)).run(),
+            40,
+        );
+        assert!(other.stdout.contains("is no member of"), "{}", other.stdout);
+
+        server.psql("postgres", &format!("ALTER ROLE {clerk} CREATEDB"));
+        ended(as_clerk(shop.replace(&["--yes"])).run(), 0);
+        assert_eq!(shop.database.psql("SELECT v FROM version"), "backup");
+        assert_eq!(shop.settings(), properties);
+        ended(as_clerk(shop.undo(&["--yes"])).run(), 0);
+        assert_eq!(shop.database.psql("SELECT v FROM version"), "live");
+        assert_eq!(shop.settings(), properties);
+        drop(shop);
+        server.psql("postgres", &format!("DROP ROLE {clerk}"));
+    }
+}

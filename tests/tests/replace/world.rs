@@ -1,0 +1,175 @@
+//! A shop that is in use, and one backup of it.
+
+use std::collections::BTreeMap;
+use std::mem::ManuallyDrop;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Scope, ScopedJoinHandle};
+
+use lifeboat_tests::compare::{contents, definitions, settings};
+use lifeboat_tests::servers::postgres::PASSWORD;
+use lifeboat_tests::{Database, Depot, Lifeboat, Major, Outcome, Postgres};
+
+/// A live database with properties of its own, its backup, and everything that is called like it.
+pub(crate) struct Shop {
+    pub(crate) database: Database<'static>,
+    pub(crate) depot: Depot,
+    /// The rows that the backup holds.
+    pub(crate) dumped: BTreeMap<String, String>,
+    pub(crate) definitions: BTreeMap<String, String>,
+    /// The backup.
+    pub(crate) backup: String,
+}
+
+impl Shop {
+    /// Rows were lost since the backup, others written, and settings changed.
+    pub(crate) fn new(major: Major) -> Shop {
+        let shop = Shop::backed_up(major);
+        let name = &shop.database.name;
+        shop.database.psql(&format!(
+            "DELETE FROM items WHERE id > 10; INSERT INTO written VALUES ('since the backup'); UPDATE version SET v = 'live';
+             DROP TABLE lost; ALTER DATABASE {name} SET work_mem TO '7MB'; ALTER DATABASE {name} CONNECTION LIMIT 77;
+             COMMENT ON DATABASE {name} IS 'the \"live\" one''s';
+             ALTER ROLE plain IN DATABASE {name} SET search_path TO app, \"Odd, Schema\", public;
+             REVOKE CONNECT ON DATABASE {name} FROM PUBLIC; GRANT CONNECT, TEMPORARY ON DATABASE {name} TO plain"
+        ));
+        shop
+    }
+
+    /// As it was backed up.
+    pub(crate) fn backed_up(major: Major) -> Shop {
+        let database = Postgres::shared(major).database("live");
+        database.psql(&format!(
+            "CREATE TABLE items AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, 20000) AS i;
+             ALTER TABLE items ADD PRIMARY KEY (id); CREATE INDEX ON items (text);
+             CREATE TABLE written (what text); CREATE TABLE lost AS SELECT generate_series(1, 100) AS id;
+             CREATE TABLE version AS SELECT 'backup'::text AS v;
+             CREATE SEQUENCE numbers START 500; SELECT nextval('numbers');
+             ALTER DATABASE {0} SET statement_timeout TO '9min'; COMMENT ON DATABASE {0} IS 'as dumped'",
+            database.name
+        ));
+        let depot = Depot::file();
+        let backup = depot.backup(&database).id;
+        Shop { dumped: contents(&database), definitions: definitions(&database), database, depot, backup }
+    }
+
+    /// `lifeboat restore shop/latest --replace`, not run yet.
+    pub(crate) fn replace(&self, options: &[&str]) -> Lifeboat {
+        self.on_live("restore").arg("shop/latest").arg("--replace").args(options)
+    }
+
+    /// `lifeboat restore --undo-replace`, not run yet.
+    pub(crate) fn undo(&self, options: &[&str]) -> Lifeboat {
+        self.on_live("restore").arg("--undo-replace").args(options)
+    }
+
+    fn on_live(&self, verb: &str) -> Lifeboat {
+        let server = self.database.server;
+        let into = self.depot.lifeboat(verb).args(["--into", "env:LIVE_URL", "--jobs", "2"]);
+        into.env("LIVE_URL", self.database.dsn()).env("LIFEBOAT_TOOLS_DIR", &server.installation.bin)
+    }
+
+    /// The databases called like the live one, but for itself.
+    pub(crate) fn others(&self) -> Vec<String> {
+        let all = self.database.server.databases_like(&self.database.name);
+        all.lines().filter(|name| *name != self.database.name).map(str::to_owned).collect()
+    }
+
+    /// Those that ended runs kept.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        self.others().into_iter().filter(|name| name.contains("_replaced_")).collect()
+    }
+
+    /// Fails the test unless the live database holds what was dumped, and nothing else.
+    #[track_caller]
+    pub(crate) fn assert_restored(&self) {
+        assert_eq!(contents(&self.database), self.dumped);
+        assert_eq!(definitions(&self.database), self.definitions);
+    }
+
+    /// What belongs to the live database itself.
+    pub(crate) fn settings(&self) -> BTreeMap<String, String> {
+        settings(&self.database)
+    }
+
+    /// The database that has the name.
+    pub(crate) fn oid(&self) -> String {
+        self.database.psql("SELECT oid FROM pg_database WHERE datname = current_database()")
+    }
+
+    /// Watches the name until told to stop: exactly one database has it, at each moment that a session can see.
+    pub(crate) fn watch<'a>(&'a self, scope: &'a Scope<'a, '_>) -> Watch<'a> {
+        let (server, name) = (self.database.server, &self.database.name);
+        let watch = format!(
+            "DO $$ DECLARE looks int := 0; BEGIN LOOP
+                 IF (SELECT count(*) FROM pg_database WHERE datname = '{name}') <> 1 THEN RAISE 'not exactly one has the name'; END IF;
+                 looks := looks + 1;
+                 EXIT WHEN EXISTS (SELECT FROM pg_class WHERE relname = 'stop_{name}');
+                 IF looks % 10 = 0 THEN PERFORM pg_sleep(0.001); END IF;
+             END LOOP; END $$"
+        );
+        let watching = scope.spawn(move || server.psql("postgres", &watch));
+        Watch { shop: self, watching: Some(watching) }
+    }
+
+    /// A client that connects anew for each statement, as a pool does whose sessions are ended: it reads, and writes. What it reads
+    /// is of one whole database or of the other.
+    pub(crate) fn client(&self, stop: &AtomicBool, mut may_read: impl FnMut(&str) -> bool) -> u64 {
+        let mut done = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let ask = "INSERT INTO written VALUES ('by a client'); SELECT v, (SELECT count(*) FROM items) FROM version";
+            let output = self.database.server.try_psql(&self.database.name, ask);
+            if output.status.success() {
+                let read = String::from_utf8(output.stdout).unwrap();
+                assert!(may_read(read.trim()), "a client read {read:?}");
+                done += 1;
+                continue;
+            }
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let expected =
+                ["does not exist", "terminating connection", "connection to server was lost", "server closed"];
+            assert!(expected.iter().any(|words| said.contains(words)), "{said}");
+        }
+        done
+    }
+}
+
+/// What looks at the name all the time.
+pub(crate) struct Watch<'a> {
+    shop: &'a Shop,
+    watching: Option<ScopedJoinHandle<'a, String>>,
+}
+
+impl Watch<'_> {
+    /// Ends it; it must have seen one database each time.
+    pub(crate) fn end(mut self) {
+        let (server, stop) = (self.shop.database.server, format!("public.stop_{}", self.shop.database.name));
+        server.psql("postgres", &format!("CREATE TABLE {stop} ()"));
+        let seen = self.watching.take().expect("ended once").join();
+        server.psql("postgres", &format!("DROP TABLE {stop}"));
+        seen.expect("exactly one database had the name");
+    }
+}
+
+impl Drop for Shop {
+    fn drop(&mut self) {
+        self.database.server.drop_databases_like(&self.database.name);
+    }
+}
+
+/// The server's own database: not to be dropped.
+pub(crate) fn postgres(server: &Postgres) -> ManuallyDrop<Database<'_>> {
+    ManuallyDrop::new(server.adopt("postgres"))
+}
+
+/// The rows of a database that is to stay.
+pub(crate) fn contents_of(server: &Postgres, name: &str) -> BTreeMap<String, String> {
+    contents(&ManuallyDrop::new(server.adopt(name)))
+}
+
+/// A run that ended so, and told no password.
+#[track_caller]
+pub(crate) fn ended(outcome: Outcome, code: i32) -> Outcome {
+    let outcome = outcome.expect(code);
+    assert!(!outcome.text().contains(PASSWORD), "{}", outcome.text());
+    outcome
+}
