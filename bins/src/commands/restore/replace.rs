@@ -61,7 +61,7 @@ async fn safety(reference: &BackupRef, store: &Store, context: &Context) -> Resu
     let configured = config.databases.iter().find(|database| Some(&database.name.value) == reference.database.as_ref());
     let configured = configured.and_then(|database| database.tools_dir.as_ref()).map(|folder| folder.value.clone());
     let tools_dir = configured.or_else(|| context.environment.var(env_vars::TOOLS_DIR).map(Into::into));
-    Ok(SafetyBackup { options: BackupOptions { seal, ..backup::options(&config.backup, store, context) }, tools_dir })
+    Ok(SafetyBackup { options: BackupOptions { seal, ..backup::options(&config, store, context) }, tools_dir })
 }
 
 /// One that would be refused ends as the refusal would.
