@@ -56,7 +56,7 @@ fn a_standby_that_lags_behind_is_waited_for() {
 }
 
 #[test]
-fn a_vacuum_at_work_on_the_table_is_waited_for_but_not_for_ever() {
+fn a_vacuum_at_work_on_the_table_is_waited_for_unless_it_shall_not_be() {
     let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 4000);
     // A tenth of a second for each page or so.
     let database = &world.database.name;
@@ -88,10 +88,10 @@ fn a_vacuum_at_work_on_the_table_is_waited_for_but_not_for_ever() {
 
     let vacuum = Busy::new(&world.database, "VACUUM secrets");
     wait_for(&world.database, "SELECT count(*) = 1 FROM pg_stat_progress_vacuum WHERE datname = current_database()");
-    assert!(world.run(&at_most(1)).unwrap().is_clean(), "its patience was over");
+    assert!(world.run(&at_most(0)).unwrap().is_clean());
     world
         .database
         .psql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum WHERE datname = current_database()");
-    assert!(!vacuum.ends_well(), "vacuum was at work all along");
+    assert!(!vacuum.ends_well(), "the sweep waited for it to end");
     same(&world.opened(NEW), &plain, "plaintexts");
 }

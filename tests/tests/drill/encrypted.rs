@@ -55,7 +55,7 @@ fn declared_columns_open_with_the_keys_of_today_or_the_drill_says_which_rows_do_
     assert_eq!(not_passed(&failed), ["encrypted columns"]);
     assert_eq!(check(&failed)["summary"], "20 values opened; 20 did not", "{failed:#}");
     let findings = check(&failed)["findings"].to_string();
-    assert!(findings.contains("public.tokens.value acme, 20: failed authentication"), "{findings}");
+    assert!(findings.contains("public.tokens.value [\\\"acme\\\",\\\"20\\\"]: failed authentication"), "{findings}");
     assert!(!findings.contains(&shop.psql("SELECT left(value, 20) FROM tokens WHERE id = 20")), "no value is told");
 
     let inconclusive = drilled(&world, COLUMN, &[], 32);
@@ -65,4 +65,36 @@ fn declared_columns_open_with_the_keys_of_today_or_the_drill_says_which_rows_do_
     assert!(check(&none).is_null());
     let absent = drilled(&world, &COLUMN.replace("\"tokens\"", "\"gone\""), &both, 31);
     assert!(check(&absent)["findings"].to_string().contains("public.gone.value: it is not there"), "{absent:#}");
+}
+
+#[test]
+fn rows_of_partitions_and_of_tables_without_a_key_are_named_as_the_rotation_names_them() {
+    let world = World::new(Major::V15, PLAIN);
+    let shop = world.shop();
+    shop.psql(
+        "CREATE TABLE tokens (tenant text, id int, value text) PARTITION BY LIST (tenant);
+         CREATE TABLE tokens_acme PARTITION OF tokens (PRIMARY KEY (id)) FOR VALUES IN ('acme');
+         CREATE TABLE tokens_rest PARTITION OF tokens DEFAULT;
+         INSERT INTO tokens VALUES ('acme', 7, 'typed'), ('zeta', 8, 'typed too')",
+    );
+    for n in 20..40 {
+        let value = value("new", &format!("token {n}"));
+        shop.psql(&format!("INSERT INTO tokens VALUES ('{}', {n}, '{value}')", if n < 30 { "acme" } else { "beta" }));
+    }
+    world.depot.backup(&shop);
+    let keys = [("NEW_KEY", "new")];
+    let failed = drilled(&world, COLUMN, &keys, 31);
+    let findings = check(&failed)["findings"].to_string();
+    assert!(findings.contains("public.tokens_acme.value 7: plaintext"), "{findings}");
+    assert!(findings.contains("public.tokens_rest.value (0,1): plaintext"), "{findings}");
+    assert_eq!(check(&failed)["summary"], "20 values opened; 2 did not");
+
+    let folder = tempfile::TempDir::new().unwrap();
+    let list = folder.path().join("given-up");
+    std::fs::write(&list, "[public.tokens]\n7\n[public.tokens_rest]\n(0,1)\n").unwrap();
+    let accepting = COLUMN.replace("[rotate]\n", &format!("[rotate]\naccept_list = {list:?}\n"));
+    let passed = drilled(&world, &accepting, &keys, 0);
+    assert_eq!(check(&passed)["summary"], "20 values opened; 2 rows were given up", "{passed:#}");
+    let some = drilled(&world, &format!("encrypted_columns = 8\n{accepting}"), &keys, 0);
+    assert_ne!(check(&some)["summary"], check(&passed)["summary"]);
 }

@@ -3,17 +3,19 @@
 //! A backup whose secrets nobody can open is worth little, and everything else in it may be as it was. Rows are named by their
 //! primary keys; nothing of what they hold is told.
 
+mod share;
+
 use std::sync::Arc;
 
-use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident, quote_literal, rows, sqlstate_of};
+use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident, sqlstate_of};
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 use lifeboat_rotate::Keyring;
 use lifeboat_rotate::columns::layout::Content;
 use lifeboat_rotate::columns::{Aad, AadTemplate, Unopened};
-use lifeboat_rotate::sweep::{AcceptList, TableName};
-use serde::Deserialize;
+use lifeboat_rotate::sweep::{AcceptList, Holder, TableName, holders, key_text};
 use tokio_postgres::SimpleQueryMessage;
 
+use self::share::{Share, from, shares};
 use super::said::{Check, Said, many, thousands};
 use super::session::open_reading;
 use super::{Checked, Subject};
@@ -125,6 +127,11 @@ impl Tally {
         self.unnamed += other.unnamed;
         self.findings.extend(other.findings);
     }
+
+    fn name_no_more_than(&mut self, most: usize) {
+        self.unnamed += self.findings.len().saturating_sub(most) as u64;
+        self.findings.truncate(most);
+    }
 }
 
 impl EncryptedColumn {
@@ -142,81 +149,66 @@ async fn one(
     // The check as a whole is what a cancelled job drops.
     let quiet = Job::new(Arc::new(lifeboat_core::monitor::Silent), tokio_util::sync::CancellationToken::new());
     let mut session = open_reading(subject.target, &quiet).await?;
-    let key = match &column.key_columns {
-        Some(columns) => columns.clone(),
-        None => primary_key(&mut session, &column.table).await?,
-    };
-    let from = format!("{}.{} AS t", quote_ident(&column.table.schema), quote_ident(&column.table.name));
-    let sampled = sampled(&mut session, &from, options.rows).await?;
-    let list = list(column, keyring, &key);
+    let holders = holders(&mut session, &column.table, &column.columns, column.key_columns.as_deref()).await?;
+    if holders.is_empty() {
+        let findings = vec![format!("{}: it is not there", column.name())];
+        return Ok(Tally { findings, ..Tally::default() });
+    }
+    let mut tally = Tally::default();
+    for (holder, wanted) in shares(&mut session, holders, options.rows).await? {
+        let found = opened(&mut session, column, keyring, options, &holder, wanted).await?;
+        tally.add(found);
+        tally.name_no_more_than(NAMED);
+    }
+    session.close().await;
+    Ok(tally)
+}
+
+/// The rows of one table, each on its own as the rotation names it.
+async fn opened(
+    session: &mut DirectSession,
+    column: &EncryptedColumn,
+    keyring: &Arc<Keyring>,
+    options: &EncryptedColumns,
+    holder: &Holder,
+    wanted: Option<Share>,
+) -> Result<Tally> {
+    let list = list(column, keyring, &holder.key);
+    let (from, sampled) = (from(holder), wanted.map(|share| share.sql()).unwrap_or_default());
     session
         .execute(&format!("DECLARE lifeboat_encrypted NO SCROLL CURSOR FOR SELECT {list} FROM {from}{sampled}"))
         .await?;
     let reader = Arc::new(Reader {
-        name: column.name(),
+        columns: column.columns.join("+"),
         table: column.table.clone(),
+        holder: holder.table.clone(),
         keyring: keyring.clone(),
         content: keyring.layout().columns().map(|(_, content)| content).collect(),
-        keys: key.len().max(1),
+        keys: holder.key.len().max(1),
         aad: column.aad.of(&column.table.schema, &column.table.name, column.columns.first().map_or("", String::as_str)),
         accept: options.accept.clone(),
     });
     let mut tally = Tally::default();
     loop {
         let fetched = session.client().simple_query("FETCH 1000 FROM lifeboat_encrypted").await;
-        let fetched = fetched.map_err(|error| session.failed(format!("read {}", reader.name), error))?;
+        let fetched = fetched.map_err(|error| session.failed(format!("read {}", holder.table), error))?;
         let is_row = |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(_));
         let last = !fetched.iter().any(is_row);
         let reader = reader.clone();
         let opened = tokio::task::spawn_blocking(move || reader.open(&fetched)).await;
         tally.add(opened.kind_of(Kind::Failure, || format!("open {}", column.name()))?);
-        if tally.findings.len() > NAMED {
-            tally.unnamed += (tally.findings.len() - NAMED) as u64;
-            tally.findings.truncate(NAMED);
-        }
+        tally.name_no_more_than(NAMED);
         if last {
-            session.close().await;
+            session.execute("CLOSE lifeboat_encrypted").await?;
             return Ok(tally);
         }
     }
 }
 
-/// The primary key's columns.
-async fn primary_key(session: &mut DirectSession, table: &TableName) -> Result<Vec<String>> {
-    let query = format!(
-        "SELECT a.attname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_catalog.pg_index i ON i.indrelid = c.oid AND i.indisprimary \
-         CROSS JOIN unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place) \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number \
-         WHERE n.nspname = {} AND c.relname = {} ORDER BY k.place",
-        quote_literal(&table.schema),
-        quote_literal(&table.name)
-    );
-    let found: Vec<KeyColumn> = rows(session, &query).await?;
-    Ok(found.into_iter().map(|column| column.name).collect())
-}
-
-#[derive(Deserialize)]
-struct KeyColumn {
-    name: String,
-}
-
-/// Rows by chance, spread over the table; all where there are not more.
-async fn sampled(session: &mut DirectSession, from: &str, wanted: Option<u32>) -> Result<String> {
-    let Some(wanted) = wanted else { return Ok(String::new()) };
-    let count = session.text(&format!("SELECT count(*) FROM {from}")).await?;
-    let count: f64 = count.and_then(|count| count.parse().ok()).unwrap_or(0.0);
-    if count <= f64::from(wanted) {
-        return Ok(String::new());
-    }
-    let percent = (f64::from(wanted) * 120.0 / count).clamp(0.000_1, 100.0);
-    Ok(format!(" TABLESAMPLE BERNOULLI ({percent:.6}) LIMIT {wanted}"))
-}
-
 /// The key, what the AAD takes, and the value.
 fn list(column: &EncryptedColumn, keyring: &Keyring, key: &[String]) -> String {
     let text = |name: &String| format!("t.{}::text", quote_ident(name));
-    let place = "t.tableoid::pg_catalog.regclass::text || ' ' || t.ctid::text".to_owned();
+    let place = "t.ctid::text".to_owned();
     let key: Vec<String> = if key.is_empty() { vec![place] } else { key.iter().map(text).collect() };
     let aad = column.aad.key_columns().into_iter().map(|name| text(&name.to_owned()));
     let values = column.columns.iter().zip(keyring.layout().columns()).map(|(name, (_, content))| match content {
@@ -227,8 +219,10 @@ fn list(column: &EncryptedColumn, keyring: &Keyring, key: &[String]) -> String {
 }
 
 struct Reader {
-    name: String,
+    columns: String,
+    /// As it is declared, and where the rows lie.
     table: TableName,
+    holder: TableName,
     keyring: Arc<Keyring>,
     content: Vec<Content>,
     /// How many columns name a row.
@@ -250,11 +244,17 @@ impl Reader {
                     tally.by_old += u64::from(!by_primary);
                 }
                 Err(Unopened::Empty) => {}
-                Err(_) if self.accept.accepts(&self.table, &key) => tally.accepted += 1,
-                Err(why) => tally.findings.push(format!("{} {}: {why}", self.name, key.join(", "))),
+                Err(_) if self.accepts(&key) => tally.accepted += 1,
+                Err(why) => {
+                    tally.findings.push(format!("{}.{} {}: {why}", self.holder, self.columns, key_text(&key)));
+                }
             }
         }
         tally
+    }
+
+    fn accepts(&self, key: &[String]) -> bool {
+        self.accept.accepts(&self.table, key) || self.accept.accepts(&self.holder, key)
     }
 
     /// Whether the new key opened it, rather than the old one.

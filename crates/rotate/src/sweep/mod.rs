@@ -47,6 +47,7 @@ mod work;
 mod worker;
 
 pub use accept::AcceptList;
+pub use catalog::{Holder, holders};
 pub use counts::{Counts, Failure, Failures, Why, key_text};
 pub use finalize::{Finalized, FinalizedTarget, finalize};
 pub use options::{Limits, Mode, Order, SweepOptions};

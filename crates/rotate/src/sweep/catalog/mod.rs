@@ -1,6 +1,7 @@
 //! What the catalog says of a target: the tables that hold its rows, their keys and columns, and what stands in the way.
 
 mod facts;
+mod keys;
 mod refusals;
 
 use lifeboat_backup::postgres::DirectSession;
@@ -8,6 +9,8 @@ use lifeboat_core::{Error, Kind, Result};
 use serde::Deserialize;
 
 pub(super) use self::facts::{Fact, FactColumn, FactTrigger};
+use self::keys::key_columns;
+pub use self::keys::{Holder, holders};
 pub(super) use self::refusals::{Use, refusals, remarks};
 use super::options::{Order, SweepOptions};
 use super::target::{TableName, Target};
@@ -79,7 +82,7 @@ pub(super) async fn find(session: &mut DirectSession, target: &Target, options: 
 pub(super) const TID_RANGES_SINCE: u32 = 140_000;
 
 fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_server: bool) -> Result<Swept> {
-    let key = key_columns(fact, target)?;
+    let key = key_columns(fact, &target.value_columns(), target.key_columns.as_deref())?;
     let mut values = Vec::new();
     for (name, (_, content)) in target.value_columns().iter().zip(target.layout.columns()) {
         values.push(value_column(fact, target, name, content)?);
@@ -109,34 +112,6 @@ fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_
         bytes: fact.bytes,
         has_triggers: !fact.triggers.is_empty() || !root.triggers.is_empty(),
     })
-}
-
-fn key_columns(fact: &Fact, target: &Target) -> Result<Vec<KeyColumn>> {
-    // A key is printed in reports and kept in the book: it must not be what is secret.
-    let values = target.value_columns();
-    let is_secret = |key: &&facts::FactKey| key.columns.iter().any(|column| values.contains(&column.name));
-    let Some(names) = &target.key_columns else {
-        let first = fact.keys.iter().find(|key| !is_secret(key));
-        return Ok(first.map(|key| key.columns.clone()).unwrap_or_default());
-    };
-    if let Some(value) = names.iter().find(|name| values.contains(name)) {
-        return Err(Error::new(
-            Kind::Policy,
-            format!("name the rows of {} by {value}, which is the value", fact.name()),
-        )
-        .hint("reports would print it: name another key, or none"));
-    }
-    let same = |key: &&facts::FactKey| {
-        key.columns.len() == names.len() && key.columns.iter().all(|column| names.contains(&column.name))
-    };
-    for name in names {
-        column(fact, target, name)?;
-    }
-    let key = fact.keys.iter().find(same).ok_or_else(|| {
-        Error::new(Kind::Policy, format!("name the rows of {} by {}", fact.name(), names.join(", ")))
-            .hint("a key needs a unique index without a condition, over columns that are NOT NULL; leave the key out to use the primary key")
-    })?;
-    Ok(key.columns.clone())
 }
 
 fn value_column(fact: &Fact, target: &Target, name: &str, content: Content) -> Result<ValueColumn> {
