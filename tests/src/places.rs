@@ -1,5 +1,6 @@
 //! Places for scratch databases, and what is left of them.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +78,23 @@ pub fn processes(dir: &Path) -> Vec<(i32, String)> {
     });
     of_drill.collect()
 }
+
+/// Dynamic shared memory of servers that are gone: its first segments, which a server holds as long as it lives.
+pub fn orphaned_dynamic_memory() -> Vec<String> {
+    let segments = std::fs::read_dir("/dev/shm").into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_first = |path: &PathBuf| {
+        let mut magic = [0; 4];
+        let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+        read.is_ok() && u32::from_ne_bytes(magic) == CONTROL_MAGIC
+    };
+    let first: Vec<_> = segments.filter(is_first).map(|path| path.display().to_string()).collect();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let maps: String = processes.filter_map(|entry| std::fs::read_to_string(entry.path().join("maps")).ok()).collect();
+    first.into_iter().filter(|path| !maps.contains(path.as_str())).collect()
+}
+
+/// Of Postgres: the beginning of the segment that lists the others.
+const CONTROL_MAGIC: u32 = 0x9a50_3d32;
 
 /// The segments of System V shared memory that nobody is attached to and whose maker is dead.
 pub fn orphaned_segments() -> Vec<String> {

@@ -171,7 +171,8 @@ async fn in_scratch(
     let reference = archive.path.to_string().parse().map_err(|error| (Stage::Find, error))?;
     let how = restore_options(scratch, options, job);
     let restoring = restore(store, &reference, scratch.target(), &how, job.monitor.clone());
-    let restored = findings.watch.phase("restore", true, Box::pin(restoring)).await.map_err(at)?;
+    let restored = findings.watch.phase("restore", true, Box::pin(restoring)).await;
+    let restored = restored.map_err(|error| at(for_drills(error)))?;
     findings.usable(&restored);
     let earlier = find_before(store, &options.keys, job, &archive.path).await.map_err(|error| error.chain());
     let drills = earlier_reports(store, &start.database, options, job, findings).await;
@@ -196,6 +197,12 @@ async fn in_scratch(
     Box::pin(run_the_operators(scratch, &subject, options, job, findings))
         .await
         .map_err(|error| (Stage::Scratch, error))
+}
+
+/// What the hints of a restore say of its options is of no use here: a drill has none of them.
+fn for_drills(error: Error) -> Error {
+    let is_of_options = error.help().is_some_and(|help| help.contains("--create") || help.contains("--roles"));
+    if is_of_options { error.hint(SCRATCH_DATABASE) } else { error }
 }
 
 /// Assertions and program, once nothing in the database reaches out of it any more.
@@ -265,5 +272,7 @@ async fn earlier_reports(
     })
 }
 
+const SCRATCH_DATABASE: &str = "the scratch server's role must be able to create databases, or, with `command`, the database be empty and in the \
+                                encoding of the backup: docs/drill.md";
 /// A year of monthly drills, or a fortnight of nightly ones.
 const REPORTS: usize = 14;

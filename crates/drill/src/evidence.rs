@@ -206,7 +206,8 @@ fn statement(report: &DrillReport, report_json: &[u8]) -> Option<Statement> {
 /// signed it; [`Kind::Config`] for a statement of a kind that this release does not read.
 pub fn verify(envelope: &[u8], trusted: &[SignerKey]) -> Result<Evidence> {
     let envelope: Envelope = serde_json::from_slice(envelope)
-        .kind_of(Kind::Integrity, || "read the evidence: it is no DSSE envelope".into())?;
+        .kind_of(Kind::Integrity, || "read the evidence: it is no DSSE envelope".into())
+        .map_err(|error| error.hint("`lifeboat drill show DRILL --form evidence` prints one"))?;
     let payload = decoded(&envelope.payload)?;
     let signer = signer(&envelope, &pae(&envelope.payload_type, &payload), trusted)?;
     if envelope.payload_type != PAYLOAD_TYPE {
@@ -232,7 +233,8 @@ fn signer(envelope: &Envelope, signed: &[u8], trusted: &[SignerKey]) -> Result<K
         return Err(Error::new(
             Kind::Integrity,
             format!("verify the evidence: {} did not sign this", named.join(", ")),
-        ));
+        )
+        .hint(CHANGED));
     }
     let by =
         if named.is_empty() { "nobody signed it".to_owned() } else { format!("{} is not trusted", named.join(", ")) };
@@ -257,6 +259,7 @@ fn read(payload: &[u8]) -> Result<Statement> {
     let statement: Statement = serde_json::from_slice(payload).kind_of(Kind::Integrity, reading)?;
     statement.agrees().then_some(statement).ok_or_else(|| {
         Error::new(Kind::Integrity, "trust the statement: what it is about is not the backup that it names")
+            .hint(CHANGED)
     })
 }
 
@@ -293,6 +296,7 @@ fn decoded(text: &str) -> Result<Vec<u8>> {
         .kind_of(Kind::Integrity, || "read the evidence: it is not base64".into())
 }
 
+const CHANGED: &str = "it was changed after it was signed: believe none of it, find out who may write to where it lay, and drill the backup again";
 const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 const STATEMENT_TYPE: &str = "https://in-toto.io/Statement/v1";
 

@@ -29,7 +29,7 @@ pub(crate) async fn recorder(
         Ok(recorder) => Some(recorder),
         Err(error) => {
             let later = "it is tried again when the drill ends";
-            findings.warn(format!("could not record that the drill began: {}; {later}", error.chain()), job);
+            findings.warn(format!("{}; {later}", told("could not record that the drill began", &error)), job);
             None
         }
     }
@@ -58,14 +58,19 @@ pub(crate) async fn recorded(
     };
     match ended {
         Ok(None) => {}
-        Ok(Some(why)) => warn(&mut report, format!("could not keep the report of the drill: {}", why.chain()), job),
+        Ok(Some(why)) => warn(&mut report, told("could not keep the report of the drill", &why), job),
         Err(error) => {
-            let why = format!("could not record how the drill ended: {}", error.chain());
+            let why = told("could not record how the drill ended", &error);
             verdict::unrecorded(&mut report, &why);
             warn(&mut report, why, job);
         }
     }
     report
+}
+
+fn told(what: &str, error: &Error) -> String {
+    let help = error.help().map_or_else(String::new, |help| format!(" ({help})"));
+    format!("{what}: {}{help}", error.chain())
 }
 
 fn warn(report: &mut DrillReport, text: String, job: &Job) {

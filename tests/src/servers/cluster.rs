@@ -127,7 +127,7 @@ impl Cluster<'_> {
             "port = {}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\n\
              fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nwal_level = logical\nautovacuum = off\n\
              shared_buffers = '64MB'\nmax_wal_size = '4GB'\nmax_locks_per_transaction = 1024\nmax_prepared_transactions = 4\n\
-             password_encryption = 'scram-sha-256'\nlog_line_prefix = '%t %d %u %a '\nssl = {}\n",
+             dynamic_shared_memory_type = 'mmap'\npassword_encryption = 'scram-sha-256'\nlog_line_prefix = '%t %d %u %a '\nssl = {}\n",
             state.port,
             state.run.display(),
             if self.options.tls { "on" } else { "off" },

@@ -201,7 +201,9 @@ fn what_there_is_no_time_for_is_named_and_a_drill_without_any_proof_is_inconclus
         |within| How { options: CheckOptions { rows: rows(within), ..CheckOptions::default() }, ..How::default() };
     let checked = restored.check(&restored.database, &how(None));
     assert_eq!(checked.rows_proven, Proven::None);
-    assert_eq!(named(&checked.reports, "rows").outcome, Outcome::Inconclusive);
+    let rows_check = named(&checked.reports, "rows");
+    assert_eq!(rows_check.outcome, Outcome::Inconclusive);
+    assert!(rows_check.summary.ends_with("give more of it (`budget` in [drill], --budget)"), "{rows_check:?}");
     let named_tables = "the rows of public.customers, public.items, public.orders, public.products";
     let open = checked.not_proven.iter().find(|open| open.what.starts_with("the rows of")).unwrap();
     let mut tables: Vec<_> = open.what.trim_start_matches("the rows of ").split(", ").collect();

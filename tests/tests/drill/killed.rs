@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use lifeboat_tests::kills::{kill_at_random_moments, length_of};
-use lifeboat_tests::places::orphaned_segments;
+use lifeboat_tests::places::{orphaned_dynamic_memory, orphaned_segments};
 use lifeboat_tests::servers::postgres::Options;
 use lifeboat_tests::sweep::long;
 use lifeboat_tests::{Lifeboat, Major, Postgres, Way};
@@ -132,6 +132,7 @@ fn outside() -> Vec<String> {
     let sockets = std::fs::read_dir("/tmp").unwrap().flatten().map(|entry| entry.path().display().to_string());
     let mut found: Vec<_> = sockets.filter(|path| path.starts_with("/tmp/lifeboat-drill-")).collect();
     found.extend(orphaned_segments());
+    found.extend(orphaned_dynamic_memory());
     found
 }
 

@@ -295,7 +295,8 @@ fn evidence_of_another_report_or_backup_is_refused() {
     assert_eq!(with(&manifest), 0);
     fs::write(&manifest, "{}").unwrap();
     assert_eq!(with(&manifest), 30);
-    verify().expect(30);
+    let replaced = verify().expect(30).stderr;
+    assert!(replaced.contains("hint: somebody replaced it since"), "{replaced}");
     fs::remove_file(&manifest).unwrap();
     assert!(verify().expect(0).stdout.contains("not in the store any more"));
 }

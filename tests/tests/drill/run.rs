@@ -202,7 +202,8 @@ fn what_keeps_a_drill_from_its_first_step_is_a_verdict_too() {
     let lines = "[encryption]\nkeyring = \"file:/nonexistent/keyring.toml\"\n[[database]]\nname = \"shop\"";
     let report = report(&drill(lines).arg("shop/latest").run().expect(32));
     assert_eq!((report["verdict"].as_str(), report["error_kind"].as_str()), (Some("inconclusive"), Some("config")));
-    assert!(report["reasons"][0].as_str().unwrap().contains("keyring.toml"), "{report:#}");
+    let reason = report["reasons"][0].as_str().unwrap();
+    assert!(reason.contains("keyring.toml") && reason.contains("bring the keyring that opens the backups"), "{reason}");
     let listed = world.drill("list", "").arg("--json").run().expect(0).result();
     assert_eq!(listed["drills"][0]["end"]["verdict"], "inconclusive", "{listed}");
 }
@@ -228,6 +229,8 @@ fn a_drill_that_cannot_be_recorded_is_no_proof_and_a_begin_is_recorded_later() {
     assert!(reason.starts_with("environment: the drill passed, and that is not recorded"), "{report:#}");
     assert_eq!(states(), ["unfinished"]);
 
+    assert!(reason.contains("give the key the right"), "{reason}");
+
     let report = drilled(".start.json", 1, 0);
     assert!(report["warnings"].to_string().contains("could not record that the drill began"), "{report:#}");
     assert_eq!(states(), ["ended", "unfinished"]);
@@ -251,6 +254,7 @@ fn what_the_operators_program_and_assertions_say_no_to_fails() {
     let world = World::new(Major::V15, STREAM);
     world.depot.backup(&world.shop());
     let lines = r#"
+        rto = "0s"
         [[drill.assert]]
         name = "no orders"
         sql = "SELECT count(*) FROM orders"
@@ -262,9 +266,9 @@ fn what_the_operators_program_and_assertions_say_no_to_fails() {
         [drill.smoke]
         command = ["sh", "-c", "echo out of order >&2; exit 3"]"#;
     let report = world.drilled(lines, 31);
-    assert_eq!(not_passed(&report), ["assert no orders", "assert nonsense", "smoke"], "{report:#}");
+    assert_eq!(not_passed(&report), ["assert no orders", "assert nonsense", "smoke", "rto"], "{report:#}");
     let reasons = report["reasons"].to_string();
-    assert!(reasons.contains("4000"), "{reasons}");
+    assert!(reasons.contains("4000") && reasons.contains("or a longer `rto`"), "{reasons}");
     let smoke = report["checks"].as_array().unwrap().iter().find(|check| check["name"] == "smoke").unwrap();
     assert!(smoke["findings"].to_string().contains("out of order"), "{smoke}");
 }

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_drill::check::{CheckReport, Outcome, Smoke, smoke};
 use lifeboat_tests::made::job;
 use lifeboat_tests::servers::postgres::PASSWORD;
@@ -10,14 +11,26 @@ use lifeboat_tests::{Database, Major, Postgres, run};
 use crate::restored::settings;
 
 fn smoked(database: &Database<'_>, command: &[&str], timeout: Duration) -> CheckReport {
+    smoked_within(&settings(database), database, command, timeout)
+}
+
+fn smoked_at(target: &ConnectionSettings, database: &Database<'_>, command: &[&str]) -> CheckReport {
+    smoked_within(target, database, command, Duration::from_secs(20))
+}
+
+fn smoked_within(
+    target: &ConnectionSettings,
+    database: &Database<'_>,
+    command: &[&str],
+    timeout: Duration,
+) -> CheckReport {
     let path = format!("{}:/usr/bin:/bin", database.server.installation.bin.display());
     let program = Smoke {
         command: command.iter().map(|word| (*word).to_owned()).collect(),
         timeout,
         environment: vec![("PATH".to_owned(), path), ("RAILS_ENV".to_owned(), "drill".to_owned())],
     };
-    let target = settings(database);
-    run(async { smoke(&program, &target, None, &job()).await }).unwrap()
+    run(async { smoke(&program, target, None, &job()).await }).unwrap()
 }
 
 fn shell(database: &Database<'_>, script: &str) -> CheckReport {
@@ -38,6 +51,26 @@ fn a_program_that_works_with_the_database_passes() {
 }
 
 #[test]
+fn a_program_that_forgets_the_url_meets_the_database_all_the_same() {
+    let database = empty();
+    let words = "psql -XAt -c 'SELECT current_database()'";
+    let report = shell(&database, words);
+    assert_eq!(
+        (report.outcome, report.findings.as_slice()),
+        (Outcome::Passed, &[database.name.clone()][..]),
+        "{report:#?}"
+    );
+    // Over TCP with the password, which no variable but the URL has.
+    let target = ConnectionSettings::parse(&database.dsn(), &|_| None).unwrap();
+    let report =
+        smoked_at(&target, &database, &["sh", "-c", &format!("{words} && env | grep -v ^DATABASE_URL | sort")]);
+    assert_eq!((report.outcome, &report.findings[0]), (Outcome::Passed, &database.name), "{report:#?}");
+    assert!(!format!("{report:?}").contains('…'), "a password was masked: {report:#?}");
+    let file = report.findings.iter().find_map(|line| line.strip_prefix("PGPASSFILE=")).unwrap();
+    assert!(!std::path::Path::new(file).exists());
+}
+
+#[test]
 fn it_sees_nothing_of_our_surroundings_and_its_password_is_not_kept() {
     let database = empty();
     let encoded = PASSWORD.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
@@ -47,8 +80,11 @@ fn it_sees_nothing_of_our_surroundings_and_its_password_is_not_kept() {
     assert!(text.contains("it is …, they say"), "{text}");
     let variables: Vec<_> =
         report.findings.iter().filter_map(|line| line.split_once('=')).map(|(name, _)| name).collect();
-    let others: Vec<_> = variables.into_iter().filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)).collect();
-    assert_eq!(others.len(), 3, "{others:?}");
+    let mut others: Vec<_> =
+        variables.into_iter().filter(|name| !["PWD", "OLDPWD", "SHLVL", "_"].contains(name)).collect();
+    others.sort_unstable();
+    let expected = ["DATABASE_URL", "PATH", "PGDATABASE", "PGHOST", "PGPASSFILE", "PGPORT", "PGUSER", "RAILS_ENV"];
+    assert_eq!(others, expected);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod configurations;
 mod drills;
 mod foreign;
+mod packaging;
 mod pages;
 mod products;
 mod rotations;

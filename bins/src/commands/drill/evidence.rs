@@ -101,7 +101,7 @@ impl Compared {
             return Ok(());
         }
         let doing = format!("trust the evidence: it is of {}/{}, and lies elsewhere", said.database, said.drill);
-        Err(Error::new(Kind::Integrity, doing))
+        Err(Error::new(Kind::Integrity, doing).hint(REPLACED))
     }
 
     fn with_report(&mut self, report: &[u8], evidence: &Evidence) -> Result<()> {
@@ -135,7 +135,8 @@ impl Compared {
             return Err(Error::new(
                 Kind::Integrity,
                 format!("compare {what} with the evidence: it is not the one it was signed for"),
-            ));
+            )
+            .hint(REPLACED));
         }
         self.lines.push(format!("{what} is the one that was signed for"));
         Ok(())
@@ -161,3 +162,6 @@ fn told(evidence: &Evidence, compared: &Compared) -> Outcome {
     let json = json!({"signer": evidence.signer, "statement": evidence.statement, "compared": compared.lines});
     Outcome { text, json, exit: said.verdict.into() }
 }
+
+const REPLACED: &str = "somebody replaced it since, or another one was given: count on neither, find out who may write to the store, and drill the \
+                        backup again";

@@ -138,11 +138,17 @@ impl Surroundings {
     async fn find(args: &DrillRunArgs, config: &Config, context: &Context) -> Result<Self> {
         Ok(Self {
             scratch: scratch::options(config, &context.environment).await?,
-            seal: config.encryption.report_keys(&context.environment).await?.map(Arc::new),
+            seal: config.encryption.report_keys(&context.environment).await.map_err(bring_keyring)?.map(Arc::new),
             keys: config.encryption.open_keys(args.open.allowed(), &context.environment).await?,
             run: RunId::generate(jiff::Timestamp::now())?,
         })
     }
+}
+
+/// A new keyring, which is what others are told to make, opens no backup that is there.
+fn bring_keyring(error: Error) -> Error {
+    let is_missing = error.help().is_some_and(|help| help.contains("key generate --id"));
+    if is_missing { error.hint(BRING_KEYRING) } else { error }
 }
 
 /// The backups that are to be drilled, each with its database.
@@ -300,6 +306,7 @@ fn scorecard(reports: &[DrillReport]) -> String {
     render(&head, &reports.iter().map(row).collect::<Vec<_>>())
 }
 
+const BRING_KEYRING: &str = "bring the keyring that opens the backups to this host, and name it by --keyring or `keyring` in [encryption]: docs/drill.md";
 const LATEST: &str = "latest";
 const SEE_CONFIG: &str = "see `lifeboat config check`";
 const DRILL_TIMEOUT: Duration = Duration::from_secs(12 * 3600);

@@ -79,6 +79,12 @@ impl ClientFiles {
         self.directory.path()
     }
 
+    /// The file with the passwords alone, for a program that is told the rest otherwise: `PGPASSFILE`.
+    #[must_use]
+    pub fn password_file(&self) -> PathBuf {
+        self.directory.path().join(PASSWORD_FILE)
+    }
+
     /// Gives a child an environment of its own, in which libpq finds these files and nothing of ours.
     pub fn apply(&self, command: &mut Command, call: &ToolCall<'_>) {
         command
@@ -90,7 +96,7 @@ impl ClientFiles {
             .env("HOME", self.directory.path())
             .env("PGSERVICEFILE", self.directory.path().join(SERVICE_FILE))
             .env("PGSERVICE", SERVICE)
-            .env("PGPASSFILE", self.directory.path().join(PASSWORD_FILE))
+            .env("PGPASSFILE", self.password_file())
             .env("PGAPPNAME", format!("lifeboat/{}", call.purpose));
         let options = session_options(&self.options, call.settings);
         if !options.is_empty() {

@@ -23,7 +23,10 @@ fn judge(snapshot: Timestamp, started: Timestamp, rpo: Duration) -> Said {
     let age = Duration::from_secs(u64::try_from(age.as_secs()).unwrap_or(0));
     let text = format!("the snapshot of {snapshot} was {} old when the drill began", span(age.as_secs()));
     if age > rpo {
-        return Said::failed(format!("{text}; at most {} are allowed", span(rpo.as_secs())));
+        let allowed = span(rpo.as_secs());
+        return Said::failed(format!(
+            "{text}; at most {allowed} are allowed: look at the nightly run, or allow more (`rpo`)"
+        ));
     }
     Said::passed(text)
 }

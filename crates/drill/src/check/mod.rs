@@ -13,6 +13,7 @@ mod encrypted;
 mod expect;
 mod extensions;
 mod freshness;
+mod libpq;
 mod options;
 mod ranges;
 mod rows;

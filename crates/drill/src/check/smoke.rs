@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_backup::postgres::{ClientFiles, ConnectionSettings};
 use lifeboat_core::job::cancelled;
 use lifeboat_core::{Job, Kind, Result, ResultExt as _};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -17,11 +17,11 @@ use secrecy::ExposeSecret as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::unix::pipe;
 
-use super::CheckReport;
 use super::freshness::span;
 use super::said::{Check, Said};
 use super::secrets::Secrets;
 use super::url::database_url;
+use super::{CheckReport, libpq};
 use crate::scratch::{MARK, Spawner};
 
 /// A program of the operator's.
@@ -31,11 +31,11 @@ pub struct Smoke {
     pub command: Vec<String>,
     /// How long it may take.
     pub timeout: Duration,
-    /// All that it sees of its surroundings, beside `DATABASE_URL`.
+    /// All that it sees of its surroundings, beside what leads to the database: `DATABASE_URL`, and `PGHOST` and so on.
     pub environment: Vec<(String, String)>,
 }
 
-/// Runs the program with `DATABASE_URL` leading to `target`. It passes when it exits with 0 within its time; a program that
+/// Runs the program with `DATABASE_URL`, and the variables of libpq, leading to `target`. It passes when it exits with 0 within its time; a program that
 /// cannot be started says nothing about the backup. `folder` is the drill's: by it [`crate::scratch::gc`] finds what is left of
 /// the program when the drill was killed.
 ///
@@ -64,7 +64,10 @@ async fn run(program: &Smoke, target: &ConnectionSettings, folder: Option<&Path>
     let secrets = Secrets::of(target, &url);
     let (reader, writer) = std::io::pipe().kind_of(Kind::Failure, || "open a pipe".to_owned())?;
     let errors = writer.try_clone().kind_of(Kind::Failure, || "open a pipe".to_owned())?;
+    // They go with the drill's folder, however the drill ends.
+    let files = ClientFiles::write(target, folder.unwrap_or(&std::env::temp_dir()))?;
     let mut command = command(program, folder);
+    command.envs(libpq::variables(target, &files.password_file()));
     command.env("DATABASE_URL", url.expose_secret()).stdout(writer).stderr(errors);
     let mut group = Group::start(command)?;
     let mut output = Output::new(reader.into())?;

@@ -35,7 +35,7 @@ fn backup(report: &DrillReport) -> String {
         (Some(backup), _) => opened(backup),
         (None, Some(found)) => format!("{} ({}) was found, and was not opened", found.id, found.class),
         (None, None) if report.error_kind.as_deref() == Some(Kind::NotFound.name()) => "none was found".to_owned(),
-        (None, None) => "not known: it did not come to looking for it".to_owned(),
+        (None, None) => "not known".to_owned(),
     }
 }
 

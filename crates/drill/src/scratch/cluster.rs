@@ -132,6 +132,10 @@ impl Cluster {
         let mut initdb = self.account.command(&self.installation.tool("initdb"));
         initdb.arg("-D").arg(self.folder().join(DATA)).args(["-U", SUPERUSER, "-A", "trust", "--no-sync"]);
         initdb.args(locale_arguments(source, self.installation.major));
+        if self.installation.major >= 16 {
+            // In the folder, and gone with it; what an older one has made elsewhere is found by its processes.
+            initdb.args(["-c", "dynamic_shared_memory_type=mmap"]);
+        }
         if self.installation.major >= 18 {
             initdb.arg("--no-data-checksums");
         }

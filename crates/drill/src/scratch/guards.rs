@@ -18,6 +18,12 @@ pub(super) struct Standing {
     /// Whether we are a superuser there.
     #[serde(default)]
     pub(super) superuser: bool,
+    /// Whether we may create databases there.
+    #[serde(default)]
+    pub(super) creates_databases: bool,
+    /// Who we are there.
+    #[serde(default)]
+    pub(super) role: String,
     recovering: bool,
     /// Servers and programs that follow it.
     followers: u64,
@@ -140,7 +146,9 @@ async fn read(session: &mut DirectSession, needs: &Needs) -> Result<Standing> {
 
 const STANDING: &str = "
 SELECT current_setting('server_version') AS version,
+       current_user::text AS role,
        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS superuser,
+       (SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user) AS creates_databases,
        pg_is_in_recovery() AS recovering,
        (SELECT count(*) FROM pg_stat_replication) AS followers,
        EXISTS (SELECT FROM pg_database WHERE datname = %SOURCE%) AS has_source,

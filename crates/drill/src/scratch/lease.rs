@@ -16,7 +16,7 @@ use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
 use super::names;
-use super::processes::end_all;
+use super::processes::{end_all, is_running};
 use super::shared_memory;
 
 /// The folder of one drill, locked.
@@ -88,8 +88,7 @@ impl Lease {
 
     /// The drill, when the process that held the lease is gone: one that could not clean up may still record how it ended.
     pub(super) fn killed(&self) -> Option<&DrillId> {
-        let is_running = Path::new("/proc").join(self.holder.pid.to_string()).exists();
-        (!is_running).then_some(&self.drill)
+        (!is_running(self.holder.pid)).then_some(&self.drill)
     }
 
     /// The folder of its socket: one whose name is short enough for the kernel.

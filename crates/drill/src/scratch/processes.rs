@@ -1,6 +1,7 @@
 //! The processes that belong to a drill: found by what only they have, so that whoever cleans up ends no other.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,11 +15,46 @@ pub(super) fn end_all(folder: &Path, ask: Option<(Signal, Duration)>) {
         signal_all(folder, signal);
         wait_for_none(folder, patience);
     }
-    let began = Instant::now();
+    let (began, mut segments) = (Instant::now(), BTreeSet::new());
     // One may start another between the look and the signal.
-    while !signal_all(folder, Signal::KILL) && began.elapsed() < KILLED_WITHIN {
+    while !kill_all(folder, &mut segments) && began.elapsed() < KILLED_WITHIN {
         std::thread::sleep(POLL);
     }
+    for segment in segments {
+        // One that its server has removed meanwhile is what we want.
+        let _ = std::fs::remove_file(segment);
+    }
+}
+
+/// Kills every process; whether there was none. `segments` are those of dynamic shared memory that they held: what `initdb` starts
+/// makes them outside the folder, and whoever is killed leaves them.
+fn kill_all(folder: &Path, segments: &mut BTreeSet<PathBuf>) -> bool {
+    let found = find(folder);
+    for pid in &found {
+        // It makes no more while we look.
+        let _ = kill_process(*pid, Signal::STOP);
+        let maps = std::fs::read_to_string(format!("/proc/{}/maps", pid.as_raw_nonzero())).unwrap_or_default();
+        segments.extend(shared_segments(&maps));
+        let _ = kill_process(*pid, Signal::KILL);
+    }
+    found.is_empty()
+}
+
+/// The dynamic shared memory of Postgres among what a process has mapped.
+fn shared_segments(maps: &str) -> impl Iterator<Item = PathBuf> {
+    maps.lines().filter_map(|line| {
+        let number = &line[line.find(SEGMENT)? + SEGMENT.len()..];
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number.then(|| PathBuf::from(format!("{SEGMENT}{number}")))
+    })
+}
+
+/// Whether there is a process of this number that is more than a corpse which nobody has buried yet.
+pub(super) fn is_running(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name before it may hold anything.
+    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
+    state.is_some_and(|state| !"ZX".contains(state))
 }
 
 /// Waits until no process is left, at most so long.
@@ -29,14 +65,11 @@ fn wait_for_none(folder: &Path, patience: Duration) {
     }
 }
 
-/// Whether there was none.
-fn signal_all(folder: &Path, signal: Signal) -> bool {
-    let found = find(folder);
-    for pid in &found {
+fn signal_all(folder: &Path, signal: Signal) {
+    for pid in find(folder) {
         // One that has ended meanwhile is what we want.
-        let _ = kill_process(*pid, signal);
+        let _ = kill_process(pid, signal);
     }
-    found.is_empty()
 }
 
 fn find(folder: &Path) -> Vec<Pid> {
@@ -61,6 +94,7 @@ fn is_server_in(pid: i32, folder: &Path) -> bool {
     is_server && link("cwd").is_some_and(|cwd| cwd.starts_with(folder))
 }
 
+const SEGMENT: &str = "/dev/shm/PostgreSQL.";
 const POLL: Duration = Duration::from_millis(10);
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
 
@@ -69,7 +103,27 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
 
-    use super::{MARK, end_all, find};
+    use super::{MARK, end_all, find, is_running, shared_segments};
+
+    #[test]
+    fn a_corpse_does_not_run() {
+        let mut child = Command::new("true").spawn().unwrap();
+        while is_running(child.id()) {}
+        assert!(Path::new("/proc").join(child.id().to_string()).exists(), "nobody has waited for it");
+        child.wait().unwrap();
+        assert!(is_running(std::process::id()) && !is_running(0));
+    }
+
+    #[test]
+    fn shared_memory_of_postgres_is_told_from_other_mappings() {
+        let maps = "\
+            7f1c-7f1d rw-s 00000000 00:18 42 /dev/shm/PostgreSQL.4144550260\n\
+            7f1e-7f1f rw-s 00000000 00:18 43 /dev/shm/PostgreSQL.17 (deleted)\n\
+            7f2e-7f2f rw-s 00000000 00:18 44 /dev/shm/PostgreSQL.x/../y\n\
+            7f3e-7f3f r-xp 00000000 00:18 45 /usr/lib/postgresql/15/bin/postgres\n\
+            7f4e-7f4f rw-p 00000000 00:00 0\n";
+        assert_eq!(shared_segments(maps).collect::<Vec<_>>(), [Path::new("/dev/shm/PostgreSQL.4144550260")]);
+    }
 
     #[test]
     fn what_bears_the_mark_is_ended_with_its_children_and_nothing_else_is() {

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::disarm::drop_subscriptions;
-use super::guards::{reached, refuse_production};
+use super::guards::{Standing, reached, refuse_production};
 use super::lease::{End, Lease};
 use super::needs::Needs;
 use super::{Collected, names};
@@ -73,6 +73,7 @@ impl Scratch {
         let mut session = maintenance(options, job).await?;
         let (standing, mut notes) = refuse_production(&mut session, needs, &options.production).await?;
         refuse_older(&session, needs)?;
+        refuse_without_right(&session, &standing)?;
         let options = options.pinned(&session);
         let target = options.settings.with_dbname(&names::database(drill));
         let lease = Some(Lease::take(&options.dir, drill, End::Ask)?);
@@ -296,6 +297,18 @@ fn refuse_older(session: &DirectSession, needs: &Needs) -> Result<()> {
         }
         None => Ok(()),
     }
+}
+
+fn refuse_without_right(session: &DirectSession, standing: &Standing) -> Result<()> {
+    if standing.creates_databases {
+        return Ok(());
+    }
+    let doing = format!("make a database on {}: the role {} may not create any", session.via(), standing.role);
+    let hint = format!(
+        "as a superuser: ALTER ROLE {} CREATEDB; or name another role in `server`",
+        quote_ident(&standing.role)
+    );
+    Err(Error::new(Kind::Database, doing).hint(hint))
 }
 
 async fn try_lock(session: &mut DirectSession, drill: &DrillId) -> Result<bool> {

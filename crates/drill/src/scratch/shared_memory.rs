@@ -1,5 +1,5 @@
 //! What a server that was killed leaves outside its folder: a few bytes of System V shared memory, which keep two servers off
-//! one folder.
+//! one folder. Its dynamic shared memory lies in the folder; that of `initdb` goes with its [`super::processes`].
 
 use std::path::Path;
 use std::time::{Duration, Instant};

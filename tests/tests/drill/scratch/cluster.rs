@@ -10,7 +10,7 @@ use lifeboat_core::index::Source;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Kind, Result};
 use lifeboat_drill::scratch::{Needs, Scratch, ScratchOptions};
-use lifeboat_tests::places::{self, collect, drill, job, left, orphaned_segments, processes};
+use lifeboat_tests::places::{self, collect, drill, job, left, orphaned_dynamic_memory, orphaned_segments, processes};
 use lifeboat_tests::servers::installation::Installation;
 use lifeboat_tests::sweep::Dice;
 use lifeboat_tests::{Major, run};
@@ -93,12 +93,17 @@ fn postmaster(dir: &Path) -> Pid {
     Pid::from_raw(file.lines().next().unwrap().parse().unwrap()).unwrap()
 }
 
+/// Shared memory that servers left which are gone.
+fn outside() -> Vec<String> {
+    orphaned_segments().into_iter().chain(orphaned_dynamic_memory()).collect()
+}
+
 /// Other tests kill servers at the same time; what they leave is gone when they are.
 #[track_caller]
 fn assert_no_more_segments(before: &[String]) {
     let began = Instant::now();
     loop {
-        let more: Vec<_> = orphaned_segments().into_iter().filter(|segment| !before.contains(segment)).collect();
+        let more: Vec<_> = outside().into_iter().filter(|segment| !before.contains(segment)).collect();
         if more.is_empty() {
             return;
         }
@@ -145,7 +150,7 @@ fn a_cluster_is_private_quick_and_gone_when_it_is_closed() {
 #[test]
 fn a_drill_that_is_killed_while_its_cluster_comes_up_leaves_nothing() {
     let dir = folder();
-    let (options, segments) = (cluster(dir.path(), Major::V15), orphaned_segments());
+    let (options, segments) = (cluster(dir.path(), Major::V15), outside());
     let began = Instant::now();
     holder(dir.path()).opened();
     let span = began.elapsed();
@@ -177,7 +182,7 @@ fn the_server_of_a_killed_drill_ends_by_itself_and_its_folder_is_collected() {
 
 #[test]
 fn a_killed_server_and_then_its_killed_drill_leave_nothing() {
-    let (dir, segments) = (folder(), orphaned_segments());
+    let (dir, segments) = (folder(), outside());
     let options = cluster(dir.path(), Major::V15);
     // The server alone: the drill cleans up after it.
     let scratch = open(&options, &Needs::default()).unwrap();

@@ -5,7 +5,7 @@ use lifeboat_core::index::Source;
 use lifeboat_core::{Kind, Result};
 use lifeboat_drill::scratch::{Collected, Needs, Scratch, ScratchOptions, gc};
 use lifeboat_tests::places::{collect, drill, job, left, server};
-use lifeboat_tests::servers::postgres::Options;
+use lifeboat_tests::servers::postgres::{Options, PASSWORD, PLAIN_ROLE};
 use lifeboat_tests::{Major, Postgres, run};
 use tempfile::TempDir;
 
@@ -128,6 +128,9 @@ fn production_is_refused() {
 #[test]
 fn the_database_of_a_drill_is_dropped_whatever_is_in_it() {
     let shared = Postgres::start(Major::V18, &Options::default());
+    let plain = server(TempDir::new().unwrap().path(), &shared.dsn_as(PLAIN_ROLE, PASSWORD, "postgres"));
+    let refused = run(async { Scratch::open(&plain, &needs(None, "shop"), &drill(), &job()).await }).unwrap_err();
+    assert!(refused.help().unwrap().contains("ALTER ROLE \"plain\" CREATEDB"), "{refused:?}");
     shared.psql("postgres", "CREATE DATABASE drill_notes");
     let (dir, place) = place(&shared);
     // One runtime for all of it: in it lives what holds the lock.

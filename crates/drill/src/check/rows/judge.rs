@@ -111,6 +111,7 @@ impl Found {
         let rows = many(self.rows, "row");
         match tables {
             0 => "the backup holds no table: nothing can be proven of it".to_owned(),
+            of if of == self.left.len() => format!("none of {} was compared: {NO_TIME}", many(of as u64, "table")),
             of if of == self.proven => format!("{rows} of {} as dumped", many(of as u64, "table")),
             of => format!("{rows} of {} of {} as dumped", self.proven, many(of as u64, "table")),
         }
@@ -119,4 +120,5 @@ impl Found {
 
 const PRINTED_BY_OTHERS: &str = "as many as in the file, but they do not read the same here: the file was printed under settings that nobody recorded, \
                                  such as another time zone (lifeboat import --time-zone)";
+const NO_TIME: &str = "the budget left time for none; give more of it (`budget` in [drill], --budget)";
 const BUDGET_SPENT: &str = "the time for comparing rows was spent on tables that were proven longer ago";
