@@ -37,6 +37,7 @@ pub mod servers;
 pub mod session;
 pub mod stock;
 pub mod sweep;
+pub mod terminal;
 pub mod watched;
 pub mod way;
 

@@ -1,10 +1,10 @@
 //! `lifeboat rotate columns`, from its options alone, as an operator or a script calls it.
 
 use std::fs;
-use std::process::Command;
 
 use lifeboat_rotate::Keyring;
 use lifeboat_rotate::columns::{ColumnKey, KeyFormat};
+use lifeboat_tests::terminal::on_a_terminal;
 use lifeboat_tests::{Database, Lifeboat, Major, Outcome, Postgres};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -154,37 +154,6 @@ fn a_rotation_goes_back_by_the_same_words() {
     assert!(back.stdout.contains("Every value is under the old key again"), "{}", back.stdout);
     assert_eq!(under(&database, OLD), 30);
 }
-
-/// Runs it on a terminal of its own, where `answer` is typed.
-fn on_a_terminal(lifeboat: &Lifeboat, answer: &str) -> (i32, String) {
-    let command = lifeboat.command();
-    let mut python = Command::new("python3");
-    python.args(["-c", TERMINAL, answer]).arg(command.get_program()).args(command.get_args()).env_clear();
-    for (name, value) in command.get_envs() {
-        python.env(name, value.unwrap_or_default());
-    }
-    let output = python.env("TERM", "xterm").output().unwrap();
-    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-const TERMINAL: &str = "
-import os, pty, sys
-pid, terminal = pty.fork()
-if pid == 0:
-    os.execve(sys.argv[2], sys.argv[2:], os.environ)
-os.write(terminal, (sys.argv[1] + chr(10)).encode())
-said = b''
-while True:
-    try:
-        part = os.read(terminal, 4096)
-    except OSError:
-        break
-    if not part:
-        break
-    said += part
-sys.stdout.buffer.write(said)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
-";
 
 #[test]
 fn on_a_terminal_the_new_key_is_to_be_confirmed_before_the_first_write() {

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use lifeboat_tests::Major;
 use lifeboat_tests::compare::contents;
 use lifeboat_tests::kills::{kill_at_random_moments, length_of};
 use lifeboat_tests::session::{Held, wait_for};
 use lifeboat_tests::sweep::long;
-use lifeboat_tests::{Database, Major};
 
 use crate::world::{Shop, contents_of, ended, postgres};
 
@@ -19,14 +19,13 @@ fn whenever_a_run_is_killed_one_whole_database_has_the_name() {
         if shop.database.psql("SELECT v FROM version") == "backup" {
             ended(shop.undo(&["--yes"]).run(), 0);
         }
-        let kept = shop.kept();
-        kept.iter().for_each(|name| drop(Database { server, name: name.clone() }));
+        shop.drop_kept();
     };
     let span = length_of(|| {
         back_to_the_old_one();
         shop.replace(&["--yes"])
     });
-    let kills = if long() { 100 } else { 12 };
+    let kills = if long() { 100 } else { 8 };
     kill_at_random_moments("whenever_a_run_is_killed_one_whole_database_has_the_name", kills, span, |moment| {
         back_to_the_old_one();
         let oid = shop.oid();
@@ -63,6 +62,34 @@ fn wait_until_let_go(shop: &Shop) {
          AND (datname LIKE '{name}%' OR query LIKE '%{name}%') AND pid <> pg_backend_pid()"
     );
     wait_for(&postgres(shop.database.server), &busy);
+}
+
+#[test]
+fn whenever_taking_back_is_killed_one_whole_database_has_the_name() {
+    let shop = Shop::new(Major::V18);
+    let old = contents(&shop.database);
+    ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
+    let (shop_ref, kills) = (&shop, if long() { 60 } else { 6 });
+    let span = length_of(|| shop.undo(&["--yes"]));
+    let mut taken_back = 0;
+    std::thread::scope(|scope| {
+        let watch = shop_ref.watch(scope);
+        kill_at_random_moments("whenever_taking_back_is_killed", kills, span, |moment| {
+            let before = shop_ref.oid();
+            let cut_short = shop_ref.undo(&["--yes"]).spawn().kill_after(moment);
+            wait_until_let_go(shop_ref);
+            let (is_old, rows) =
+                (shop_ref.database.psql("SELECT v FROM version") == "live", contents(&shop_ref.database));
+            assert_eq!(rows, if is_old { old.clone() } else { shop_ref.dumped.clone() });
+            assert_eq!((shop_ref.kept().len(), shop_ref.others().len()), (1, 1));
+            let changed = shop_ref.oid() != before;
+            assert!(changed || cut_short, "a run that ended changed nothing");
+            taken_back += u32::from(changed && cut_short);
+            cut_short
+        });
+        watch.end();
+    });
+    eprintln!("{taken_back} of {kills} were killed after the swap and before the end");
 }
 
 #[test]

@@ -48,6 +48,9 @@ fn an_owner_who_may_create_databases_replaces_his_own_and_takes_it_back() {
         assert!(other.stdout.contains("is no member of"), "{}", other.stdout);
 
         server.psql("postgres", &format!("ALTER ROLE {clerk} CREATEDB"));
+        if major == Major::V15 {
+            refused_early_and_kept_out(&shop, &as_clerk);
+        }
         ended(as_clerk(shop.replace(&["--yes"])).run(), 0);
         assert_eq!(shop.database.psql("SELECT v FROM version"), "backup");
         assert_eq!(shop.settings(), properties);
@@ -57,4 +60,26 @@ fn an_owner_who_may_create_databases_replaces_his_own_and_takes_it_back() {
         drop(shop);
         server.psql("postgres", &format!("DROP ROLE {clerk}"));
     }
+}
+
+fn refused_early_and_kept_out(shop: &Shop, as_clerk: &impl Fn(Lifeboat) -> Lifeboat) {
+    // What a superuser alone may set shows before anything is loaded.
+    let set =
+        |what: &str| shop.database.server.psql("postgres", &format!("ALTER DATABASE {} {what}", shop.database.name));
+    set("SET log_statement TO 'ddl'");
+    let denied = ended(as_clerk(shop.replace(&["--yes", "--no-safety-backup"])).run(), 20);
+    for word in ["give a database the properties of the one that it is to replace", "log_statement"] {
+        assert!(denied.stderr.contains(word), "{word} in {}", denied.stderr);
+    }
+    assert!(!denied.stderr.contains("load "), "{}", denied.stderr);
+    assert_eq!(shop.others(), Vec::<String>::new());
+    set("RESET log_statement");
+    // Nobody but superusers may come in: a clerk's own sessions with the new database neither, once it is so limited.
+    set("CONNECTION LIMIT 0");
+    let limited = shop.settings_and_limit();
+    ended(as_clerk(shop.replace(&["--yes", "--no-safety-backup"])).run(), 0);
+    assert_eq!(shop.settings_and_limit(), limited);
+    ended(as_clerk(shop.undo(&["--yes"])).run(), 0);
+    set("CONNECTION LIMIT -1");
+    shop.drop_kept();
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use lifeboat_tests::Major;
 use lifeboat_tests::compare::{contents, settings};
 use lifeboat_tests::session::Held;
+use lifeboat_tests::terminal::on_a_terminal;
 
 use crate::world::{Shop, contents_of, ended};
 
@@ -12,7 +13,7 @@ use crate::world::{Shop, contents_of, ended};
 fn a_database_in_use_is_replaced_and_taken_back() {
     for major in Major::ALL {
         let shop = Shop::new(major);
-        let (properties, oid) = (shop.settings(), shop.oid());
+        let (properties, oid, limited) = (shop.settings(), shop.oid(), shop.settings_and_limit());
         let (stop, shop_ref) = (AtomicBool::new(false), &shop);
         std::thread::scope(|scope| {
             let watch = shop_ref.watch(scope);
@@ -37,7 +38,7 @@ fn a_database_in_use_is_replaced_and_taken_back() {
         // The clients went on.
         shop.database.psql("DELETE FROM written");
         shop.assert_restored();
-        assert_eq!(shop.settings(), properties);
+        assert_eq!(shop.settings_and_limit(), limited);
         assert_kept_in_the_store(&shop);
 
         let kept = shop.kept();
@@ -109,6 +110,45 @@ fn what_is_changed_of_the_database_meanwhile_is_not_lost() {
     ended(running.wait(), 0);
     assert_eq!(shop.settings(), properties);
     shop.assert_restored();
+}
+
+#[test]
+fn on_a_terminal_the_databases_name_is_asked_for() {
+    let shop = Shop::backed_up(Major::V15);
+    let oid = shop.oid();
+    for answer in ["yes", ""] {
+        let (code, said) = on_a_terminal(&shop.replace(&[]), answer);
+        assert!(
+            code == 40 && said.contains("Type the database's name") && said.contains("was not confirmed"),
+            "{code}: {said}"
+        );
+        assert_eq!((shop.oid(), shop.others()), (oid.clone(), Vec::new()));
+    }
+    let (code, said) = on_a_terminal(&shop.replace(&["--no-safety-backup"]), &shop.database.name);
+    assert!(code == 0 && said.contains("no safety backup"), "{code}: {said}");
+    assert_ne!(shop.oid(), oid);
+    let (code, said) = on_a_terminal(&shop.undo(&[]), &shop.database.name);
+    assert!(code == 0 && said.contains("comes back"), "{code}: {said}");
+    assert_eq!(shop.oid(), oid);
+}
+
+/// A check that writes does so for each row that is loaded: `noted` has more rows than the backup then.
+#[test]
+fn what_is_not_the_backup_never_gets_the_name() {
+    let shop = Shop::backed_up(Major::V15);
+    shop.database.psql(
+        "CREATE TABLE noted AS SELECT i AS id, repeat('x', 500) AS text FROM generate_series(1, 30000) AS i;
+         CREATE FUNCTION note(x int) RETURNS bool VOLATILE LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO public.noted VALUES (x); RETURN true; END $$;
+         CREATE TABLE few (id int); INSERT INTO few VALUES (1), (2); ALTER TABLE few ADD CHECK (note(id))",
+    );
+    shop.depot.backup(&shop.database);
+    let (oid, live) = (shop.oid(), contents(&shop.database));
+    let refused = ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 30);
+    for word in ["public.noted has 30,004 instead of 30,002 rows", "lifeboat drill"] {
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    assert_eq!((shop.oid(), shop.others(), contents(&shop.database)), (oid, Vec::new(), live));
 }
 
 #[test]

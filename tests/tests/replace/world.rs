@@ -7,7 +7,7 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use lifeboat_tests::compare::{contents, definitions, settings};
 use lifeboat_tests::servers::postgres::PASSWORD;
-use lifeboat_tests::{Database, Depot, Lifeboat, Major, Outcome, Postgres};
+use lifeboat_tests::{Database, Depot, Lifeboat, Major, Outcome, Postgres, Way};
 
 /// A live database with properties of its own, its backup, and everything that is called like it.
 pub(crate) struct Shop {
@@ -47,7 +47,9 @@ impl Shop {
              ALTER DATABASE {0} SET statement_timeout TO '9min'; COMMENT ON DATABASE {0} IS 'as dumped'",
             database.name
         ));
-        let depot = Depot::file();
+        // Of one server sealed, of the other one as it is.
+        let way = Way { method: "parallel", sealed: major == Major::V18, compression: "gzip" };
+        let depot = Depot::file().by(way);
         let backup = depot.backup(&database).id;
         Shop { dumped: contents(&database), definitions: definitions(&database), database, depot, backup }
     }
@@ -89,6 +91,17 @@ impl Shop {
     /// What belongs to the live database itself.
     pub(crate) fn settings(&self) -> BTreeMap<String, String> {
         settings(&self.database)
+    }
+
+    /// The same, and how many may connect.
+    pub(crate) fn settings_and_limit(&self) -> (BTreeMap<String, String>, String) {
+        let limit = "SELECT datconnlimit FROM pg_database WHERE datname = current_database()";
+        (self.settings(), self.database.psql(limit))
+    }
+
+    /// Drops what ended runs kept.
+    pub(crate) fn drop_kept(&self) {
+        self.kept().iter().for_each(|name| drop(self.database.server.adopt(name)));
     }
 
     /// The database that has the name.

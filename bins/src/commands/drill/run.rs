@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lifeboat_backup::BackupRef;
 use lifeboat_backup::archive::databases;
+use lifeboat_backup::restore::is_safety;
 use lifeboat_core::drill::Verdict;
 use lifeboat_core::keys::{OpenKeys, SealKeys};
 use lifeboat_core::store::Store;
@@ -163,7 +164,8 @@ async fn drilled(
     }
     let mut names: Vec<Name> = config.databases.iter().map(|database| database.name.value.clone()).collect();
     if names.is_empty() {
-        names = databases(store, &context.job()).await?.into_iter().collect();
+        // What was replaced is no database any more.
+        names = databases(store, &context.job()).await?.into_iter().filter(|name| !is_safety(name)).collect();
     }
     if names.is_empty() {
         let why = "find a database to drill: none is configured, and the store has none";

@@ -46,7 +46,7 @@ use preflight::Preflight;
 pub use preflight::user_objects;
 pub use replace::{
     Connected, Disk, KeptDatabase, ReplaceOptions, ReplacePlan, ReplaceSummary, SafetyBackup, UndoOptions, UndoPlan,
-    UndoSummary, plan_replace, plan_undo, replace, undo_replace,
+    UndoSummary, is_safety, plan_replace, plan_undo, replace, undo_replace,
 };
 use select::Part;
 pub use select::{LeftOut, SchemaName, Selection, TableName};

@@ -9,8 +9,11 @@ use crate::postgres::{DirectSession, Session, quote_ident, quote_literal, rows};
 /// The properties of a database whose place is to be taken.
 #[derive(Clone, Debug)]
 pub struct StandIn {
-    /// Its own, but for the comment: that says what the stand-in is.
+    /// Its own, but for the comment, which says what the stand-in is, and the limit of connections, which it gets last: it may be
+    /// there to keep everybody out.
     pub(super) properties: DatabaseProperties,
+    /// That limit.
+    pub(super) connection_limit: i32,
     /// Its encoding, locale and size.
     pub(super) source: Source,
 }
@@ -21,7 +24,9 @@ impl StandIn {
         let properties = read_database_named(session, name).await?;
         let found = rows(session, &SOURCE.replace("%NAME%", &quote_literal(name))).await?.pop();
         let source = found.ok_or_else(|| Error::new(Kind::Database, format!("read what the database {name} is")))?;
-        Ok(Self { properties: DatabaseProperties { comment: Some(comment), ..properties }, source })
+        let connection_limit = properties.connection_limit;
+        let properties = DatabaseProperties { comment: Some(comment), connection_limit: NO_LIMIT, ..properties };
+        Ok(Self { properties, connection_limit, source })
     }
 
     /// Says of a new database what it is, and tries what it gets when everything is in it: what the role may not do should not
@@ -39,18 +44,30 @@ impl StandIn {
         tried.map_err(|error| error.while_doing(TRY))
     }
 
-    /// Whether `other` has the same properties, whatever their comments say.
+    /// Whether `other` has the same properties, whatever their comments say. Labels of a provider that the server does not load
+    /// cannot be given to anything.
     pub(super) fn is_like(&self, other: &Self) -> bool {
-        let without_comment =
-            |properties: &DatabaseProperties| DatabaseProperties { comment: None, ..properties.clone() };
-        let locale = |source: &Source| (source.encoding.clone(), source.collate.clone(), source.ctype.clone());
-        without_comment(&self.properties) == without_comment(&other.properties)
-            && locale(&self.source) == locale(&other.source)
-            && (&self.source.locale_provider, &self.source.locale)
-                == (&other.source.locale_provider, &other.source.locale)
+        let comparable = |properties: &DatabaseProperties| DatabaseProperties {
+            comment: None,
+            security_labels: Vec::new(),
+            ..properties.clone()
+        };
+        comparable(&self.properties) == comparable(&other.properties) && locale(&self.source) == locale(&other.source)
     }
 }
 
+fn locale(source: &Source) -> [Option<&str>; 6] {
+    [
+        Some(&source.encoding),
+        Some(&source.locale_provider),
+        Some(&source.collate),
+        Some(&source.ctype),
+        source.locale.as_deref(),
+        source.icu_rules.as_deref(),
+    ]
+}
+
+const NO_LIMIT: i32 = -1;
 const SAY: &str = "say what the new database is";
 const TRY: &str = "give a database the properties of the one that it is to replace";
 
@@ -74,3 +91,48 @@ SELECT NULL AS system_identifier,
        to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS snapshot_at
 FROM pg_database d
 WHERE d.datname = %NAME%";
+
+#[cfg(test)]
+pub(super) mod tests {
+    use lifeboat_core::index::{DatabaseProperties, Source};
+
+    use super::StandIn;
+
+    pub(in crate::restore) fn source() -> Source {
+        Source {
+            system_identifier: None,
+            server_version: "18.0".into(),
+            server_version_num: 180_000,
+            database: "shop".into(),
+            encoding: "UTF8".into(),
+            locale_provider: "libc".into(),
+            collate: "C".into(),
+            ctype: "C".into(),
+            locale: None,
+            icu_rules: None,
+            collation_version: None,
+            size_bytes: 0,
+            lsn: String::new(),
+            standby: false,
+            snapshot: String::new(),
+            snapshot_at: jiff::Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn two_databases_are_alike_whatever_their_comments_say() {
+        let of = |comment: &str, owner: &str| StandIn {
+            properties: DatabaseProperties {
+                owner: Some(owner.into()),
+                comment: Some(comment.into()),
+                ..DatabaseProperties::default()
+            },
+            connection_limit: -1,
+            source: source(),
+        };
+        assert!(of("a", "joe").is_like(&of("b", "joe")));
+        assert!(!of("a", "joe").is_like(&of("a", "jim")));
+        let elsewhere = StandIn { source: Source { collate: "de_DE".into(), ..source() }, ..of("a", "joe") };
+        assert!(!of("a", "joe").is_like(&elsewhere));
+    }
+}

@@ -71,8 +71,8 @@ impl Beside {
         let name = &self.target.dbname;
         let present = StandIn::of(session, live, String::new()).await?;
         let mut beside = StandIn::of(session, name, String::new()).await?;
-        if !beside.is_like(&present) {
-            let statements = follow_statements(name, &beside.properties, &present.properties).join(";\n");
+        if !beside.is_like(&present) || beside.connection_limit != present.connection_limit {
+            let statements = follow_statements(name, &beside, &present).join(";\n");
             let followed = session.execute(&format!("BEGIN;\n{statements};\nCOMMIT")).await;
             if let Err(error) = followed {
                 session.execute("ROLLBACK").await?;
@@ -100,16 +100,16 @@ impl Beside {
     }
 }
 
-/// What makes a database that has the properties `old` have `new`; a comment is not among them.
-fn follow_statements(name: &str, old: &DatabaseProperties, new: &DatabaseProperties) -> Vec<String> {
-    let database = quote_ident(name);
+/// What makes the database like `present`, but for its comment.
+fn follow_statements(name: &str, beside: &StandIn, present: &StandIn) -> Vec<String> {
+    let (database, old, new) = (quote_ident(name), &beside.properties, &present.properties);
     let mut statements = vec![
         format!("ALTER DATABASE {database} RESET ALL"),
-        format!("ALTER DATABASE {database} CONNECTION LIMIT {}", new.connection_limit),
+        format!("ALTER DATABASE {database} CONNECTION LIMIT {}", present.connection_limit),
     ];
     let roles = old.settings.iter().filter_map(|setting| setting.role.as_deref());
     statements.extend(roles.map(|role| format!("ALTER ROLE {} IN DATABASE {database} RESET ALL", quote_ident(role))));
-    let new = DatabaseProperties { comment: None, ..new.clone() };
+    let new = DatabaseProperties { comment: None, security_labels: Vec::new(), ..new.clone() };
     statements.extend(property_statements(name, &new));
     statements
 }
@@ -118,7 +118,7 @@ fn follow_statements(name: &str, old: &DatabaseProperties, new: &DatabasePropert
 mod tests {
     use lifeboat_core::index::{DatabaseProperties, DatabaseSetting};
 
-    use super::follow_statements;
+    use super::{StandIn, follow_statements};
 
     #[test]
     fn settings_that_are_gone_are_reset_before_those_that_are_there_are_made() {
@@ -127,10 +127,13 @@ mod tests {
             name: "work_mem".into(),
             value: "8MB".into(),
         };
-        let properties =
-            |connection_limit, settings| DatabaseProperties { connection_limit, settings, ..Default::default() };
-        let old = properties(5, vec![setting(Some("app")), setting(None)]);
-        let statements = follow_statements("x", &old, &properties(-1, vec![setting(None)]));
+        let with = |connection_limit, settings| StandIn {
+            properties: DatabaseProperties { connection_limit: -1, settings, ..Default::default() },
+            connection_limit,
+            source: crate::restore::stand_in::tests::source(),
+        };
+        let old = with(5, vec![setting(Some("app")), setting(None)]);
+        let statements = follow_statements("x", &old, &with(-1, vec![setting(None)]));
         assert_eq!(
             statements,
             [

@@ -31,7 +31,7 @@ pub(super) struct Live {
     pub(super) connected: Vec<Connected>,
     /// Servers that follow this one.
     pub(super) followers: u64,
-    allows_connections: bool,
+    pub(super) allows_connections: bool,
     is_template: bool,
     slots: Vec<String>,
     subscriptions: Vec<String>,

@@ -37,7 +37,7 @@ use live::{Live, Ours, Refusals};
 use lock::Lease;
 use marker::{Marker, Schema, State};
 use plan::{Survey, survey};
-pub use safety::SafetyBackup;
+pub use safety::{SafetyBackup, is_safety};
 use swap::Swap;
 pub use undo::{UndoOptions, UndoPlan, UndoSummary, plan_undo, undo_replace};
 

@@ -183,6 +183,9 @@ fn notes(archive: &Archive, beside: &Beside, found: &Live, options: &ReplaceOpti
             if found.followers == 1 { "s" } else { "" }
         ));
     }
+    if !found.allows_connections {
+        notes.push(format!("{name} allows no connections; the restored one will"));
+    }
     if disk.free_bytes.is_none() {
         let needed = units::size(disk.needed_bytes);
         notes.push(format!(

@@ -9,7 +9,8 @@ use lifeboat_core::codec::Fingerprint;
 use lifeboat_core::index::Relation;
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Kind, Result, counted};
+use lifeboat_core::units::{count, counted};
+use lifeboat_core::{Error, Job, Kind, Result};
 
 use crate::archive::Archive;
 use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session as _, connect};
@@ -119,7 +120,7 @@ fn describe(relation: &Relation, found: Option<Fingerprint>) -> String {
     match found {
         None => format!("{name} is missing"),
         Some(found) if found.rows == relation.fingerprint.rows => format!("{name} has {dumped}, but not the same"),
-        Some(found) => format!("{name} has {} instead of {dumped}", lifeboat_core::units::count(found.rows)),
+        Some(found) => format!("{name} has {} instead of {dumped}", count(found.rows)),
     }
 }
 

@@ -27,10 +27,16 @@ impl SafetyBackup {
 
     /// The database under the name that its safety backups have: that of its backups, and what tells them apart.
     pub(super) fn source(&self, database: &Name, live: &ConnectionSettings) -> Result<Source> {
-        let name = format!("{database}{SUFFIX}").parse()?;
+        let name = if is_safety(database) { database.clone() } else { format!("{database}{SUFFIX}").parse()? };
         let reach = Reach::Direct { settings: Box::new(live.clone()), tools_dir: self.tools_dir.clone() };
         Ok(Source::new(name, reach))
     }
+}
+
+/// Whether the backups of this name are safety backups: of what was a database once, and not of what is one.
+#[must_use]
+pub fn is_safety(database: &Name) -> bool {
+    database.as_str().ends_with(SUFFIX)
 }
 
 const CLASS: &str = "safety";
