@@ -224,3 +224,19 @@ fn a_list_may_lie_beside_the_operator_and_its_useless_lines_are_told() {
         assert!(said.contains("1 line of the accept list names no row that did not open: plane"), "{said}");
     }
 }
+
+#[test]
+fn an_old_key_of_a_column_that_is_only_configured_is_not_called_free() {
+    let (database, folder) = (table(), TempDir::new().unwrap());
+    let file = folder.path().join("lifeboat.toml");
+    let column = |table: &str| {
+        format!("[[rotate.column]]\ntable = {table:?}\ncolumn = \"encrypted_value\"\nlayout = \"base64(iv tag ct)\"\n")
+    };
+    let keys = "[rotate]\nold = \"env:BRIVEN_ENCRYPTION_KEY_OLD\"\nnew = \"env:BRIVEN_ENCRYPTION_KEY\"\n";
+    fs::write(&file, format!("{keys}{}{}", column("project_env_vars"), column("others"))).unwrap();
+    columns(&database, "lifeboat", "run").arg("--config").arg(&file).run().expect(0);
+    let finalized = columns(&database, "lifeboat", "finalize").arg("--config").arg(&file).run().expect(0);
+    let text = &finalized.stdout;
+    assert!(text.contains("still needed: the rotation of public.others.encrypted_value is not over"), "{text}");
+    assert!(!text.contains("out of the application"), "{text}");
+}

@@ -5,6 +5,7 @@ mod confirm;
 mod detect;
 mod keys;
 mod place;
+mod retired;
 mod text;
 
 use lifeboat_core::{Kind, Result};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 pub(in crate::commands) use self::keys::{encrypted_column, format};
 pub(in crate::commands) use self::place::accepted;
 use self::place::{Needs, Place, Scene};
+use self::retired::retired;
 use crate::cli::{ColumnsArgs, DetectArgs, FinalizeArgs, RotateColumns, RunArgs, WhereArgs};
 use crate::commands::Context;
 use crate::exit::Exit;
@@ -125,7 +127,9 @@ async fn finalize(args: &FinalizeArgs, context: &Context) -> Result<Outcome> {
         let status = sweep::status(&place.settings, &context.job()).await?;
         let proofs = finalized.targets.iter().map(|target| &target.verification);
         let unmatched = scene.unmatched(proofs.map(|proof| (&proof.table, &proof.failures)))?;
-        let text = text::finalized(&finalized, place, &status) + &text::unmatched(&unmatched) + &backups.text();
+        let text = text::finalized(&finalized, &retired(&scene, place, &finalized, &status))
+            + &text::unmatched(&unmatched)
+            + &backups.text();
         let json = json!({"finalized": finalized, "backups": backups, "accept_list_unmatched": unmatched});
         told.add(place, text, json);
     }

@@ -5,7 +5,7 @@ use lifeboat_rotate::sweep::{
     TargetSummary, Verification,
 };
 
-use super::place::Place;
+use super::retired::Retired;
 use crate::output::table::{Align, render};
 use crate::output::units;
 
@@ -180,7 +180,7 @@ pub(super) fn verification(found: &Verification) -> String {
     }
 }
 
-pub(super) fn finalized(finalized: &Finalized, place: &Place, status: &Status) -> String {
+pub(super) fn finalized(finalized: &Finalized, retired: &[Retired]) -> String {
     let mut text = String::new();
     for target in &finalized.targets {
         let proof = &target.verification;
@@ -196,40 +196,18 @@ pub(super) fn finalized(finalized: &Finalized, place: &Place, status: &Status) -
             text += &failures(&proof.failures);
         }
     }
-    for (fingerprint, references) in retired(finalized, place) {
-        let others = under_way_from(&fingerprint, status);
-        if !others.is_empty() {
-            let others = others.join(", ");
-            text += &format!(
-                "The old key {fingerprint} ({references}) is still needed: the rotation of {others} is not over.\n"
-            );
-            continue;
-        }
-        text += &format!(
-            "Take the old key {fingerprint} ({references}) out of the application and of this configuration.\n"
-        );
+    for Retired { fingerprint, reference, needed_by } in retired {
+        text += &match needed_by.as_slice() {
+            [] => format!(
+                "Take the old key {fingerprint} ({reference}) out of the application and of this configuration.\n"
+            ),
+            others => format!(
+                "The old key {fingerprint} ({reference}) is still needed: the rotation of {} is not over.\n",
+                others.join(", ")
+            ),
+        };
     }
     text
-}
-
-/// Columns with values that may still be under that key.
-fn under_way_from(fingerprint: &str, status: &Status) -> Vec<String> {
-    let open = |target: &&TargetStatus| {
-        target.old_key == fingerprint && !matches!(target.phase, Phase::Finalized | Phase::RolledBack)
-    };
-    status.targets.iter().filter(open).map(|target| format!("{}.{}", target.table, target.columns.join("+"))).collect()
-}
-
-/// Each old key, with where it is.
-fn retired(finalized: &Finalized, place: &Place) -> Vec<(String, String)> {
-    let mut retired: Vec<(String, String)> = Vec::new();
-    for target in &finalized.targets {
-        let reference = place.old.get(&target.verification.target).cloned().unwrap_or_default();
-        if retired.iter().all(|(fingerprint, _)| *fingerprint != target.old_key) {
-            retired.push((target.old_key.clone(), reference));
-        }
-    }
-    retired
 }
 
 pub(super) fn status(status: &Status) -> String {
