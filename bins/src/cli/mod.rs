@@ -12,6 +12,7 @@ mod replace;
 mod restore;
 mod rotate;
 mod rotate_columns;
+mod store;
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 
@@ -26,6 +27,7 @@ pub(crate) use replace::ReplaceArgs;
 pub(crate) use restore::{RestoreArgs, Roles};
 pub(crate) use rotate::{FromTo, ReencryptArgs, RetireArgs, RotateBackups, RotateCommand, ToArgs};
 pub(crate) use rotate_columns::{ColumnsArgs, DetectArgs, FinalizeArgs, RotateColumns, RunArgs, WhereArgs};
+pub(crate) use store::{Expected, StoreCommand, StoreTestArgs};
 
 use crate::config::{EncryptionFlags, Flags, SingleDatabase};
 
@@ -132,6 +134,9 @@ pub(crate) enum Command {
     /// Rotate keys
     #[command(subcommand)]
     Rotate(RotateCommand),
+    /// Try what the store does
+    #[command(subcommand)]
+    Store(StoreCommand),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(ConfigCommand),

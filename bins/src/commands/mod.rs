@@ -15,6 +15,7 @@ mod restore;
 mod rotate;
 mod show;
 mod source;
+mod store;
 mod verify;
 
 use std::sync::Arc;
@@ -114,6 +115,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Outc
         Command::Drill(command) => drill::run(&command, context).await,
         Command::Key(command) => key::run(&command, context).await,
         Command::Rotate(command) => rotate::run(&command, context).await,
+        Command::Store(command) => store::run(command, context).await,
         Command::Config(command) => config::run(command, context).await,
         Command::Demo => demo::run(context).await,
         Command::ExitCodes => Ok(Outcome::success(exit::table(), json!({"table": exit::table()}))),

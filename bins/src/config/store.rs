@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use lifeboat_core::store::{self, Checksum, Provider, Scheme, Store, StoreUrl};
+use lifeboat_core::store::{self, Checksum, Probe, Provider, Scheme, Store, StoreUrl};
 use lifeboat_core::{Error, Kind, Result};
 use secrecy::ExposeSecret as _;
 
@@ -207,6 +207,15 @@ impl StoreConfig {
         let (url, settings) = self.resolved(environment).await?;
         let network = self.network.resolved(environment).await?;
         Ok(network.open(url, &settings)?.with_retry(self.network.patience()))
+    }
+
+    /// Opens the store to try what it does.
+    ///
+    /// # Errors
+    /// As [`StoreConfig::open`].
+    pub(crate) async fn probe(&self, environment: &Environment) -> Result<Probe> {
+        let (url, settings) = self.resolved(environment).await?;
+        Probe::open(url, &settings, &self.network.resolved(environment).await?)
     }
 
     /// Opens the store to write to it, and makes its folder.

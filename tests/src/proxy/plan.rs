@@ -17,6 +17,8 @@ pub enum Fault {
     CutResponse(u64),
     /// The lowest bit of this byte of the response's body arrives flipped.
     FlipResponse(u64),
+    /// This header, in lower case, does not reach the server: one that ignores it, for a server that looks at no signature.
+    DropHeader(&'static str),
     /// The call is held back this long, then passes.
     Delay(Duration),
     /// The server is not asked: this status and S3 error code are the answer.

@@ -66,7 +66,10 @@ async fn send(
     number: usize,
     shared: &Shared,
 ) -> Result<Passed> {
-    to.write_all(&head.bytes).await?;
+    match fault {
+        Some(Fault::DropHeader(name)) => to.write_all(&head.without(name)).await?,
+        _ => to.write_all(&head.bytes).await?,
+    }
     let mut treatment = limited(shared);
     if let Some(Fault::CutRequest(bytes)) = fault {
         treatment.cut_after = Some(bytes);

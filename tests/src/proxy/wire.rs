@@ -65,6 +65,13 @@ impl Head {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
+    /// The bytes without the line of this header.
+    pub(crate) fn without(&self, name: &str) -> Vec<u8> {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let is_it = |line: &str| line.split_once(':').is_some_and(|(header, _)| header.eq_ignore_ascii_case(name));
+        text.split_inclusive('\n').filter(|line| !is_it(line)).collect::<String>().into_bytes()
+    }
+
     /// The body of a request.
     pub(crate) fn request_body(&self) -> Body {
         match self.framing() {

@@ -44,7 +44,7 @@ const FATAL: &[(&str, Kind, &str)] = &[
 const TRANSIENT: &[&str] = &["RequestTimeout", "SlowDown", "code: 408", "code: 425", "code: 429", "InternalError"];
 
 /// What `object_store` calls those whose failures may pass.
-const ON_THE_NETWORK: &[&str] = &["S3", "GCS", "MicrosoftAzure", "HTTP"];
+pub(super) const ON_THE_NETWORK: &[&str] = &["S3", "GCS", "MicrosoftAzure", "HTTP"];
 
 pub(super) fn judge(error: &object_store::Error) -> Fault {
     use object_store::Error as E;
@@ -136,6 +136,28 @@ fn answer(text: &str) -> Option<String> {
     let message = between("<Message>", "</Message>").unwrap_or_default();
     Some(format!("the store answered {status} ({code}): {message}"))
 }
+
+/// The status of the server's answer, where it is an error that `object_store` has no name for.
+pub(super) fn status(error: &object_store::Error) -> Option<u16> {
+    let text = whole_text(error);
+    text.split_once("status code: ")?.1.get(..3)?.parse().ok()
+}
+
+/// Whether the server refused the bucket, the key or the request's signature: it would refuse every other call too.
+pub(super) fn is_about_the_way(error: &object_store::Error) -> bool {
+    let text = whole_text(error);
+    WAY.iter().any(|code| text.contains(code))
+}
+
+/// What every call to a wrong address, or with a wrong key, is answered with.
+const WAY: &[&str] = &[
+    "NoSuchBucket",
+    "RequestTimeTooSkewed",
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "AuthorizationHeaderMalformed",
+    "PermanentRedirect",
+];
 
 /// Whether the server says that it does not know the multipart upload.
 pub(super) fn is_unknown_upload(error: &object_store::Error) -> bool {

@@ -191,6 +191,14 @@ pub const DRILL_REPORT: &str = "report.json";
 /// The signed statement of what a drill proved.
 pub const DRILL_EVIDENCE: &str = "evidence.json";
 
+/// The folder of what a probe of the store writes and deletes again. No reader looks there.
+#[must_use]
+pub fn probe_folder(probe: &RunId) -> String {
+    format!("{PROBES}/{probe}")
+}
+
+const PROBES: &str = "probe";
+
 /// What a name under [`DRILLS`] is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DrillName<'a> {

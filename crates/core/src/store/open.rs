@@ -11,7 +11,7 @@ use object_store::{BackoffConfig, RetryConfig};
 
 use super::address::{Place, Scheme, StoreUrl};
 use super::local::LocalUploads;
-use super::s3::{Bucket, S3};
+use super::s3::Bucket;
 use super::wire::Network;
 use super::{Store, clouds};
 use crate::codec::PART_BYTES;
@@ -67,14 +67,14 @@ impl Network {
 }
 
 fn open_s3(bucket: Bucket<'_>, prefix: &Path, settings: &BTreeMap<String, String>, network: &Network) -> Result<Store> {
-    let S3 { builder, parts_max } = bucket.configure(settings, network)?;
+    let s3 = bucket.configure(settings, network)?;
     let client = |retry: RetryConfig| {
-        let s3 = builder.clone().with_retry(retry).build().kind_of(Kind::Config, || format!("open {}", bucket.url))?;
+        let s3 = s3.summed().with_retry(retry).build().kind_of(Kind::Config, || format!("open {}", bucket.url))?;
         Ok::<_, Error>(Arc::new(s3))
     };
     let uploads = client(no_retry())?;
     let store = Store::new(client(inner_retry())?, uploads, prefix.clone(), bucket.url.to_string());
-    Ok(store.with_parts_max(parts_max))
+    Ok(store.with_parts_max(s3.parts_max))
 }
 
 fn open_cloud(

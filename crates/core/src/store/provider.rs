@@ -144,15 +144,15 @@ const fn hosted(provider: Provider, name: &'static str, begin: &'static str, end
     Traits { endpoint: Endpoint::OfRegion(begin, end), region: None, ..own(provider, name, "") }
 }
 
-/// A checksum only where it is documented and does something that signed bytes do not: Amazon keeps it with the object, and a
-/// bucket with Object Lock refuses parts without one.
+/// A checksum only where it is known to work and does something that signed bytes do not: Amazon keeps it with the object, and a
+/// bucket with Object Lock refuses parts without one; SeaweedFS checks no digest that was signed.
 const TRAITS: [Traits; 9] = [
     Traits { checksum: Checksum::Crc64Nvme, ..hosted(Provider::Aws, "aws", "s3.", ".amazonaws.com") },
     hosted(Provider::B2, "b2", "s3.", ".backblazeb2.com"),
     Traits { endpoint: Endpoint::Given(Some(".r2.cloudflarestorage.com")), ..own(Provider::R2, "r2", "auto") },
     own(Provider::Minio, "minio", "us-east-1"),
     own(Provider::Garage, "garage", "garage"),
-    own(Provider::Seaweedfs, "seaweedfs", "us-east-1"),
+    Traits { checksum: Checksum::Crc64Nvme, ..own(Provider::Seaweedfs, "seaweedfs", "us-east-1") },
     hosted(Provider::Hetzner, "hetzner", "", ".your-objectstorage.com"),
     Traits { parts_max: 1_000, ..hosted(Provider::Scaleway, "scaleway", "s3.", ".scw.cloud") },
     hosted(Provider::Wasabi, "wasabi", "s3.", ".wasabisys.com"),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use object_store::ClientOptions;
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey, S3ConditionalPut};
 use url::Url;
 
@@ -16,7 +17,22 @@ use crate::error::{Error, Kind, Result, ResultExt};
 /// A client that is not built yet, and what is known of the store.
 pub(super) struct S3 {
     pub(super) builder: AmazonS3Builder,
+    pub(super) connector: Connector,
+    pub(super) client_options: ClientOptions,
+    /// What goes with every part, and is not in the builder yet.
+    pub(super) checksum: Checksum,
     pub(super) parts_max: u64,
+}
+
+impl S3 {
+    /// The client of backups, with the checksum that is configured.
+    pub(super) fn summed(&self) -> AmazonS3Builder {
+        let builder = self.builder.clone();
+        match self.checksum.of_s3() {
+            Some(checksum) => builder.with_checksum_algorithm(checksum),
+            None => builder,
+        }
+    }
 }
 
 /// A bucket's place among the stores that speak S3.
@@ -54,18 +70,19 @@ impl Bucket<'_> {
         };
         builder = self.addressed(builder, endpoint, given)?;
         let known = traits.map_or(Checksum::None, |traits| traits.checksum);
-        if let Some(checksum) = checksum(given)?.unwrap_or(known).of_s3() {
-            builder = builder.with_checksum_algorithm(checksum);
-        }
+        let checksum = checksum(given)?.unwrap_or(known);
+        let connector = Connector::new(network, allow_http)?;
+        let client_options = Connector::options(allow_http);
         let builder = builder
-            .with_client_options(Connector::options(allow_http))
-            .with_http_connector(Connector::new(network, allow_http)?)
+            .with_client_options(client_options.clone())
+            .with_http_connector(connector.clone())
             // Names are never reused, so no write needs a condition, and some stores answer one with an error.
             .with_conditional_put(S3ConditionalPut::Disabled)
             // One object at a time is deleted, by the call that every store has.
             .with_disable_bulk_delete(true)
             .with_disable_tagging(true);
-        Ok(S3 { builder, parts_max: parts_max(given)?.or(traits.map(|traits| traits.parts_max)).unwrap_or(PARTS_MAX) })
+        let parts_max = parts_max(given)?.or(traits.map(|traits| traits.parts_max)).unwrap_or(PARTS_MAX);
+        Ok(S3 { builder, connector, client_options, checksum, parts_max })
     }
 
     /// The key of a B2 store is told by B2's own names. Without one the client would go and ask a cloud's machine for its.

@@ -15,7 +15,7 @@ fn configured(url: &str, given: &[(&str, &str)]) -> Result<S3> {
 }
 
 fn value(s3: &S3, key: Key) -> Option<String> {
-    s3.builder.get_config_value(&key)
+    s3.summed().get_config_value(&key)
 }
 
 fn refused(url: &str, given: &[(&str, &str)]) -> Error {

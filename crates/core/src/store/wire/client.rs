@@ -25,7 +25,7 @@ pub struct Network {
 }
 
 /// Makes the client of a store's requests.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::store) struct Connector {
     client: reqwest::Client,
     pace: Option<Arc<Pace>>,

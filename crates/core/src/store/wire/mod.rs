@@ -7,6 +7,7 @@
 
 mod client;
 mod pace;
+mod partial;
 mod pulse;
 
 use std::sync::Arc;
@@ -38,13 +39,17 @@ impl HttpService for Wire {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let pulse = Arc::new(Pulse::new(self.patience));
         let (head, body) = request.into_parts();
+        let of_range = head.headers.contains_key(http::header::RANGE);
         let url = head.uri.to_string().parse().map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
         let mut outgoing = reqwest::Request::new(head.method, url);
         *outgoing.headers_mut() = head.headers;
         *outgoing.body_mut() = Some(self.sending(body, &pulse));
         let answered = pulse.unless_still(self.client.execute(outgoing)).await.map_err(still)?;
         let answer: http::Response<reqwest::Body> = answered.map_err(failed)?.into();
-        let (head, body) = answer.into_parts();
+        let (mut head, body) = answer.into_parts();
+        if of_range {
+            partial::named(&mut head);
+        }
         let frames = self.receiving(body, pulse).map_ok(http_body::Frame::data);
         Ok(HttpResponse::from_parts(head, HttpResponseBody::new(StreamBody::new(frames))))
     }

@@ -1,0 +1,145 @@
+//! `lifeboat store test`, with keys of every kind and stores of every honesty.
+
+use std::net::SocketAddr;
+
+use lifeboat_tests::servers::lookalikes::{BUCKET, Kind, Lookalike};
+use lifeboat_tests::{Fault, Identity, Lifeboat, Outcome, Proxy, Seaweed, When};
+
+use crate::stand::{Place, Stand};
+
+fn store_test(place: &Place, arguments: &[&str]) -> Outcome {
+    place.lifeboat().args(["store", "test", "--json"]).args(arguments).run()
+}
+
+fn answers(outcome: &Outcome) -> Vec<(String, String)> {
+    let word = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let findings = outcome.result()["probe"]["findings"].take();
+    let findings = findings.as_array().unwrap().iter();
+    findings.map(|found| (word(&found["behaviour"]), word(&found["answer"]))).collect()
+}
+
+fn answer(outcome: &Outcome, behaviour: &str) -> String {
+    let found = answers(outcome).into_iter().find(|(name, _)| name == behaviour);
+    found.unwrap_or_else(|| panic!("{behaviour} was not tried: {}", outcome.stdout)).1
+}
+
+fn seaweed(bucket: &str, identity: Identity) -> Place {
+    Place::at(bucket.to_owned(), Seaweed::shared().environment(identity))
+}
+
+#[test]
+fn a_key_that_may_do_everything_leaves_nothing_behind_and_touches_nothing() {
+    let bucket = Seaweed::shared().bucket("probe");
+    bucket.write("prod/backups/theirs", b"theirs".to_vec());
+    let tested = store_test(&seaweed(&bucket.url("prod"), Identity::Admin), &[]).expect(0);
+    for one in ["write", "checksum_crc64nvme", "create_only", "multipart", "abort", "read", "list", "delete"] {
+        assert_eq!(answer(&tested, one), "ok", "{one}: {}", tested.stdout);
+    }
+    assert_eq!(bucket.objects().keys().collect::<Vec<_>>(), ["prod/backups/theirs"]);
+    assert_eq!(bucket.read("prod/backups/theirs"), b"theirs");
+    assert_eq!(bucket.open_uploads(), []);
+    assert!(!tested.text().contains(Identity::Admin.secret_key()));
+}
+
+#[test]
+fn a_key_that_may_only_write_is_good_for_backups() {
+    let bucket = Seaweed::shared().bucket("probe");
+    let place = seaweed(&bucket.url("prod"), Identity::Writer);
+    let tested = store_test(&place, &[]).expect(0);
+    for (one, said) in [("write", "ok"), ("multipart", "ok"), ("read", "denied"), ("list", "denied")] {
+        assert_eq!(answer(&tested, one), said, "{one}: {}", tested.stdout);
+    }
+    // SeaweedFS counts deleting as writing: the expectation that finds this out is what it is for.
+    let text = place.lifeboat().args(["store", "test", "--expect", "write-only"]).run().expect(40);
+    assert!(text.stdout.contains("delete an object: ok, not denied"), "{}", text.stdout);
+    assert!(text.stdout.contains("good for a host that only backs up"), "{}", text.stdout);
+}
+
+#[test]
+fn a_key_that_may_not_delete_says_what_stays() {
+    let bucket = Seaweed::shared().bucket("probe");
+    let proxy = Proxy::before(Seaweed::shared());
+    for operation in ["DeleteObject", "GetObject", "HeadObject", "ListObjects"] {
+        proxy.on(When::operation(operation), Fault::ACCESS_DENIED);
+    }
+    let place = Place::at(bucket.url("prod"), proxy.environment(Identity::Admin));
+    let tested = store_test(&place, &["--expect", "write-only"]).expect(0);
+    let left = tested.result()["probe"]["left"].as_array().unwrap().len();
+    assert_eq!(left, bucket.objects().len(), "{}", tested.stdout);
+    assert!(left > 0 && bucket.objects().keys().all(|key| key.starts_with("prod/probe/")), "{left}");
+}
+
+#[test]
+fn a_key_that_may_only_read_is_for_restores() {
+    let bucket = Seaweed::shared().bucket("probe");
+    bucket.write("prod/backups/theirs", b"theirs".to_vec());
+    let tested = store_test(&seaweed(&bucket.url("prod"), Identity::Reader), &["--expect", "read-only"]).expect(0);
+    assert_eq!(answer(&tested, "write"), "denied");
+    assert_eq!(bucket.objects().len(), 1);
+}
+
+#[test]
+fn an_unknown_key_and_a_missing_bucket_are_errors_and_no_findings() {
+    let bucket = Seaweed::shared().bucket("probe");
+    store_test(&seaweed(&bucket.url("prod"), Identity::Stranger), &[]).expect(78);
+    let nowhere = store_test(&seaweed("s3://no-such-bucket-anywhere/prod", Identity::Admin), &[]).expect(10);
+    assert!(nowhere.last_record()["error"].as_str().unwrap().contains("NoSuchBucket"), "{}", nowhere.stdout);
+}
+
+#[test]
+fn a_store_that_looks_at_no_digest_is_sent_a_checksum() {
+    let bucket = Seaweed::shared().bucket("probe");
+    let proxy = Proxy::before(Seaweed::shared());
+    let place = Place::at(bucket.url("prod"), proxy.environment(Identity::Admin));
+    let tested = store_test(&place, &[]).expect(0);
+    let calls = proxy.calls();
+    let changed = calls.iter().find(|call| call.key().ends_with("/signed")).unwrap();
+    assert_eq!(changed.header("x-amz-content-sha256").map(str::len), Some(64), "{changed:?}");
+    assert_eq!(answer(&tested, "signed_payload"), "ignored");
+    let advised = tested.result()["probe"]["settings"].take();
+    assert_eq!((&advised[0]["key"], &advised[0]["value"]), (&"checksum".into(), &"\"crc64nvme\"".into()));
+    let advised = place.lifeboat().args(["store", "test"]).env("LIFEBOAT_STORE_CHECKSUM", "crc64nvme").run().expect(0);
+    assert!(advised.stdout.ends_with("The settings in [store] fit.\n"), "{}", advised.stdout);
+    let parts = proxy.calls().into_iter().skip(calls.len()).filter(|call| call.operation() == "UploadPart");
+    assert!(parts.collect::<Vec<_>>().iter().all(|call| call.header("x-amz-checksum-crc64nvme").is_some()));
+}
+
+#[test]
+fn a_store_that_ignores_conditions_is_told_from_one_that_keeps_them() {
+    assert_eq!(answer(&store_test(&Stand::Heedless.place(), &[]).expect(0), "create_only"), "ignored");
+    assert_eq!(answer(&store_test(&Stand::Moto.place(), &[]).expect(0), "create_only"), "ok");
+}
+
+#[test]
+fn what_a_store_refuses_is_advised_in_lines_that_the_configuration_takes() {
+    let server = Lookalike::shared(Kind::Moto);
+    let proxy = Proxy::to(SocketAddr::from(([127, 0, 0, 1], server.port())));
+    let is_last = |call: &lifeboat_tests::proxy::Call| call.query.contains(&("partNumber".into(), "10000".into()));
+    proxy.on(When::call(is_last), Fault::Answer(400, "InvalidArgument"));
+    proxy.on(
+        When::call(|call| call.header("x-amz-checksum-crc64nvme").is_some()),
+        Fault::Answer(400, "InvalidArgument"),
+    );
+    let place = Place::at(format!("s3://{BUCKET}/advised"), proxy.environment(Identity::Admin));
+    let tested = place.lifeboat().args(["store", "test"]).env("LIFEBOAT_STORE_CHECKSUM", "none").run().expect(0);
+    let lines: Vec<_> = tested.stdout.lines().skip_while(|line| !line.starts_with("For [store]")).skip(1).collect();
+    let lines: Vec<_> = lines.iter().take_while(|line| !line.is_empty()).copied().collect();
+    assert!(lines.iter().any(|line| line.starts_with("parts_max = 1000")), "{}", tested.stdout);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lifeboat.toml");
+    std::fs::write(&file, format!("[store]\nurl = \"{}\"\n{}\n", place.url, lines.join("\n"))).unwrap();
+    Lifeboat::new().args(["config", "show", "--config"]).arg(&file).run().expect(0);
+}
+
+#[test]
+fn a_clock_that_is_wrong_and_a_store_in_trouble_are_not_taken_for_answers() {
+    let bucket = Seaweed::shared().bucket("probe");
+    let proxy = Proxy::before(Seaweed::shared());
+    let place = Place::at(bucket.url("prod"), proxy.environment(Identity::Admin));
+    proxy.on(When::operation("UploadPart"), Fault::SLOW_DOWN);
+    assert_eq!(answer(&store_test(&place, &[]).expect(0), "multipart"), "inconclusive");
+    proxy.heal();
+    proxy.on(When::any(), Fault::CLOCK_SKEW);
+    let skewed = store_test(&place, &[]).expect(78);
+    assert!(skewed.last_record()["hint"].as_str().unwrap().contains("clock"), "{}", skewed.stdout);
+}
