@@ -9,6 +9,9 @@ use std::process::Command;
 
 use crate::scratch;
 
+/// A role that a server with TLS lets in by its certificate alone; a test creates it.
+pub const CERTIFIED: &str = "certified";
+
 /// Paths of PEM files.
 #[derive(Debug)]
 pub struct Certificates {
@@ -20,21 +23,25 @@ pub struct Certificates {
     pub certificate: PathBuf,
     /// The server's private key.
     pub key: PathBuf,
+    /// The certificate of the role [`CERTIFIED`], and its private key.
+    pub client: (PathBuf, PathBuf),
 }
 
 impl Certificates {
     /// The certificates of this checkout, made by `openssl` when first asked for and valid for ten years.
     pub fn of_this_checkout() -> Certificates {
-        let folder = scratch::once("certificates", |draft| {
+        let folder = scratch::once("certificates-3", |draft| {
             authority(draft, "authority");
             authority(draft, "stranger");
             server(draft);
+            client(draft);
         });
         Certificates {
             authority: folder.join("authority.pem"),
             stranger: folder.join("stranger.pem"),
             certificate: folder.join("server.pem"),
             key: folder.join("server.key"),
+            client: (folder.join("client.pem"), folder.join("client.key")),
         }
     }
 }
@@ -57,6 +64,20 @@ fn server(folder: &Path) {
     openssl(
         folder,
         "x509 -req -in server.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 3650 -extfile server.ext -out server.pem",
+    );
+}
+
+fn client(folder: &Path) {
+    openssl(
+        folder,
+        &format!(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN={CERTIFIED} -keyout client.key -out client.csr"
+        ),
+    );
+    fs::write(folder.join("client.ext"), "extendedKeyUsage=clientAuth\n").unwrap();
+    openssl(
+        folder,
+        "x509 -req -in client.csr -CA authority.pem -CAkey authority.key -CAcreateserial -days 3650 -extfile client.ext -out client.pem",
     );
 }
 

@@ -45,6 +45,7 @@ impl Service for Cluster<'_> {
             let certificates = Certificates::of_this_checkout();
             fs::copy(certificates.certificate, data.join("server.crt")).unwrap();
             fs::copy(certificates.key, data.join("server.key")).unwrap();
+            fs::copy(certificates.authority, data.join("root.crt")).unwrap();
             fs::set_permissions(data.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
         }
         give_to_server_user(run);
@@ -132,6 +133,9 @@ impl Cluster<'_> {
             state.run.display(),
             if self.options.tls { "on" } else { "off" },
         );
+        if self.options.tls {
+            text.push_str("ssl_ca_file = 'root.crt'\n");
+        }
         for (name, value) in &self.options.settings {
             text.push_str(&format!("{name} = '{value}'\n"));
         }
@@ -140,7 +144,7 @@ impl Cluster<'_> {
 
     fn access(&self) -> &'static str {
         if self.options.tls {
-            "local all all trust\nlocal replication all trust\nhostnossl all tls_only 127.0.0.1/32 reject\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            "local all all trust\nlocal replication all trust\nhostnossl all tls_only 127.0.0.1/32 reject\nhostssl all certified 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 scram-sha-256\n"
         } else {
             "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
         }

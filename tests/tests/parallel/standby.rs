@@ -1,7 +1,8 @@
 //! A standby as source.
 
 use lifeboat_tests::compare::assert_same_but_settings;
-use lifeboat_tests::servers::postgres::Options;
+use lifeboat_tests::scratch;
+use lifeboat_tests::servers::postgres::{Options, PASSWORD, SUPERUSER};
 use lifeboat_tests::session::{wait_closely, wait_for};
 use lifeboat_tests::{Backup, Database, Major, Postgres};
 
@@ -38,6 +39,18 @@ fn a_standby_gives_what_its_primary_holds_and_says_what_it_lacks() {
     let restored = depot.restore(&primary, &[]);
     assert_same_but_settings(&original, &restored);
     drop(restored);
+
+    // The first of several servers that is as wanted is asked, whatever stands before it.
+    let ports = format!("{},{},{}", scratch::free_port(), primary.port(), server.port());
+    for (wanted, is_standby) in [("standby", true), ("read-write", false), ("prefer-standby", true)] {
+        let hosts = format!(
+            "host=127.0.0.1,127.0.0.1,127.0.0.1 port={ports} user={SUPERUSER} password={PASSWORD} dbname={} target_session_attrs={wanted}",
+            original.name
+        );
+        let depot = crate::world::depot();
+        let backup = Backup::of(&depot.backup_command(&standby).env("DATABASE_URL", hosts).run().expect(0));
+        assert_eq!(depot.index(&backup).source.unwrap().standby, is_standby, "{wanted}");
+    }
 
     // The primary truncates what is being read: the standby lets it, and ends those who hold it.
     let depot = crate::world::depot();

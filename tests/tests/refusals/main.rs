@@ -13,6 +13,7 @@ mod listing;
 mod output;
 mod reading;
 mod secrets;
+mod service;
 mod shop;
 mod source;
 mod systemd;

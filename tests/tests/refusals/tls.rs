@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use lifeboat_tests::compare::assert_same;
-use lifeboat_tests::servers::certificates::Certificates;
+use lifeboat_tests::servers::certificates::{CERTIFIED, Certificates};
 use lifeboat_tests::servers::postgres::{Options, PASSWORD, TLS_ROLE};
 use lifeboat_tests::{Database, Major, Outcome, Postgres, fixtures};
 
@@ -69,6 +69,29 @@ fn each_failure_of_tls_has_its_own_message_and_hint() {
     let nonsense = attempt("localhost", "sslmode=perhaps");
     hopeless(nonsense, 78, &["sslmode", "perhaps"]);
     assert_eq!(store.objects_of_backups(), [""; 0]);
+}
+
+#[test]
+fn a_role_without_a_password_is_let_in_by_its_certificate_child_tools_too() {
+    let (server, certificates, store) = (server(), Certificates::of_this_checkout(), Store::new());
+    server.psql("postgres", &format!("CREATE ROLE {CERTIFIED} SUPERUSER LOGIN"));
+    let shop = shop(&server);
+    let copy = server.adopt(&format!("{}_copy", shop.name));
+    let dsn = |database: &str, rest: &str| {
+        let (port, full) = (server.port(), trusting(&certificates.authority));
+        format!(
+            "host=localhost hostaddr=127.0.0.1 port={port} user={CERTIFIED} dbname={database} sslmode=verify-full {full} {rest}"
+        )
+    };
+    let (certificate, key) = &certificates.client;
+    let client = format!("sslcert={} sslkey={}", certificate.display(), key.display());
+    for method in ["parallel", "stream"] {
+        store.backup(&dsn(&shop.name, &client)).args(["--method", method]).run().expect(0);
+    }
+    store.restore(&dsn(&copy.name, &client)).arg("--create").run().expect(0);
+    assert_same(&shop, &copy);
+    let without = store.backup(&dsn(&shop.name, "")).run();
+    assert_refused(without, 20, &["certificate", "sslcert"]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod parameters;
 pub mod pgpass;
 pub mod psql;
 pub mod quote;
+mod service;
 pub mod session;
 pub mod settings;
 pub mod sqlstate;

@@ -12,6 +12,7 @@ use secrecy::SecretString;
 
 use super::conninfo;
 use super::environment::{Environment, VARIABLES};
+use super::service;
 use super::settings::{ConnectionSettings, Endpoint, Host, Keepalives, TargetSession};
 use super::ssl::{ChannelBinding, SslMode, SslRoot, SslSettings};
 
@@ -41,6 +42,13 @@ const IGNORED: [&str; 2] = ["application_name", "fallback_application_name"];
 impl Parameters {
     pub(super) fn read(text: &str, environment: &Environment<'_>) -> Result<Self> {
         let mut parameters: BTreeMap<_, _> = conninfo::pairs(text)?.into_iter().collect();
+        let set = |name: Option<String>| name.filter(|name| !name.is_empty());
+        let file = set(parameters.remove("servicefile"));
+        if let Some(name) = set(parameters.remove("service").or_else(|| environment("PGSERVICE"))) {
+            for (key, value) in service::look_up(&name, file, environment)? {
+                parameters.entry(key).or_insert(value);
+            }
+        }
         for (variable, key) in VARIABLES {
             if let Some(value) = environment(variable) {
                 parameters.entry(key.to_owned()).or_insert(value);

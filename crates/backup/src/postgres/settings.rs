@@ -92,7 +92,7 @@ pub enum TargetSession {
 
 impl ConnectionSettings {
     /// Reads a `postgresql://` URI, `key=value` pairs or the bare name of a database; what the text leaves out comes
-    /// from `environment` (`PGHOST` …, `USER`, and `HOME` for `~/.pgpass` and `~/.postgresql`), then from libpq's
+    /// from the connection service that text or `PGSERVICE` names, then from `environment` (`PGHOST` …, `USER`, and `HOME` for `~/.pgpass` and `~/.postgresql`), then from libpq's
     /// defaults.
     ///
     /// # Errors

@@ -61,7 +61,10 @@ impl StdError for ServerError {}
 pub fn classify(sqlstate: &str) -> (Kind, Option<&'static str>) {
     let hint = match sqlstate {
         "28P01" => "check the user and the password; PGPASSWORD and ~/.pgpass are read where none is given",
-        "28000" => "look at pg_hba.conf of the server: it must let this user in from this host, with or without TLS",
+        "28000" => {
+            "look at pg_hba.conf of the server: it must let this user in from this host, with or without TLS; where it \
+             asks for a client certificate, name one by sslcert and sslkey"
+        }
         "3D000" => "check the name of the database; `psql -l` lists those that exist",
         "42501" => {
             "grant the role what it lacks; pg_read_all_data reads every table but does not pass row-level security"
