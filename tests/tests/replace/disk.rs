@@ -68,5 +68,9 @@ fn a_disk_that_is_too_small_is_refused_and_one_that_runs_full_costs_nothing() {
     assert_eq!(shop.database.psql("SELECT v, (SELECT count(*) FROM filling) FROM version"), "live|18000");
 
     shop.database.psql("DROP TABLE filling; CHECKPOINT");
+    ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
+    shop.assert_restored();
+    let tablespace = "SELECT spcname FROM pg_database d JOIN pg_tablespace t ON t.oid = dattablespace WHERE datname = current_database()";
+    assert_eq!(shop.database.psql(tablespace), space.name);
     drop(shop);
 }

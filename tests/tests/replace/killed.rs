@@ -7,6 +7,7 @@ use lifeboat_tests::compare::contents;
 use lifeboat_tests::kills::{kill_at_random_moments, length_of};
 use lifeboat_tests::session::{Held, wait_for};
 use lifeboat_tests::sweep::long;
+use rustix::process::Signal;
 
 use crate::world::{Shop, contents_of, ended, postgres};
 
@@ -119,6 +120,17 @@ fn a_run_killed_before_the_last_step_is_gone_on_from() {
     assert!(summary["restore"].is_null(), "{summary}");
     shop.assert_restored();
     assert_eq!(shop.others().len(), 1);
+}
+
+#[test]
+fn a_run_that_is_asked_to_end_leaves_nothing() {
+    let shop = Shop::new(Major::V15);
+    let oid = shop.oid();
+    let running = shop.replace(&["--yes", "--no-safety-backup"]).spawn();
+    while shop.others().is_empty() && running.is_running() {}
+    running.signal(Signal::TERM);
+    ended(running.wait(), 143);
+    assert_eq!((shop.oid(), shop.others()), (oid, Vec::new()));
 }
 
 #[test]

@@ -82,4 +82,17 @@ fn refused_early_and_kept_out(shop: &Shop, as_clerk: &impl Fn(Lifeboat) -> Lifeb
     ended(as_clerk(shop.undo(&["--yes"])).run(), 0);
     set("CONNECTION LIMIT -1");
     shop.drop_kept();
+    // Somebody whose sessions a clerk may not end comes while the backup is restored.
+    let running = as_clerk(shop.replace(&["--yes", "--no-safety-backup"])).spawn();
+    while shop.others().is_empty() && running.is_running() {}
+    let held = Held::new(&shop.database, "BEGIN; SELECT 1");
+    let refused = ended(running.wait(), 40);
+    for word in ["may not end the sessions of postgres", "the same command goes on from it"] {
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    held.release();
+    let gone_on = ended(as_clerk(shop.replace(&["--yes", "--no-safety-backup", "--json"])).run(), 0);
+    assert!(gone_on.result()["summary"]["restore"].is_null(), "{}", gone_on.stdout);
+    ended(as_clerk(shop.undo(&["--yes"])).run(), 0);
+    shop.drop_kept();
 }

@@ -113,6 +113,21 @@ fn what_is_changed_of_the_database_meanwhile_is_not_lost() {
 }
 
 #[test]
+fn another_database_than_the_backups_keeps_its_locale() {
+    let shop = Shop::backed_up(Major::V15);
+    let (server, name) = (shop.database.server, format!("{}_other", shop.database.name));
+    server.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"));
+    let into_other = |options: &[&str]| ended(shop.replace(options).env("LIVE_URL", server.dsn(&name)).run(), 0);
+    let dry = into_other(&["--dry-run"]);
+    for word in ["the locale stays C, which is not that of the backup", "of a database called"] {
+        assert!(dry.stdout.contains(word), "{word} in {}", dry.stdout);
+    }
+    into_other(&["--yes"]);
+    assert_eq!(server.psql(&name, "SELECT datcollate FROM pg_database WHERE datname = current_database()"), "C");
+    assert_eq!(contents_of(server, &name), shop.dumped);
+}
+
+#[test]
 fn on_a_terminal_the_databases_name_is_asked_for() {
     let shop = Shop::backed_up(Major::V15);
     let oid = shop.oid();

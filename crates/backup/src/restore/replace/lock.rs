@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use lifeboat_core::{Error, Job, Kind, Result};
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::super::preflight::maintenance;
 use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session as _, quote_literal};
@@ -23,7 +23,8 @@ pub(super) struct Lease {
 
 /// A lease that speaks now and then: a session that does nothing is what firewalls forget.
 pub(super) struct Resting {
-    stop: CancellationToken,
+    /// Dropped with whoever held it.
+    stop: DropGuard,
     task: JoinHandle<Lease>,
 }
 
@@ -49,7 +50,7 @@ impl Lease {
             }
             self
         });
-        Resting { stop, task }
+        Resting { stop: stop.drop_guard(), task }
     }
 
     /// The same lease, with another session where this one was lost.
@@ -78,7 +79,7 @@ impl Lease {
 impl Resting {
     /// Wakes the session.
     pub(super) async fn wake(self, job: &Job) -> Result<Lease> {
-        self.stop.cancel();
+        drop(self.stop);
         let lease = self.task.await.map_err(|_| Error::new(Kind::Failure, "hold the lock of the replacement"))?;
         lease.awake(job).await
     }
