@@ -91,6 +91,28 @@ fn offline_keeps_writers_waiting_and_loses_nothing_of_theirs() {
     same(&world.opened(NEW), &written, "offline");
 }
 
+#[test]
+fn in_every_mode_writers_of_either_key_lose_nothing() {
+    for of in [Mode::Online, Mode::Staged, Mode::Offline] {
+        let (world, plain) = World::with_rows(Major::V18, TABLE, 600);
+        let rest = Duration::from_millis(1);
+        let old = Writer::start(&world, OLD, 0..300, &plain, rest);
+        let new = Writer::start(&world, NEW, 300..600, &plain, rest);
+        new.wait_for(20);
+        let options = SweepOptions { mode: Some(of), max_passes: 3, ..slow() };
+        world.run(&options).unwrap();
+        if of == Mode::Staged {
+            world.run(&cut_over()).unwrap();
+        }
+        let so_far = old.writes();
+        old.wait_for(so_far + 20);
+        let written = together([old.stop(), new.stop()]);
+        world.run_to_the_end(&small());
+        same(&world.opened(NEW), &written, of.name());
+        world.finalize(&small()).unwrap();
+    }
+}
+
 /// Small tables, batches of a few rows, writers without rest: most batches meet a writer.
 #[test]
 fn any_interleaving_ends_with_the_last_plaintext_under_the_new_key() {

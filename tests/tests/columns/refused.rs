@@ -55,8 +55,22 @@ fn what_is_one_transaction_fails_as_a_whole_and_names_the_rows() {
     world.rollback(&small()).unwrap();
     world.run(&mode(Mode::Staged)).unwrap();
     let error = world.run(&cut_over()).unwrap_err();
-    assert!(error.chain().contains("SQLSTATE") && error.help().is_some(), "{}", error.chain());
+    assert!(error.help().unwrap().contains("mend the row public.secrets 31, or what refuses it"), "{:?}", error.help());
+    world.database.psql("DROP TRIGGER frozen ON secrets");
+    let error = world.run(&cut_over()).unwrap_err();
+    assert!(error.chain().contains("state_is_good"), "{}", error.chain());
+    assert!(error.help().unwrap().contains("mend the row public.secrets 7, or"), "{:?}", error.help());
     same(&world.opened(OLD), &plain, "nothing was put in place");
+    world.database.psql(
+        "ALTER TABLE secrets DROP CONSTRAINT state_is_good;
+         CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'closed'; END $$;
+         CREATE TRIGGER closed AFTER UPDATE ON secrets FOR EACH STATEMENT EXECUTE FUNCTION closed()",
+    );
+    let error = world.run(&cut_over()).unwrap_err();
+    assert!(error.help().unwrap().contains("mend what refuses it"), "{:?}", error.help());
+    world.database.psql("DROP TRIGGER closed ON secrets");
+    world.run(&cut_over()).unwrap();
+    same(&world.opened(NEW), &plain, "plaintexts");
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod book;
 mod catalog;
 mod confirm;
 mod counts;
+mod culprit;
 mod errand;
 mod finalize;
 mod judge;

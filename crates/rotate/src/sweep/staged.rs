@@ -9,6 +9,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::book::{self, Entry};
 use super::catalog::{self, Swept};
+use super::culprit::culprit;
 use super::errand::Errand;
 use super::lane::Lane;
 use super::leader::Leader;
@@ -170,7 +171,14 @@ pub(super) async fn put_one(lane: &mut Lane, swept: &Swept, rotation: i64, back:
         true => format!("put the old values of {} back", swept.name),
     };
     let expected = numbers(lane, doing, sql::count_prepared(swept, rotation, back)).await?;
-    let written = execute(lane, doing, &sql::put(swept, rotation, back)).await.map_err(refused)?;
+    lane.session.execute("SAVEPOINT put").await?;
+    let written = match execute(lane, doing, &sql::put(swept, rotation, back)).await {
+        Err(error) if remedy(&error) == Remedy::Apart => {
+            lane.session.execute("ROLLBACK TO SAVEPOINT put").await?;
+            return Err(refused(error, culprit(lane, swept, rotation, back).await?));
+        }
+        written => written?,
+    };
     let found = numbers(lane, doing, sql::count_prepared(swept, rotation, !back)).await?;
     if written == expected && found >= written {
         return Ok(written);
@@ -182,11 +190,9 @@ pub(super) async fn put_one(lane: &mut Lane, swept: &Swept, rotation: i64, back:
 }
 
 /// All of a table is one statement, which does not say which row it was.
-fn refused(error: Error) -> Error {
-    match remedy(&error) {
-        Remedy::Apart => error
-            .while_doing("write all values at once, of which the database refuses one")
-            .hint("nothing was changed: mend the row, or what refuses it, then give the same command again"),
-        _ => error,
-    }
+fn refused(error: Error, row: Option<String>) -> Error {
+    let what = row.map_or_else(|| "what refuses it".to_owned(), |row| format!("the row {row}, or what refuses it"));
+    error
+        .while_doing("write all values at once, of which the database refuses one")
+        .hint(format!("nothing was changed: mend {what}, then give the same command again"))
 }
