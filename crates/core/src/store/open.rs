@@ -49,7 +49,7 @@ impl Network {
                 open_s3(Bucket { url, name, region: region.as_ref() }, prefix, settings, self)?
             }
             Place::Bucket { name, prefix, .. } => open_cloud(url, name, prefix, settings, self)?,
-            Place::Folder(folder) => return open_folder(url, FsPath::new(folder)),
+            Place::Folder(folder) => return open_folder(url, FsPath::new(folder), false),
         };
         Ok(Store { paced: self.bandwidth.is_some(), ..store })
     }
@@ -123,13 +123,15 @@ pub(super) fn no_retry() -> RetryConfig {
     RetryConfig { max_retries: 0, ..inner_retry() }
 }
 
-fn open_folder(url: &StoreUrl, folder: &FsPath) -> Result<Store> {
+/// With `tidy`, folders go with the last object in them.
+pub(super) fn open_folder(url: &StoreUrl, folder: &FsPath, tidy: bool) -> Result<Store> {
     let doing = || format!("open the store {url}");
     if !folder.is_dir() {
         return Err(Error::new(Kind::NotFound, format!("{}: there is no such folder", doing()))
             .hint("check the address, and that its disk is mounted; `lifeboat backup` makes the folder"));
     }
-    let files = Arc::new(LocalFileSystem::new_with_prefix(folder).kind_of(Kind::Config, doing)?.with_fsync(true));
+    let files = LocalFileSystem::new_with_prefix(folder).kind_of(Kind::Config, doing)?;
+    let files = Arc::new(files.with_fsync(true).with_automatic_cleanup(tidy));
     let uploads = Arc::new(LocalUploads::new(Arc::clone(&files), PART_BYTES as u64));
     Ok(Store::new(files, uploads, "", url.to_string()))
 }

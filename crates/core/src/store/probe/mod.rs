@@ -15,6 +15,7 @@ mod reads;
 mod writes;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path as FsPath;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -27,6 +28,7 @@ pub use behaviour::{Answer, Behaviour};
 
 use super::address::{Place, Scheme, StoreUrl};
 use super::fault::{Fault, judge, told};
+use super::open::open_folder;
 use super::s3::Bucket;
 use super::{Network, Store, layout};
 use crate::error::Result;
@@ -87,6 +89,9 @@ impl Probe {
     /// # Errors
     /// Those of [`Network::open`].
     pub fn open(url: &StoreUrl, settings: &BTreeMap<String, String>, network: &Network) -> Result<Self> {
+        if let Place::Folder(folder) = &url.place {
+            return Ok(Self::of(open_folder(url, FsPath::new(folder), true)?));
+        }
         let store = network.open(url, settings)?;
         let Place::Bucket { scheme: Scheme::S3 | Scheme::B2, name, region, .. } = &url.place else {
             return Ok(Self::of(store));

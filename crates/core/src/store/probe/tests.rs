@@ -11,7 +11,7 @@ use super::{Answer, Behaviour, Probe, ProbeReport};
 use crate::error::Kind;
 use crate::job::Job;
 use crate::monitor::Silent;
-use crate::store::{Store, create};
+use crate::store::{Network, Store};
 
 fn job() -> Job {
     Job::new(Arc::new(Silent), CancellationToken::new())
@@ -38,17 +38,17 @@ async fn a_probe_leaves_everything_as_it_was() {
 #[tokio::test]
 async fn memory_and_a_folder_do_all_that_can_be_asked_of_them() {
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("file://{}/store", folder.path().display()).parse().unwrap();
+    let url = format!("file://{}", folder.path().display()).parse().unwrap();
     let memory = Arc::new(InMemory::new());
-    for store in [Store::new(memory.clone(), memory, "", "memory"), create(&url, &Default::default()).unwrap()] {
-        let report = probed(store).await;
+    let of_folder = Probe::open(&url, &Default::default(), &Network::default()).unwrap();
+    for probe in [Probe::of(Store::new(memory.clone(), memory, "", "memory")), of_folder] {
+        let report = probe.run(Timestamp::now(), &job()).await.unwrap();
         let is_fine =
             |(behaviour, answer): &(Behaviour, Answer)| *answer == Answer::Ok || *behaviour == Behaviour::CompleteAgain;
         assert!(answers(&report).iter().all(is_fine), "{report:?}");
         assert_eq!(answers(&report).len(), 11, "{report:?}");
     }
-    let left = std::fs::read_dir(folder.path().join("store")).unwrap().flatten();
-    assert!(left.map(|entry| entry.path()).all(|path| path.is_dir()));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[tokio::test]

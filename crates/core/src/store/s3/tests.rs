@@ -4,6 +4,7 @@ use object_store::aws::AmazonS3ConfigKey as Key;
 
 use super::{Bucket, S3};
 use crate::error::{Error, Result};
+use crate::store::UploadOptions;
 use crate::store::address::{Place, StoreUrl};
 use crate::store::wire::Network;
 
@@ -95,4 +96,16 @@ fn a_bucket_can_stand_in_the_host_name() {
     assert_eq!(endpoint("https://s3.example.org"), "https://b.s3.example.org");
     assert_eq!(endpoint("https://b.s3.example.org:9000/"), "https://b.s3.example.org:9000");
     refused("s3://b", &[("AWS_ENDPOINT_URL", "https://10.0.0.1"), ("LIFEBOAT_STORE_PATH_STYLE", "false")]);
+}
+
+#[test]
+fn uploads_keep_to_the_parts_that_the_store_takes() {
+    let settings = [
+        ("AWS_ENDPOINT_URL", "https://s3.fr-par.scw.cloud"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "x"),
+    ];
+    let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let store = crate::store::open(&"s3://b/p".parse().unwrap(), &settings).unwrap();
+    assert_eq!(UploadOptions::of(&store).parts_max, 1_000);
 }
