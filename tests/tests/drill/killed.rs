@@ -109,8 +109,11 @@ fn a_killed_demo_leaves_nothing_after_the_next_collection() {
         left.extend(std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path().display().to_string()));
         left
     };
-    for moment in [60, 700, 2500] {
+    for moment in [0, 700, 2500] {
         let demo = Lifeboat::new().arg("demo").env("TMPDIR", &temporary).spawn();
+        while left().is_empty() && demo.is_running() {
+            std::thread::sleep(Duration::from_millis(5));
+        }
         std::thread::sleep(Duration::from_millis(moment));
         // One that lives is left alone.
         let collected = world.drill("gc", "").env("TMPDIR", &temporary).run().expect(0);

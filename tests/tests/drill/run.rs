@@ -7,6 +7,7 @@ use lifeboat_tests::{
     Depot, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, Way, When, every_way, keyring,
 };
 use rustix::process::Signal;
+use serde_json::Value;
 
 use crate::world::{World, not_passed, report};
 
@@ -144,6 +145,8 @@ fn a_damaged_manifest_is_a_backup_that_was_found_and_failed() {
     let backup = world.depot.backup(&world.shop());
     std::fs::write(world.depot.path(&backup.object("manifest.json")), "{").unwrap();
     let outcome = world.drill("run", "").arg("shop/latest").run().expect(31);
+    // Before the store was asked: one that does not answer takes half a minute.
+    assert!(outcome.stderr.starts_with("look for shop/latest in file://"), "{}", outcome.stderr);
     let found = format!("{} (daily) was found, and was not opened", backup.id);
     assert!(outcome.stdout.contains(&found), "{}", outcome.stdout);
     let listed = world.depot.lifeboat("list").run().expect(0).stdout;
@@ -173,6 +176,36 @@ fn a_backup_of_a_newer_server_than_is_installed_is_inconclusive() {
     let report = report(&drill.run().expect(32));
     let reason = report["reasons"][0].as_str().unwrap();
     assert!(reason.starts_with("environment: ") && reason.contains("18"), "{reason}");
+}
+
+#[test]
+fn an_extension_that_the_machine_lacks_says_nothing_of_the_backup() {
+    let world = World::new(Major::V15, STREAM);
+    let shop = world.shop();
+    let share = shop.psql("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'");
+    let [control, script] = ["only_there.control", "only_there--1.sql"].map(|name| format!("{share}/extension/{name}"));
+    std::fs::write(&control, "default_version = '1'\n").unwrap();
+    std::fs::write(&script, "CREATE FUNCTION only_there() RETURNS int LANGUAGE sql AS 'SELECT 1';\n").unwrap();
+    shop.psql("CREATE EXTENSION only_there");
+    world.depot.backup(&shop);
+    std::fs::remove_file(control).unwrap();
+    std::fs::remove_file(script).unwrap();
+    let report = world.drilled("", 32);
+    let reason = report["reasons"][0].as_str().unwrap();
+    assert!(reason.starts_with("environment: ") && reason.contains("only_there"), "{reason}");
+}
+
+#[test]
+fn a_server_that_is_production_is_not_touched_and_that_is_recorded() {
+    let world = World::new(Major::V15, STREAM);
+    let shop = world.shop();
+    world.depot.backup(&shop);
+    let lines = format!("scratch = \"server\"\nserver = \"{}\"", shop.server.socket_dsn("postgres"));
+    let report = world.drilled(&lines, 32);
+    assert_eq!((&report["error_kind"], &report["rto"]["seconds"]), (&"policy".into(), &Value::Null), "{report:#}");
+    assert!(report["reasons"][0].as_str().unwrap().starts_with("environment: drill in "), "{report:#}");
+    let listed = world.drill("list", "").arg("--json").run().expect(0).result();
+    assert_eq!(listed["drills"][0]["end"]["error_kind"], "policy", "{listed}");
 }
 
 #[test]

@@ -101,8 +101,14 @@ async fn show(server: &Throwaway, store: &Store, context: &Context) -> Result<Fi
 async fn back_up(server: &Throwaway, store: &Store, context: &Context) -> Result<BackupSummary> {
     let settings = source::settings(&SecretString::from(server.dsn(ORIGINAL)), &Environment::default())?;
     let reach = Reach::Direct { settings: Box::new(settings), tools_dir: Some(server.bin().to_owned()) };
-    let state = tempfile::tempdir().kind_of(Kind::Failure, || "make a folder for the demo's state".to_owned())?;
-    let options = BackupOptions { cancel: context.cancel.clone(), ..BackupOptions::new(state.path()) };
+    // All in the demo's folder: whoever collects a killed demo looks nowhere else.
+    let state = tempfile::tempdir_in(server.folder())
+        .kind_of(Kind::Failure, || "make a folder for the demo's state".to_owned())?;
+    let options = BackupOptions {
+        runtime_dir: server.folder().to_owned(),
+        cancel: context.cancel.clone(),
+        ..BackupOptions::new(state.path())
+    };
     Box::pin(backup(&Source::new("demo".parse()?, reach), store, &options, context.monitor.clone())).await
 }
 
