@@ -45,6 +45,7 @@ every_method!(
     a_schema_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot,
     columns_that_are_others_between_snapshot_and_lock_get_a_fresh_snapshot,
     a_change_of_a_table_that_waits_for_the_dump_is_told_and_ends_it_where_asked,
+    a_snapshot_that_gets_older_than_allowed_ends_the_dump,
 );
 
 fn a_backup_beside_writers_is_the_state_of_one_moment(way: Way) {
@@ -174,7 +175,7 @@ fn a_change_of_a_table_that_waits_for_the_dump_is_told_and_ends_it_where_asked(w
     original.psql("CREATE TABLE wanted AS SELECT generate_series(1, 1000) AS id");
     let proxy = Proxy::before(Seaweed::shared());
     proxy.on(When::call(|call| call.path.contains("schema.dump")), Fault::Hang);
-    let backup = depot.backup_command(&original).args(["--yield-to-ddl", "6s", "--parts-in-flight", "1"]);
+    let backup = depot.backup_command(&original).args(["--yield-to-ddl", "12s", "--parts-in-flight", "1"]);
     let running = backup.envs(proxy.environment(Identity::Writer)).spawn();
     wait_for(&original, "SELECT count(*) = 1 FROM pg_locks WHERE relation = 'wanted'::regclass AND granted");
     let change = Busy::new(&original, "ALTER TABLE wanted ADD COLUMN more int");
@@ -185,5 +186,23 @@ fn a_change_of_a_table_that_waits_for_the_dump_is_told_and_ends_it_where_asked(w
         text.contains("to change public.wanted, which this dump reads") && text.contains("--yield-to-ddl"),
         "{text}"
     );
+    // Once as a warning, while the change waits, and once as the reason of the end.
+    assert!(text.matches("to change public.wanted").count() >= 2, "{text}");
     assert_eq!(original.psql("SELECT count(more) FROM wanted"), "0");
+}
+
+/// The same store; what vacuum may not remove for the sake of the dump is bounded.
+fn a_snapshot_that_gets_older_than_allowed_ends_the_dump(way: Way) {
+    let depot = Depot::s3().by(way);
+    let original = Postgres::shared(Major::V15).database("aging");
+    original.psql("CREATE TABLE wanted AS SELECT generate_series(1, 1000) AS id");
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::call(|call| call.path.contains("schema.dump")), Fault::Hang);
+    let backup = depot.backup_command(&original).args(["--snapshot-max-age", "3s", "--parts-in-flight", "1"]);
+    let outcome = backup.envs(proxy.environment(Identity::Writer)).run().expect(75);
+    let text = outcome.text();
+    assert!(text.contains("finish within --snapshot-max-age of 3 seconds"), "{text}");
+    assert!(text.contains("raise the limit"), "{text}");
+    let left = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'lifeboat/%'";
+    assert_eq!(original.psql(left), "0");
 }
