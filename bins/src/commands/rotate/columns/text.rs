@@ -75,7 +75,7 @@ fn target_summary(target: &TargetSummary, rotated: &str, writes: bool) -> String
     }
     if target.refused > 0 {
         text += &format!(
-            "  {} rows were refused by the database and are as they were: mend them, or what refuses them, and run it again\n",
+            "  {} refused by the database, as they were: mend them, or what refuses them, and run it again\n",
             units::count(target.refused)
         );
     }
