@@ -34,7 +34,8 @@ pub(super) async fn run(args: &DrillRunArgs, context: &Context) -> Result<Outcom
         Ok(Prepared { config, store, references, surroundings }) => {
             let mut reports = Vec::new();
             for reference in references {
-                let report = one(&reference, &surroundings, &config, &store, context);
+                let is_expected = args.all || is_configured(&reference, &config);
+                let report = one(&reference, is_expected, &surroundings, &config, &store, context);
                 match Box::pin(report).await {
                     Err(error) if error.kind() == Kind::NotFound => return Ok(nothing_begun(&unknown(error), context)),
                     report => reports.push(report?),
@@ -83,6 +84,7 @@ async fn prepare(args: &DrillRunArgs, context: &Context) -> Result<Prepared, Unp
 
 async fn one(
     reference: &BackupRef,
+    is_expected: bool,
     surroundings: &Result<Surroundings>,
     config: &Config,
     store: &Store,
@@ -93,6 +95,7 @@ async fn one(
         Ok(surroundings) => encrypted(reference, config, context).await.map(|encrypted| {
             let mut options = options(reference, surroundings, config, context);
             options.checks.encrypted = encrypted;
+            options.is_expected = is_expected;
             options
         }),
         Err(error) => Err(Error::new(error.kind(), distinct_chain(error)).hint(error.help().unwrap_or(SEE_CONFIG))),
@@ -101,7 +104,7 @@ async fn one(
         Ok(options) => Box::pin(drill(store, reference, &options, monitor)).await,
         Err(why) => {
             let options = DrillOptions {
-                is_expected: is_configured(reference, config),
+                is_expected,
                 cancel: context.cancel.clone(),
                 ..DrillOptions::new(ScratchOptions::Cluster(ClusterOptions::default()), host())
             };
@@ -206,7 +209,6 @@ fn options(reference: &BackupRef, surroundings: &Surroundings, config: &Config, 
         keys: surroundings.keys.clone(),
         seal: surroundings.seal.clone(),
         run: Some(surroundings.run.clone()),
-        is_expected: is_configured(reference, config),
         cancel: context.cancel.clone(),
         ..DrillOptions::new(surroundings.scratch.clone(), host())
     }

@@ -3,7 +3,7 @@
 use lifeboat_core::drill::{DrillEnd, Proven, Verdict};
 use serde_json::json;
 
-use super::{DrillReport, html, junit, markdown, text};
+use super::{DrillReport, FoundBackup, html, junit, markdown, text};
 use crate::check::Outcome;
 
 /// The example beside the published schema.
@@ -185,6 +185,18 @@ fn a_report_that_lies_elsewhere_is_refused() {
 }
 
 /// The text form, whole: what an operator reads after a drill.
+#[test]
+fn a_backup_that_was_not_opened_is_named_and_none_is_only_where_none_was_found() {
+    let found = FoundBackup { id: "20261121T021700Z-7f3a9c".parse().unwrap(), class: "daily".parse().unwrap() };
+    let said = |not_opened, error_kind: &str| {
+        let error_kind = Some(error_kind.to_owned());
+        text(&DrillReport { backup: None, not_opened, error_kind, ..example() })
+    };
+    assert!(said(Some(found), "wrong_key").contains("20261121T021700Z-7f3a9c (daily) was found, and was not opened"));
+    assert!(said(None, "not_found").contains("none was found"));
+    assert!(!said(None, "try_again").contains("none was found"));
+}
+
 #[test]
 fn the_text_is_as_written() {
     let expected = "\
