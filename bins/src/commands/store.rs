@@ -196,7 +196,7 @@ mod tests {
         report.left = vec!["prod/probe/x/first".to_owned()];
         let text = concluded(StoreTestArgs { expect: None }, &report).text;
         for part in [
-            "s3://bucket/prod\n\nTRIED            ANSWER       WHAT FOLLOWS\nwrite an object  ok           so it is\n",
+            "s3://bucket/prod\n\nTRIED             ANSWER       WHAT FOLLOWS\nwrite an object   ok           so it is\n",
             "Its words:\n  take part 10,000: the store answered 501\n",
             "The store's clock is 400 s behind this host's",
             "For [store] in lifeboat.toml:\nparts_max = 1000   # refused\n",

@@ -32,6 +32,7 @@ mod tests;
 
 use std::time::Duration;
 
+use lifeboat_core::codec::PART_BYTES;
 use toml::de::DeTable;
 
 pub(crate) use backup::{BackupConfig, BackupFlags};
@@ -109,8 +110,10 @@ impl Config {
     /// stand still.
     pub(crate) fn stall_timeout(&self) -> Duration {
         let stall = self.backup.stall_timeout.value;
-        let waits = self.store.network.retry_for.as_ref().map_or(Duration::ZERO, |time| time.value + AFTER_THE_STORE);
-        if stall.is_zero() { stall } else { stall.max(waits) }
+        let network = &self.store.network;
+        let waits = network.retry_for.as_ref().map_or(Duration::ZERO, |time| time.value + AFTER_THE_STORE);
+        let part = network.time_for(u64::from(self.backup.parts_in_flight.value.get()) * PART_BYTES as u64);
+        if stall.is_zero() { stall } else { stall.max(waits).max(part * 2) }
     }
 
     /// The environment variables in which secrets of ours are.

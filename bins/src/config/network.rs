@@ -76,6 +76,12 @@ impl NetworkConfig {
         })
     }
 
+    /// How long so many bytes take, if what may move in a second is bounded.
+    pub(crate) fn time_for(&self, bytes: u64) -> Duration {
+        let seconds = self.bandwidth.as_ref().map_or(0, |rate| bytes.div_ceil(rate.value.0.get()));
+        Duration::from_secs(seconds)
+    }
+
     /// How patiently calls are repeated.
     pub(crate) fn patience(&self) -> RetryPolicy {
         let usual = RetryPolicy::default();

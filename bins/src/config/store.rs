@@ -190,8 +190,12 @@ impl StoreConfig {
     /// [`Kind::Usage`] when it is no address, or one of another kind of store: the keys of this one are not shown to it.
     pub(crate) fn moved_to(&self, address: &str) -> Result<Self> {
         let moved = Self { url: Self::at(address)?.url, ..self.clone() };
-        let schemes = [self.scheme(), moved.scheme()];
-        if schemes[0] == schemes[1] || schemes.contains(&Scheme::File) {
+        // A folder needs no keys; those that stand beside the address of one are for S3.
+        let fits = match (self.scheme(), moved.scheme()) {
+            (_, Scheme::File) | (Scheme::File, Scheme::S3) => true,
+            (first, second) => first == second,
+        };
+        if fits {
             return Ok(moved);
         }
         Err(Error::new(Kind::Usage, format!("use {address} beside a store of another kind: they have different keys"))

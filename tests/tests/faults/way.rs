@@ -43,6 +43,10 @@ fn an_outage_is_waited_for_as_long_as_asked_while_the_database_is_kept() {
     proxy.plug_in();
     let outcome = backup.wait().expect(0);
     assert!(outcome.stderr.contains("cannot be reached"), "{}", outcome.stderr);
+    // A body in chunks is refused by Amazon and others.
+    let calls = proxy.calls();
+    assert!(calls.iter().any(|call| call.operation() == "CompleteMultipartUpload"));
+    assert!(calls.iter().all(|call| call.header("transfer-encoding").is_none()), "{calls:?}");
     assert_eq!(proven(&bucket), 1);
 }
 

@@ -91,6 +91,8 @@ fn fewer_connections_dump_where_the_role_may_have_few() {
     let database = tables(&server);
     for (limit, method) in [(4, "stream"), (5, "parallel"), (6, "parallel")] {
         database.psql(&format!("ALTER ROLE reader CONNECTION LIMIT {limit}"));
+        // Sessions of the run before may take a moment to end.
+        wait_for(&database, "SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'reader'");
         let depot = depot();
         let outcome = as_reader(&depot, &database).args(["--method", "auto"]).run().expect(0);
         assert_eq!(Backup::of(&outcome).result["method"], method, "{limit}");

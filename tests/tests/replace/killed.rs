@@ -147,8 +147,35 @@ fn what_a_killed_run_left_unfinished_is_dropped_by_the_next() {
     let server = shop.database.server;
     server.psql("postgres", &format!("CREATE DATABASE {other}"));
     server.psql("postgres", &format!("COMMENT ON DATABASE {other} IS 'mine'"));
+    // Nor one that says nothing of itself, and is not empty: a name alone is nobody's.
+    let silent = server.adopt(&left[0].replace("_replacing_2", "_replacing_3"));
+    server.psql("postgres", &format!("CREATE DATABASE {}", silent.name));
+    silent.psql("CREATE TABLE mine (id int)");
     let outcome = ended(shop.replace(&["--yes", "--json"]).run(), 0);
     assert_eq!(outcome.result()["summary"]["dropped"], serde_json::json!(left));
-    assert!(server.has_database(&other) && !server.has_database(&left[0]));
+    assert!(
+        outcome.text().contains("is left as it is") && outcome.text().contains("holds 1 object"),
+        "{}",
+        outcome.text()
+    );
+    assert!(server.has_database(&other) && server.has_database(&silent.name) && !server.has_database(&left[0]));
     shop.assert_restored();
+}
+
+#[test]
+fn while_it_is_restored_it_is_as_closed_as_the_live_one() {
+    let shop = Shop::new(Major::V15);
+    let running = shop.replace(&["--yes", "--no-safety-backup"]).spawn();
+    let may_connect = format!(
+        "SELECT has_database_privilege('public', d.oid, 'CONNECT') FROM pg_database d WHERE d.datname LIKE '{}\\_replacing\\_%'
+         AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = d.datname)",
+        shop.database.name
+    );
+    let mut seen = Vec::new();
+    while running.is_running() {
+        seen.extend(postgres(shop.database.server).psql(&may_connect).lines().map(str::to_owned));
+    }
+    ended(running.wait(), 0);
+    assert!(!seen.is_empty(), "nobody saw it");
+    assert!(seen.iter().all(|may| may == "f"), "everybody may connect to the restored rows");
 }

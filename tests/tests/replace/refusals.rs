@@ -47,6 +47,33 @@ fn what_hangs_on_the_database_stands_in_the_way() {
 }
 
 #[test]
+fn a_database_without_the_owners_of_its_tables_is_no_replacement() {
+    let shop = Shop::new(Major::V15);
+    let refused = ended(shop.replace(&["--yes", "--roles", "skip"]).run(), 40);
+    assert!(refused.stderr.contains("--roles stub"), "{}", refused.stderr);
+    assert!(shop.others().is_empty());
+}
+
+#[test]
+fn what_a_drop_left_half_done_does_not_come_back() {
+    let shop = Shop::new(Major::V15);
+    ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
+    let (server, oid, kept) = (shop.database.server, shop.oid(), shop.kept().remove(0));
+    // What a DROP DATABASE leaves that is interrupted.
+    let limit = |limit: i32| {
+        server.psql("postgres", &format!("UPDATE pg_database SET datconnlimit = {limit} WHERE datname = '{kept}'"));
+    };
+    limit(-2);
+    let refused = ended(shop.undo(&["--yes"]).run(), 40);
+    for word in ["is half dropped", "DROP DATABASE"] {
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    assert_eq!(shop.oid(), oid);
+    limit(-1);
+    shop.drop_kept();
+}
+
+#[test]
 fn a_database_that_is_closed_is_replaced_without_a_safety_backup_only() {
     let shop = Shop::new(Major::V15);
     let server = shop.database.server;

@@ -36,6 +36,14 @@ impl StandIn {
         let say = format!("COMMENT ON DATABASE {} IS {}", quote_ident(name), quote_literal(comment));
         session.execute(&say).await.map_err(|error| error.while_doing(SAY))?;
         let statements = property_statements(name, &self.properties);
+        if statements
+            .iter()
+            .any(|statement| statement.starts_with("REVOKE ALL ON DATABASE") && statement.ends_with("FROM PUBLIC"))
+        {
+            // From the beginning, not only when everything is in it: the rows are the same.
+            let close = format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quote_ident(name));
+            session.execute(&close).await.map_err(|error| error.while_doing(TRY))?;
+        }
         let statements = statements.iter().filter(|statement| !statement.starts_with("SECURITY LABEL "));
         let statements: Vec<_> = statements.map(String::as_str).collect();
         session.execute("BEGIN").await?;

@@ -7,7 +7,7 @@ use object_store::multipart::MultipartStore;
 use object_store::{ObjectStore, RetryConfig};
 
 use super::address::{Scheme, StoreUrl};
-use super::wire::Network;
+use super::wire::Connector;
 use crate::error::{Error, Kind, Result};
 
 /// One client, as what reads and as what uploads.
@@ -19,16 +19,16 @@ pub(super) fn client(
     name: &str,
     settings: &BTreeMap<String, String>,
     retry: RetryConfig,
-    network: &Network,
+    connector: &Connector,
 ) -> Result<Client> {
     match url.scheme() {
         #[cfg(feature = "gs")]
-        Scheme::Gs => google(url, name, settings, retry, network),
+        Scheme::Gs => google(url, name, settings, retry, connector),
         #[cfg(feature = "az")]
-        Scheme::Az => azure(url, name, settings, retry, network),
+        Scheme::Az => azure(url, name, settings, retry, connector),
         other => {
             // Without the features nothing is done with them.
-            let _ = (name, settings, retry, network);
+            let _ = (name, settings, retry, connector);
             Err(not_built(url, other))
         }
     }
@@ -40,20 +40,20 @@ fn google(
     name: &str,
     settings: &BTreeMap<String, String>,
     retry: RetryConfig,
-    network: &Network,
+    connector: &Connector,
 ) -> Result<Client> {
-    use super::wire::Connector;
     use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
     let mut builder = GoogleCloudStorageBuilder::new()
-        .with_bucket_name(name)
         .with_retry(retry)
         .with_client_options(Connector::options(false))
-        .with_http_connector(Connector::new(network, false)?);
+        .with_http_connector(connector.clone());
     for (name, value) in settings {
         if let Ok(key) = name.to_ascii_lowercase().parse::<GoogleConfigKey>() {
             builder = builder.with_config(key, value);
         }
     }
+    // After what the environment says: a variable of its own must not lead to another one.
+    let builder = builder.with_bucket_name(name);
     let client = Arc::new(builder.build().map_err(|error| unfit(url, error))?);
     Ok((client.clone(), client))
 }
@@ -64,20 +64,20 @@ fn azure(
     name: &str,
     settings: &BTreeMap<String, String>,
     retry: RetryConfig,
-    network: &Network,
+    connector: &Connector,
 ) -> Result<Client> {
-    use super::wire::Connector;
     use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
     let mut builder = MicrosoftAzureBuilder::new()
-        .with_container_name(name)
         .with_retry(retry)
         .with_client_options(Connector::options(false))
-        .with_http_connector(Connector::new(network, false)?);
+        .with_http_connector(connector.clone());
     for (name, value) in settings {
         if let Ok(key) = name.to_ascii_lowercase().parse::<AzureConfigKey>() {
             builder = builder.with_config(key, value);
         }
     }
+    // After what the environment says: a variable of its own must not lead to another one.
+    let builder = builder.with_container_name(name);
     let client = Arc::new(builder.build().map_err(|error| unfit(url, error))?);
     Ok((client.clone(), client))
 }

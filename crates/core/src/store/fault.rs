@@ -36,6 +36,7 @@ const FATAL: &[(&str, Kind, &str)] = &[
     ),
     ("EntityTooLarge", Kind::Config, "lower the part size or the number of parts this store takes"),
     ("Error getting credentials", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
+    ("code: 30", Kind::Config, "correct the endpoint: requests are led elsewhere, perhaps to a page to log in"),
     ("failed to get IMDS", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     ("169.254.169.254", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
 ];
@@ -266,6 +267,7 @@ mod tests {
             Fault::Transient => None,
         };
         assert_eq!(kind("status code: 501 Not Implemented"), Some(Kind::Failure));
+        assert_eq!(kind("status code: 303 See Other"), Some(Kind::Config));
         assert_eq!(kind("status code: 403: <Code>RequestTimeTooSkewed</Code>"), Some(Kind::Config));
         assert_eq!(kind("status code: 404: <Code>NoSuchBucket</Code>"), Some(Kind::NotFound));
     }

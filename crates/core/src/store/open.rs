@@ -12,7 +12,7 @@ use object_store::{BackoffConfig, RetryConfig};
 use super::address::{Place, Scheme, StoreUrl};
 use super::local::LocalUploads;
 use super::s3::Bucket;
-use super::wire::Network;
+use super::wire::{Connector, Network};
 use super::{Store, clouds};
 use crate::codec::PART_BYTES;
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -84,8 +84,10 @@ fn open_cloud(
     settings: &BTreeMap<String, String>,
     network: &Network,
 ) -> Result<Store> {
-    let (objects, _) = clouds::client(url, name, settings, inner_retry(), network)?;
-    let (_, uploads) = clouds::client(url, name, settings, no_retry(), network)?;
+    // One for both: they share what may move in a second.
+    let connector = Connector::new(network, false)?;
+    let (objects, _) = clouds::client(url, name, settings, inner_retry(), &connector)?;
+    let (_, uploads) = clouds::client(url, name, settings, no_retry(), &connector)?;
     Ok(Store::new(objects, uploads, prefix.clone(), url.to_string()))
 }
 

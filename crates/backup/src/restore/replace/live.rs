@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::KeptDatabase;
 use super::marker::{Marker, State, recognise};
 use crate::postgres::{DirectSession, quote_literal, rows};
+use crate::restore::target::drop_statement;
 
 /// Sessions of one role and program.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,8 @@ pub(super) struct Live {
     pub(super) followers: u64,
     pub(super) allows_connections: bool,
     is_template: bool,
+    /// Whether a DROP DATABASE of it was cut short: its files may be gone.
+    is_half_dropped: bool,
     slots: Vec<String>,
     subscriptions: Vec<String>,
     prepared: Vec<String>,
@@ -99,6 +102,13 @@ impl Live {
         if SERVERS_OWN.contains(&name) || self.is_template {
             refusals
                 .add(format!("{name} is a template or the server's own database"), "name the application's database");
+        }
+        if self.is_half_dropped {
+            let drop = drop_statement(name, 0);
+            refusals.add(
+                format!("{name} is half dropped: a DROP DATABASE of it did not end"),
+                format!("finish it: {drop}"),
+            );
         }
         self.refuse_what_hangs_on_it(name, refusals);
         self.refuse_rights(name, refusals);
@@ -203,6 +213,7 @@ const LIVE: &str = "
 SELECT d.oid::bigint AS oid, pg_get_userbyid(d.datdba) AS owner, shobj_description(d.oid, 'pg_database') AS comment,
        CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size_bytes,
        d.datallowconn AS allows_connections, d.datistemplate AS is_template,
+       d.datconnlimit = -2 AS is_half_dropped,
        (SELECT count(*) FROM pg_stat_replication) AS followers,
        coalesce((SELECT json_agg(slot_name ORDER BY slot_name) FROM pg_replication_slots WHERE database = d.datname), '[]') AS slots,
        coalesce((SELECT json_agg(subname ORDER BY subname) FROM pg_subscription WHERE subdbid = d.oid), '[]') AS subscriptions,

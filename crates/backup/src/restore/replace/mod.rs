@@ -22,14 +22,14 @@ use std::time::Instant;
 use jiff::Timestamp;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Kind, Result, RunId};
+use lifeboat_core::{Error, Job, Kind, Result, RunId, counted};
 use serde::Serialize;
 
 use super::target::{drop_database, drop_statement};
-use super::{RestoreOptions, RestorePlan, RestoreSummary, apply};
+use super::{RestoreOptions, RestorePlan, RestoreSummary, apply, user_objects};
 use crate::archive::{Archive, BackupRef, or_instead};
 use crate::backup::{BackupPlan, backup};
-use crate::postgres::{ConnectOptions, ConnectionSettings};
+use crate::postgres::{ConnectOptions, ConnectionSettings, Retry, connect};
 use beside::Beside;
 pub use disk::Disk;
 pub use live::Connected;
@@ -215,12 +215,41 @@ pub async fn replace(
 
 /// Drops what killed runs left: whoever has the lock knows that they are dead.
 async fn clear_away(lease: &mut Lease, leftovers: &[Ours], job: &Job) -> Result<Vec<String>> {
+    let mut gone = Vec::new();
     for left in leftovers {
+        if let Some(why) = not_ours(lease, left, job).await {
+            job.warn(&format!(
+                "{} is left as it is: it has the name of a replacement that was killed, and {why}",
+                left.name
+            ));
+            continue;
+        }
         job.step(&format!("drop {}, which an earlier run left", left.name));
         let dropped = drop_database(&mut lease.session, &left.name).await;
         dropped.map_err(|error| error.while_doing(format!("drop {}, which an earlier run left", left.name)))?;
+        gone.push(left.name.clone());
     }
-    Ok(leftovers.iter().map(|left| left.name.clone()).collect())
+    Ok(gone)
+}
+
+/// Why a database may be somebody else's. A run that was killed before its first word left an empty one.
+async fn not_ours(lease: &Lease, left: &Ours, job: &Job) -> Option<String> {
+    if left.marker.is_some() {
+        return None;
+    }
+    let settings = lease.live.with_dbname(&left.name);
+    let how = ConnectOptions { retry: Retry::never(), cancel: job.cancel.clone() };
+    let objects = async {
+        let mut session = Box::pin(connect(&settings, "replace", &how, job.monitor.as_ref())).await?;
+        let objects = user_objects(&mut session).await;
+        session.close().await;
+        objects
+    };
+    match objects.await {
+        Ok(0) => None,
+        Ok(objects) => Some(format!("holds {}", counted(objects, "object"))),
+        Err(error) => Some(format!("cannot be looked into: {}", error.chain())),
+    }
 }
 
 /// Everything that takes long: the safety backup, the restore beside, the proof.

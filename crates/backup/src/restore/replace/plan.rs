@@ -5,7 +5,7 @@ use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result, counted, units};
 
 use super::super::stand_in::StandIn;
-use super::super::{RestoreOptions, Selection, describe, preflight};
+use super::super::{MissingRoles, RestoreOptions, Selection, describe, preflight};
 use super::beside::Beside;
 use super::disk::{self, Disk};
 use super::live::{self, Live, Ours, Refusals};
@@ -43,11 +43,12 @@ pub(super) async fn survey(
     let mut refusals = Refusals::default();
     let safety = safety_plan(store, &archive, &lease.live, &found, options, &mut refusals, job).await?;
     found.refuse(&name, &mut refusals);
+    refuse_skipped_roles(options, &mut refusals);
     refuse_encoding(&archive, &beside, &mut refusals);
     if disk.is_too_small() && !options.ignore_disk && !beside.is_ready {
         refusals.add(
             too_small(disk),
-            "free disk space, such as by dropping databases that earlier runs kept; or --ignore-disk",
+            "make room on its disk, or --ignore-disk; dropping a database that an earlier run kept loses what was in it",
         );
     }
     let restore = describe(&archive, &beside.target, &beside.options, None, beside.preflight.clone());
@@ -155,6 +156,14 @@ async fn safety_plan(
             refusals.add(why, format!("{hint}or leave it out with --no-safety-backup"));
             Ok(None)
         }
+    }
+}
+
+/// Owners and grants would be left out, and nothing of the application could read its tables.
+fn refuse_skipped_roles(options: &ReplaceOptions, refusals: &mut Refusals) {
+    if options.restore.roles == MissingRoles::Skip {
+        let why = "with --roles skip nobody but the role that restores could use the database";
+        refusals.add(why, "leave --roles out, or give --roles stub or --roles create for roles that are missing");
     }
 }
 

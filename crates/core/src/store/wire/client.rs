@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use object_store::ClientOptions;
 use object_store::client::{ClientConfigKey, HttpClient, HttpConnector, ReqwestConnector};
+use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::Wire;
@@ -28,6 +29,7 @@ pub struct Network {
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Connector {
     client: reqwest::Client,
+    direct: reqwest::Client,
     pace: Option<Arc<Pace>>,
 }
 
@@ -35,11 +37,17 @@ impl Connector {
     /// # Errors
     /// [`Kind::Config`] when certificates or the proxy's address cannot be read.
     pub(in crate::store) fn new(network: &Network, allow_http: bool) -> Result<Self> {
+        let doing = || "set up the connection to the store".into();
+        let direct = reqwest::Client::builder().no_proxy().redirect(Policy::none()).connect_timeout(DIRECT_TIMEOUT);
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("lifeboat/", env!("CARGO_PKG_VERSION")))
             .https_only(!allow_http)
             .http1_only()
-            .connect_timeout(CONNECT_TIMEOUT);
+            // One that is followed makes a GET of a PUT, whose success then says nothing, and takes headers elsewhere.
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT_TIMEOUT)
+            // The kernel must not be less patient than we are.
+            .tcp_user_timeout(PATIENCE);
         if let Some(pem) = &network.ca {
             let doing = "read the certificates that [store] ca names";
             let certificates = reqwest::Certificate::from_pem_bundle(pem).kind_of(Kind::Config, || doing.into())?;
@@ -53,8 +61,13 @@ impl Connector {
             let proxy = reqwest::Proxy::all(url.expose_secret()).map_err(|_| no_proxy())?;
             builder = builder.proxy(proxy);
         }
-        let client = builder.build().kind_of(Kind::Config, || "set up the connection to the store".into())?;
-        Ok(Self { client, pace: network.bandwidth.map(|rate| Arc::new(Pace::new(rate))) })
+        let client = builder.build().kind_of(Kind::Config, doing)?;
+        let direct = direct.build().kind_of(Kind::Config, doing)?;
+        Ok(Self { client, direct, pace: network.bandwidth.map(|rate| Arc::new(Pace::new(rate))) })
+    }
+
+    pub(super) fn wire(&self) -> Wire {
+        Wire { client: self.client.clone(), direct: self.direct.clone(), pace: self.pace.clone(), patience: PATIENCE }
     }
 
     /// Settings of `object_store` that must agree with ours; it shows the same endpoint to both.
@@ -70,7 +83,7 @@ impl HttpConnector for Connector {
         if wait(options) != wait(&Self::options(true)) {
             return ReqwestConnector::default().connect(options);
         }
-        Ok(HttpClient::new(Wire { client: self.client.clone(), pace: self.pace.clone(), patience: PATIENCE }))
+        Ok(HttpClient::new(self.wire()))
     }
 }
 
@@ -79,5 +92,6 @@ fn no_proxy() -> Error {
 }
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// As long as stores take to put a large object together without a word.
+/// For a service on the machine's own link.
+const DIRECT_TIMEOUT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(120);

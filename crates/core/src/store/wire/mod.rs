@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use http::header::{CONTENT_LENGTH, RANGE};
 use http_body_util::{BodyExt as _, StreamBody};
 use object_store::client::{
     HttpError, HttpErrorKind, HttpRequest, HttpRequestBody, HttpResponse, HttpResponseBody, HttpService,
@@ -30,6 +31,8 @@ use pulse::{Pulse, Still};
 #[derive(Debug)]
 struct Wire {
     client: reqwest::Client,
+    /// For the services of a cloud's machine that hand out its credentials: past every proxy.
+    direct: reqwest::Client,
     pace: Option<Arc<Pace>>,
     patience: Duration,
 }
@@ -37,14 +40,19 @@ struct Wire {
 #[async_trait::async_trait]
 impl HttpService for Wire {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let pulse = Arc::new(Pulse::new(self.patience));
         let (head, body) = request.into_parts();
-        let of_range = head.headers.contains_key(http::header::RANGE);
+        let pulse = Arc::new(Pulse::new(if completes(&head) { COMPLETION.max(self.patience) } else { self.patience }));
+        let of_range = head.headers.contains_key(RANGE);
         let url = head.uri.to_string().parse().map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
+        let client = if is_link_local(&url) { &self.direct } else { &self.client };
         let mut outgoing = reqwest::Request::new(head.method, url);
         *outgoing.headers_mut() = head.headers;
+        if body.content_length() > 0 {
+            // A body without it goes out in chunks, which stores refuse. No signature covers it.
+            outgoing.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| body.content_length().into());
+        }
         *outgoing.body_mut() = Some(self.sending(body, &pulse));
-        let answered = pulse.unless_still(self.client.execute(outgoing)).await.map_err(still)?;
+        let answered = pulse.unless_still(client.execute(outgoing)).await.map_err(still)?;
         let answer: http::Response<reqwest::Body> = answered.map_err(failed)?.into();
         let (mut head, body) = answer.into_parts();
         if of_range {
@@ -62,7 +70,9 @@ impl Wire {
             return reqwest::Body::default();
         }
         let (pace, pulse) = (self.pace.clone(), Arc::clone(pulse));
-        let chunks = body.into_data_stream().map_ok(|bytes| stream::iter(chunks(bytes).map(Ok))).try_flatten();
+        let size = if pace.is_some() { PACED_CHUNK_BYTES } else { CHUNK_BYTES };
+        let chunks =
+            body.into_data_stream().map_ok(move |bytes| stream::iter(chunks(bytes, size).map(Ok))).try_flatten();
         reqwest::Body::wrap_stream(chunks.and_then(move |chunk| {
             let (pace, pulse) = (pace.clone(), Arc::clone(&pulse));
             async move {
@@ -97,8 +107,21 @@ async fn in_turn(pace: Option<&Pace>, chunk: &Bytes) {
     }
 }
 
-fn chunks(bytes: Bytes) -> impl Iterator<Item = Bytes> {
-    (0..bytes.len()).step_by(CHUNK_BYTES).map(move |at| bytes.slice(at..bytes.len().min(at + CHUNK_BYTES)))
+fn chunks(bytes: Bytes, size: usize) -> impl Iterator<Item = Bytes> {
+    (0..bytes.len()).step_by(size).map(move |at| bytes.slice(at..bytes.len().min(at + size)))
+}
+
+/// Whether the store is asked to put an object together of its parts, which takes it longer the larger it is.
+fn completes(head: &http::request::Parts) -> bool {
+    head.method == http::Method::POST && head.uri.query().is_some_and(|query| query.contains("uploadId="))
+}
+
+fn is_link_local(url: &reqwest::Url) -> bool {
+    match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_link_local(),
+        Some(url::Host::Ipv6(address)) => address.segments()[..2] == [0xfd00, 0x0ec2],
+        _ => false,
+    }
 }
 
 fn still(error: Still) -> HttpError {
@@ -118,6 +141,10 @@ fn failed(error: reqwest::Error) -> HttpError {
 
 /// So little that a slow line moves several within the patience, and so much that sending them costs nothing.
 const CHUNK_BYTES: usize = 128 << 10;
+/// Less, so that the turn of each request comes often: stores close a connection that is idle for 20 seconds.
+const PACED_CHUNK_BYTES: usize = 16 << 10;
+/// How long a store may take for that without a word.
+const COMPLETION: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests;

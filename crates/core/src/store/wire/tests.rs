@@ -9,13 +9,13 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::pace::Pace;
-use super::{CHUNK_BYTES, Wire};
+use super::{CHUNK_BYTES, Connector, Network, Wire};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
 fn wire(pace: Option<u64>) -> Wire {
     let pace = pace.map(|rate| Arc::new(Pace::new(NonZeroU64::new(rate).unwrap())));
-    Wire { client: reqwest::Client::new(), pace, patience: PATIENCE }
+    Wire { pace, patience: PATIENCE, ..Connector::new(&Network::default(), true).unwrap().wire() }
 }
 
 /// A server for one connection, and its address.
@@ -28,7 +28,7 @@ async fn serve<F: Future<Output = ()> + Send>(behaviour: impl FnOnce(TcpStream) 
 
 fn put(url: &str, bytes: usize) -> HttpRequest {
     let body = PutPayload::from_bytes(Bytes::from(vec![7; bytes]));
-    http::Request::put(url).header("content-length", bytes).body(body.into()).unwrap()
+    http::Request::put(url).body(body.into()).unwrap()
 }
 
 /// Reads a request's head and so many bytes of its body, with a rest after each of the first reads.
@@ -112,4 +112,20 @@ async fn a_body_arrives_whole_and_at_its_pace() {
     assert!(head.contains(&format!("content-length: {bytes}")) && !head.contains("chunked"), "{head}");
     // The last chunk goes when the ten before it are through.
     assert!(began.elapsed() >= Duration::from_millis(499), "{:?}", began.elapsed());
+}
+
+/// Followed, it would be a GET of another page, whose success says nothing of what was to be stored.
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_is_not_followed() {
+    let url = serve(|mut stream| async move {
+        take(&mut stream, 100, 0).await;
+        let to = stream.local_addr().unwrap();
+        let answer = format!("HTTP/1.1 303 See Other\r\nlocation: http://{to}/login\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        take(&mut stream, 0, 0).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let answer = wire(None).call(put(&url, 100)).await.unwrap();
+    assert_eq!(answer.status(), 303);
 }
