@@ -48,7 +48,7 @@ pub(super) async fn survey(
     if disk.is_too_small() && !options.ignore_disk && !beside.is_ready {
         refusals.add(
             too_small(disk),
-            "make room on its disk, or --ignore-disk; dropping a database that an earlier run kept loses what was in it",
+            "free disk space, or --ignore-disk; dropping a database that an earlier run kept loses what was in it",
         );
     }
     let restore = describe(&archive, &beside.target, &beside.options, None, beside.preflight.clone());
