@@ -29,6 +29,7 @@ pub(super) async fn run(args: &RestoreArgs, context: &Context) -> Result<Outcome
         return undo::run(args, &target, context).await;
     }
     if args.replace.replace {
+        refuse_file(args)?;
         return replace::run(args, &target, context).await;
     }
     if let Some(from) = &args.from {
@@ -44,6 +45,16 @@ pub(super) async fn run(args: &RestoreArgs, context: &Context) -> Result<Outcome
     }
     let summary = Box::pin(restore(&store, &reference, &settings, &options, monitor)).await?;
     Ok(Outcome::success(summary_text(&summary), json!(summary)))
+}
+
+/// A file has no fingerprints until it was read, and the safety backup needs a store: it becomes a backup first.
+fn refuse_file(args: &RestoreArgs) -> Result<()> {
+    let Some(from) = &args.from else { return Ok(()) };
+    let doing = "put a file in the place of a database: only backups of the store can be";
+    let hint = format!(
+        "make one of it first: lifeboat import {from} --store … --name NAME; then lifeboat restore NAME/ID --into … --replace"
+    );
+    Err(Error::new(Kind::Usage, doing).hint(hint))
 }
 
 async fn of_file(from: &str, args: &RestoreArgs, target: &DatabaseUrl, context: &Context) -> Result<Outcome> {

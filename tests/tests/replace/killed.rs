@@ -9,7 +9,7 @@ use lifeboat_tests::session::{Held, wait_for};
 use lifeboat_tests::sweep::long;
 use rustix::process::Signal;
 
-use crate::world::{Shop, contents_of, ended, postgres};
+use crate::world::{Shop, contents_of, ended, postgres, swap_waits};
 
 #[test]
 fn whenever_a_run_is_killed_one_whole_database_has_the_name() {
@@ -101,11 +101,7 @@ fn a_run_killed_before_the_last_step_is_gone_on_from() {
     // Whoever changes something of the database keeps it from being renamed.
     let held = Held::new(&postgres, &format!("BEGIN; COMMENT ON DATABASE {name} IS 'being changed'"));
     let running = shop.replace(&["--yes", "--json"]).spawn();
-    let waits = format!(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%ALTER DATABASE \"{name}\" RENAME%'
-         AND wait_event_type = 'Lock' AND application_name LIKE 'lifeboat/%'"
-    );
-    wait_for(&postgres, &waits);
+    wait_for(&postgres, &swap_waits(&shop));
     assert!(running.kill_after(Duration::ZERO), "the kill came too late");
     held.release();
     wait_until_let_go(&shop);
@@ -137,11 +133,18 @@ fn a_run_that_is_asked_to_end_leaves_nothing() {
 fn what_a_killed_run_left_unfinished_is_dropped_by_the_next() {
     let shop = Shop::new(Major::V15);
     let running = shop.replace(&["--yes", "--no-safety-backup"]).spawn();
-    while shop.others().is_empty() && running.is_running() {}
+    let says_what_it_is = format!(
+        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname LIKE '{}\\_replacing\\_%'",
+        shop.database.name
+    );
+    while !shop.database.psql(&says_what_it_is).contains("restoring") && running.is_running() {}
     assert!(running.kill_after(Duration::ZERO), "the kill came too late");
     wait_until_let_go(&shop);
     let left = shop.others();
     assert_eq!(left.len(), 1);
+    // It came that far that a subscription of the backup would keep it.
+    let subscribe = "CREATE SUBSCRIPTION s CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false)";
+    shop.database.server.psql(&left[0], subscribe);
     // One that somebody else made is left alone, whatever it is called.
     let other = left[0].replace("_replacing_2", "_replacing_1");
     let server = shop.database.server;

@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod confirmed;
 mod disk;
+mod elsewhere;
 mod killed;
+mod meanwhile;
 mod refusals;
 mod roles;
+mod secrets;
 mod swapped;
 mod world;

@@ -113,6 +113,16 @@ fn the_servers_own_databases_and_those_that_are_not_there_are_not_replaced() {
 }
 
 #[test]
+fn a_file_of_another_program_is_imported_first() {
+    let shop = Shop::backed_up(Major::V15);
+    let refused = ended(shop.on_live("restore").args(["--from", "shop.dump", "--replace", "--yes"]).run(), 2);
+    for word in ["only backups of the store can be", "lifeboat import shop.dump", "--replace"] {
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    assert_eq!(shop.others(), Vec::<String>::new());
+}
+
+#[test]
 fn another_run_on_the_same_database_is_waited_for_by_the_operator() {
     let shop = Shop::backed_up(Major::V15);
     let hold =

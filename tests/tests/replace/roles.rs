@@ -4,7 +4,7 @@ use lifeboat_tests::servers::postgres::PASSWORD;
 use lifeboat_tests::session::Held;
 use lifeboat_tests::{Lifeboat, Major, unused_name};
 
-use crate::world::{Shop, ended};
+use crate::world::{Shop, being_changed, ended};
 
 /// Hands the shop over to a role of its own; dropped with what it owns when the test ends.
 fn clerk(shop: &Shop) -> String {
@@ -51,7 +51,11 @@ fn an_owner_who_may_create_databases_replaces_his_own_and_takes_it_back() {
         if major == Major::V15 {
             refused_early_and_kept_out(&shop, &as_clerk);
         }
-        ended(as_clerk(shop.replace(&["--yes"])).run(), 0);
+        let blind = ended(as_clerk(shop.replace(&["--yes"])).run(), 40);
+        for word in ["how much of the server's disk is free cannot be known", "--ignore-disk"] {
+            assert!(blind.stderr.contains(word), "{word} in {}", blind.stderr);
+        }
+        ended(as_clerk(shop.replace(&["--yes", "--ignore-disk"])).run(), 0);
         assert_eq!(shop.database.psql("SELECT v FROM version"), "backup");
         assert_eq!(shop.settings(), properties);
         ended(as_clerk(shop.undo(&["--yes"])).run(), 0);
@@ -62,12 +66,15 @@ fn an_owner_who_may_create_databases_replaces_his_own_and_takes_it_back() {
     }
 }
 
+/// A clerk may not know where the server's disk is.
+const WITHOUT_LOOKING: [&str; 3] = ["--yes", "--no-safety-backup", "--ignore-disk"];
+
 fn refused_early_and_kept_out(shop: &Shop, as_clerk: &impl Fn(Lifeboat) -> Lifeboat) {
     // What a superuser alone may set shows before anything is loaded.
     let set =
         |what: &str| shop.database.server.psql("postgres", &format!("ALTER DATABASE {} {what}", shop.database.name));
     set("SET log_statement TO 'ddl'");
-    let denied = ended(as_clerk(shop.replace(&["--yes", "--no-safety-backup"])).run(), 20);
+    let denied = ended(as_clerk(shop.replace(&WITHOUT_LOOKING)).run(), 20);
     for word in ["give a database the properties of the one that it is to replace", "log_statement"] {
         assert!(denied.stderr.contains(word), "{word} in {}", denied.stderr);
     }
@@ -76,14 +83,12 @@ fn refused_early_and_kept_out(shop: &Shop, as_clerk: &impl Fn(Lifeboat) -> Lifeb
     set("RESET log_statement");
     // Nobody but superusers may come in: a clerk's own sessions with the new database neither, once it is so limited.
     set("CONNECTION LIMIT 0");
-    let limited = shop.settings_and_limit();
-    ended(as_clerk(shop.replace(&["--yes", "--no-safety-backup"])).run(), 0);
-    assert_eq!(shop.settings_and_limit(), limited);
+    given_up_and_gone_on_from(shop, as_clerk);
     ended(as_clerk(shop.undo(&["--yes"])).run(), 0);
     set("CONNECTION LIMIT -1");
     shop.drop_kept();
     // Somebody whose sessions a clerk may not end comes while the backup is restored.
-    let running = as_clerk(shop.replace(&["--yes", "--no-safety-backup"])).spawn();
+    let running = as_clerk(shop.replace(&WITHOUT_LOOKING)).spawn();
     while shop.others().is_empty() && running.is_running() {}
     let held = Held::new(&shop.database, "BEGIN; SELECT 1");
     let refused = ended(running.wait(), 40);
@@ -91,8 +96,34 @@ fn refused_early_and_kept_out(shop: &Shop, as_clerk: &impl Fn(Lifeboat) -> Lifeb
         assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
     }
     held.release();
-    let gone_on = ended(as_clerk(shop.replace(&["--yes", "--no-safety-backup", "--json"])).run(), 0);
+    let gone_on = ended(as_clerk(shop.replace(&["--yes", "--no-safety-backup", "--ignore-disk", "--json"])).run(), 0);
     assert!(gone_on.result()["summary"]["restore"].is_null(), "{}", gone_on.stdout);
     ended(as_clerk(shop.undo(&["--yes"])).run(), 0);
     shop.drop_kept();
+}
+
+/// Somebody changes something of the database all the time: the swap does not come to its moment.
+fn given_up_and_gone_on_from(shop: &Shop, as_clerk: &impl Fn(Lifeboat) -> Lifeboat) {
+    let (server, limited, oid) = (shop.database.server, shop.settings_and_limit(), shop.oid());
+    let held = being_changed(shop, &format!("COMMENT ON DATABASE {} IS 'being changed'", shop.database.name));
+    let given_up = ended(as_clerk(shop.replace(&WITHOUT_LOOKING)).run(), 75);
+    assert_eq!(given_up.stderr.matches("; trying again").count(), 5, "{}", given_up.stderr);
+    for word in ["sessions come back faster than they can be ended", "the same command goes on from it"] {
+        assert!(given_up.stderr.contains(word), "{word} in {}", given_up.stderr);
+    }
+    held.release();
+    let left = shop.others();
+    assert_eq!((shop.oid(), left.len()), (oid, 1));
+    // That it cannot be read just now says nothing of its rows.
+    let of_what_is_left = |what: &str| server.psql("postgres", &format!("ALTER DATABASE {} {what}", left[0]));
+    of_what_is_left("ALLOW_CONNECTIONS false");
+    let closed = as_clerk(shop.replace(&WITHOUT_LOOKING)).run();
+    assert_ne!(closed.code(), 0, "{}", closed.text());
+    assert!(closed.stderr.contains("the same command goes on from it"), "{}", closed.stderr);
+    assert_eq!(shop.others(), left);
+    of_what_is_left("ALLOW_CONNECTIONS true");
+    of_what_is_left("CONNECTION LIMIT 0");
+    let gone_on = ended(as_clerk(shop.replace(&[&WITHOUT_LOOKING[..], &["--json"]].concat())).run(), 0);
+    assert!(gone_on.result()["summary"]["restore"].is_null(), "{}", gone_on.stdout);
+    assert_eq!(shop.settings_and_limit(), limited);
 }

@@ -103,7 +103,8 @@ fn what_is_changed_of_the_database_meanwhile_is_not_lost() {
         &format!(
             "ALTER DATABASE {name} RESET work_mem; ALTER DATABASE {name} SET lock_timeout TO '3s';
              ALTER DATABASE {name} CONNECTION LIMIT -1; ALTER ROLE plain IN DATABASE {name} RESET ALL;
-             COMMENT ON DATABASE {name} IS NULL; GRANT CREATE ON DATABASE {name} TO plain"
+             COMMENT ON DATABASE {name} IS NULL; REVOKE ALL ON DATABASE {name} FROM plain;
+             GRANT CREATE ON DATABASE {name} TO pg_monitor"
         ),
     );
     let properties = shop.settings();
@@ -170,6 +171,8 @@ fn what_is_not_the_backup_never_gets_the_name() {
 fn a_plan_says_what_happens_and_changes_nothing() {
     let shop = Shop::new(Major::V15);
     let oid = shop.oid();
+    shop.database
+        .psql("CREATE PUBLICATION all_items FOR TABLE items; CREATE PUBLICATION written_only FOR TABLE written");
     let held = Held::new(&shop.database, "BEGIN; SELECT 1");
     let dry = ended(shop.replace(&["--dry-run"]).run(), 0);
     let backup = format!("shop/{}", shop.backup);
@@ -182,6 +185,7 @@ fn a_plan_says_what_happens_and_changes_nothing() {
         "_replaced_",
         "free",
         "is not in it afterwards, but in the database that is kept",
+        "has the publications all_items, written_only; the restored one will have those of the backup",
         "Nothing was changed",
     ] {
         assert!(dry.stdout.contains(word), "{word} in {}", dry.stdout);

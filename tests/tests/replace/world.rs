@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Scope, ScopedJoinHandle};
 
 use lifeboat_tests::compare::{contents, definitions, settings};
-use lifeboat_tests::servers::postgres::PASSWORD;
+use lifeboat_tests::servers::postgres::{Options, PASSWORD};
+use lifeboat_tests::session::Held;
 use lifeboat_tests::{Database, Depot, Lifeboat, Major, Outcome, Postgres, Way};
 
 /// A live database with properties of its own, its backup, and everything that is called like it.
@@ -37,7 +38,21 @@ impl Shop {
 
     /// As it was backed up.
     pub(crate) fn backed_up(major: Major) -> Shop {
-        let database = Postgres::shared(major).database("live");
+        // Of one server sealed, of the other one as it is.
+        Shop::at(Postgres::shared(major), major == Major::V18)
+    }
+
+    /// The same at a server of the test's own.
+    pub(crate) fn on_its_own_server() -> Shop {
+        // As servers are that keep what they commit.
+        let settings = vec![("synchronous_commit", "on".to_owned())];
+        let server = Postgres::start(Major::V15, &Options { settings, ..Options::default() });
+        // It ends with the process.
+        Shop::at(Box::leak(Box::new(server)), false)
+    }
+
+    fn at(server: &'static Postgres, sealed: bool) -> Shop {
+        let database = server.database("live");
         database.psql(&format!(
             "CREATE TABLE items AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, 20000) AS i;
              ALTER TABLE items ADD PRIMARY KEY (id); CREATE INDEX ON items (text);
@@ -47,8 +62,7 @@ impl Shop {
              ALTER DATABASE {0} SET statement_timeout TO '9min'; COMMENT ON DATABASE {0} IS 'as dumped'",
             database.name
         ));
-        // Of one server sealed, of the other one as it is.
-        let way = Way { method: "parallel", sealed: major == Major::V18, compression: "gzip" };
+        let way = Way { method: "parallel", sealed, compression: "gzip" };
         let depot = Depot::file().by(way);
         let backup = depot.backup(&database).id;
         Shop { dumped: contents(&database), definitions: definitions(&database), database, depot, backup }
@@ -64,7 +78,8 @@ impl Shop {
         self.on_live("restore").arg("--undo-replace").args(options)
     }
 
-    fn on_live(&self, verb: &str) -> Lifeboat {
+    /// A command on the live database, not run yet.
+    pub(crate) fn on_live(&self, verb: &str) -> Lifeboat {
         let server = self.database.server;
         let into = self.depot.lifeboat(verb).args(["--into", "env:LIVE_URL", "--jobs", "2"]);
         into.env("LIVE_URL", self.database.dsn()).env("LIFEBOAT_TOOLS_DIR", &server.installation.bin)
@@ -167,6 +182,20 @@ impl Drop for Shop {
     fn drop(&mut self) {
         self.database.server.drop_databases_like(&self.database.name);
     }
+}
+
+/// Whether the swap of this shop waits for somebody who changes something of the database.
+pub(crate) fn swap_waits(shop: &Shop) -> String {
+    let name = &shop.database.name;
+    format!(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%ALTER DATABASE \"{name}\" RENAME%'
+         AND wait_event_type = 'Lock' AND application_name LIKE 'lifeboat/%'"
+    )
+}
+
+/// Somebody who changes something of the database and has not committed it: it cannot be renamed meanwhile.
+pub(crate) fn being_changed(shop: &Shop, change: &str) -> Held {
+    Held::new(&postgres(shop.database.server), &format!("BEGIN; {change}"))
 }
 
 /// The server's own database: not to be dropped.

@@ -38,6 +38,7 @@ pub(super) async fn run(args: &RestoreArgs, target: &DatabaseUrl, context: &Cont
     confirm(&plan_text(&plan), &plan.database, &args.replace, context).await?;
     // The one that was looked at: by now there may be a newer one.
     let reference: BackupRef = plan.restore.backup.parse()?;
+    let options = ReplaceOptions { confirmed: Some(plan.pins.clone()), ..options };
     let summary = Box::pin(replace(&store, &reference, &live, &options, monitor)).await?;
     Ok(Outcome::success(summary_text(&summary), json!({"applied": true, "plan": plan, "summary": summary})))
 }
@@ -54,10 +55,18 @@ async fn options(
     Ok(ReplaceOptions { restore, ignore_disk: args.replace.ignore_disk, ..ReplaceOptions::new(run, safety) })
 }
 
-/// As the nightly backup of that database is taken, as far as it is configured here.
+/// As the nightly backup of that database is taken, as far as it is configured here. A host that only opens backups seals this one
+/// with the keys that it opens them with.
 async fn safety(reference: &BackupRef, store: &Store, context: &Context) -> Result<SafetyBackup> {
     let config = context.config(context.global.flags())?;
-    let seal = config.encryption.seal_keys(&context.environment).await?.map(Arc::new);
+    let seal = config.encryption.report_keys(&context.environment).await.map_err(|error| {
+        let hint = error.help().map(|hint| format!("{hint}; ")).unwrap_or_default();
+        error.while_doing("seal the safety backup").hint(format!("{hint}or leave it out with --no-safety-backup"))
+    })?;
+    let seal = seal.map(Arc::new);
+    if let Some(warning) = config.encryption.untrusted_warning(seal.as_deref()) {
+        context.job().warn(warning);
+    }
     let configured = config.databases.iter().find(|database| Some(&database.name.value) == reference.database.as_ref());
     let configured = configured.and_then(|database| database.tools_dir.as_ref()).map(|folder| folder.value.clone());
     let tools_dir = configured.or_else(|| context.environment.var(env_vars::TOOLS_DIR).map(Into::into));
@@ -129,9 +138,12 @@ fn beside_text(plan: &ReplacePlan) -> String {
 
 fn disk_text(plan: &ReplacePlan) -> String {
     let needed = format!("about {} needed", units::size(plan.disk.needed_bytes));
-    match plan.disk.free_bytes {
-        Some(free) => format!("{needed}, {} free", units::size(free)),
-        None => format!("{needed}; what is free is not known"),
+    match (plan.disk.free_bytes, plan.disk.freed_bytes) {
+        (Some(free), 0) => format!("{needed}, {} free", units::size(free)),
+        (Some(free), freed) => {
+            format!("{needed}, {} free and {} of what killed runs left", units::size(free), units::size(freed))
+        }
+        (None, _) => format!("{needed}; what is free is not known"),
     }
 }
 

@@ -21,13 +21,15 @@ use crate::output::{Outcome, units};
 pub(super) async fn run(args: &RestoreArgs, target: &DatabaseUrl, context: &Context) -> Result<Outcome> {
     let live = super::settings(target, context).await?;
     let run = RunId::generate(Timestamp::now())?;
-    let options = UndoOptions { cancel: context.cancel.clone(), ..UndoOptions::new(run) };
+    let kept = args.replace.kept.clone();
+    let options = UndoOptions { kept, cancel: context.cancel.clone(), ..UndoOptions::new(run) };
     let plan = Box::pin(plan_undo(&live, &options, context.monitor.clone())).await?;
     if args.dry_run {
         return Ok(planned(&plan));
     }
     plan.check()?;
     confirm(&plan_text(&plan), &plan.database, &args.replace, context).await?;
+    let options = UndoOptions { confirmed: Some(plan.pins.clone()), ..options };
     let summary = Box::pin(undo_replace(&live, &options, context.monitor.clone())).await?;
     Ok(Outcome::success(summary_text(&summary), json!({"applied": true, "plan": plan, "summary": summary})))
 }
@@ -39,12 +41,15 @@ fn planned(plan: &UndoPlan) -> Outcome {
 }
 
 fn plan_text(plan: &UndoPlan) -> String {
-    let lines = [
+    let mut lines = vec![
         ("comes back", kept_text(&plan.comes_back)),
         ("as", plan.target.clone()),
         ("first", format!("end {}; swap the names in one transaction", sessions_text(&plan.connected))),
         ("kept", format!("the present {}{} as {}", plan.database, in_size(plan.database_bytes), plan.kept_as)),
     ];
+    if !plan.taken_over.is_empty() {
+        lines.push(("stays so", format!("{}: changed since, and the name's", plan.taken_over.join(", "))));
+    }
     facts(&lines) + &notes_text(&plan.notes)
 }
 

@@ -25,6 +25,7 @@ mod settings;
 mod sql;
 mod stand_in;
 mod standing;
+mod subscriptions;
 mod target;
 mod trusted;
 mod worker;
@@ -45,13 +46,14 @@ pub use foreign::{plan_file, restore_file};
 use preflight::Preflight;
 pub use preflight::user_objects;
 pub use replace::{
-    Connected, Disk, KeptDatabase, ReplaceOptions, ReplacePlan, ReplaceSummary, SafetyBackup, UndoOptions, UndoPlan,
-    UndoSummary, is_safety, plan_replace, plan_undo, replace, undo_replace,
+    Connected, Disk, KeptDatabase, Pins, ReplaceOptions, ReplacePlan, ReplaceSummary, SafetyBackup, UndoOptions,
+    UndoPlan, UndoSummary, is_safety, plan_replace, plan_undo, replace, undo_replace,
 };
 use select::Part;
 pub use select::{LeftOut, SchemaName, Selection, TableName};
 pub(crate) use sql::script_encoding;
 pub use stand_in::StandIn;
+pub use subscriptions::drop_subscriptions;
 pub use target::locale_options;
 
 /// How a backup is restored.

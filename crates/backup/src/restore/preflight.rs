@@ -324,14 +324,20 @@ fn version_refusal(source: u32, target: u32) -> Option<(String, String)> {
 
 async fn is_source(archive: &Archive, session: &mut DirectSession, target: &ConnectionSettings) -> Result<bool> {
     let Some(source) = &archive.index.source else { return Ok(false) };
-    let Some(identifier) = &source.system_identifier else { return Ok(false) };
-    let may =
-        session.text("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')").await?;
-    if source.database != target.dbname || may.as_deref() != Some("t") {
+    if source.database != target.dbname || source.system_identifier.is_none() {
         return Ok(false);
     }
-    let here = session.text("SELECT system_identifier FROM pg_catalog.pg_control_system()").await?;
-    Ok(here.as_ref() == Some(identifier))
+    Ok(system_identifier(session).await? == source.system_identifier)
+}
+
+/// What tells a server, and those that were copied from it, from all others; where the role may know it.
+pub(super) async fn system_identifier(session: &mut DirectSession) -> Result<Option<String>> {
+    let may =
+        session.text("SELECT pg_catalog.has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')").await?;
+    if may.as_deref() != Some("t") {
+        return Ok(None);
+    }
+    session.text("SELECT system_identifier FROM pg_catalog.pg_control_system()").await
 }
 
 const TARGET: &str = "

@@ -4,11 +4,12 @@ use lifeboat_core::index::Source;
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::preflight::{Preflight, maintenance};
+use super::subscriptions::drop_subscriptions;
 use super::{RestoreOptions, with_rights_hint};
 use crate::archive::Archive;
 use crate::leader::template_statement;
 use crate::postgres::{
-    ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal,
+    ConnectOptions, ConnectionSettings, DirectSession, Retry, Session, connect, quote_ident, quote_literal,
 };
 
 /// Where rows go, and how it ends.
@@ -104,7 +105,7 @@ impl Target {
                 // It may be gone, or no template yet: what counts is whether it can be dropped.
                 let _ = session.execute(&template_statement(&quote_ident(name), false)).await;
             }
-            drop_database(&mut session, name).await
+            drop_database(&mut session, name, &job).await
         };
         if let Err(error) = dropped.await {
             job.warn(&format!("could not drop the unfinished database {name}: {}", error.chain()));
@@ -112,8 +113,21 @@ impl Target {
     }
 }
 
-pub(super) async fn drop_database(session: &mut DirectSession, name: &str) -> Result<()> {
+/// Drops a database of ours with whoever is connected, and the subscriptions that would keep it.
+pub(super) async fn drop_database(session: &mut DirectSession, name: &str, job: &Job) -> Result<()> {
     let version_num = session.server().version_num;
+    let subscribed = format!(
+        "SELECT count(*) > 0 FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid \
+         WHERE d.datname = {}",
+        quote_literal(name)
+    );
+    if session.text(&subscribed).await?.as_deref() == Some("t") {
+        let how = ConnectOptions { retry: Retry::never(), cancel: job.cancel.clone() };
+        let inside = session.settings().with_dbname(name);
+        let mut inside = Box::pin(connect(&inside, "restore", &how, &*job.monitor)).await?;
+        drop_subscriptions(&mut inside).await?;
+        inside.close().await;
+    }
     if version_num < DROPS_BY_FORCE {
         session.execute(&end_sessions_statement(name)).await?;
     }

@@ -4,6 +4,7 @@
 //! taken out was in the backup.
 
 use lifeboat_backup::postgres::{Session, quote_ident, quote_literal, rows};
+use lifeboat_backup::restore::drop_subscriptions;
 use lifeboat_core::{Job, Result};
 use serde::{Deserialize, Serialize};
 
@@ -27,11 +28,6 @@ impl Disarmed {
 }
 
 #[derive(Deserialize)]
-struct Named {
-    name: String,
-}
-
-#[derive(Deserialize)]
 struct Mapping {
     server: String,
     /// `None` is everyone.
@@ -52,22 +48,6 @@ pub async fn disarm(session: &mut dyn Session, job: &Job) -> Result<Disarmed> {
         job.step("disarm the restored database");
     }
     Ok(disarmed)
-}
-
-/// Without touching the publisher: the slot there is the original's.
-pub(super) async fn drop_subscriptions(session: &mut dyn Session) -> Result<Vec<String>> {
-    let found: Vec<Named> = rows(session, SUBSCRIPTIONS).await?;
-    for Named { name } in &found {
-        let quoted = quote_ident(name);
-        // One statement at a time: within a transaction block a drop would be refused.
-        for what in
-            ["ALTER SUBSCRIPTION % DISABLE", "ALTER SUBSCRIPTION % SET (slot_name = NONE)", "DROP SUBSCRIPTION %"]
-        {
-            let done = session.execute(&what.replace('%', &quoted)).await;
-            done.map_err(|error| error.while_doing(format!("drop the subscription {name}")))?;
-        }
-    }
-    Ok(found.into_iter().map(|found| found.name).collect())
 }
 
 async fn drop_user_mappings(session: &mut dyn Session) -> Result<Vec<String>> {
@@ -100,8 +80,6 @@ async fn stop_jobs(session: &mut dyn Session) -> Result<Vec<String>> {
     Ok(stopped)
 }
 
-const SUBSCRIPTIONS: &str = "SELECT subname AS name FROM pg_catalog.pg_subscription \
-    WHERE subdbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) ORDER BY 1";
 const USER_MAPPINGS: &str = "SELECT srvname AS server, CASE WHEN umuser <> 0 THEN usename END AS role \
     FROM pg_catalog.pg_user_mappings ORDER BY 1, 2";
 

@@ -12,12 +12,12 @@ use lifeboat_backup::postgres::{
     ConnectOptions, ConnectionSettings, DirectSession, Retry, Session, connect, quote_ident, quote_literal, rows,
     sqlstate_of,
 };
+use lifeboat_backup::restore::drop_subscriptions;
 use lifeboat_core::{DrillId, Error, Job, Kind, Result, ResultExt};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::disarm::drop_subscriptions;
 use super::guards::{Standing, reached, refuse_production};
 use super::lease::{End, Lease};
 use super::needs::Needs;

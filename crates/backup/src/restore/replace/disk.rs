@@ -7,6 +7,7 @@ use lifeboat_core::Result;
 use lifeboat_core::index::Index;
 use serde::{Deserialize, Serialize};
 
+use super::live::Ours;
 use crate::postgres::{DirectSession, Endpoint, quote_literal, rows};
 
 /// What a restored database takes, and what there is.
@@ -14,14 +15,16 @@ use crate::postgres::{DirectSession, Endpoint, quote_literal, rows};
 pub struct Disk {
     /// What it takes, with the write-ahead log of its restore where that lies on the same disk.
     pub needed_bytes: u64,
-    /// What is free; unknown where the server runs elsewhere, or the role may not know its folders.
+    /// What is free now; unknown where the server runs elsewhere, or the role may not know its folders.
     pub free_bytes: Option<u64>,
+    /// What becomes free when what killed runs left is dropped, before anything else.
+    pub freed_bytes: u64,
 }
 
 impl Disk {
     /// Whether it is known to be too small.
     pub(super) fn is_too_small(self) -> bool {
-        self.free_bytes.is_some_and(|free| free < self.needed_bytes)
+        self.free_bytes.is_some_and(|free| free + self.freed_bytes < self.needed_bytes)
     }
 }
 
@@ -33,17 +36,20 @@ struct Places {
     wal_bytes: u64,
 }
 
-/// Looks at the disk on which the database `name` lies.
-pub(super) async fn look(session: &mut DirectSession, name: &str, index: &Index) -> Result<Disk> {
+/// Looks at the disk on which the database `name` lies, and on which `leftovers` may lie too.
+pub(super) async fn look(session: &mut DirectSession, name: &str, index: &Index, leftovers: &[Ours]) -> Result<Disk> {
     let found: Option<Places> = rows(session, &PLACES.replace("%NAME%", &quote_literal(name))).await?.pop();
     let bytes = index.source.as_ref().map_or(index.script_bytes * INDEXES, |source| source.size_bytes);
     let bytes = bytes + bytes / MARGIN;
-    let Some(places) = found else { return Ok(Disk { needed_bytes: bytes, free_bytes: None }) };
+    // What has no marker may be somebody's, and stay.
+    let freed = leftovers.iter().filter(|left| left.is_beside && left.marker.is_some());
+    let freed_bytes = freed.filter_map(|left| left.size_bytes).sum();
+    let Some(places) = found else { return Ok(Disk { needed_bytes: bytes, free_bytes: None, freed_bytes }) };
     let with_log = places.location.as_os_str().is_empty();
     let needed_bytes = if with_log { bytes + places.wal_bytes } else { bytes };
     let folder = places.data_directory.as_ref().map(|data| data.join(&places.location));
     let free_bytes = folder.filter(|_| is_here(session)).and_then(|folder| free(&folder));
-    Ok(Disk { needed_bytes, free_bytes })
+    Ok(Disk { needed_bytes, free_bytes, freed_bytes })
 }
 
 /// Whether the process at the other end is one of this machine: then it calls itself what a process of Postgres does that serves us.
@@ -77,3 +83,16 @@ SELECT (SELECT setting FROM pg_settings WHERE name = 'data_directory') AS data_d
        (SELECT setting::bigint * 1048576 FROM pg_settings WHERE name = 'max_wal_size') AS wal_bytes
 FROM pg_database d
 WHERE d.datname = %NAME%";
+
+#[cfg(test)]
+mod tests {
+    use super::Disk;
+
+    #[test]
+    fn what_killed_runs_left_makes_room() {
+        let disk = |free_bytes, freed_bytes| Disk { needed_bytes: 10, free_bytes, freed_bytes };
+        assert!(disk(Some(4), 5).is_too_small());
+        assert!(!disk(Some(4), 6).is_too_small());
+        assert!(!disk(None, 0).is_too_small(), "it is not known");
+    }
+}

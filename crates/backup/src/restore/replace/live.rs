@@ -56,6 +56,8 @@ pub(super) struct Ours {
     pub(super) name: String,
     pub(super) oid: u32,
     pub(super) size_bytes: Option<u64>,
+    /// Whether it lies in the tablespace of the database that it is about.
+    pub(super) is_beside: bool,
     pub(super) state: State,
     pub(super) marker: Option<Marker>,
 }
@@ -66,6 +68,7 @@ struct Row {
     oid: u32,
     comment: Option<String>,
     size_bytes: Option<u64>,
+    is_beside: bool,
 }
 
 /// Why it is not done, and what to do about each.
@@ -93,12 +96,27 @@ impl Refusals {
 impl Live {
     /// Reads it from another database of its server; `None` when there is none of that name.
     pub(super) async fn read(session: &mut DirectSession, name: &str) -> Result<Option<Self>> {
-        let query = LIVE.replace("%MAY_END%", MAY_END).replace("%NAME%", &quote_literal(name));
+        Self::read_with(session, name, SIZE).await
+    }
+
+    /// The same without its size, which takes as long as it has files.
+    pub(super) async fn read_quickly(session: &mut DirectSession, name: &str) -> Result<Option<Self>> {
+        Self::read_with(session, name, "NULL").await
+    }
+
+    async fn read_with(session: &mut DirectSession, name: &str, size: &str) -> Result<Option<Self>> {
+        let query = LIVE.replace("%MAY_END%", MAY_END).replace("%SIZE%", size).replace("%NAME%", &quote_literal(name));
         Ok(rows(session, &query).await?.pop())
     }
 
     /// What would be lost, or would go on to reach the wrong database, or may not be done.
     pub(super) fn refuse(&self, name: &str, refusals: &mut Refusals) {
+        self.refuse_as_it_is(name, refusals);
+        self.refuse_what_follows_it(name, refusals);
+    }
+
+    /// The same of one that gets the name: what hangs on it follows it.
+    pub(super) fn refuse_as_it_is(&self, name: &str, refusals: &mut Refusals) {
         if SERVERS_OWN.contains(&name) || self.is_template {
             refusals
                 .add(format!("{name} is a template or the server's own database"), "name the application's database");
@@ -110,11 +128,18 @@ impl Live {
                 format!("finish it: {drop}"),
             );
         }
-        self.refuse_what_hangs_on_it(name, refusals);
+        if !self.prepared.is_empty() {
+            let why = format!(
+                "{} in {name}: {}",
+                counted(self.prepared.len() as u64, "prepared transaction"),
+                self.prepared.join(", ")
+            );
+            refusals.add(why, "COMMIT PREPARED or ROLLBACK PREPARED each of them, connected to that database");
+        }
         self.refuse_rights(name, refusals);
     }
 
-    fn refuse_what_hangs_on_it(&self, name: &str, refusals: &mut Refusals) {
+    fn refuse_what_follows_it(&self, name: &str, refusals: &mut Refusals) {
         if !self.slots.is_empty() {
             let why = format!("replication slots hang on {name}: {}", self.slots.join(", "));
             let drop = self
@@ -136,14 +161,6 @@ impl Live {
                 why,
                 "drop them (ALTER SUBSCRIPTION … DISABLE, DROP SUBSCRIPTION …), and create them anew afterwards",
             );
-        }
-        if !self.prepared.is_empty() {
-            let why = format!(
-                "{} in {name}: {}",
-                counted(self.prepared.len() as u64, "prepared transaction"),
-                self.prepared.join(", ")
-            );
-            refusals.add(why, "COMMIT PREPARED or ROLLBACK PREPARED each of them, connected to that database");
         }
     }
 
@@ -193,10 +210,11 @@ impl Ours {
 
 /// The databases of the server that replacements of `name` made and set aside, the oldest first.
 pub(super) async fn ours(session: &mut DirectSession, name: &str) -> Result<Vec<Ours>> {
-    let found: Vec<Row> = rows(session, OTHERS).await?;
+    let found: Vec<Row> = rows(session, &OTHERS.replace("%NAME%", &quote_literal(name))).await?;
     let ours = found.into_iter().filter_map(|row| {
         let (state, marker) = recognise(name, &row.name, row.comment.as_deref())?;
-        Some(Ours { name: row.name, oid: row.oid, size_bytes: row.size_bytes, state, marker })
+        let Row { name, oid, size_bytes, is_beside, .. } = row;
+        Some(Ours { name, oid, size_bytes, is_beside, state, marker })
     });
     let mut ours: Vec<_> = ours.collect();
     ours.sort_by_key(|ours| ours.marker.as_ref().and_then(|marker| marker.replaced_at));
@@ -209,9 +227,11 @@ pub(super) const MAY_END: &str = "(SELECT u.rolsuper OR NOT r.rolsuper
             AND (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE'))
           FROM pg_roles u, pg_roles r WHERE u.rolname = current_user AND r.oid = a.usesysid)";
 
+const SIZE: &str = "CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END";
+
 const LIVE: &str = "
 SELECT d.oid::bigint AS oid, pg_get_userbyid(d.datdba) AS owner, shobj_description(d.oid, 'pg_database') AS comment,
-       CASE WHEN has_database_privilege(d.oid, 'CONNECT') THEN pg_database_size(d.oid) END AS size_bytes,
+       %SIZE% AS size_bytes,
        d.datallowconn AS allows_connections, d.datistemplate AS is_template,
        d.datconnlimit = -2 AS is_half_dropped,
        (SELECT count(*) FROM pg_stat_replication) AS followers,
@@ -232,7 +252,8 @@ WHERE d.datname = %NAME%";
 
 const OTHERS: &str = r"
 SELECT datname AS name, oid::bigint AS oid, shobj_description(oid, 'pg_database') AS comment,
-       CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END AS size_bytes
+       CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END AS size_bytes,
+       coalesce(dattablespace = (SELECT l.dattablespace FROM pg_database l WHERE l.datname = %NAME%), false) AS is_beside
 FROM pg_database
 WHERE datname LIKE '%\_replac%' ORDER BY datname";
 

@@ -53,15 +53,32 @@ impl Lease {
         Resting { stop: stop.drop_guard(), task }
     }
 
-    /// The same lease, with another session where this one was lost.
+    /// Puts another session in the place of one that was lost. When this returns, what that one was at has ended: the lock was its
+    /// own until then. Also for a run that is cancelled.
     ///
     /// # Errors
     /// [`Kind::Locked`] when somebody else took the lock meanwhile.
-    pub(super) async fn awake(mut self, job: &Job) -> Result<Self> {
-        if self.session.text("SELECT 1").await.is_err() {
-            self.session = locked(&self.live, &self.how, job).await?;
+    pub(super) async fn revive(&mut self, job: &Job) -> Result<()> {
+        if self.session.text("SELECT 1").await.is_ok() {
+            return Ok(());
         }
-        Ok(self)
+        let lost = self.session.server().pid;
+        let job = Job::new(job.monitor.clone(), CancellationToken::new());
+        let how = ConnectOptions { cancel: job.cancel.clone(), ..self.how.clone() };
+        let mut session = maintenance(&self.live, &how, &job).await?;
+        let name = &self.live.dbname;
+        for attempt in 1..=REVIVALS {
+            if try_lock(&mut session, name).await? {
+                self.session = session;
+                return Ok(());
+            }
+            // The server may not notice for hours that its client is gone.
+            if attempt == END_THE_LOST_AFTER {
+                session.text(&end_holder(name, lost)).await?;
+            }
+            tokio::time::sleep(TRY_EVERY).await;
+        }
+        Err(locked_error(&self.live))
     }
 
     /// Gives the lock back: the next run need not wait until the server has noticed that this one is gone.
@@ -80,28 +97,52 @@ impl Resting {
     /// Wakes the session.
     pub(super) async fn wake(self, job: &Job) -> Result<Lease> {
         drop(self.stop);
-        let lease = self.task.await.map_err(|_| Error::new(Kind::Failure, "hold the lock of the replacement"))?;
-        lease.awake(job).await
+        let mut lease = self.task.await.map_err(|_| Error::new(Kind::Failure, "hold the lock of the replacement"))?;
+        lease.revive(job).await?;
+        Ok(lease)
     }
 }
 
 async fn locked(live: &ConnectionSettings, how: &ConnectOptions, job: &Job) -> Result<DirectSession> {
     let mut session = maintenance(live, how, job).await?;
-    let key = quote_literal(&format!("lifeboat replace {}", live.dbname));
-    let take = format!("SELECT pg_catalog.pg_try_advisory_lock(pg_catalog.hashtextextended({key}, 0))");
     for _ in 0..TRIES {
-        if session.text(&take).await?.as_deref() == Some("t") {
+        if try_lock(&mut session, &live.dbname).await? {
             return Ok(session);
         }
         // The session of a killed run may take a moment to end.
         tokio::time::sleep(TRY_EVERY).await;
     }
+    Err(locked_error(live))
+}
+
+async fn try_lock(session: &mut DirectSession, name: &str) -> Result<bool> {
+    let take = format!("SELECT pg_catalog.pg_try_advisory_lock({})", key(name));
+    Ok(session.text(&take).await?.as_deref() == Some("t"))
+}
+
+/// Ends the process that was ours, if it is still the one that has the lock.
+fn end_holder(name: &str, pid: i32) -> String {
+    format!(
+        "SELECT pg_catalog.pg_terminate_backend(l.pid) FROM pg_catalog.pg_locks l WHERE l.pid = {pid} AND l.granted \
+         AND l.locktype = 'advisory' AND (l.classid::int8 << 32) + l.objid::int8 = {}",
+        key(name)
+    )
+}
+
+fn key(name: &str) -> String {
+    format!("pg_catalog.hashtextextended({}, 0)", quote_literal(&format!("lifeboat replace {name}")))
+}
+
+fn locked_error(live: &ConnectionSettings) -> Error {
     let doing = format!("replace {}: another run is at it", live.display());
-    Err(Error::new(Kind::Locked, doing).hint(
+    Error::new(Kind::Locked, doing).hint(
         "wait for it; if its host is gone, end its session: it is the one in pg_stat_activity that is called lifeboat/restore",
-    ))
+    )
 }
 
 const TRIES: u32 = 10;
 const TRY_EVERY: Duration = Duration::from_millis(200);
+/// A minute, and half of it for the transaction of a lost session to end by itself.
+const REVIVALS: u32 = 300;
+const END_THE_LOST_AFTER: u32 = 150;
 const SPEAK_EVERY: Duration = Duration::from_secs(30);

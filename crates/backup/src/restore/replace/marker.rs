@@ -5,8 +5,9 @@
 use jiff::Timestamp;
 use lifeboat_core::RunId;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::super::target::suffixed;
+use super::super::target::{NAME_BYTES_MAX, suffixed};
 
 /// The names of one run's databases.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,11 +22,17 @@ impl Names {
     pub(super) fn new(name: &str, run: &RunId) -> Self {
         // Needs no quotes, for whoever has to type it.
         let run = run.as_str().to_ascii_lowercase().replace('-', "_");
-        Self {
-            stand_in: suffixed(name, &format!("{REPLACING}{run}")),
-            aside: suffixed(name, &format!("{REPLACED}{run}")),
-        }
+        Self { stand_in: named(name, &format!("{REPLACING}{run}")), aside: named(name, &format!("{REPLACED}{run}")) }
     }
+}
+
+/// The name with that suffix. Where both do not fit it is cut, and digits of its digest keep it apart from others that begin alike.
+fn named(name: &str, suffix: &str) -> String {
+    if name.len() + suffix.len() <= NAME_BYTES_MAX {
+        return format!("{name}{suffix}");
+    }
+    let digest = hex::encode(Sha256::digest(name));
+    suffixed(name, &format!("_{}{suffix}", &digest[..DIGEST_DIGITS]))
 }
 
 /// What the comment of such a database says.
@@ -100,6 +107,7 @@ fn run_of(text: &str) -> Option<RunId> {
     format!("{}-{digits}", start.to_ascii_uppercase()).parse().ok()
 }
 
+const DIGEST_DIGITS: usize = 8;
 const REPLACING: &str = "_replacing_";
 const REPLACED: &str = "_replaced_";
 
@@ -126,6 +134,16 @@ mod tests {
         let long = Names::new(&"ä".repeat(31), &run());
         assert!(long.stand_in.len() <= 63 && long.stand_in.ends_with("_replacing_20261121t021700z_7f3a9c"));
         assert_eq!(recognise(&"ä".repeat(31), &long.stand_in, None), Some((State::Restoring, None)));
+    }
+
+    #[test]
+    fn long_names_that_begin_alike_are_kept_apart() {
+        let (one, other) = ("a_rather_long_database_name_of_shop_1", "a_rather_long_database_name_of_shop_2");
+        let names = Names::new(one, &run());
+        assert_eq!(names.stand_in, "a_rather_long_databa_c28c71cb_replacing_20261121t021700z_7f3a9c");
+        assert_eq!(recognise(one, &names.stand_in, None), Some((State::Restoring, None)));
+        assert_eq!(recognise(other, &names.stand_in, None), None);
+        assert_ne!(names, Names::new(other, &run()));
     }
 
     #[test]

@@ -7,9 +7,11 @@
 
 mod beside;
 mod disk;
+mod follow;
 mod live;
 mod lock;
 mod marker;
+mod pins;
 mod plan;
 mod proof;
 mod safety;
@@ -36,6 +38,7 @@ pub use live::Connected;
 use live::{Live, Ours, Refusals};
 use lock::Lease;
 use marker::{Marker, Schema, State};
+pub use pins::Pins;
 use plan::{Survey, survey};
 pub use safety::{SafetyBackup, is_safety};
 use swap::Swap;
@@ -50,15 +53,17 @@ pub struct ReplaceOptions {
     pub restore: RestoreOptions,
     /// How the database is backed up before; `None` leaves that out.
     pub safety: Option<SafetyBackup>,
-    /// Whether a disk that is known to be too small is no reason to refuse.
+    /// Whether a disk that is too small, or cannot be looked at, is no reason to refuse.
     pub ignore_disk: bool,
+    /// The databases that somebody agreed to, of an earlier plan.
+    pub confirmed: Option<Pins>,
 }
 
 impl ReplaceOptions {
     /// The defaults, with a safety backup that is taken so.
     #[must_use]
     pub fn new(run: RunId, safety: Option<SafetyBackup>) -> Self {
-        Self { run, restore: RestoreOptions::default(), safety, ignore_disk: false }
+        Self { run, restore: RestoreOptions::default(), safety, ignore_disk: false, confirmed: None }
     }
 
     fn connect(&self) -> ConnectOptions {
@@ -87,6 +92,8 @@ pub struct ReplacePlan {
     pub safety: Option<BackupPlan>,
     /// Disk.
     pub disk: Disk,
+    /// The databases that all this is about.
+    pub pins: Pins,
     /// Whose sessions would be ended.
     pub connected: Vec<Connected>,
     /// What killed runs left, which would be dropped.
@@ -185,16 +192,17 @@ pub async fn replace(
     let job = Job::new(monitor, options.restore.cancel.clone());
     let Survey { mut lease, archive, beside, plan } =
         job.run(Box::pin(survey(store, reference, live, options, &job))).await?;
+    plan.pins.check(options.confirmed.as_ref(), &format!("replace {}", plan.database))?;
     plan.check()?;
     let dropped = clear_away(&mut lease, &beside.leftovers, &job).await?;
     // Held until what has to be cleaned up is clean.
     let resting = lease.rest();
     let prepared = Box::pin(prepare(store, &archive, &beside, options, &job)).await;
     let lease = resting.wake(&job).await;
-    let (safety_backup, restore) = prepared?;
+    let Prepared { safety_backup, restore, coming } = prepared?;
     let began = Instant::now();
     let mut lease = lease.inspect_err(|_| beside.tell_that_it_stays(&job))?;
-    let taken = Box::pin(take_place(&mut lease, &archive, &beside, &plan, &job)).await;
+    let taken = Box::pin(take_place(&mut lease, &archive, &beside, coming, &plan, &job)).await;
     let ended_sessions = taken.inspect_err(|_| beside.tell_that_it_stays(&job))?;
     let version_num = lease.session.server().version_num;
     lease.release().await;
@@ -225,7 +233,7 @@ async fn clear_away(lease: &mut Lease, leftovers: &[Ours], job: &Job) -> Result<
             continue;
         }
         job.step(&format!("drop {}, which an earlier run left", left.name));
-        let dropped = drop_database(&mut lease.session, &left.name).await;
+        let dropped = drop_database(&mut lease.session, &left.name, job).await;
         dropped.map_err(|error| error.while_doing(format!("drop {}, which an earlier run left", left.name)))?;
         gone.push(left.name.clone());
     }
@@ -252,35 +260,55 @@ async fn not_ours(lease: &Lease, left: &Ours, job: &Job) -> Option<String> {
     }
 }
 
-/// Everything that takes long: the safety backup, the restore beside, the proof.
+/// What is there when everything that takes long is done.
+struct Prepared {
+    safety_backup: Option<String>,
+    restore: Option<RestoreSummary>,
+    /// The oid of the database that is to have the name.
+    coming: u32,
+}
+
+/// The safety backup, the restore beside, the proof.
 async fn prepare(
     store: &Store,
     archive: &Archive,
     beside: &Beside,
     options: &ReplaceOptions,
     job: &Job,
-) -> Result<(Option<String>, Option<RestoreSummary>)> {
+) -> Result<Prepared> {
     let safety_backup = match &options.safety {
         Some(safety) => Some(back_up(store, archive, beside, safety, job).await?),
         None => None,
     };
-    let restore = if beside.is_ready {
+    let (restore, coming) = if beside.ready.is_some() {
         job.step(&format!("go on from {}, which an earlier run restored", beside.target.dbname));
-        None
+        (None, beside.open_up(job).await?)
     } else {
         let applying = apply::apply(store, archive, &beside.target, &beside.options, &beside.preflight, None, job);
-        Some(or_instead(store, job, &archive.path, Box::pin(applying).await).await?)
+        let summary = or_instead(store, job, &archive.path, Box::pin(applying).await).await?;
+        let finished = async {
+            beside.unsubscribe(job).await?;
+            beside.mark_as_restored(job).await
+        };
+        let coming = match job.run(Box::pin(finished)).await {
+            Ok(coming) => coming,
+            Err(error) => {
+                beside.discard(job).await;
+                return Err(error);
+            }
+        };
+        (Some(summary), coming)
     };
-    let proving = proof::prove(store, archive, &beside.target, beside.options.jobs.max(1), job);
-    let proven = match job.run(Box::pin(proving)).await {
-        Ok(()) => beside.mark_as_restored(job).await,
-        failed => failed,
-    };
-    if let Err(error) = proven {
-        beside.discard(job).await;
+    let proving = proof::prove(store, archive, &beside.target, &beside.options, job);
+    if let Err(error) = job.run(Box::pin(proving)).await {
+        // Only what is known to differ is worth nothing: hours may have gone into it.
+        match error.kind() {
+            Kind::Integrity => beside.discard(job).await,
+            _ => beside.tell_that_it_stays(job),
+        }
         return Err(error);
     }
-    Ok((safety_backup, restore))
+    Ok(Prepared { safety_backup, restore, coming })
 }
 
 async fn back_up(
@@ -305,6 +333,7 @@ async fn take_place(
     lease: &mut Lease,
     archive: &Archive,
     beside: &Beside,
+    coming: u32,
     plan: &ReplacePlan,
     job: &Job,
 ) -> Result<u64> {
@@ -316,21 +345,14 @@ async fn take_place(
     let mut refusals = Refusals::default();
     found.refuse(name, &mut refusals);
     Refusals::check(&refusals.why, &refusals.hints, &format!("replace {name}"))?;
-    let present = beside.follow(session, name).await?;
-    let coming = beside.coming(session).await?;
-    let marker = Marker {
-        replaced_at: Some(present.source.snapshot_at),
-        comment: found.comment.clone(),
-        ..marker_of(State::Replaced, name, &plan.run, Some(archive))
-    };
+    beside.can_follow(session, name).await?;
     let swap = Swap {
         name,
         present: found.oid,
         aside: &plan.kept_as,
-        aside_comment: marker.to_text(),
+        marker: marker_of(State::Replaced, name, &plan.run, Some(archive)),
         coming,
         coming_name: &beside.target.dbname,
-        comment: found.comment.as_deref(),
     };
     swap.apply(lease, job).await
 }

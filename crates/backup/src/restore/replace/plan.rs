@@ -3,6 +3,7 @@
 use lifeboat_core::index::Source;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result, counted, units};
+use serde::Deserialize;
 
 use super::super::stand_in::StandIn;
 use super::super::{MissingRoles, RestoreOptions, Selection, describe, preflight};
@@ -11,10 +12,11 @@ use super::disk::{self, Disk};
 use super::live::{self, Live, Ours, Refusals};
 use super::lock::Lease;
 use super::marker::{Names, State};
+use super::pins::Pins;
 use super::{ReplaceOptions, ReplacePlan, marker_of};
 use crate::archive::{Archive, BackupRef, find};
 use crate::backup::{self, BackupPlan};
-use crate::postgres::{ConnectionSettings, DirectSession};
+use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Retry, connect, rows};
 
 /// What was found, under the lock.
 pub(super) struct Survey {
@@ -39,17 +41,15 @@ pub(super) async fn survey(
     let (stand_ins, kept) = split(live::ours(&mut lease.session, &name).await?);
     let names = Names::new(&name, &options.run);
     let beside = beside(&mut lease, &archive, &found, stand_ins, &names, options, job).await?;
-    let disk = disk::look(&mut lease.session, &name, &archive.index).await?;
+    let disk = disk::look(&mut lease.session, &name, &archive.index, &beside.leftovers).await?;
+    let publications = publications(&lease.live, &found, job).await;
     let mut refusals = Refusals::default();
     let safety = safety_plan(store, &archive, &lease.live, &found, options, &mut refusals, job).await?;
     found.refuse(&name, &mut refusals);
     refuse_skipped_roles(options, &mut refusals);
     refuse_encoding(&archive, &beside, &mut refusals);
-    if disk.is_too_small() && !options.ignore_disk && !beside.is_ready {
-        refusals.add(
-            too_small(disk),
-            "free disk space, or --ignore-disk; dropping a database that an earlier run kept loses what was in it",
-        );
+    if !options.ignore_disk && beside.ready.is_none() {
+        refuse_disk(disk, &mut refusals);
     }
     let restore = describe(&archive, &beside.target, &beside.options, None, beside.preflight.clone());
     refusals.why.splice(0..0, restore.refusals.clone());
@@ -61,10 +61,16 @@ pub(super) async fn survey(
         restore,
         kept_as: names.aside,
         stand_in: beside.target.dbname.clone(),
-        goes_on: beside.is_ready,
+        goes_on: beside.ready.is_some(),
         safety,
         disk,
-        notes: notes(&archive, &beside, &found, options, disk),
+        pins: Pins {
+            system_identifier: preflight::system_identifier(&mut lease.session).await?,
+            present: found.oid,
+            coming: beside.ready,
+            dropped: beside.leftovers.iter().map(|left| left.oid).collect(),
+        },
+        notes: notes(&archive, &beside, &found, options, &publications),
         connected: found.connected,
         leftovers: beside.leftovers.iter().map(|left| left.name.clone()).collect(),
         kept: kept.iter().map(Ours::kept).collect(),
@@ -103,7 +109,7 @@ async fn beside(
     Ok(Beside {
         live: lease.live.clone(),
         oid: found.oid,
-        is_ready: ready.is_some(),
+        ready: ready.as_ref().map(|ready| ready.oid),
         target: ready.map_or(target, |ready| lease.live.with_dbname(&ready.name)),
         restored: marker(State::Restored),
         options,
@@ -112,7 +118,7 @@ async fn beside(
     })
 }
 
-/// The one into which this very backup was restored, and that is as the live database is; all others are of no use.
+/// The one into which this very backup was restored, and that can become as the live database is; all others are of no use.
 async fn ready(
     session: &mut DirectSession,
     archive: &Archive,
@@ -123,7 +129,7 @@ async fn ready(
     for found in stand_ins {
         let backup = found.marker.as_ref().and_then(|marker| marker.backup.clone());
         let is_whole = found.state == State::Restored && backup == Some(archive.path.to_string());
-        if ready.is_none() && is_whole && StandIn::of(session, &found.name, String::new()).await?.is_like(stand_in) {
+        if ready.is_none() && is_whole && StandIn::of(session, &found.name, String::new()).await?.lies_as(stand_in) {
             ready = Some(found);
         } else {
             leftovers.push(found);
@@ -175,7 +181,13 @@ fn refuse_encoding(archive: &Archive, beside: &Beside, refusals: &mut Refusals) 
     }
 }
 
-fn notes(archive: &Archive, beside: &Beside, found: &Live, options: &ReplaceOptions, disk: Disk) -> Vec<String> {
+fn notes(
+    archive: &Archive,
+    beside: &Beside,
+    found: &Live,
+    options: &ReplaceOptions,
+    publications: &[String],
+) -> Vec<String> {
     let name = &beside.live.dbname;
     let taken = archive.manifest.snapshot;
     let mut notes = vec![format!(
@@ -195,11 +207,9 @@ fn notes(archive: &Archive, beside: &Beside, found: &Live, options: &ReplaceOpti
     if !found.allows_connections {
         notes.push(format!("{name} allows no connections; the restored one will"));
     }
-    if disk.free_bytes.is_none() {
-        let needed = units::size(disk.needed_bytes);
-        notes.push(format!(
-            "how much of the server's disk is free cannot be known from here: about {needed} are needed"
-        ));
+    if !publications.is_empty() {
+        let names = publications.join(", ");
+        notes.push(format!("{name} has the publications {names}; the restored one will have those of the backup"));
     }
     if options.safety.is_none() {
         notes.push("no safety backup is taken".to_owned());
@@ -224,13 +234,52 @@ fn source_notes(source: &Source, beside: &Beside) -> Vec<String> {
     notes
 }
 
-fn too_small(disk: Disk) -> String {
-    let free = units::size(disk.free_bytes.unwrap_or_default());
-    format!(
-        "the server's disk has {free} free, and the restored database takes about {}",
-        units::size(disk.needed_bytes)
-    )
+/// What leaves a full disk is a server that is down.
+fn refuse_disk(disk: Disk, refusals: &mut Refusals) {
+    let needed = units::size(disk.needed_bytes);
+    let Some(free) = disk.free_bytes else {
+        let why =
+            format!("how much of the server's disk is free cannot be known from here, and about {needed} are needed");
+        return refusals.add(why, "look there yourself (df), and give --ignore-disk when there is room");
+    };
+    if disk.is_too_small() {
+        let freed = match disk.freed_bytes {
+            0 => String::new(),
+            freed => format!(", {} when what killed runs left is dropped", units::size(free + freed)),
+        };
+        let why = format!(
+            "the server's disk has {} free{freed}, and the restored database takes about {needed}",
+            units::size(free)
+        );
+        refusals.add(
+            why,
+            "free disk space, or --ignore-disk; dropping a database that an earlier run kept loses what was in it",
+        );
+    }
 }
+
+/// Those of the live database, which logical replication reads. Where they cannot be read, other things stand in the way.
+async fn publications(live: &ConnectionSettings, found: &Live, job: &Job) -> Vec<String> {
+    if !found.allows_connections {
+        return Vec::new();
+    }
+    let how = ConnectOptions { retry: Retry::never(), cancel: job.cancel.clone() };
+    let read = async {
+        let mut session = Box::pin(connect(live, "restore", &how, &*job.monitor)).await?;
+        let found: Result<Vec<Publication>> = rows(&mut session, PUBLICATIONS).await;
+        session.close().await;
+        found
+    };
+    let found = read.await.unwrap_or_default();
+    found.into_iter().map(|publication| publication.name).collect()
+}
+
+#[derive(Deserialize)]
+struct Publication {
+    name: String,
+}
+
+const PUBLICATIONS: &str = "SELECT pubname AS name FROM pg_publication ORDER BY 1";
 
 fn absent(live: &ConnectionSettings) -> Error {
     Error::new(Kind::Policy, format!("replace {}: there is no such database", live.display()))

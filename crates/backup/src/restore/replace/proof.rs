@@ -12,8 +12,9 @@ use lifeboat_core::store::Store;
 use lifeboat_core::units::{count, counted};
 use lifeboat_core::{Error, Job, Kind, Result};
 
+use super::super::RestoreOptions;
 use crate::archive::Archive;
-use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Session as _, connect};
+use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Retry, Session as _, connect};
 use crate::rows::{
     Chunk, PlanOptions, Printed, copy_of, plan, printed, read_rows, reads_page_ranges, row_encoding, set_up,
 };
@@ -24,10 +25,11 @@ struct Shared<'a> {
     chunks: Mutex<VecDeque<Chunk>>,
     encoding: String,
     set_up: String,
+    retry: &'a Retry,
     job: &'a Job,
 }
 
-/// Compares every table of `target` with the index, over so many sessions.
+/// Compares every table of `target` with the index, over as many sessions as it was restored by.
 ///
 /// # Errors
 /// [`Kind::Integrity`] with the tables that differ.
@@ -35,7 +37,7 @@ pub(super) async fn prove(
     store: &Store,
     archive: &Archive,
     target: &ConnectionSettings,
-    jobs: usize,
+    options: &RestoreOptions,
     job: &Job,
 ) -> Result<()> {
     let relations = &archive.index.relations;
@@ -43,21 +45,28 @@ pub(super) async fn prove(
     job.step(&format!("compare {rows} of {tables} with their fingerprints"));
     job.expect(Counter::Rows, archive.index.rows());
     let encoding = row_encoding(store, archive, job).await?;
-    let mut session = open(target, job).await?;
+    let mut session = open(target, &options.connect_retry, job).await?;
     let tables = printed(&mut session, relations).await?;
     let by_pages = reads_page_ranges(session.server().version_num / 10_000);
     session.close().await;
     let extents: Vec<_> = tables.iter().map(Printed::extent).collect();
-    let chunks = plan(&extents, PlanOptions { workers: jobs, chunk_bytes: CHUNK_BYTES, by_pages });
-    let workers = jobs.clamp(1, chunks.len().max(1));
-    let shared = Shared { tables, chunks: Mutex::new(chunks.into()), encoding, set_up: set_up(archive), job };
+    let chunks = plan(&extents, PlanOptions { workers: options.jobs.max(1), chunk_bytes: CHUNK_BYTES, by_pages });
+    let workers = options.jobs.clamp(1, chunks.len().max(1));
+    let shared = Shared {
+        tables,
+        chunks: Mutex::new(chunks.into()),
+        encoding,
+        set_up: set_up(archive),
+        retry: &options.connect_retry,
+        job,
+    };
     let read = try_join_all((0..workers).map(|_| work(&shared, target))).await?;
     judge(relations, read.into_iter().flatten(), archive.manifest.imported.is_some(), job)
 }
 
 /// Reads chunks until there are none: each with the position of its relation.
 async fn work(shared: &Shared<'_>, target: &ConnectionSettings) -> Result<Vec<(usize, Fingerprint)>> {
-    let mut session = open(target, shared.job).await?;
+    let mut session = open(target, shared.retry, shared.job).await?;
     session.execute(&shared.set_up).await?;
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
     let mut read = Vec::new();
@@ -77,8 +86,8 @@ impl Shared<'_> {
     }
 }
 
-async fn open(target: &ConnectionSettings, job: &Job) -> Result<DirectSession> {
-    let how = ConnectOptions { cancel: job.cancel.clone(), ..ConnectOptions::default() };
+async fn open(target: &ConnectionSettings, retry: &Retry, job: &Job) -> Result<DirectSession> {
+    let how = ConnectOptions { retry: retry.clone(), cancel: job.cancel.clone() };
     connect(target, "replace", &how, &*job.monitor).await
 }
 

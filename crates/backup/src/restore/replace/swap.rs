@@ -1,7 +1,8 @@
 //! The moment in which a name goes from one database to another.
 //!
-//! Invariant: both names change in one transaction, and nothing is committed before it. Whatever is killed, whenever: the name is
-//! one database's before, and the other's after.
+//! Invariants: both names change in one transaction, and nothing is committed before it. Whatever is killed, whenever: the name is
+//! one database's before, and the other's after. What belongs to the name goes over under the same lock, as it is then: nothing that
+//! is changed in the last seconds is lost.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -9,9 +10,12 @@ use std::time::Duration;
 use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Deserialize;
 
+use super::super::stand_in::StandIn;
 use super::super::target::WAIT_FOR_DISK;
-use super::live::MAY_END;
+use super::follow::follow;
+use super::live::{Live, MAY_END, Refusals};
 use super::lock::Lease;
+use super::marker::Marker;
 use crate::postgres::{DirectSession, Session, quote_ident, quote_literal, rows, sqlstate_of};
 
 /// Two databases, of which one has the name and the other one is to have it.
@@ -19,15 +23,13 @@ pub(super) struct Swap<'a> {
     pub(super) name: &'a str,
     /// The one that has it.
     pub(super) present: u32,
-    /// What that is called afterwards, and what is said of it.
+    /// What that is called afterwards, and what is said of it; its comment and the time are added.
     pub(super) aside: &'a str,
-    pub(super) aside_comment: String,
+    pub(super) marker: Marker,
     /// The one that gets it.
     pub(super) coming: u32,
     /// What that is called before.
     pub(super) coming_name: &'a str,
-    /// The comment it gets with the name.
-    pub(super) comment: Option<&'a str>,
 }
 
 #[derive(Deserialize)]
@@ -49,8 +51,10 @@ impl Swap<'_> {
             job.step(&format!("end the sessions and give the name {} over", self.name));
             match self.attempt(&mut lease.session, &mut ender, &mut ended, job).await {
                 Ok(()) => break,
-                Err(error) if is_in_use(&error) && attempt < ATTEMPTS => {
+                Err(error) if may_pass(&error) && attempt < ATTEMPTS => {
                     job.warn(&format!("{}; trying again", error.chain()));
+                    // Whoever had to wait for us may go on meanwhile.
+                    tokio::time::sleep(AGAIN_AFTER).await;
                 }
                 Err(error) if is_in_use(&error) => return Err(in_use(self.name, error)),
                 Err(error) => {
@@ -87,25 +91,43 @@ impl Swap<'_> {
     }
 
     async fn rename_and_look(&self, session: &mut DirectSession) -> Result<()> {
-        session.execute(&self.statements().join(";\n")).await?;
-        if session.text(&self.holds()).await?.as_deref() == Some("t") {
-            return Ok(());
+        session.execute(&self.renames().join(";\n")).await?;
+        if session.text(&self.holds()).await?.as_deref() != Some("t") {
+            let doing = "find the databases that were looked at: somebody renamed one of them meanwhile";
+            return Err(Error::new(Kind::Failure, doing).hint("look with `psql -l`, and run it again"));
         }
-        Err(Error::new(Kind::Failure, "find the databases that were looked at: somebody renamed one of them meanwhile")
-            .hint("look with `psql -l`, and run it again"))
+        self.look_again(session).await
     }
 
-    fn statements(&self) -> Vec<String> {
+    fn renames(&self) -> Vec<String> {
         let (name, aside, coming) = (quote_ident(self.name), quote_ident(self.aside), quote_ident(self.coming_name));
-        let comment = self.comment.map_or_else(|| "NULL".to_owned(), quote_literal);
         vec![
             "BEGIN".to_owned(),
             format!("SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"),
             format!("ALTER DATABASE {name} RENAME TO {aside}"),
             format!("ALTER DATABASE {coming} RENAME TO {name}"),
-            format!("COMMENT ON DATABASE {aside} IS {}", quote_literal(&self.aside_comment)),
-            format!("COMMENT ON DATABASE {name} IS {comment}"),
         ]
+    }
+
+    /// Nobody is connected to either any more, and nobody can change them: what came in the meantime is seen now, or has to wait.
+    async fn look_again(&self, session: &mut DirectSession) -> Result<()> {
+        let Some(found) = Live::read_quickly(session, self.aside).await? else {
+            return Err(Error::new(Kind::Failure, format!("find what {} is called now", self.name)));
+        };
+        let mut refusals = Refusals::default();
+        found.refuse(self.name, &mut refusals);
+        Refusals::check(&refusals.why, &refusals.hints, &format!("give the name {} over", self.name))?;
+        let present = StandIn::of(session, self.aside, String::new()).await?;
+        follow(session, self.name, &present).await?;
+        let marker = Marker {
+            replaced_at: Some(present.source.snapshot_at),
+            comment: found.comment.clone(),
+            ..self.marker.clone()
+        };
+        let comment = found.comment.as_deref().map_or_else(|| "NULL".to_owned(), quote_literal);
+        let say = |name: &str, comment: &str| format!("COMMENT ON DATABASE {} IS {comment}", quote_ident(name));
+        let (aside, name) = (say(self.aside, &quote_literal(&marker.to_text())), say(self.name, &comment));
+        session.execute(&format!("{aside};\n{name}")).await
     }
 
     /// Whether the names are as they are to be.
@@ -129,16 +151,21 @@ impl Swap<'_> {
         }
     }
 
-    /// After an error that says nothing of how it ended, such as a lost connection within COMMIT, the server is asked.
+    /// After an error that says nothing of how it ended, such as a lost connection within COMMIT, the server is asked: under the
+    /// lock, for until that is free the transaction may still end either way.
     async fn found_out(&self, lease: &mut Lease, job: &Job, error: Error) -> Result<()> {
-        let mut session = lease.another(job).await.map_err(|again| {
+        lease.revive(job).await.map_err(|again| {
             let doing = format!("find out which database is called {}: {}", self.name, error.chain());
             again.while_doing(doing)
         })?;
-        let is_done = session.text(&self.holds()).await?.as_deref() == Some("t");
-        session.close().await;
+        let is_done = lease.session.text(&self.holds()).await?.as_deref() == Some("t");
         if is_done { Ok(()) } else { Err(error) }
     }
+}
+
+/// Whether the same may work in a moment: somebody changed one of them just when it was to be renamed.
+fn may_pass(error: &Error) -> bool {
+    is_in_use(error) || sqlstate_of(error) == Some(CHANGED_AT_ONCE)
 }
 
 fn is_in_use(error: &Error) -> bool {
@@ -159,6 +186,10 @@ WHERE a.datid IN (%OIDS%) AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid
 /// The rename itself waits five seconds for sessions to end.
 const ATTEMPTS: u32 = 6;
 const END_EVERY: Duration = Duration::from_millis(100);
-const LOCK_TIMEOUT: &str = "10s";
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
+/// Whoever connects waits behind us as long.
+const LOCK_TIMEOUT: &str = "2s";
+/// An internal error: `tuple concurrently updated`.
+const CHANGED_AT_ONCE: &str = "XX000";
 const OBJECT_IN_USE: &str = "55006";
 const LOCK_NOT_AVAILABLE: &str = "55P03";

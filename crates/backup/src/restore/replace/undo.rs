@@ -1,29 +1,37 @@
 //! Takes a replacement back: the name goes to the database that had it before, with all that was written to it.
 //!
-//! It is the same swap the other way round, and keeps the one that has the name now: doing it twice is as doing nothing.
+//! It is the same swap the other way round, and keeps the one that has the name now: doing it twice is as doing nothing. What belongs
+//! to the name and not to the rows (owner, privileges, settings, comment) stays with the name, as it does when it is replaced.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use jiff::Timestamp;
 use lifeboat_core::monitor::Monitor;
-use lifeboat_core::{Error, Job, Kind, Result, ResultExt, RunId, counted};
+use lifeboat_core::{Error, Job, Kind, Result, RunId, counted};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use super::super::preflight::system_identifier;
+use super::super::stand_in::StandIn;
 use super::super::target::drop_statement;
+use super::follow::try_to_follow;
 use super::live::{self, Live, Ours, Refusals};
 use super::lock::Lease;
-use super::marker::{Marker, Names, State};
+use super::marker::{Names, State};
+use super::pins::Pins;
 use super::swap::Swap;
 use super::{Connected, KeptDatabase, marker_of};
-use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Retry, Session as _};
+use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Retry};
 
 /// How a replacement is taken back.
 #[derive(Clone, Debug)]
 pub struct UndoOptions {
     /// Names the database that is set aside.
     pub run: RunId,
+    /// The kept database that gets the name; needed where there are several.
+    pub kept: Option<String>,
+    /// The databases that somebody agreed to, of an earlier plan.
+    pub confirmed: Option<Pins>,
     /// When a failed connection is tried again.
     pub connect_retry: Retry,
     /// Ends it early.
@@ -34,7 +42,7 @@ impl UndoOptions {
     /// The defaults.
     #[must_use]
     pub fn new(run: RunId) -> Self {
-        Self { run, connect_retry: Retry::default(), cancel: CancellationToken::new() }
+        Self { run, kept: None, confirmed: None, connect_retry: Retry::default(), cancel: CancellationToken::new() }
     }
 }
 
@@ -49,6 +57,10 @@ pub struct UndoPlan {
     pub target: String,
     /// The database that gets the name back.
     pub comes_back: KeptDatabase,
+    /// What was changed since of the properties that belong to the name, and stays so.
+    pub taken_over: Vec<String>,
+    /// The databases that all this is about.
+    pub pins: Pins,
     /// The backup that took its place; none where that was undone itself.
     pub replaced_by: Option<String>,
     /// The name under which the present one is kept.
@@ -104,7 +116,8 @@ struct Survey {
 /// Finds out what taking back the last replacement of `live` would do, and changes nothing.
 ///
 /// # Errors
-/// [`Kind::NotFound`] when no database is kept; [`Kind::Locked`]; those of connecting. What would be refused is in the plan.
+/// [`Kind::NotFound`] when no such database is kept, [`Kind::Policy`] when several are and none was named; [`Kind::Locked`]; those of
+/// connecting. What would be refused is in the plan.
 pub async fn plan_undo(
     live: &ConnectionSettings,
     options: &UndoOptions,
@@ -128,20 +141,17 @@ pub async fn undo_replace(
 ) -> Result<UndoSummary> {
     let job = Job::new(monitor, options.cancel.clone());
     let Survey { mut lease, present, coming, plan } = job.run(Box::pin(survey(live, options, &job))).await?;
+    plan.pins.check(options.confirmed.as_ref(), &format!("take back what replaced {}", plan.target))?;
     plan.check()?;
-    let marker = Marker {
-        replaced_at: Some(now(&mut lease.session).await?),
-        comment: present.comment.clone(),
-        ..marker_of(State::Replaced, &plan.database, &plan.run, None)
-    };
+    let wanted = StandIn::of(&mut lease.session, &plan.database, String::new()).await?;
+    try_to_follow(&mut lease.session, &coming.name, &wanted).await?;
     let swap = Swap {
         name: &plan.database,
         present: present.oid,
         aside: &plan.kept_as,
-        aside_comment: marker.to_text(),
+        marker: marker_of(State::Replaced, &plan.database, &plan.run, None),
         coming: coming.oid,
         coming_name: &coming.name,
-        comment: coming.marker.as_ref().and_then(|marker| marker.comment.as_deref()),
     };
     let began = Instant::now();
     let ended_sessions = Box::pin(swap.apply(&mut lease, &job)).await?;
@@ -164,27 +174,34 @@ async fn survey(live: &ConnectionSettings, options: &UndoOptions, job: &Job) -> 
     let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
     let mut lease = Lease::take(live, &how, job).await?;
     let name = lease.live.dbname.clone();
-    let kept = live::ours(&mut lease.session, &name).await?.into_iter().rfind(|ours| ours.state == State::Replaced);
-    let Some(coming) = kept else {
-        let doing = format!("take back what replaced {}: no database is kept", lease.live.display());
-        return Err(
-            Error::new(Kind::NotFound, doing).hint("`psql -l` lists what there is; safety backups are in the store")
-        );
-    };
+    let kept: Vec<_> = live::ours(&mut lease.session, &name).await?;
+    let kept = kept.into_iter().filter(|ours| ours.state == State::Replaced).collect();
+    let coming = choose(kept, options.kept.as_deref(), &lease.live)?;
     let present = Live::read(&mut lease.session, &name).await?.ok_or_else(|| absent(&lease.live, &coming))?;
     let mut refusals = Refusals::default();
     present.refuse(&name, &mut refusals);
     refuse_other(&mut lease.session, &coming, &mut refusals).await?;
+    if lease.session.server().in_recovery {
+        refusals.add("the server is a standby", "take it back on its primary");
+    }
+    let (taken_over, moved) = taken_over(&mut lease.session, &name, &coming, &present).await?;
     let marker = coming.marker.as_ref();
     let plan = UndoPlan {
         run: options.run.clone(),
         target: lease.live.display(),
         comes_back: coming.kept(),
+        taken_over,
+        pins: Pins {
+            system_identifier: system_identifier(&mut lease.session).await?,
+            present: present.oid,
+            coming: Some(coming.oid),
+            dropped: Vec::new(),
+        },
         replaced_by: marker.and_then(|marker| marker.backup.clone()),
         kept_as: Names::new(&name, &options.run).aside,
         database_bytes: present.size_bytes,
         connected: present.connected.clone(),
-        notes: notes(&name, &present),
+        notes: notes(&name, &present, moved),
         refusals: refusals.why,
         hints: refusals.hints,
         database: name,
@@ -192,28 +209,70 @@ async fn survey(live: &ConnectionSettings, options: &UndoOptions, job: &Job) -> 
     Ok(Survey { lease, present, coming, plan })
 }
 
+/// The one that was named, or the only one.
+fn choose(mut kept: Vec<Ours>, named: Option<&str>, live: &ConnectionSettings) -> Result<Ours> {
+    let doing = |why: &str| format!("take back what replaced {}: {why}", live.display());
+    let list: Vec<_> = kept.iter().rev().map(told).collect();
+    let Some(last) = kept.pop() else {
+        return Err(Error::new(Kind::NotFound, doing("no database is kept"))
+            .hint("`psql -l` lists what there is; safety backups are in the store"));
+    };
+    match named {
+        None if kept.is_empty() => Ok(last),
+        None => {
+            let why = format!("{} databases are kept: {}", list.len(), list.join("; "));
+            Err(Error::new(Kind::Policy, doing(&why)).hint(format!("name one: --kept {}", last.name)))
+        }
+        Some(named) => kept.into_iter().chain([last]).find(|ours| ours.name == named).ok_or_else(|| {
+            Error::new(Kind::NotFound, doing(&format!("no database is kept as {named}")))
+                .hint(format!("kept are: {}", list.join("; ")))
+        }),
+    }
+}
+
+fn told(ours: &Ours) -> String {
+    let kept = ours.kept();
+    let since = kept.replaced_at.map(|at| format!(" (replaced {})", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
+    format!("{}{}", kept.name, since.unwrap_or_default())
+}
+
 /// Somebody may be at work in the one that comes back, too.
 async fn refuse_other(session: &mut DirectSession, coming: &Ours, refusals: &mut Refusals) -> Result<()> {
     if let Some(other) = Live::read(session, &coming.name).await? {
-        other.refuse(&coming.name, refusals);
+        other.refuse_as_it_is(&coming.name, refusals);
     }
     Ok(())
 }
 
-fn notes(name: &str, present: &Live) -> Vec<String> {
+/// What the one that comes back gets of the present one, and whether they lie in different places.
+async fn taken_over(
+    session: &mut DirectSession,
+    name: &str,
+    coming: &Ours,
+    present: &Live,
+) -> Result<(Vec<String>, bool)> {
+    let wanted = StandIn::of(session, name, String::new()).await?;
+    let found = StandIn::of(session, &coming.name, String::new()).await?;
+    let mut taken_over = found.differences(&wanted);
+    let comment = coming.marker.as_ref().and_then(|marker| marker.comment.as_ref());
+    if comment != present.comment.as_ref() {
+        taken_over.push("comment".to_owned());
+    }
+    Ok((taken_over, found.properties.tablespace != wanted.properties.tablespace))
+}
+
+fn notes(name: &str, present: &Live, moved: bool) -> Vec<String> {
     let mut notes =
         vec![format!("what was written to {name} since is in the database that is set aside, and stays there")];
+    if moved {
+        notes.push("the two lie in different tablespaces, and stay where they are".to_owned());
+    }
     if present.followers > 0 {
         let followers = counted(present.followers, "server or program");
         notes
             .push(format!("{followers} following this server: sessions there stay with their database until they end"));
     }
     notes
-}
-
-async fn now(session: &mut DirectSession) -> Result<Timestamp> {
-    let now = session.text(NOW).await?.unwrap_or_default();
-    now.parse().kind_of(Kind::Failure, || "read the server's clock".to_owned())
 }
 
 fn absent(live: &ConnectionSettings, coming: &Ours) -> Error {
@@ -226,5 +285,29 @@ fn absent(live: &ConnectionSettings, coming: &Ours) -> Error {
         .hint(format!("nothing has the name: {rename}"))
 }
 
-const NOW: &str =
-    "SELECT pg_catalog.to_char(pg_catalog.clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')";
+#[cfg(test)]
+mod tests {
+    use lifeboat_core::Kind;
+
+    use super::super::marker::State;
+    use super::{Ours, choose};
+    use crate::postgres::ConnectionSettings;
+
+    fn kept(name: &str) -> Ours {
+        Ours { name: name.into(), oid: 1, size_bytes: None, is_beside: true, state: State::Replaced, marker: None }
+    }
+
+    #[test]
+    fn of_several_kept_databases_one_is_named() {
+        let live = ConnectionSettings::parse("host=db dbname=shop user=u", &|_| None).unwrap();
+        let all = || vec![kept("shop_replaced_1"), kept("shop_replaced_2")];
+        assert_eq!(choose(vec![kept("shop_replaced_1")], None, &live).unwrap().name, "shop_replaced_1");
+        assert_eq!(choose(all(), Some("shop_replaced_1"), &live).unwrap().name, "shop_replaced_1");
+        let several = choose(all(), None, &live).unwrap_err();
+        assert_eq!(several.kind(), Kind::Policy);
+        assert!(several.to_string().contains("2 databases are kept: shop_replaced_2; shop_replaced_1"), "{several}");
+        assert_eq!(several.help(), Some("name one: --kept shop_replaced_2"));
+        assert_eq!(choose(all(), Some("shop"), &live).unwrap_err().kind(), Kind::NotFound);
+        assert_eq!(choose(Vec::new(), Some("shop"), &live).unwrap_err().kind(), Kind::NotFound);
+    }
+}

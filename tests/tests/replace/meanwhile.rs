@@ -1,0 +1,111 @@
+//! What comes in the seconds of the swap, and connections that are lost in them.
+
+use std::time::Duration;
+
+use lifeboat_tests::Major;
+use lifeboat_tests::relay::Relay;
+use lifeboat_tests::session::wait_for;
+
+use crate::world::{Shop, being_changed, ended, postgres, swap_waits};
+
+#[test]
+fn what_is_changed_in_the_seconds_of_the_swap_goes_over_with_the_name() {
+    let shop = Shop::new(Major::V18);
+    let (server, name) = (shop.database.server, &shop.database.name);
+    let change = format!(
+        "COMMENT ON DATABASE {name} IS 'changed'; ALTER DATABASE {name} SET lock_timeout TO '3s';
+         REVOKE ALL ON DATABASE {name} FROM plain; GRANT CREATE ON DATABASE {name} TO pg_monitor"
+    );
+    for (command, version) in
+        [(shop.replace(&["--yes", "--no-safety-backup"]), "backup"), (shop.undo(&["--yes"]), "live")]
+    {
+        let held = being_changed(&shop, &change);
+        let running = command.spawn();
+        wait_for(&postgres(server), &swap_waits(&shop));
+        held.commit();
+        ended(running.wait(), 0);
+        assert_eq!(shop.database.psql("SELECT v FROM version"), version);
+        let now = format!("{:?}", shop.settings());
+        for part in ["\"comment\": \"changed\"", "lock_timeout=3s", "pg_monitor=C/"] {
+            assert!(now.contains(part), "{part} in {now}");
+        }
+        assert!(!now.contains("plain=Tc") && !now.contains("plain=T/"), "{now}");
+        server.psql(
+            "postgres",
+            &format!(
+                "COMMENT ON DATABASE {name} IS NULL; ALTER DATABASE {name} RESET lock_timeout;
+             GRANT TEMPORARY ON DATABASE {name} TO plain; REVOKE ALL ON DATABASE {name} FROM pg_monitor"
+            ),
+        );
+    }
+}
+
+#[test]
+fn what_would_be_lost_stands_in_the_way_up_to_the_last_moment() {
+    let shop = Shop::new(Major::V15);
+    let (server, name, oid) = (shop.database.server, &shop.database.name, shop.oid());
+    let held = being_changed(&shop, &format!("COMMENT ON DATABASE {name} IS 'being changed'"));
+    let running = shop.replace(&["--yes", "--no-safety-backup"]).spawn();
+    wait_for(&postgres(server), &swap_waits(&shop));
+    let subscribe = "CREATE SUBSCRIPTION late CONNECTION 'host=/nowhere' PUBLICATION p WITH (connect = false)";
+    while !server.try_psql(name, subscribe).status.success() {
+        assert!(running.is_running(), "{}", running.wait().text());
+    }
+    held.release();
+    let refused = ended(running.wait(), 40);
+    for word in ["has subscriptions", "late", "the same command goes on from it"] {
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    assert_eq!((shop.oid(), shop.kept()), (oid, Vec::new()));
+    for statement in ["ALTER SUBSCRIPTION late SET (slot_name = NONE)", "DROP SUBSCRIPTION late"] {
+        shop.database.psql(statement);
+    }
+    let gone_on = ended(shop.replace(&["--yes", "--no-safety-backup", "--json"]).run(), 0);
+    assert!(gone_on.result()["summary"]["restore"].is_null(), "{}", gone_on.stdout);
+    shop.assert_restored();
+}
+
+#[test]
+fn after_a_lost_answer_the_server_is_asked_which_way_it_went() {
+    let shop = Shop::on_its_own_server();
+    let (server, name, oid) = (shop.database.server, &shop.database.name, shop.oid());
+    let postgres = postgres(server);
+    let relay = Relay::to(server.port());
+    let url = server.dsn(name).replace(&format!(":{}/", server.port()), &format!(":{}/", relay.port()));
+    let through = |options: &[&str]| shop.replace(options).env("LIVE_URL", &url);
+    let change = format!("COMMENT ON DATABASE {name} IS 'being changed'");
+
+    // Before COMMIT: nothing has changed, and is not going to.
+    let held = being_changed(&shop, &change);
+    let running = through(&["--yes", "--no-safety-backup"]).spawn();
+    wait_for(&postgres, &swap_waits(&shop));
+    assert!(relay.cut() > 0);
+    held.release();
+    let lost = ended(running.wait(), 20);
+    assert!(lost.stderr.contains("the same command goes on from it"), "{}", lost.stderr);
+    assert_eq!((shop.oid(), shop.kept()), (oid.clone(), Vec::new()));
+
+    // Within COMMIT, which waits for a standby that is not there: others see nothing of it yet.
+    let held = being_changed(&shop, &change);
+    let running = through(&["--yes", "--no-safety-backup", "--json"]).spawn();
+    wait_for(&postgres, &swap_waits(&shop));
+    set_and_reload(&shop, "ALTER SYSTEM SET synchronous_standby_names TO 'nobody'");
+    wait_for(&postgres, "SELECT current_setting('synchronous_standby_names') = 'nobody'");
+    held.release();
+    wait_for(&postgres, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
+    assert!(relay.cut() > 0);
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(running.is_running(), "it did not wait for the end of the transaction");
+    set_and_reload(&shop, "ALTER SYSTEM RESET synchronous_standby_names");
+    let outcome = ended(running.wait(), 0);
+    assert!(outcome.result()["summary"]["restore"].is_null(), "{}", outcome.stdout);
+    assert_ne!(shop.oid(), oid);
+    shop.assert_restored();
+    assert_eq!(shop.kept().len(), 1);
+}
+
+fn set_and_reload(shop: &Shop, statement: &str) {
+    let server = shop.database.server;
+    server.psql("postgres", statement);
+    server.psql("postgres", "SELECT pg_reload_conf()");
+}
