@@ -14,6 +14,7 @@ mod considerate;
 mod crashed;
 mod detect;
 mod example;
+mod held;
 mod killed;
 mod modes;
 mod network;

@@ -167,18 +167,14 @@ pub(super) async fn put_back(
 /// The old values that were kept are dropped next: every value that opened must be under its old key.
 fn refuse_loss(errand: &Errand<'_>, entry: &Entry, tally: &Tally) -> Result<()> {
     let unopened = tally.failures.unaccepted();
-    if tally.overtaken == 0 && unopened <= entry.unopened {
+    if unopened <= entry.unopened {
         return Ok(());
     }
     let doing = format!("put the old values of {} back", errand.target);
-    let why = format!(
-        "{} rows were not written, {unopened} do not open, of which {} did not before",
-        tally.overtaken,
-        entry.unopened.min(unopened)
-    );
+    let why = format!("{unopened} do not open, of which {} did not before", entry.unopened);
     let some = tally.failures.some_unaccepted();
     Err(Error::new(Kind::Policy, doing)
-        .hint(format!("nothing was changed: look for a trigger that keeps rows from being written; name rows that are lost in an accept list: {some}"))
+        .hint(format!("nothing was changed: name rows that are lost in an accept list: {some}"))
         .caused_by(why))
 }
 

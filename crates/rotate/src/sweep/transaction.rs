@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use lifeboat_backup::postgres::Session as _;
-use lifeboat_core::{Job, Kind, Result, ResultExt as _};
+use lifeboat_backup::postgres::{Session as _, sqlstate_of};
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 
 use super::book::{self, Entry};
 use super::catalog::Swept;
@@ -21,6 +21,7 @@ use super::sql;
 use super::staged::put;
 use super::status::{Direction, Phase};
 use super::tally::Tally;
+use super::target::TableName;
 
 /// What is done to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +64,7 @@ pub(super) async fn together(
             Deed::Put => put(&mut lane, errand, &entry, options, job).await?,
             Deed::PutBack => put_back(&mut lane, errand, &entry, options, job).await?,
         };
+        refuse_unwritten(errand, &tally)?;
         let session = &mut lane.session;
         book::set_rotated(session, entry.id, tally.counts.rotated, tally.counts.unopened()).await?;
         if phase == Phase::RolledBack {
@@ -76,16 +78,39 @@ pub(super) async fn together(
     Ok(summaries)
 }
 
-/// Begins, and keeps writers out of every table. Readers go on.
+/// Begins, and keeps out of every table who writes it, and who holds rows to write them: what this transaction may not touch would
+/// stay under the other key. Readers go on.
 async fn begin(lane: &mut Lane, errands: &[Errand<'_>], options: &SweepOptions) -> Result<()> {
     let wait = options.limits.lock_timeout.as_millis();
     lane.session.execute(&format!("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {wait}")).await?;
     for errand in errands {
         let table = &errand.target.table;
-        let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", sql::table(table));
-        lane.session.execute(&lock).await.map_err(|error| error.while_doing(format!("keep writers out of {table}")))?;
+        let lock = format!("LOCK TABLE {} IN EXCLUSIVE MODE", sql::table(table));
+        lane.session.execute(&lock).await.map_err(|error| not_alone(error, table))?;
     }
     Ok(())
+}
+
+fn not_alone(error: Error, table: &TableName) -> Error {
+    let doing = format!("keep writers out of {table}");
+    if sqlstate_of(&error) != Some(LOCK_NOT_AVAILABLE) {
+        return error.while_doing(doing);
+    }
+    Error::new(Kind::TryAgain, doing)
+        .hint("nothing was changed: a transaction of another session writes the table or holds rows of it (pg_stat_activity shows it); let it end, then give the same command again")
+        .caused_by(error)
+}
+
+/// Nobody writes beside the transaction: a row that it did not write keeps the other key, and all of it is undone.
+fn refuse_unwritten(errand: &Errand<'_>, tally: &Tally) -> Result<()> {
+    let Tally { overtaken, held, .. } = tally;
+    if overtaken + held == 0 {
+        return Ok(());
+    }
+    let doing = format!("write all values of {} at once: {} were not written", errand.target, overtaken + held);
+    Err(Error::new(Kind::Policy, doing)
+        .hint("nothing was changed: look for a trigger that keeps rows from being written, or waits for what another session holds")
+        .caused_by(format!("{held} wait for another session, {overtaken} are left out, though nobody changed them")))
 }
 
 /// Makes it so, unless the job was cancelled: from here on there is no way back but a rollback.
@@ -122,3 +147,5 @@ fn summary(errand: &Errand<'_>, tally: Tally) -> TargetSummary {
     Passes { tally, passes: 1, complete: true, overtaken: 0, left: 0, saw_written: false }
         .summary(errand, written, None)
 }
+
+const LOCK_NOT_AVAILABLE: &str = "55P03";
