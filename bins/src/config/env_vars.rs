@@ -1,5 +1,6 @@
 //! Every environment variable that the binaries read, in one place; those of a store that have no meaning outside of it are in
-//! `lifeboat_core::store::settings`. Libraries read none.
+//! `lifeboat_core::store::settings`. Libraries take no setting from any; the documentation of `lifeboat_core` says what is read
+//! beneath them.
 
 /// The configuration file.
 pub(crate) const CONFIG: &str = "LIFEBOAT_CONFIG";

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 
+use super::env_vars;
+
 /// Names and values of environment variables. An empty value counts as unset.
 #[derive(Clone, Default)]
 pub(crate) struct Environment(BTreeMap<String, String>);
@@ -62,8 +64,17 @@ impl Environment {
     }
 }
 
-const OURS: [&str; 7] =
-    ["LIFEBOAT_", "AWS_", "B2_APPLICATION_KEY", "PG", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET", "DATABASE_URL"];
+const OURS: [&str; 9] = [
+    "LIFEBOAT_",
+    env_vars::AWS_PREFIX,
+    env_vars::GOOGLE_PREFIX,
+    env_vars::AZURE_PREFIX,
+    "B2_APPLICATION_KEY",
+    "PG",
+    env_vars::CREDENTIALS_DIRECTORY,
+    env_vars::NOTIFY_SOCKET,
+    "DATABASE_URL",
+];
 
 impl<const N: usize> From<[(&str, &str); N]> for Environment {
     fn from(vars: [(&str, &str); N]) -> Self {
@@ -106,6 +117,8 @@ mod tests {
             ("APP_KEY", "x"),
             ("B2_KEY", "hunter2"),
             ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+            ("AZURE_STORAGE_ACCOUNT_KEY", "hunter2"),
+            ("GOOGLE_SERVICE_ACCOUNT_KEY", "hunter2"),
             ("B2_APPLICATION_KEY", "hunter2"),
             ("PGPASSWORD", "hunter2"),
             ("DATABASE_URL", "hunter2"),

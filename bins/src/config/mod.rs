@@ -116,14 +116,16 @@ impl Config {
         if stall.is_zero() { stall } else { stall.max(waits).max(part * 2) }
     }
 
-    /// The environment variables in which secrets of ours are.
+    /// The environment variables in which secrets of ours are. The new key of columns is not among them: after a rotation it is
+    /// the application's own, and a smoke test that is the application works with it.
     pub(crate) fn secret_variables(&self) -> Vec<String> {
         let databases = self.databases.iter().filter_map(|database| database.url.as_ref());
         let urls = databases.chain(&self.drill.server).filter_map(|url| url.value.reference());
         let store = self.store.secrets.values().map(|secret| &secret.value);
         let proxy = self.store.network.proxy.iter().filter_map(|proxy| proxy.value.reference());
         let keyring = self.encryption.keyring.iter().map(|keyring| keyring.value.reference());
-        let all = urls.chain(store).chain(proxy).chain(keyring);
+        let retired = self.rotate.keys_that_go();
+        let all = urls.chain(store).chain(proxy).chain(keyring).chain(retired);
         all.filter_map(|secret| secret.variable_name().map(str::to_owned)).collect()
     }
 

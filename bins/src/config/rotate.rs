@@ -160,6 +160,13 @@ impl RotateConfig {
         }
     }
 
+    /// Old keys of columns that are the new key of none.
+    pub(crate) fn keys_that_go(&self) -> impl Iterator<Item = &SecretRef> {
+        let all = || self.columns.iter().map(|column| &column.keys).chain([&self.keys]);
+        let stays = move |key: &SecretRef| all().any(|keys| keys.new.as_ref().is_some_and(|new| new.value == *key));
+        all().filter_map(|keys| keys.old.as_ref().map(|old| &old.value)).filter(move |key| !stays(key))
+    }
+
     /// A column lies in a database that is configured, and two are not the same.
     pub(crate) fn judge(&self, databases: &[Name], problems: &mut Problems) {
         for (at, column) in self.columns.iter().enumerate() {

@@ -277,6 +277,44 @@ fn what_is_wrong_with_a_column_is_told_at_its_line() {
 }
 
 #[test]
+fn an_operators_program_gets_the_new_key_of_columns_and_no_other_secret() {
+    let text = r#"
+[store]
+url = "s3://bucket"
+proxy = "env:WAY"
+
+[encryption]
+keyring = "env:RING"
+
+[rotate]
+old = "env:OLD"
+new = "env:NEW"
+
+[[database]]
+name = "shop"
+url = "env:SHOP"
+
+[[rotate.column]]
+table = "tokens"
+column = "secret"
+layout = "hex(iv ct tag)"
+old = "env:OLDER"
+new = "env:OLD_OF_ANOTHER"
+
+[[rotate.column]]
+table = "vault"
+column = "secret"
+layout = "hex(iv ct tag)"
+old = "env:OLD_OF_ANOTHER"
+"#;
+    let names = ["WAY", "RING", "OLD", "OLDER", "SHOP", "NEW", "OLD_OF_ANOTHER", "HOME"];
+    let environment = Environment::from(names.map(|name| (name, "x")));
+    let config = load(text, Flags::default(), &environment).unwrap();
+    let seen = environment.for_operators_program(&config.secret_variables());
+    assert_eq!(seen.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["HOME", "NEW", "OLD_OF_ANOTHER"]);
+}
+
+#[test]
 fn a_column_of_the_command_line_stands_alone() {
     let flags = super::RotateFlags {
         table: Some("other"),

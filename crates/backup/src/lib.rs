@@ -1,7 +1,8 @@
 //! Backs Postgres up to object storage, proves what is stored, and restores it.
 //!
-//! The operations are free functions: `backup(source, &store, &options, monitor)` and its like. They never print, read the
-//! process environment, install handlers or start a runtime; they speak through a
+//! The operations are free functions: `backup(source, &store, &options, monitor)` and its like. They never print,
+//! install handlers, start a runtime or take settings from the process environment
+//! ([what is read of it](lifeboat_core#environment)); they speak through a
 //! [`Monitor`](lifeboat_core::monitor::Monitor) and end early by a cancellation token in their options.
 
 pub mod archive;

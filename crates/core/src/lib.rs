@@ -3,6 +3,17 @@
 //!
 //! This crate knows nothing of Postgres, of processes or of command lines. `docs/format.md` is the normative text
 //! of everything it writes.
+//!
+//! # Environment
+//!
+//! No crate of Lifeboat's takes a setting from the process environment; a program that embeds one passes values. What is beneath
+//! them reads these:
+//!
+//! * the HTTP client of stores: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, unless
+//!   [`Network::proxy`](store::Network::proxy) is given;
+//! * TLS, to find the system's certificates: `SSL_CERT_FILE` and `SSL_CERT_DIR`;
+//! * options that name no folder for private files: `TMPDIR`;
+//! * programs that are started: `PATH`, by which the system looks for them. Each gets an environment of its own, not this one.
 
 pub mod catalog;
 pub mod clock;

@@ -1,7 +1,8 @@
 //! Rotation of keys: those of backups, and those of values that applications keep encrypted in columns.
 //!
 //! The operations are free functions. What destroys something is a plan first, made by one function and applied by another.
-//! None prints, reads the process environment, or knows a command line.
+//! None prints, takes settings from the process environment ([what is read of it](lifeboat_core#environment)), or knows a
+//! command line.
 //!
 //! A service that encrypts columns embeds [`Keyring`].
 

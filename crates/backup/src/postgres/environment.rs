@@ -1,6 +1,6 @@
 //! The environment variables that libpq knows, read through a function that the caller passes in.
 
-/// Looks a variable up by name. Libraries never read the environment of their process; a binary passes
+/// Looks a variable up by name. Libraries take no setting from the environment of their process; a binary passes
 /// `&|name| std::env::var(name).ok()`, a test its own map.
 pub type Environment<'a> = dyn Fn(&str) -> Option<String> + 'a;
 
