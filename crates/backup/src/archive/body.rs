@@ -1,4 +1,4 @@
-//! The way from an object's stored bytes to its gzip bytes, sealed or not.
+//! The way from an object's stored bytes to its compressed bytes, sealed or not.
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -30,7 +30,7 @@ impl Body {
         Ok(Self { name, opener, opened: Vec::new() })
     }
 
-    /// The gzip bytes that the next stored bytes hold.
+    /// The compressed bytes that the next stored bytes hold.
     pub(crate) fn push<'a>(&'a mut self, stored: &'a [u8]) -> Result<&'a [u8]> {
         let Some(opener) = &mut self.opener else { return Ok(stored) };
         self.opened.clear();
@@ -38,7 +38,7 @@ impl Body {
         Ok(&self.opened)
     }
 
-    /// The last gzip bytes, when the object was whole.
+    /// The last compressed bytes, when the object was whole.
     pub(crate) fn finish(mut self) -> Result<Vec<u8>> {
         self.opened.clear();
         if let Some(opener) = self.opener {
@@ -48,40 +48,40 @@ impl Body {
     }
 }
 
-/// A range of an object's gzip bytes, in order, in blocks.
-pub(crate) struct GzipRange<'a> {
+/// A range of an object's compressed bytes, in order, in blocks.
+pub(crate) struct CompressedRange<'a> {
     name: String,
     blocks: BoxStream<'a, Result<Bytes>>,
     opener: Option<RangeOpener>,
 }
 
-impl<'a> GzipRange<'a> {
-    /// Reads `gzip_bytes` of the object called `name` in the store. Only the chunks that hold them are fetched.
+impl<'a> CompressedRange<'a> {
+    /// Reads `compressed_bytes` of the object called `name` in the store. Only the chunks that hold them are fetched.
     pub(crate) fn read(
         store: &'a Store,
         job: &'a Job,
         archive: &Archive,
         object: &StoredObject,
-        gzip_bytes: std::ops::Range<u64>,
+        compressed_bytes: std::ops::Range<u64>,
     ) -> Result<Self> {
         let name = archive.path.object(&object.name);
         let (opener, stored) = match &object.seal {
             Some(header) => {
                 let key = data_key(archive)?;
                 let id = archive.path.id.as_str();
-                let opener = key.range_opener(id, &object.name, header, object.length, gzip_bytes);
+                let opener = key.range_opener(id, &object.name, header, object.length, compressed_bytes);
                 let opener = opener.map_err(|error| opening(&name, error))?;
                 let stored = opener.stored();
                 (Some(opener), stored)
             }
-            None => (None, gzip_bytes),
+            None => (None, compressed_bytes),
         };
         Ok(Self { blocks: store.read(job, name.clone(), stored).boxed(), name, opener })
     }
 
-    /// Gzip bytes that were fetched before, of whatever place.
-    pub(crate) fn held(gzip_bytes: Bytes) -> Self {
-        let blocks = stream::once(std::future::ready(Ok(gzip_bytes))).boxed();
+    /// Compressed bytes that were fetched before, of whatever place.
+    pub(crate) fn held(compressed_bytes: Bytes) -> Self {
+        let blocks = stream::once(std::future::ready(Ok(compressed_bytes))).boxed();
         Self { name: String::new(), blocks, opener: None }
     }
 
@@ -102,8 +102,8 @@ impl<'a> GzipRange<'a> {
     }
 }
 
-/// How many gzip bytes an object holds.
-pub(super) fn gzip_length(object: &StoredObject) -> Result<u64> {
+/// How many compressed bytes an object holds.
+pub(super) fn compressed_length(object: &StoredObject) -> Result<u64> {
     if object.seal.is_some() { message_length(object.length) } else { Ok(object.length) }
 }
 

@@ -13,7 +13,7 @@ use lifeboat_core::store::layout::{self, BackupPath, CATALOG, INDEX, MANIFEST};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
-use super::body::{Body, GzipRange, gzip_length};
+use super::body::{Body, CompressedRange, compressed_length};
 use super::choice;
 use super::instead::or_instead;
 use super::list::{Folder, damage, folders, manifest};
@@ -167,17 +167,17 @@ impl Found {
 }
 
 impl Archive {
-    /// The gzip bytes of a small object, proven.
+    /// The compressed bytes of a small object, proven.
     pub(crate) async fn read_object(&self, store: &Store, job: &Job, object: &StoredObject) -> Result<Vec<u8>> {
         let mut body = Body::of(self, object)?;
-        let mut gzip_bytes = Vec::new();
+        let mut compressed_bytes = Vec::new();
         let keep = |block: Bytes| {
-            gzip_bytes.extend_from_slice(body.push(&block)?);
+            compressed_bytes.extend_from_slice(body.push(&block)?);
             Ok(())
         };
         store.read_proven(job, &self.path.object(&object.name), object.length, object.sha256, keep).await?;
-        gzip_bytes.extend(body.finish()?);
-        Ok(gzip_bytes)
+        compressed_bytes.extend(body.finish()?);
+        Ok(compressed_bytes)
     }
 
     /// The catalog of the source, proven; `None` when the backup was taken without one.
@@ -204,9 +204,9 @@ impl Archive {
         Ok(sql)
     }
 
-    /// The gzip bytes of a range, unproven.
-    pub(crate) fn read_range<'a>(&self, store: &'a Store, job: &'a Job, range: &Range) -> Result<GzipRange<'a>> {
-        GzipRange::read(store, job, self, &self.manifest.script[range.object], gzip_bytes(range))
+    /// The compressed bytes of a range, unproven.
+    pub(crate) fn read_range<'a>(&self, store: &'a Store, job: &'a Job, range: &Range) -> Result<CompressedRange<'a>> {
+        CompressedRange::read(store, job, self, &self.manifest.script[range.object], compressed_bytes(range))
     }
 
     /// The ranges cover the script's objects to the last byte.
@@ -215,10 +215,10 @@ impl Archive {
         let contradiction =
             || Error::new(Kind::Integrity, "check the index: its ranges are not the manifest's objects");
         for range in &self.index.ranges {
-            *ends.get_mut(range.object).ok_or_else(contradiction)? = gzip_bytes(range).end;
+            *ends.get_mut(range.object).ok_or_else(contradiction)? = compressed_bytes(range).end;
         }
         for (object, end) in self.manifest.script.iter().zip(ends) {
-            if gzip_length(object)? != end {
+            if compressed_length(object)? != end {
                 return Err(contradiction());
             }
         }
@@ -233,11 +233,11 @@ impl Archive {
 
 /// The error of a range that is not what was stored, in the object of this name.
 pub(super) fn unproven(name: &str, range: &Range) -> Error {
-    let bytes = gzip_bytes(range);
+    let bytes = compressed_bytes(range);
     let doing = format!("prove {name}, bytes {} to {}: they are not what was stored", bytes.start, bytes.end);
     Error::new(Kind::Integrity, doing).hint("the backup is damaged: see `lifeboat list` for another one")
 }
 
-pub(super) fn gzip_bytes(range: &Range) -> std::ops::Range<u64> {
+pub(super) fn compressed_bytes(range: &Range) -> std::ops::Range<u64> {
     range.bytes.offset..range.bytes.offset.saturating_add(range.bytes.length)
 }

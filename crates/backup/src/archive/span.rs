@@ -9,8 +9,8 @@ use lifeboat_core::store::{BLOCK_BYTES, Store};
 use lifeboat_core::{Job, Result};
 
 use super::Archive;
-use super::body::GzipRange;
-use super::opened::{gzip_bytes, unproven};
+use super::body::CompressedRange;
+use super::opened::{compressed_bytes, unproven};
 use super::proof::RangeProof;
 
 /// Ranges of one object in the order in which they lie there; never none.
@@ -39,11 +39,11 @@ impl<'a> Span<'a> {
     /// Where its bytes lie in its object.
     fn bytes(&self) -> std::ops::Range<u64> {
         let (first, last) = (self.ranges[0], self.ranges[self.ranges.len() - 1]);
-        first.bytes.offset..gzip_bytes(last).end
+        first.bytes.offset..compressed_bytes(last).end
     }
 
     fn reaches(&self, next: &Range) -> bool {
-        let (bytes, next_bytes) = (self.bytes(), gzip_bytes(next));
+        let (bytes, next_bytes) = (self.bytes(), compressed_bytes(next));
         next.object == self.ranges[0].object
             && next_bytes.start >= bytes.end
             && next_bytes.start - bytes.end <= GAP_BYTES
@@ -62,13 +62,13 @@ impl<'a> Span<'a> {
 }
 
 impl Archive {
-    /// The gzip bytes of a span, unproven.
+    /// The compressed bytes of a span, unproven.
     pub(crate) async fn read_span(&self, store: &Store, job: &Job, span: &Span<'_>) -> Result<Bytes> {
         let bytes = span.bytes();
         let length = usize::try_from(bytes.end - bytes.start).unwrap_or_default();
         let mut fetched = BytesMut::with_capacity(length);
         let object = &self.manifest.script[span.ranges[0].object];
-        let mut blocks = GzipRange::read(store, job, self, object, bytes)?;
+        let mut blocks = CompressedRange::read(store, job, self, object, bytes)?;
         while let Some(block) = blocks.next().await? {
             fetched.extend_from_slice(&block);
         }
@@ -83,10 +83,10 @@ impl Archive {
     }
 
     /// What the bytes of a range decompress to, proven. For ranges of SQL, which are a few MiB.
-    pub(crate) fn prove(&self, range: &Range, gzip_bytes: &[u8]) -> Result<Vec<u8>> {
+    pub(crate) fn prove(&self, range: &Range, compressed_bytes: &[u8]) -> Result<Vec<u8>> {
         let mut proof = RangeProof::new(self, range);
         let mut sql = Vec::with_capacity(usize::try_from(range.bytes.sql_bytes.min(BLOCK_BYTES)).unwrap_or_default());
-        let mut left = gzip_bytes;
+        let mut left = compressed_bytes;
         while !left.is_empty() {
             sql.extend(proof.push(&mut left)?);
         }

@@ -157,17 +157,17 @@ impl<'a> Proofs<'a, ()> {
 }
 
 impl<'a, R: Iterator<Item = &'a Range>> Proofs<'a, R> {
-    fn push(&mut self, mut gzip_bytes: &[u8]) -> Result<()> {
-        while !gzip_bytes.is_empty() {
+    fn push(&mut self, mut compressed_bytes: &[u8]) -> Result<()> {
+        while !compressed_bytes.is_empty() {
             let next = || Some(RangeProof::new(self.archive, self.ranges.next()?));
             // The index was checked to cover its objects: bytes without a range cannot be.
             let Some(mut proof) = self.current.take().or_else(next) else { break };
-            let (mut now, later) = gzip_bytes.split_at(proof.missing().min(gzip_bytes.len()));
+            let (mut now, later) = compressed_bytes.split_at(proof.missing().min(compressed_bytes.len()));
             while !now.is_empty() {
                 let sql = proof.push(&mut now)?;
                 self.job.count(Counter::SqlBytes, sql.len() as u64);
             }
-            gzip_bytes = later;
+            compressed_bytes = later;
             if proof.missing() > 0 {
                 self.current = Some(proof);
             } else {

@@ -49,7 +49,7 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// The limits that options and store set. A tenth of an object is left for what gzip may add and the last batch.
+    /// The limits that options and store set. A tenth of an object is left for what compression may add and the last batch.
     pub(crate) fn new(upload: &UploadOptions, chunk_bytes: u64, lock_timeout: Duration) -> Self {
         let parts = upload.parts_max - upload.parts_max.div_ceil(10);
         let object_bytes_max = parts * upload.part_bytes as u64;

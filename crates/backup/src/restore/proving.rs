@@ -8,10 +8,10 @@ use tokio::task::JoinHandle;
 
 use crate::archive::proof::RangeProof;
 
-/// A range on its way. The thread ends when nobody gives gzip bytes or takes SQL any more.
+/// A range on its way. The thread ends when nobody gives compressed bytes or takes SQL any more.
 pub(super) struct Proving {
-    /// Takes the range's gzip bytes in order; dropped after the last.
-    pub(super) gzip_bytes: mpsc::Sender<Bytes>,
+    /// Takes the range's compressed bytes in order; dropped after the last.
+    pub(super) compressed_bytes: mpsc::Sender<Bytes>,
     /// Gives what they decompress to, unproven.
     pub(super) sql: mpsc::Receiver<Vec<u8>>,
     /// Whether all of it is proven: true of nothing before it says so.
@@ -20,15 +20,15 @@ pub(super) struct Proving {
 
 impl Proving {
     pub(super) fn start(proof: RangeProof) -> Self {
-        let (gzip_bytes, to_prove) = mpsc::channel(1);
+        let (compressed_bytes, to_prove) = mpsc::channel(1);
         let (proven, sql) = mpsc::channel(STEPS_AHEAD);
         let ended = tokio::task::spawn_blocking(move || prove(proof, to_prove, &proven));
-        Self { gzip_bytes, sql, ended }
+        Self { compressed_bytes, sql, ended }
     }
 }
 
-fn prove(mut proof: RangeProof, mut gzip_bytes: mpsc::Receiver<Bytes>, sql: &mpsc::Sender<Vec<u8>>) -> Result<()> {
-    while let Some(block) = gzip_bytes.blocking_recv() {
+fn prove(mut proof: RangeProof, mut compressed_bytes: mpsc::Receiver<Bytes>, sql: &mpsc::Sender<Vec<u8>>) -> Result<()> {
+    while let Some(block) = compressed_bytes.blocking_recv() {
         let mut block = &block[..];
         while !block.is_empty() && sql.blocking_send(proof.push(&mut block)?).is_ok() {}
     }

@@ -16,7 +16,7 @@ use super::copy_in::{copy_statement, feed, qualified};
 use super::proving::Proving;
 use super::target::Target;
 use crate::archive::Archive;
-use crate::archive::body::GzipRange;
+use crate::archive::body::CompressedRange;
 use crate::archive::proof::RangeProof;
 use crate::archive::span::Span;
 use crate::postgres::{DirectSession, Session, rows};
@@ -81,7 +81,7 @@ impl<'a> Loader<'a> {
         } else {
             let fetched = self.archive.read_span(self.store, self.job, span).await?;
             for (range, bytes) in span.cut(&fetched) {
-                copied += self.copy(session, range, GzipRange::held(bytes)).await?;
+                copied += self.copy(session, range, CompressedRange::held(bytes)).await?;
             }
         }
         self.note_filled(span);
@@ -95,7 +95,7 @@ impl<'a> Loader<'a> {
         self.filled.lock().unwrap_or_else(PoisonError::into_inner).extend(relations);
     }
 
-    async fn copy(&self, session: &mut DirectSession, range: &Range, blocks: GzipRange<'_>) -> Result<u64> {
+    async fn copy(&self, session: &mut DirectSession, range: &Range, blocks: CompressedRange<'_>) -> Result<u64> {
         let Content::Rows(rows) = &range.content else { return Ok(0) };
         let relation = &self.archive.index.relations[rows.relation];
         let doing =
@@ -114,7 +114,7 @@ impl<'a> Loader<'a> {
         session: &mut DirectSession,
         range: &Range,
         rows: &Rows,
-        mut blocks: GzipRange<'_>,
+        mut blocks: CompressedRange<'_>,
     ) -> Result<u64> {
         let relation = &self.archive.index.relations[rows.relation];
         let frozen = self.frozen.contains(&rows.relation);
@@ -125,13 +125,13 @@ impl<'a> Loader<'a> {
         let sink = session.client().copy_in(&statement).await.map_err(|error| session.failed("begin COPY", error))?;
         let mut sink = std::pin::pin!(sink);
         let proving = Proving::start(RangeProof::new(self.archive, range));
-        let (gzip_bytes, mut proven) = (proving.gzip_bytes, proving.sql);
+        let (compressed_bytes, mut proven) = (proving.compressed_bytes, proving.sql);
         let reading = async {
             // Who proves may have found damage and gone.
             while let Some(block) = blocks.next().await?
-                && gzip_bytes.send(block).await.is_ok()
+                && compressed_bytes.send(block).await.is_ok()
             {}
-            drop(gzip_bytes);
+            drop(compressed_bytes);
             Ok(())
         };
         let sending = async {

@@ -365,7 +365,7 @@ impl<O: Output> State<O> {
         self.output.end_range()
     }
 
-    /// Counts SQL bytes: how far the compressor is behind must not decide where an object ends, and gzip never makes more
+    /// Counts SQL bytes: how far the compressor is behind must not decide where an object ends, and compression never makes more
     /// than a little of them. A tenth of the limit is left for that, and for what one slice or one statement may still add.
     fn object_is_nearly_full(&self) -> bool {
         let parts = self.cuts.parts_max - self.cuts.parts_max.div_ceil(10);

@@ -176,21 +176,21 @@ impl Checked {
 /// The tables of a backup, nothing proven of them.
 fn tables(archive: &Archive) -> Vec<TableReport> {
     let index = &archive.index;
-    let mut gzip_bytes = vec![0_u64; index.relations.len()];
+    let mut compressed_bytes = vec![0_u64; index.relations.len()];
     for range in &index.ranges {
         if let Content::Rows(rows) = &range.content {
-            gzip_bytes[rows.relation] += range.bytes.length;
+            compressed_bytes[rows.relation] += range.bytes.length;
         }
     }
-    let table = |(relation, gzip_bytes): (&Relation, u64)| TableReport {
+    let table = |(relation, compressed_bytes): (&Relation, u64)| TableReport {
         schema: relation.schema.clone(),
         name: relation.name.clone(),
         rows: relation.fingerprint.rows,
         bytes: relation.fingerprint.bytes,
-        gzip_bytes,
+        compressed_bytes,
         proven: false,
     };
-    index.relations.iter().zip(gzip_bytes).map(table).collect()
+    index.relations.iter().zip(compressed_bytes).map(table).collect()
 }
 
 /// What a dump does not carry, or only as statements.

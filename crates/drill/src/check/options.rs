@@ -45,7 +45,7 @@ pub struct ShapeOptions {
     pub least_bytes: u64,
     /// The part of its rows that a table, or the whole database, may lose; 1 lets them lose all.
     pub shrink: f64,
-    /// Rows are suspicious that compress worse than this, in bytes of text for one byte of gzip. Encrypted bytes do not compress,
+    /// Rows are suspicious that compress worse than this, in bytes of text for one compressed byte. Encrypted bytes do not compress,
     /// but a dump prints them as hexadecimal digits or they are stored as base64: these compress 1.8 to 1, and 1.3 to 1. And …
     pub ratio: f64,
     /// … worse than this part of how they compressed in the backup before: tokens and digests never compressed well.

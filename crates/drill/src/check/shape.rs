@@ -168,7 +168,7 @@ fn collapsed(was: &TableReport, is: &TableReport, options: ShapeOptions) -> Opti
 }
 
 fn ratio(table: &TableReport) -> Option<f64> {
-    (table.gzip_bytes > 0).then(|| table.bytes as f64 / table.gzip_bytes as f64)
+    (table.compressed_bytes > 0).then(|| table.bytes as f64 / table.compressed_bytes as f64)
 }
 
 fn name_of(table: &TableReport) -> String {

@@ -267,7 +267,7 @@ pub struct TableReport {
     /// Bytes of its rows in the backup.
     pub bytes: u64,
     /// Bytes of its rows after compression.
-    pub gzip_bytes: u64,
+    pub compressed_bytes: u64,
     /// Whether this drill compared all its rows with their fingerprint, and they agreed.
     pub proven: bool,
 }

@@ -17,7 +17,7 @@ struct Archive {
 }
 
 fn archives() -> [Archive; 2] {
-    let gunzipped = |gzip_bytes: &[u8]| lifeboat_core::codec::gunzip(gzip_bytes).unwrap();
+    let gunzipped = |compressed_bytes: &[u8]| lifeboat_core::codec::gunzip(compressed_bytes).unwrap();
     let archive = |bytes, script| Archive { bytes: gunzipped(bytes), script: gunzipped(script) };
     [
         archive(

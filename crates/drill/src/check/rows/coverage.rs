@@ -78,7 +78,7 @@ mod tests {
             name: (*name).into(),
             rows: 1,
             bytes: 1,
-            gzip_bytes: 1,
+            compressed_bytes: 1,
             proven: true,
         };
         let rows = CheckReport {

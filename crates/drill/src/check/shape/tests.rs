@@ -3,8 +3,8 @@ use super::{Partitions, judge};
 use crate::report::TableReport;
 
 fn table(name: &str, rows: u64, bytes: u64, ratio: f64) -> TableReport {
-    let gzip_bytes = (bytes as f64 / ratio) as u64;
-    TableReport { schema: "public".into(), name: name.into(), rows, bytes, gzip_bytes, proven: false }
+    let compressed_bytes = (bytes as f64 / ratio) as u64;
+    TableReport { schema: "public".into(), name: name.into(), rows, bytes, compressed_bytes, proven: false }
 }
 
 fn said(was: &[TableReport], is: &[TableReport], partitions: &Partitions) -> (Outcome, Vec<String>) {

@@ -112,11 +112,11 @@ fn tables(report: &DrillReport) -> String {
 }
 
 fn row(table: &TableReport) -> String {
-    let TableReport { schema, name, rows, bytes, gzip_bytes, proven } = table;
-    let compressed = if *gzip_bytes == 0 {
+    let TableReport { schema, name, rows, bytes, compressed_bytes, proven } = table;
+    let compressed = if *compressed_bytes == 0 {
         "-".to_owned()
     } else {
-        format!("{} ({:.1}×)", units::size(*gzip_bytes), *bytes as f64 / *gzip_bytes as f64)
+        format!("{} ({:.1}×)", units::size(*compressed_bytes), *bytes as f64 / *compressed_bytes as f64)
     };
     let (class, proven) = if *proven { ("passed", "yes") } else { ("quiet", "no") };
     format!(

@@ -1,4 +1,4 @@
-//! What the objects of a backup hold, sealed or not: gzip bytes, told by their digests.
+//! What the objects of a backup hold, sealed or not: compressed bytes, told by their digests.
 
 use std::pin::pin;
 
@@ -24,7 +24,7 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// The digest of every object's gzip bytes, in the manifest's order. Stored bytes are proven on the way.
+    /// The digest of every object's compressed bytes, in the manifest's order. Stored bytes are proven on the way.
     pub(super) async fn digests(&self, job: &Job) -> Result<Vec<Sha256>> {
         let mut digests = Vec::new();
         for object in self.stored.manifest.objects() {
@@ -52,7 +52,7 @@ impl Source<'_> {
         }
     }
 
-    /// Writes an object's gzip bytes with `writer`, sealed as that says, and gives their digest.
+    /// Writes an object's compressed bytes with `writer`, sealed as that says, and gives their digest.
     pub(super) async fn copy<S: PartSink + Send + 'static>(
         &self,
         object: &StoredObject,
@@ -115,39 +115,39 @@ fn write<S: PartSink>(
     Err(cancelled())
 }
 
-/// Stored bytes on their way to gzip bytes, which are digested.
+/// Stored bytes on their way to compressed bytes, which are digested.
 struct Unsealed {
     opener: Option<Opener>,
-    gzip_bytes: Vec<u8>,
+    compressed_bytes: Vec<u8>,
     digester: Digester,
 }
 
 impl Unsealed {
     fn new(opener: Option<Opener>) -> Self {
-        Self { opener, gzip_bytes: Vec::new(), digester: Digester::default() }
+        Self { opener, compressed_bytes: Vec::new(), digester: Digester::default() }
     }
 
     fn push<'a>(&'a mut self, stored: &'a [u8]) -> Result<&'a [u8]> {
-        let gzip_bytes = match &mut self.opener {
+        let compressed_bytes = match &mut self.opener {
             None => stored,
             Some(opener) => {
-                self.gzip_bytes.clear();
-                opener.push(stored, &mut self.gzip_bytes)?;
-                &self.gzip_bytes
+                self.compressed_bytes.clear();
+                opener.push(stored, &mut self.compressed_bytes)?;
+                &self.compressed_bytes
             }
         };
-        self.digester.update(gzip_bytes);
-        Ok(gzip_bytes)
+        self.digester.update(compressed_bytes);
+        Ok(compressed_bytes)
     }
 
-    /// The last gzip bytes, and the digest of all.
+    /// The last compressed bytes, and the digest of all.
     fn finish(mut self) -> Result<(Vec<u8>, Sha256)> {
-        self.gzip_bytes.clear();
+        self.compressed_bytes.clear();
         if let Some(opener) = self.opener {
-            opener.finish(&mut self.gzip_bytes)?;
+            opener.finish(&mut self.compressed_bytes)?;
         }
-        self.digester.update(&self.gzip_bytes);
-        Ok((self.gzip_bytes, self.digester.take()))
+        self.digester.update(&self.compressed_bytes);
+        Ok((self.compressed_bytes, self.digester.take()))
     }
 }
 
