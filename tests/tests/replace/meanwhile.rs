@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use lifeboat_tests::Major;
 use lifeboat_tests::relay::Relay;
 use lifeboat_tests::session::wait_for;
+use lifeboat_tests::{Major, unused_name};
+use rustix::process::Signal;
 
 use crate::world::{Shop, being_changed, ended, postgres, swap_waits};
 
@@ -89,14 +90,13 @@ fn after_a_lost_answer_the_server_is_asked_which_way_it_went() {
     let held = being_changed(&shop, &change);
     let running = through(&["--yes", "--no-safety-backup", "--json"]).spawn();
     wait_for(&postgres, &swap_waits(&shop));
-    set_and_reload(&shop, "ALTER SYSTEM SET synchronous_standby_names TO 'nobody'");
-    wait_for(&postgres, "SELECT current_setting('synchronous_standby_names') = 'nobody'");
+    let nobody = WaitsForNobody::begin(&shop);
     held.release();
     wait_for(&postgres, "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
     assert!(relay.cut() > 0);
     std::thread::sleep(Duration::from_secs(1));
     assert!(running.is_running(), "it did not wait for the end of the transaction");
-    set_and_reload(&shop, "ALTER SYSTEM RESET synchronous_standby_names");
+    drop(nobody);
     let outcome = ended(running.wait(), 0);
     assert!(outcome.result()["summary"]["restore"].is_null(), "{}", outcome.stdout);
     assert_ne!(shop.oid(), oid);
@@ -104,8 +104,52 @@ fn after_a_lost_answer_the_server_is_asked_which_way_it_went() {
     assert_eq!(shop.kept().len(), 1);
 }
 
-fn set_and_reload(shop: &Shop, statement: &str) {
-    let server = shop.database.server;
-    server.psql("postgres", statement);
-    server.psql("postgres", "SELECT pg_reload_conf()");
+/// While this lives, no transaction on the shop's server ends.
+struct WaitsForNobody<'a>(&'a Shop);
+
+impl WaitsForNobody<'_> {
+    fn begin(shop: &Shop) -> WaitsForNobody<'_> {
+        let began = WaitsForNobody(shop);
+        began.reload_with("ALTER SYSTEM SET synchronous_standby_names TO 'nobody'");
+        let is_so = "SELECT current_setting('synchronous_standby_names') = 'nobody'";
+        wait_for(&postgres(shop.database.server), is_so);
+        began
+    }
+
+    fn reload_with(&self, statement: &str) {
+        let server = self.0.database.server;
+        server.psql("postgres", statement);
+        server.psql("postgres", "SELECT pg_reload_conf()");
+    }
+}
+
+impl Drop for WaitsForNobody<'_> {
+    fn drop(&mut self) {
+        self.reload_with("ALTER SYSTEM RESET synchronous_standby_names");
+    }
+}
+
+#[test]
+fn where_a_database_was_moved_meanwhile_the_restored_one_is_moved_after_it_and_gone_on_from() {
+    let shop = Shop::backed_up(Major::V18);
+    let (server, name) = (shop.database.server, &shop.database.name);
+    let space = unused_name("space");
+    server.psql("postgres", &format!("SET allow_in_place_tablespaces = on;\nCREATE TABLESPACE {space} LOCATION ''"));
+    let running = shop.replace(&["--yes", "--no-safety-backup"]).spawn();
+    while shop.others().is_empty() && running.is_running() {}
+    running.signal(Signal::STOP);
+    server.psql("postgres", &format!("ALTER DATABASE {name} SET TABLESPACE {space}"));
+    running.signal(Signal::CONT);
+    let refused = ended(running.wait(), 40);
+    let left = shop.others().remove(0);
+    let hint = format!("ALTER DATABASE \"{left}\" SET TABLESPACE \"{space}\"");
+    for word in ["was moved meanwhile", &hint, "the same command goes on from it"] {
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    server.psql("postgres", &hint);
+    let gone_on = ended(shop.replace(&["--yes", "--no-safety-backup", "--json"]).run(), 0);
+    assert!(gone_on.result()["summary"]["restore"].is_null(), "{}", gone_on.stdout);
+    shop.assert_restored();
+    drop(shop);
+    server.psql("postgres", &format!("DROP TABLESPACE {space}"));
 }

@@ -117,8 +117,9 @@ impl Fetch<'_> {
             let name = file_name(layout::unsealed(&object.name))?;
             let mut file = self.copies.create(name)?;
             let mut body = Body::of(archive, object)?;
-            let mut write =
-                |compressed_bytes: &[u8]| file.write_all(compressed_bytes).kind_of(Kind::Failure, || self.copies.doing(name));
+            let mut write = |compressed_bytes: &[u8]| {
+                file.write_all(compressed_bytes).kind_of(Kind::Failure, || self.copies.doing(name))
+            };
             let stored = archive.path.object(&object.name);
             let open = |block: Bytes| write(body.push(&block)?);
             self.store.read_proven(self.job, &stored, object.length, object.sha256, open).await?;

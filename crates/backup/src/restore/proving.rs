@@ -27,7 +27,11 @@ impl Proving {
     }
 }
 
-fn prove(mut proof: RangeProof, mut compressed_bytes: mpsc::Receiver<Bytes>, sql: &mpsc::Sender<Vec<u8>>) -> Result<()> {
+fn prove(
+    mut proof: RangeProof,
+    mut compressed_bytes: mpsc::Receiver<Bytes>,
+    sql: &mpsc::Sender<Vec<u8>>,
+) -> Result<()> {
     while let Some(block) = compressed_bytes.blocking_recv() {
         let mut block = &block[..];
         while !block.is_empty() && sql.blocking_send(proof.push(&mut block)?).is_ok() {}
