@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// Sessions of the sweep
     #[arg(long)]
     jobs: Option<usize>,
+    /// Rows of a batch; as many as fit its time when not given
+    #[arg(long)]
+    batch_rows: Option<usize>,
     /// Which measurements: bare, rows, run, verify, ways, traffic, memory; all of them when none is named
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
@@ -81,7 +84,7 @@ async fn measured(options: &Options) -> Result<()> {
 }
 
 fn sweep_options(options: &Options, order: Order) -> SweepOptions {
-    SweepOptions { jobs: options.jobs, order: Some(order), ..SweepOptions::default() }
+    SweepOptions { jobs: options.jobs, batch_rows: options.batch_rows, order: Some(order), ..SweepOptions::default() }
 }
 
 async fn median(options: &Options, run: impl AsyncFn() -> Result<Duration>) -> Result<Duration> {

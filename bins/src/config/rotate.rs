@@ -28,6 +28,8 @@ pub(crate) struct RotateConfig {
     pub(crate) batch_rows: Option<Sourced<NonZeroU32>>,
     /// How long a batch should hold its rows.
     pub(crate) batch_time: Option<Sourced<Duration>>,
+    /// The same while others write in the server.
+    pub(crate) shared_batch_time: Option<Sourced<Duration>>,
     /// The wait after each batch.
     pub(crate) pause: Option<Sourced<Duration>>,
     /// How far a standby may lag behind.
@@ -128,6 +130,7 @@ impl RotateConfig {
             jobs: section.read("jobs", problems),
             batch_rows: section.read("batch_rows", problems),
             batch_time: section.read("batch_time", problems),
+            shared_batch_time: section.read("shared_batch_time", problems),
             pause: section.read("pause", problems),
             replication_lag: section.read("replication_lag", problems),
             statement_timeout: section.read("statement_timeout", problems),

@@ -149,6 +149,7 @@ fn rotate_lines(rotate: &RotateConfig) -> Vec<Line> {
     lines.extend(rotate.jobs.as_ref().map(|jobs| line(ROTATE, "jobs", jobs)));
     lines.extend(rotate.batch_rows.as_ref().map(|rows| line(ROTATE, "batch_rows", rows)));
     lines.extend(rotate.batch_time.as_ref().map(|time| line(ROTATE, "batch_time", time)));
+    lines.extend(rotate.shared_batch_time.as_ref().map(|time| line(ROTATE, "shared_batch_time", time)));
     lines.extend(rotate.pause.as_ref().map(|pause| line(ROTATE, "pause", pause)));
     lines.extend(rotate.replication_lag.as_ref().map(|lag| line(ROTATE, "replication_lag", lag)));
     lines.extend(rotate.statement_timeout.as_ref().map(|timeout| line(ROTATE, "statement_timeout", timeout)));

@@ -7,14 +7,14 @@ use lifeboat_rotate::sweep::{Limits, Mode, Phase, SweepOptions};
 use lifeboat_tests::Major;
 use lifeboat_tests::sweep::{Dice, long};
 
-use crate::world::{NEW, OLD, Plain, World, cut_over, mode, same, small};
+use crate::world::{NEW, OLD, Plain, World, cut_over, inconsiderate, mode, same, small};
 use crate::writers::Writer;
 
 const TABLE: &str = "id bigint PRIMARY KEY, value text NOT NULL";
 
 /// Slow enough that writers are met on the way.
 fn slow() -> SweepOptions {
-    let limits = Limits { pause: Duration::from_millis(5), ..Limits::default() };
+    let limits = Limits { pause: Duration::from_millis(5), ..inconsiderate() };
     SweepOptions { limits, batch_rows: Some(40), ..SweepOptions::default() }
 }
 
@@ -126,7 +126,9 @@ fn any_interleaving_ends_with_the_last_plaintext_under_the_new_key() {
         let old = Writer::start(&world, OLD, 0..half, &plain, Duration::from_micros(dice.below(2000)));
         let new = Writer::start(&world, NEW, half..rows, &plain, Duration::from_micros(dice.below(2000)));
         let batch_rows = Some(1 + usize::try_from(dice.below(7)).unwrap());
-        let options = SweepOptions { batch_rows, max_passes: 6, jobs: Some(1 + case % 3), ..SweepOptions::default() };
+        let limits = if case % 2 == 0 { Limits::default() } else { inconsiderate() };
+        let jobs = Some(1 + case % 3);
+        let options = SweepOptions { batch_rows, max_passes: 6, jobs, limits, ..SweepOptions::default() };
         world.run(&options).unwrap();
         new.wait_for(20);
         let written = together([old.stop(), new.stop()]);

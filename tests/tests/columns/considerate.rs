@@ -11,15 +11,16 @@ use lifeboat_tests::session::{Busy, wait_for};
 use lifeboat_tests::{Major, Postgres, run};
 use tokio_util::sync::CancellationToken;
 
-use crate::world::{NEW, OLD, World, plain, same, small};
+use crate::world::{NEW, OLD, Plain, World, plain, same, small};
+use crate::writers::Writer;
 
-/// Keeps warnings.
+/// Keeps what is said.
 #[derive(Default)]
-struct Warnings(Mutex<Vec<String>>);
+struct Said(Mutex<Vec<String>>);
 
-impl Monitor for Warnings {
+impl Monitor for Said {
     fn event(&self, event: &Event<'_>) {
-        if let Event::Warning(text) = event {
+        if let Event::Warning(text) | Event::Step(text) = event {
             self.0.lock().unwrap().push((*text).to_owned());
         }
     }
@@ -38,8 +39,8 @@ fn a_standby_that_lags_behind_is_waited_for() {
     world.database.psql("CREATE TABLE more AS SELECT generate_series(1, 1000)");
     wait_for(&world.database, "SELECT replay_lag > interval '1 s' FROM pg_stat_replication");
 
-    let warnings = Arc::new(Warnings::default());
-    let job = Job::new(warnings.clone(), CancellationToken::new());
+    let heard = Arc::new(Said::default());
+    let job = Job::new(heard.clone(), CancellationToken::new());
     let limits = Limits { replication_lag: Some(Duration::from_millis(500)), ..Limits::default() };
     let options = SweepOptions { limits, ..small() };
     let (settings, targets) = (world.settings(), world.targets());
@@ -50,7 +51,7 @@ fn a_standby_that_lags_behind_is_waited_for() {
         standby.psql("postgres", "SELECT pg_wal_replay_resume()");
         assert!(sweep.join().unwrap().unwrap().is_clean());
     });
-    let said = warnings.0.lock().unwrap().join("; ");
+    let said = heard.0.lock().unwrap().join("; ");
     assert!(said.contains("the sweep waits: a standby is") && said.contains("s behind"), "{said}");
     same(&world.opened(NEW), &plain, "plaintexts");
 }
@@ -65,8 +66,8 @@ fn a_vacuum_at_work_on_the_table_is_waited_for_unless_it_shall_not_be() {
     }
     let vacuum = Busy::new(&world.database, "VACUUM secrets");
     wait_for(&world.database, "SELECT count(*) = 1 FROM pg_stat_progress_vacuum WHERE datname = current_database()");
-    let warnings = Arc::new(Warnings::default());
-    let job = Job::new(warnings.clone(), CancellationToken::new());
+    let heard = Arc::new(Said::default());
+    let job = Job::new(heard.clone(), CancellationToken::new());
     let limits = |patience| Limits { autovacuum: Duration::from_secs(patience), ..Limits::default() };
     let (settings, targets) = (world.settings(), world.targets());
     let at_most = |patience| SweepOptions { limits: limits(patience), jobs: Some(1), ..small() };
@@ -83,7 +84,7 @@ fn a_vacuum_at_work_on_the_table_is_waited_for_unless_it_shall_not_be() {
         assert!(!vacuum.ends_well());
         assert_eq!(sweep.join().unwrap().unwrap().targets[0].counts.rotated, 4000);
     });
-    let said = warnings.0.lock().unwrap().join("; ");
+    let said = heard.0.lock().unwrap().join("; ");
     assert!(said.contains("the sweep waits: vacuum is at work on public.secrets"), "{said}");
 
     let vacuum = Busy::new(&world.database, "VACUUM secrets");
@@ -94,4 +95,31 @@ fn a_vacuum_at_work_on_the_table_is_waited_for_unless_it_shall_not_be() {
         .psql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum WHERE datname = current_database()");
     assert!(!vacuum.ends_well(), "the sweep waited for it to end");
     same(&world.opened(NEW), &plain, "plaintexts");
+}
+
+#[test]
+fn beside_others_who_write_one_session_works_at_a_time() {
+    let server = Postgres::start(Major::V15, &Options::default());
+    let world = World::on(&server, "id bigint PRIMARY KEY, value text");
+    let plain = plain(6000);
+    world.fill(OLD, &plain);
+    let heard = Arc::new(Said::default());
+    let job = Job::new(heard.clone(), CancellationToken::new());
+    // Long enough to look around.
+    let limits = Limits { pause: Duration::from_millis(40), ..Limits::default() };
+    let options = SweepOptions { limits, batch_rows: Some(100), jobs: Some(2), ..SweepOptions::default() };
+    let others = "make room: others write";
+
+    let application = Writer::start(&world, NEW, 0..50, &Plain::new(), Duration::from_millis(2));
+    application.wait_for(1);
+    let settings = world.settings();
+    assert!(run(sweep::run(&settings, world.targets(), &options, &job)).unwrap().is_clean());
+    let written = application.stop();
+    let said = std::mem::take(&mut *heard.0.lock().unwrap()).join("; ");
+    assert!(said.contains(others), "{said}");
+    same(&world.opened(NEW), &plain.into_iter().chain(written).collect(), "plaintexts");
+
+    run(sweep::rollback(&settings, world.targets(), &options, &job)).unwrap();
+    let said = heard.0.lock().unwrap().join("; ");
+    assert!(!said.contains(others), "nobody else is there: {said}");
 }

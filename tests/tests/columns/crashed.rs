@@ -7,7 +7,7 @@ use lifeboat_tests::servers::postgres::Options;
 use lifeboat_tests::session::{Held, wait_for};
 use lifeboat_tests::{Major, Postgres};
 
-use crate::world::{NEW, OLD, World, plain, same, small};
+use crate::world::{NEW, OLD, World, inconsiderate, plain, same, small};
 
 #[test]
 fn what_a_crash_undoes_of_a_batch_it_undoes_of_its_checkpoint() {
@@ -17,7 +17,7 @@ fn what_a_crash_undoes_of_a_batch_it_undoes_of_its_checkpoint() {
     let world = World::on(&server, "id int PRIMARY KEY, value text");
     let plain = plain(4000);
     world.fill(OLD, &plain);
-    let limits = Limits { pause: Duration::from_millis(20), ..Limits::default() };
+    let limits = Limits { pause: Duration::from_millis(20), ..inconsiderate() };
     let options = SweepOptions { limits, batch_rows: Some(40), jobs: Some(2), ..SweepOptions::default() };
     let (before, summary) = std::thread::scope(|scope| {
         let sweep = scope.spawn(|| world.run(&options).unwrap());
@@ -53,8 +53,7 @@ fn after_a_crash_nothing_that_others_write_is_taken_for_the_sweeps_own() {
     let mut plain = plain(600);
     world.fill(OLD, &plain);
     world.database.psql("CHECKPOINT");
-    let limits =
-        Limits { pause: Duration::from_millis(20), lock_timeout: Duration::from_secs(60), ..Limits::default() };
+    let limits = Limits { pause: Duration::from_millis(20), lock_timeout: Duration::from_secs(60), ..inconsiderate() };
     let options = SweepOptions { limits, batch_rows: Some(10), jobs: Some(1), ..SweepOptions::default() };
     let value = world.encrypted(OLD, "written after the crash");
     let writes: String =

@@ -7,7 +7,7 @@ use lifeboat_rotate::sweep::{self, Limits, SweepOptions};
 use lifeboat_tests::relay::Relay;
 use lifeboat_tests::{Major, Postgres, run};
 
-use crate::world::{NEW, World, job, same, small};
+use crate::world::{NEW, World, inconsiderate, job, same, small};
 
 #[test]
 fn a_sweep_outlives_its_connections() {
@@ -15,7 +15,7 @@ fn a_sweep_outlives_its_connections() {
     let relay = Relay::to(Postgres::shared(Major::V18).port());
     let mut settings = world.settings();
     settings.hosts[0].port = relay.port();
-    let limits = Limits { pause: Duration::from_millis(10), ..Limits::default() };
+    let limits = Limits { pause: Duration::from_millis(10), ..inconsiderate() };
     let options = SweepOptions { limits, batch_rows: Some(30), jobs: Some(2), ..SweepOptions::default() };
     let over = AtomicBool::new(false);
     let (summary, cuts) = std::thread::scope(|scope| {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::monitor::Silent;
@@ -10,7 +11,7 @@ use lifeboat_core::{Job, Result};
 use lifeboat_rotate::Keyring;
 use lifeboat_rotate::columns::KeyFormat;
 use lifeboat_rotate::sweep::{
-    self, Finalized, KeyPair, KeySource, Mode, Plan, Status, Summary, SweepOptions, Target, Verification,
+    self, Finalized, KeyPair, KeySource, Limits, Mode, Plan, Status, Summary, SweepOptions, Target, Verification,
 };
 use lifeboat_tests::{Database, Major, Postgres, run};
 use tokio_util::sync::CancellationToken;
@@ -121,7 +122,12 @@ impl<'s> World<'s> {
 
 /// Small batches, so that a table has many of them.
 pub(crate) fn small() -> SweepOptions {
-    SweepOptions { batch_rows: Some(97), ..SweepOptions::default() }
+    SweepOptions { batch_rows: Some(97), limits: inconsiderate(), ..SweepOptions::default() }
+}
+
+/// All sessions work at once, whatever else happens in the server.
+pub(crate) fn inconsiderate() -> Limits {
+    Limits { shared_batch_time: Duration::ZERO, ..Limits::default() }
 }
 
 /// Small ones in another mode.

@@ -49,6 +49,7 @@ async fn confirm_once(leader: &mut Leader, work: &Work, errand: &Errand<'_>, opt
     let mut trial = Work::made(&work.settings, errand.target, keyring, Aim::Try, options, &work.job);
     trial.only_others = work.own.written_by_others();
     trial.quiet = true;
+    trial.traffic = work.traffic.clone();
     let session = leader.alive().await?;
     trial.snapshot = Some(snapshot(session).await?);
     let relations = in_place(leader, errand).await?;

@@ -39,6 +39,7 @@ mod status;
 mod store;
 mod tally;
 mod target;
+mod traffic;
 mod transaction;
 mod trial;
 mod under_way;

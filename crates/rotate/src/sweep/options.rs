@@ -104,6 +104,9 @@ impl Default for SweepOptions {
 pub struct Limits {
     /// How long a batch should hold its rows: batches grow and shrink to it.
     pub batch_time: Duration,
+    /// The same while others write in the server; then, too, one session of the sweep works at a time. Zero: whether others do is
+    /// not looked at.
+    pub shared_batch_time: Duration,
     /// The wait after each batch.
     pub pause: Duration,
     /// How far a standby may lag behind before the sweep waits for it. None: it never waits.
@@ -122,6 +125,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             batch_time: Duration::from_millis(100),
+            shared_batch_time: Duration::from_millis(3),
             pause: Duration::ZERO,
             replication_lag: Some(Duration::from_secs(10)),
             autovacuum: Duration::from_secs(30),

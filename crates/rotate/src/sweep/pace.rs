@@ -16,7 +16,6 @@ use super::options::{Limits, SweepOptions};
 pub(super) struct Pace {
     rows: AtomicUsize,
     fixed: bool,
-    batch_time: Duration,
     asked: Mutex<Option<Instant>>,
     said: Mutex<Option<Instant>>,
 }
@@ -28,7 +27,6 @@ impl Pace {
         Self {
             rows: AtomicUsize::new(options.batch_rows.unwrap_or(first).max(1)),
             fixed: options.batch_rows.is_some(),
-            batch_time: options.limits.batch_time,
             asked: Mutex::new(None),
             said: Mutex::new(None),
         }
@@ -45,13 +43,14 @@ impl Pace {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// Learns from a batch: how long its rows were held, and how long it took until then, which only a kill would waste.
-    pub(super) fn learn(&self, rows: usize, held: Duration, opened: Duration) {
+    /// Learns from a batch: how long its rows were held, and how long it took until then, which only a kill would waste. The next
+    /// ones are to take `aim`.
+    pub(super) fn learn(&self, rows: usize, held: Duration, opened: Duration, aim: Duration) {
         if self.fixed || rows * 2 < self.rows() {
             return;
         }
         let spent = held.max(opened / 10).as_secs_f64().max(0.000_1);
-        let factor = (self.batch_time.as_secs_f64() / spent).clamp(0.5, 2.0);
+        let factor = (aim.as_secs_f64() / spent).clamp(0.5, 2.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -133,7 +132,7 @@ async fn reason_to_wait(lane: &mut Lane, swept: &Swept, limits: &Limits, began: 
 
 const FIRST: usize = 1000;
 const LEAST: usize = 20;
-/// With 2,000 a run takes half as long again, and an application's p99 is hardly better.
+/// What more of them would gain is not to be measured.
 const MOST: usize = 10_000;
 const ASK_AFTER: Duration = Duration::from_secs(1);
 const SAY_AFTER: Duration = Duration::from_secs(10);
@@ -146,10 +145,12 @@ mod tests {
     use super::{FIRST, LEAST, MOST, Pace};
     use crate::sweep::SweepOptions;
 
+    const AIM: Duration = Duration::from_millis(100);
+
     #[test]
     fn batches_grow_and_shrink_to_their_time_within_bounds() {
         let pace = Pace::new(&SweepOptions::default(), false);
-        let learn = |millis| pace.learn(pace.rows(), Duration::from_millis(millis), Duration::ZERO);
+        let learn = |millis| pace.learn(pace.rows(), Duration::from_millis(millis), Duration::ZERO, AIM);
         learn(50);
         assert_eq!(pace.rows(), 2 * FIRST);
         (0..10).for_each(|_| learn(1));
@@ -163,17 +164,17 @@ mod tests {
     #[test]
     fn a_batch_that_was_cut_short_teaches_nothing_and_a_fixed_size_stays() {
         let pace = Pace::new(&SweepOptions::default(), false);
-        pace.learn(3, Duration::from_micros(1), Duration::ZERO);
+        pace.learn(3, Duration::from_micros(1), Duration::ZERO, AIM);
         assert_eq!(pace.rows(), FIRST);
         let fixed = Pace::new(&SweepOptions { batch_rows: Some(7), ..SweepOptions::default() }, false);
-        fixed.learn(7, Duration::from_secs(9), Duration::ZERO);
+        fixed.learn(7, Duration::from_secs(9), Duration::ZERO, AIM);
         assert_eq!(fixed.rows(), 7);
     }
 
     #[test]
     fn keys_that_are_derived_for_each_value_begin_with_small_batches_and_stay_there() {
         let pace = Pace::new(&SweepOptions::default(), true);
-        pace.learn(LEAST, Duration::from_millis(1), Duration::from_secs(2));
+        pace.learn(LEAST, Duration::from_millis(1), Duration::from_secs(2), AIM);
         assert_eq!(pace.rows(), LEAST);
     }
 }

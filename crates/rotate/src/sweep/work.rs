@@ -1,6 +1,7 @@
 //! What the workers of one target share.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::{Job, Result};
@@ -12,6 +13,7 @@ use super::own::Own;
 use super::pace::Pace;
 use super::sql;
 use super::target::{TableName, Target};
+use super::traffic::Traffic;
 use crate::Keyring;
 use crate::columns::Aad;
 
@@ -61,6 +63,7 @@ pub(super) struct Work {
     pub(super) failures_named: usize,
     pub(super) jobs: usize,
     pub(super) pace: Pace,
+    pub(super) traffic: Arc<Traffic>,
 }
 
 impl Work {
@@ -108,6 +111,7 @@ impl Work {
             failures_named: options.failures_named,
             jobs: jobs(options),
             pace: Pace::new(options, slow),
+            traffic: Arc::new(Traffic::new(!options.limits.shared_batch_time.is_zero())),
         }
     }
 }
@@ -125,6 +129,11 @@ impl Work {
     /// Another keyring like this one's.
     pub(super) fn keyring_again(&self, target: &Target) -> Result<Keyring> {
         if self.back { target.keyring_back() } else { target.keyring() }
+    }
+
+    /// How long a batch should hold its rows.
+    pub(super) fn batch_time(&self) -> Duration {
+        if self.traffic.makes_room() { self.limits.shared_batch_time } else { self.limits.batch_time }
     }
 
     /// Whether a failed batch can be repeated.

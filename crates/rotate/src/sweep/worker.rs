@@ -15,7 +15,7 @@ use super::lane::Lane;
 use super::pace::rest;
 use super::part::{Part, Position};
 use super::session::{Remedy, remedy};
-use super::store::{Mark, checkpoint, store};
+use super::store::{Mark, Written, checkpoint, store};
 use super::tally::Tally;
 use super::work::Work;
 
@@ -69,7 +69,9 @@ async fn step(
     // A snapshot keeps vacuum from its work for as long as it is held.
     if work.outlives_failures() {
         work.pace.wait(lane, &part.swept, &work.limits, &work.job).await?;
+        work.traffic.look(lane, &work.job).await?;
     }
+    let _turn = work.traffic.turn().await;
     let only = work.only(&part.swept);
     let (batch, left) = batch::next(lane, &part.swept, &part.position, work.pace.rows(), only.as_deref()).await?;
     let rows = batch.len();
@@ -80,7 +82,7 @@ async fn step(
     let mut found = Tally::naming(work.failures_named);
     let opened = judged.took;
     let held = written(lane, work, part, judged, &mark, unsaved, &mut found).await?;
-    work.pace.learn(rows, held, opened);
+    work.pace.learn(rows, held, opened, work.batch_time());
     if !work.quiet {
         work.job.count(Counter::Rows, rows as u64);
     }
@@ -102,6 +104,7 @@ async fn written(
     if judged.writes.is_empty() {
         if mark.left.is_none() || unsaved.since.elapsed() > SAVED_EVERY {
             checkpoint(lane, mark).await?;
+            work.traffic.note(1);
             *unsaved = Unsaved { rows: 0, since: Instant::now() };
         } else {
             unsaved.rows = mark.seen;
@@ -110,7 +113,7 @@ async fn written(
     }
     let written = store(lane, &part.swept, &judged.batch, &judged.writes, mark).await?;
     *unsaved = Unsaved { rows: 0, since: Instant::now() };
-    written.transactions.iter().for_each(|id| work.own.note(*id));
+    note_own(work, &written);
     found.counts.rotated += written.rows;
     found.held += written.held;
     found.overtaken += written.overtaken.len() as u64;
@@ -140,10 +143,15 @@ async fn again(
     let (aim, rotation) = (&work.aim, work.checkpoints());
     let mark = Mark { aim, rotation, number: part.number, left: None, seen: 0, moves: false };
     let written = store(lane, &part.swept, &judged.batch, &judged.writes, &mark).await?;
-    written.transactions.iter().for_each(|id| work.own.note(*id));
+    note_own(work, &written);
     found.counts.rotated += written.rows;
     found.held += written.held;
     note_refused(work, part, &judged.batch, written.refused, found)
+}
+
+fn note_own(work: &Work, written: &Written) {
+    work.traffic.note(written.transactions.len().max(1));
+    written.transactions.iter().for_each(|id| work.own.note(*id));
 }
 
 /// Rows that the database refused stay as they are. Where all is one transaction, none may.

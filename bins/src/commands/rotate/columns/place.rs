@@ -109,6 +109,7 @@ impl<'a> Scene<'a> {
         let usual = Limits::default();
         let limits = Limits {
             batch_time: rotate.batch_time.as_ref().map_or(usual.batch_time, |time| time.value),
+            shared_batch_time: rotate.shared_batch_time.as_ref().map_or(usual.shared_batch_time, |time| time.value),
             pause: rotate.pause.as_ref().map_or(usual.pause, |pause| pause.value),
             replication_lag: rotate.replication_lag.as_ref().map(|lag| lag.value).or(usual.replication_lag),
             statement_timeout: rotate.statement_timeout.as_ref().map_or(usual.statement_timeout, |limit| limit.value),

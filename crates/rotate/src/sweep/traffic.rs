@@ -1,0 +1,173 @@
+//! Whether others write in the server, and what the sweep does then: one of its sessions works at a time, and holds few rows.
+//!
+//! Alone, a sweep takes every core it finds. Beside an application the same sweep would make each of its writes wait for a
+//! processor, and one or two of every hundred for a row.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use lifeboat_core::{Job, Result};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::lane::Lane;
+use super::transaction::numbers;
+
+/// What is known of others.
+#[derive(Debug)]
+pub(super) struct Traffic {
+    /// Whether the sweep looks for others at all.
+    wanted: bool,
+    makes_room: AtomicBool,
+    /// Transactions of ours that wrote.
+    ours: AtomicU64,
+    looks: Mutex<Looks>,
+    turn: Semaphore,
+}
+
+#[derive(Debug, Default)]
+struct Looks {
+    asked: Option<Instant>,
+    last: Option<Look>,
+    others: Others,
+}
+
+/// A moment, the next transaction's id, and how many of those before were ours.
+#[derive(Clone, Copy, Debug)]
+struct Look {
+    at: Instant,
+    next: u64,
+    ours: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Others {
+    /// They may be there: it costs little to find out gently.
+    #[default]
+    Unknown,
+    None,
+    /// They wrote so many looks ago.
+    Write(u32),
+}
+
+impl Traffic {
+    /// Nobody else, until [`Traffic::look`] is asked.
+    pub(super) fn new(wanted: bool) -> Self {
+        Self {
+            wanted,
+            makes_room: AtomicBool::new(false),
+            ours: AtomicU64::new(0),
+            looks: Mutex::default(),
+            turn: Semaphore::new(1),
+        }
+    }
+
+    /// Whether the sweep makes room for others.
+    pub(super) fn makes_room(&self) -> bool {
+        self.makes_room.load(Ordering::Relaxed)
+    }
+
+    /// Notes transactions of ours.
+    pub(super) fn note(&self, transactions: usize) {
+        self.ours.fetch_add(transactions as u64, Ordering::Relaxed);
+    }
+
+    /// Looks at the server, now and then. Of no use in a snapshot, which shows one moment only.
+    pub(super) async fn look(&self, lane: &mut Lane, job: &Job) -> Result<()> {
+        if !self.wanted || !self.is_due() {
+            return Ok(());
+        }
+        let ours = self.ours.load(Ordering::Relaxed);
+        let next = numbers(lane, || "look who else writes".to_owned(), NEXT.to_owned()).await?;
+        let Ok(mut looks) = self.looks.lock() else { return Ok(()) };
+        let before = looks.others;
+        let after = looks.learn(Look { at: Instant::now(), next, ours });
+        self.makes_room.store(after != Others::None, Ordering::Relaxed);
+        match (before, after) {
+            (Others::Unknown | Others::None, Others::Write(_)) => job.step(ROOM),
+            (Others::Write(_), Others::None) => job.step(NO_ROOM),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Waits for the other sessions of this sweep where one is to work at a time.
+    pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        if self.makes_room() { self.turn.acquire().await.ok() } else { None }
+    }
+
+    fn is_due(&self) -> bool {
+        let Ok(mut looks) = self.looks.lock() else { return false };
+        let due = looks.asked.is_none_or(|asked| asked.elapsed() >= EVERY);
+        if due {
+            looks.asked = Some(Instant::now());
+        }
+        due
+    }
+}
+
+impl Looks {
+    fn learn(&mut self, look: Look) -> Others {
+        let Some(last) = self.last.replace(look) else { return self.others };
+        let all = look.next.saturating_sub(last.next);
+        let others = all.saturating_sub(look.ours.saturating_sub(last.ours));
+        let enough = (look.at - last.at).as_millis() * FEW_PER_SECOND / 1000;
+        self.others = match self.others {
+            _ if u128::from(others) >= enough.max(1) => Others::Write(0),
+            Others::Write(ago) if ago + 1 < GONE_AFTER => Others::Write(ago + 1),
+            _ => Others::None,
+        };
+        self.others
+    }
+}
+
+const ROOM: &str = "make room: others write in this server, so that one session of the sweep works at a time";
+const NO_ROOM: &str = "go on with every session: others write no more";
+/// Every transaction that writes takes the next id of the whole server.
+const NEXT: &str = "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())";
+const EVERY: Duration = Duration::from_millis(500);
+/// Fewer are no application: monitoring, autovacuum, what of ours was counted late.
+const FEW_PER_SECOND: u128 = 20;
+/// After so many looks at nobody, others have gone.
+const GONE_AFTER: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Look, Looks, Others};
+
+    /// Looks half a second apart, at so many transactions of ours and of others between them.
+    fn learned(counts: &[(u64, u64)]) -> Vec<Others> {
+        let (mut looks, began) = (Looks::default(), Instant::now());
+        let (mut next, mut all) = (1000, 0);
+        let mut look = |at: u32, ours, others| {
+            all += ours;
+            next += ours + others;
+            looks.learn(Look { at: began + Duration::from_millis(500) * at, next, ours: all })
+        };
+        assert_eq!(look(0, 0, 0), Others::Unknown, "one look tells nothing");
+        (1..).zip(counts).map(|(at, (ours, others))| look(at, *ours, *others)).collect()
+    }
+
+    #[test]
+    fn the_sweeps_own_transactions_are_nobody_elses() {
+        assert_eq!(learned(&[(300, 0), (1000, 3)]), [Others::None, Others::None]);
+    }
+
+    #[test]
+    fn an_application_is_found_at_any_time_and_missed_only_after_a_while() {
+        use Others::{None, Write};
+        assert_eq!(learned(&[(300, 0), (300, 10), (50, 0), (50, 250)]), [None, Write(0), Write(1), Write(0)]);
+        let gone = learned(&[(50, 250), (50, 0), (50, 0), (50, 0), (50, 0)]);
+        assert_eq!(gone, [Write(0), Write(1), Write(2), Write(3), None]);
+    }
+
+    #[test]
+    fn a_server_that_was_replaced_counts_from_where_it_is() {
+        let mut looks = Looks::default();
+        let at = Instant::now();
+        looks.learn(Look { at, next: 5000, ours: 7 });
+        assert_eq!(looks.learn(Look { at: at + Duration::from_secs(1), next: 12, ours: 7 }), Others::None);
+    }
+}
