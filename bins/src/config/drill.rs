@@ -1,12 +1,12 @@
 //! `[drill]`: where backups are restored for a drill, how much is proven, and what the operator checks besides.
 
+mod demands;
+mod encrypted_columns;
+mod scratch_kind;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
-
-use lifeboat_core::Name;
-use lifeboat_drill::check::Expect;
-use toml::de::DeValue;
 
 use super::amounts::{Percent, Size, assignment};
 use super::database_url::DatabaseUrl;
@@ -15,7 +15,10 @@ use super::layers::Layers;
 use super::origin::Sourced;
 use super::problems::{Place, Problems};
 use super::section::Section;
-use super::setting::{Misfit, Setting, quoted};
+use super::setting::{Misfit, Setting as _};
+pub(crate) use demands::{AssertConfig, SmokeConfig};
+pub(crate) use encrypted_columns::EncryptedColumns;
+pub(crate) use scratch_kind::ScratchKind;
 
 /// How drills are run, as the file says it.
 #[derive(Clone, Debug, Default)]
@@ -60,30 +63,6 @@ pub(crate) struct DrillConfig {
     pub(crate) smoke: Option<SmokeConfig>,
 }
 
-/// What kind of scratch database.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum ScratchKind {
-    /// A throwaway cluster.
-    #[default]
-    Cluster,
-    /// A database on a server that is not production.
-    Server,
-    /// What a command gives.
-    Command,
-}
-
-/// How much of the declared columns a drill opens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum EncryptedColumns {
-    /// Every value.
-    #[default]
-    All,
-    /// So many rows of each.
-    Rows(NonZeroU32),
-    /// Nothing: the keys are not where drills run.
-    None,
-}
-
 /// The flags of `drill`, as text.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DrillFlags<'a> {
@@ -105,32 +84,6 @@ pub(crate) struct DrillFlags<'a> {
     pub(crate) rto: Option<&'a str>,
     /// `--rpo`.
     pub(crate) rpo: Option<&'a str>,
-}
-
-/// `[[drill.assert]]`.
-#[derive(Clone, Debug)]
-pub(crate) struct AssertConfig {
-    /// Its name in reports.
-    pub(crate) name: Sourced<String>,
-    /// The database it is about; every one without it.
-    pub(crate) database: Option<Sourced<Name>>,
-    /// A query of one row and one column.
-    pub(crate) sql: Sourced<String>,
-    /// What it has to give.
-    pub(crate) expect: Sourced<Expect>,
-    /// How long it may take.
-    pub(crate) timeout: Option<Sourced<Duration>>,
-}
-
-/// `[drill.smoke]`.
-#[derive(Clone, Debug)]
-pub(crate) struct SmokeConfig {
-    /// The program and its arguments.
-    pub(crate) command: Sourced<Vec<String>>,
-    /// The database it is about; every one without it.
-    pub(crate) database: Option<Sourced<Name>>,
-    /// How long it may take.
-    pub(crate) timeout: Option<Sourced<Duration>>,
 }
 
 impl DrillConfig {
@@ -218,96 +171,5 @@ impl DrillConfig {
     pub(crate) fn server_settings(&self) -> Vec<(String, String)> {
         let settings = self.settings.iter().flat_map(|settings| &settings.value);
         settings.filter_map(|setting| assignment(setting)).collect()
-    }
-}
-
-impl AssertConfig {
-    fn is_twin_of(&self, other: &Self) -> bool {
-        let database = |assert: &Self| assert.database.as_ref().map(|name| name.value.clone());
-        self.name.value == other.name.value && database(self) == database(other)
-    }
-
-    fn read(mut section: Section<'_, '_>, problems: &mut Problems) -> Option<Self> {
-        let (name, sql) = (section.require("name", problems), section.require("sql", problems));
-        let expect = section.require("expect", problems);
-        let (database, timeout) = (section.read("database", problems), section.read("timeout", problems));
-        section.finish(problems);
-        Some(Self { name: name?, database, sql: sql?, expect: expect?, timeout })
-    }
-}
-
-impl SmokeConfig {
-    fn read(mut section: Section<'_, '_>, problems: &mut Problems) -> Option<Self> {
-        let command = section.require("command", problems);
-        let (database, timeout) = (section.read("database", problems), section.read("timeout", problems));
-        section.finish(problems);
-        Some(Self { command: command?, database, timeout })
-    }
-}
-
-impl Setting for ScratchKind {
-    const EXPECTED: &'static str = "a kind of scratch database";
-
-    fn from_text(text: &str) -> Result<Self, Misfit> {
-        let known = [Self::Cluster, Self::Server, Self::Command];
-        known.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-            Misfit::new(format!("{text:?} is no kind of scratch database"))
-                .help("write \"cluster\", \"server\" or \"command\"")
-        })
-    }
-
-    fn show(&self) -> String {
-        quoted(self.name())
-    }
-}
-
-impl ScratchKind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Cluster => "cluster",
-            Self::Server => "server",
-            Self::Command => "command",
-        }
-    }
-}
-
-impl Setting for EncryptedColumns {
-    const EXPECTED: &'static str = "\"all\", \"none\" or a number of rows";
-
-    fn from_text(text: &str) -> Result<Self, Misfit> {
-        match text {
-            "all" => Ok(Self::All),
-            "none" => Ok(Self::None),
-            _ => {
-                NonZeroU32::from_text(text).map(Self::Rows).map_err(|_| Misfit::expected::<Self>(&format!("{text:?}")))
-            }
-        }
-    }
-
-    fn from_toml(value: &DeValue<'_>) -> Result<Self, Misfit> {
-        match value.as_str() {
-            Some(text) => Self::from_text(text),
-            None => NonZeroU32::from_toml(value).map(Self::Rows),
-        }
-    }
-
-    fn show(&self) -> String {
-        match self {
-            Self::All => quoted("all"),
-            Self::None => quoted("none"),
-            Self::Rows(rows) => rows.to_string(),
-        }
-    }
-}
-
-impl Setting for Expect {
-    const EXPECTED: &'static str = "an expectation such as \"> 100\", \"= 'active'\", \"true\" or \"fresh 26h\"";
-
-    fn from_text(text: &str) -> Result<Self, Misfit> {
-        text.parse().map_err(|error: lifeboat_core::Error| Misfit::from(&error))
-    }
-
-    fn show(&self) -> String {
-        quoted(&self.to_string())
     }
 }

@@ -1,8 +1,9 @@
 //! `lifeboat drill run`: one drill, or one of every database with a scorecard.
 
-use std::num::NonZeroUsize;
+mod options;
+mod scorecard;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use lifeboat_backup::BackupRef;
 use lifeboat_backup::archive::databases;
@@ -11,18 +12,18 @@ use lifeboat_core::drill::Verdict;
 use lifeboat_core::keys::{OpenKeys, SealKeys};
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Kind, Name, Result, RunId};
-use lifeboat_drill::check::{Assert, CheckOptions, EncryptedColumns, RowsOptions, ShapeOptions, Smoke};
 use lifeboat_drill::scratch::{ClusterOptions, ScratchOptions};
 use lifeboat_drill::{DrillOptions, DrillReport, drill, not_begun, report};
 use serde_json::json;
 
 use super::{host, scratch};
 use crate::cli::DrillRunArgs;
-use crate::commands::{Context, reference, rotate};
-use crate::config::{AssertConfig, ColumnConfig, Config, DrillConfig, EncryptedColumns as HowMuch};
+use crate::commands::{Context, reference};
+use crate::config::Config;
 use crate::exit::Exit;
-use crate::output::table::{Align, render};
-use crate::output::{Outcome, distinct_chain, error_text, units};
+use crate::output::{Outcome, distinct_chain, error_text};
+use options::{encrypted, options};
+use scorecard::scorecard;
 
 /// Drills what the arguments name. What keeps a drill from its first step is a verdict too, recorded where it is known of which
 /// database and the store can be reached.
@@ -186,85 +187,9 @@ fn named(text: &str, context: &Context, config: &Config) -> Result<BackupRef> {
     Ok(BackupRef { database: Some(database), ..reference })
 }
 
-fn options(reference: &BackupRef, surroundings: &Surroundings, config: &Config, context: &Context) -> DrillOptions {
-    let drill = &config.drill;
-    let jobs = drill.jobs.as_ref().and_then(|jobs| NonZeroUsize::try_from(jobs.value).ok()).unwrap_or_else(cores);
-    let of_this = |database: Option<&Name>| database.is_none() || database == reference.database.as_ref();
-    DrillOptions {
-        checks: CheckOptions {
-            jobs: jobs.get(),
-            rows: RowsOptions {
-                budget: drill.budget.as_ref().map(|budget| budget.value),
-                within: drill.prove_within.as_ref().map(|drills| drills.value.get()),
-            },
-            rpo: drill.rpo.as_ref().map(|rpo| rpo.value),
-            shape: shape(drill),
-            asserts: asserts(drill, of_this),
-            ..CheckOptions::default()
-        },
-        smoke: smoke(config, of_this, context),
-        jobs: jobs.get(),
-        rto: drill.rto.as_ref().map(|rto| rto.value),
-        timeout: Some(drill.timeout.as_ref().map_or(DRILL_TIMEOUT, |timeout| timeout.value)),
-        keys: surroundings.keys.clone(),
-        seal: surroundings.seal.clone(),
-        run: Some(surroundings.run.clone()),
-        cancel: context.cancel.clone(),
-        ..DrillOptions::new(surroundings.scratch.clone(), host())
-    }
-}
-
 /// Whether the configuration says that this database is backed up.
 fn is_configured(reference: &BackupRef, config: &Config) -> bool {
     config.databases.iter().any(|database| Some(&database.name.value) == reference.database.as_ref())
-}
-
-/// The declared columns of a database, with the keys that are here.
-async fn encrypted(reference: &BackupRef, config: &Config, context: &Context) -> Result<EncryptedColumns> {
-    let rows = match config.drill.encrypted_columns.as_ref().map(|columns| columns.value).unwrap_or_default() {
-        HowMuch::None => return Ok(EncryptedColumns::default()),
-        HowMuch::All => None,
-        HowMuch::Rows(rows) => Some(rows.get()),
-    };
-    let is_there = |column: &&ColumnConfig| {
-        column.database.as_ref().is_none_or(|name| Some(&name.value) == reference.database.as_ref())
-    };
-    let mut columns = Vec::new();
-    for column in config.rotate.columns.iter().filter(is_there) {
-        columns.push(rotate::encrypted_column(column, &config.rotate.keys, &context.environment).await);
-    }
-    Ok(EncryptedColumns { columns, rows, accept: rotate::accepted(config)? })
-}
-
-fn shape(drill: &DrillConfig) -> ShapeOptions {
-    let usual = ShapeOptions::default();
-    ShapeOptions {
-        shrink: drill.max_shrink.as_ref().map_or(usual.shrink, |part| part.value.part()),
-        least_bytes: drill.judge_from.as_ref().map_or(usual.least_bytes, |size| size.value.bytes()),
-        ..usual
-    }
-}
-
-fn asserts(drill: &DrillConfig, of_this: impl Fn(Option<&Name>) -> bool) -> Vec<Assert> {
-    let wanted = drill.asserts.iter().filter(|assert| of_this(assert.database.as_ref().map(|name| &name.value)));
-    let assert = |assert: &AssertConfig| Assert {
-        name: assert.name.value.clone(),
-        sql: assert.sql.value.clone(),
-        expect: assert.expect.value.clone(),
-        timeout: assert.timeout.as_ref().map_or(ASSERT_TIMEOUT, |timeout| timeout.value),
-    };
-    wanted.map(assert).collect()
-}
-
-fn smoke(config: &Config, of_this: impl Fn(Option<&Name>) -> bool, context: &Context) -> Option<Smoke> {
-    let smoke = config.drill.smoke.as_ref().filter(|smoke| of_this(smoke.database.as_ref().map(|name| &name.value)))?;
-    let timeout = smoke.timeout.as_ref().map_or(SMOKE_TIMEOUT, |timeout| timeout.value);
-    let environment = context.environment.for_operators_program(&config.secret_variables());
-    Some(Smoke { command: smoke.command.value.clone(), timeout, environment })
-}
-
-fn cores() -> NonZeroUsize {
-    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
 /// The worst verdict is the run's.
@@ -283,36 +208,6 @@ fn outcome(reports: &[DrillReport]) -> Outcome {
     Outcome { text: text.join("\n"), json, exit: Exit::from(verdict) }
 }
 
-/// A line for each database.
-fn scorecard(reports: &[DrillReport]) -> String {
-    let head = [
-        ("DATABASE", Align::Left),
-        ("VERDICT", Align::Left),
-        ("BACKUP", Align::Left),
-        ("ROWS", Align::Right),
-        ("RTO", Align::Right),
-        ("RPO", Align::Right),
-        ("WHY", Align::Left),
-    ];
-    let dash = || "-".to_owned();
-    let seconds = |seconds: f64| units::duration(Duration::try_from_secs_f64(seconds).unwrap_or_default());
-    let row = |report: &DrillReport| {
-        vec![
-            report.database.to_string(),
-            report.verdict.name().to_owned(),
-            report.named_backup().map_or_else(dash, |(_, id)| id.to_string()),
-            report.backup.as_ref().map_or_else(dash, |backup| units::count(backup.rows)),
-            report.rto.seconds.map_or_else(dash, seconds),
-            report.rpo.as_ref().map_or_else(dash, |rpo| seconds(rpo.seconds)),
-            report.reasons.first().cloned().unwrap_or_default(),
-        ]
-    };
-    render(&head, &reports.iter().map(row).collect::<Vec<_>>())
-}
-
 const BRING_KEYRING: &str = "bring the keyring that opens the backups to this host, and name it by --keyring or `keyring` in [encryption]: docs/drill.md";
 const LATEST: &str = "latest";
 const SEE_CONFIG: &str = "see `lifeboat config check`";
-const DRILL_TIMEOUT: Duration = Duration::from_secs(12 * 3600);
-const ASSERT_TIMEOUT: Duration = Duration::from_secs(60);
-const SMOKE_TIMEOUT: Duration = Duration::from_secs(10 * 60);

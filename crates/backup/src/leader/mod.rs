@@ -7,6 +7,7 @@
 mod catalog;
 mod facts;
 mod locks;
+mod name_list;
 mod properties;
 mod relations;
 mod sequences;

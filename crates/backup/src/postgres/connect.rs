@@ -7,18 +7,15 @@ use std::time::Duration;
 use lifeboat_core::job::cancelled;
 use lifeboat_core::monitor::{Event, Monitor};
 use lifeboat_core::{Error, Kind, Result};
-use secrecy::ExposeSecret;
-use serde::Deserialize;
-use tokio_postgres::Config;
-use tokio_postgres::config::{ChannelBinding as DriverBinding, SslMode as DriverMode};
+use tokio_postgres::config::SslMode as DriverMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::CancellationToken;
 
-use super::credentials::session_options;
+use super::driver::{driver_config, modes};
 use super::failure::{Cause, Failure};
-use super::session::{DirectSession, Session, dropping_pooler, inspect, pooler, settle, without_time_limit};
+use super::pooler::refuse_transaction_pooler;
+use super::session::{DirectSession, settle};
 use super::settings::{ConnectionSettings, Endpoint, Host, TargetSession};
-use super::ssl::{ChannelBinding, SslMode};
 use super::tls;
 
 /// How [`connect`] goes about it.
@@ -52,7 +49,7 @@ impl Retry {
     }
 }
 
-/// Opens a session named `lifeboat/<purpose>`, ready to work: see [`Session`].
+/// Opens a session named `lifeboat/<purpose>`, ready to work: see [`Session`](super::Session).
 ///
 /// Tried again as [`Retry`] says, told to `monitor`: a server that refuses, does not answer, is starting or is full.
 /// Never tried again: a password, database, certificate or pooler that will be just as wrong in a minute.
@@ -70,54 +67,6 @@ pub async fn connect(
     let tls = tls::connector(&settings.ssl)?;
     with_retries(&doing, options, monitor, || Box::pin(first_session(settings, &tls, purpose))).await
 }
-
-/// Refuses a connection pooler in transaction mode. It gives two sessions that are open and idle the same server
-/// process, or one session another process than before; a server never does. [`connect`] has done this already.
-///
-/// # Errors
-/// [`Kind::Database`] when it is one. That no second session can be opened says nothing and is no error.
-pub async fn refuse_transaction_pooler(session: &mut DirectSession) -> Result<()> {
-    let settings = session.settings().clone();
-    let Ok(second) = Box::pin(open(&settings, &settings.hosts[0], session.tls())).await else { return Ok(()) };
-    let again = inspect(session).await?;
-    let (first, other) = (session.server().pid, second.server().pid);
-    second.close().await;
-    if first == other || again.pid != first {
-        return Err(pooler(session.via()));
-    }
-    Ok(())
-}
-
-/// Refuses a connection pooler that drops the `options` of a connection, without a word: `pg_dump` is given its settings in them,
-/// and would print rows under other ones.
-///
-/// # Errors
-/// [`Kind::Database`] when it does, or says that it does not know them. That no second session can be opened says nothing
-/// and is no error.
-pub(crate) async fn refuse_dropped_options(session: &DirectSession) -> Result<()> {
-    let mut settings = session.settings().clone();
-    settings.options = session_options(&settings.options, &[PROBE]);
-    let mut probe = match Box::pin(open(&settings, &settings.hosts[0], session.tls())).await {
-        Ok(probe) => probe,
-        Err(failure) if failure.cause == Cause::Pooler => return Err(failure.error),
-        Err(_) => return Ok(()),
-    };
-    let query = format!("SELECT pg_catalog.current_setting('{}', true) AS value", PROBE.0);
-    let arrived: Vec<Probed> = without_time_limit(&mut probe, &query).await?;
-    probe.close().await;
-    if arrived.iter().any(|found| found.value.as_deref() == Some(PROBE.1)) {
-        return Ok(());
-    }
-    Err(dropping_pooler(session.via()))
-}
-
-#[derive(Deserialize)]
-struct Probed {
-    value: Option<String>,
-}
-
-/// A setting that nobody knows: a server keeps it for the session.
-const PROBE: (&str, &str) = ("lifeboat.options", "kept");
 
 /// Repeats an attempt while its failure may pass and there is another wait.
 pub(super) async fn with_retries<T, F: Future<Output = Result<T, Failure>>>(
@@ -193,7 +142,11 @@ async fn try_host(
 }
 
 /// Opens a session at the first address of the host that gives one.
-async fn open(settings: &ConnectionSettings, host: &Host, tls: &MakeRustlsConnect) -> Result<DirectSession, Failure> {
+pub(super) async fn open(
+    settings: &ConnectionSettings,
+    host: &Host,
+    tls: &MakeRustlsConnect,
+) -> Result<DirectSession, Failure> {
     let limit = settings.connect_timeout;
     let mut failed = None;
     for address in within(limit, host, addresses(host)).await? {
@@ -235,16 +188,6 @@ async fn addresses(host: &Host) -> Result<Vec<Option<IpAddr>>, Failure> {
     Ok(addresses)
 }
 
-/// The ways to try, in order; a later one only when the failure of the former depended on TLS.
-fn modes(host: &Host, mode: SslMode) -> &'static [DriverMode] {
-    match (&host.endpoint, mode) {
-        (Endpoint::Socket(_), _) | (_, SslMode::Disable) => &[DriverMode::Disable],
-        (_, SslMode::Allow) => &[DriverMode::Disable, DriverMode::Require],
-        (_, SslMode::Prefer) => &[DriverMode::Prefer, DriverMode::Disable],
-        (_, SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull) => &[DriverMode::Require],
-    }
-}
-
 async fn open_at(
     settings: &ConnectionSettings,
     host: &Host,
@@ -260,34 +203,6 @@ async fn open_at(
         config.connect(tls.clone()).await.map_err(|error| Failure::from_postgres(host, error))?;
     let pinned = settings.pinned_to(Host { address, ..host.clone() });
     DirectSession::start(client, connection, tls.clone(), pinned).await.map_err(Failure::after_login)
-}
-
-fn driver_config(settings: &ConnectionSettings, host: &Host, mode: DriverMode) -> Config {
-    let mut config = Config::new();
-    match &host.endpoint {
-        Endpoint::Name(name) => config.host(name),
-        Endpoint::Socket(directory) => config.host_path(directory),
-    };
-    config.port(host.port).user(&settings.user).dbname(&settings.dbname).ssl_mode(mode);
-    config.channel_binding(match settings.ssl.channel_binding {
-        ChannelBinding::Disable => DriverBinding::Disable,
-        ChannelBinding::Prefer => DriverBinding::Prefer,
-        ChannelBinding::Require => DriverBinding::Require,
-    });
-    if !settings.options.is_empty() {
-        config.options(&settings.options);
-    }
-    if let Some(password) = settings.password_for(host) {
-        config.password(password.expose_secret());
-    }
-    let keepalives = &settings.keepalives;
-    config
-        .keepalives(keepalives.enabled)
-        .keepalives_idle(keepalives.idle)
-        .keepalives_interval(keepalives.interval)
-        .keepalives_retries(keepalives.count)
-        .tcp_user_timeout(keepalives.user_timeout);
-    config
 }
 
 #[cfg(test)]

@@ -9,10 +9,12 @@
 pub mod connect;
 pub mod conninfo;
 pub mod credentials;
+mod driver;
 pub mod environment;
 mod failure;
 mod parameters;
 pub mod pgpass;
+mod pooler;
 pub mod psql;
 pub mod quote;
 mod service;
@@ -22,10 +24,11 @@ pub mod sqlstate;
 pub mod ssl;
 mod tls;
 
-pub(crate) use connect::refuse_dropped_options;
-pub use connect::{ConnectOptions, Retry, connect, refuse_transaction_pooler};
+pub use connect::{ConnectOptions, Retry, connect};
 pub use credentials::{ClientFiles, ToolCall};
 pub use environment::Environment;
+pub(crate) use pooler::refuse_dropped_options;
+pub use pooler::refuse_transaction_pooler;
 pub use psql::{PsqlOptions, PsqlSession, connect_through};
 pub use quote::{quote_ident, quote_literal};
 pub(crate) use session::decode;

@@ -6,7 +6,9 @@ use lifeboat_core::store::UploadOptions;
 use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Error, Job, Kind, Result};
 
-use super::indexer::{Cuts, Indexer, Outline, Script};
+use super::cuts::Cuts;
+use super::indexer::Indexer;
+use super::outline::{Outline, Script};
 use super::output::Output as _;
 use super::{Giver, SLICE_BYTES, SQL_RANGE_BYTES, UploadedObjects, handoff, write};
 use crate::foreign::Flow;

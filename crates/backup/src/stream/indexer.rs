@@ -5,68 +5,16 @@
 
 use std::collections::HashMap;
 
-use lifeboat_core::codec::{Compression, Fingerprint, RowLines, WrittenObject};
-use lifeboat_core::index::{Content, Range, Rows, Section};
+use lifeboat_core::codec::{Fingerprint, RowLines};
+use lifeboat_core::index::{Content, Rows, Section};
 use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Error, Kind, Result};
 
-use super::output::{Output, Written};
-use super::vet::{Vet, Vetted};
-use crate::script::{CopyTarget, Lexer, Setval, SqlName, StatementKind, Token, Trailer, comment_header, setval};
-
-/// When ranges and objects end.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cuts {
-    pub(super) part_bytes: usize,
-    pub(super) parts_max: u64,
-    pub(super) chunk_bytes: u64,
-    pub(super) sql_range_bytes: u64,
-    /// Which piece of the backup's script this is.
-    pub(super) piece: Piece,
-    /// Says how the names of its objects end.
-    pub(super) compression: Compression,
-}
-
-/// What the script held, in order; where it lies is known to whoever wrote it.
-#[derive(Debug, Default)]
-pub(super) struct Outline {
-    pub(super) contents: Vec<Content>,
-    pub(super) relations: Vec<CopiedRelation>,
-    pub(super) sequences: Vec<SetSequence>,
-    pub(super) large_objects: u64,
-    /// What a script of somebody else's needs.
-    pub(super) vetted: Option<Vetted>,
-}
-
-/// What the script held and where it lies.
-#[derive(Debug)]
-pub(crate) struct Script {
-    pub(crate) objects: Vec<(String, WrittenObject)>,
-    pub(crate) ranges: Vec<Range>,
-    pub(crate) relations: Vec<CopiedRelation>,
-    pub(crate) sequences: Vec<SetSequence>,
-    pub(crate) large_objects: u64,
-    /// What a script of somebody else's needs.
-    pub(crate) vetted: Option<Vetted>,
-}
-
-/// A relation whose rows are in the script, under the names that the script's bytes give it.
-#[derive(Debug)]
-pub(crate) struct CopiedRelation {
-    pub(crate) schema: Option<SqlName>,
-    pub(crate) name: SqlName,
-    pub(crate) columns: Vec<SqlName>,
-    pub(crate) fingerprint: Fingerprint,
-}
-
-/// A sequence as the script sets it.
-#[derive(Debug)]
-pub(crate) struct SetSequence {
-    pub(crate) schema: Option<SqlName>,
-    pub(crate) name: SqlName,
-    pub(crate) value: i64,
-    pub(crate) called: bool,
-}
+use super::cuts::Cuts;
+use super::outline::{CopiedRelation, Outline, SetSequence};
+use super::output::Output;
+use super::vet::Vet;
+use crate::script::{CopyTarget, Lexer, Setval, StatementKind, Token, Trailer, comment_header, setval};
 
 /// Indexes a script that is pushed in slices.
 pub(super) struct Indexer<O> {
@@ -171,17 +119,6 @@ impl<O: Output> Indexer<O> {
         // No object is begun after the last range: it would be empty.
         state.end_sql_range_here()?;
         Ok((state.outline, state.output))
-    }
-}
-
-impl Outline {
-    /// Adds where it all lies.
-    pub(super) fn at(self, written: Written) -> Script {
-        let Self { contents, relations, sequences, large_objects, vetted } = self;
-        debug_assert_eq!(contents.len(), written.ranges.len());
-        let ranges = written.ranges.into_iter().zip(contents);
-        let ranges = ranges.map(|((object, bytes), content)| Range { object, bytes, content }).collect();
-        Script { objects: written.objects, ranges, relations, sequences, large_objects, vetted }
     }
 }
 

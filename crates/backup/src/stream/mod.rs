@@ -1,9 +1,11 @@
 //! The method `stream`: one plain `pg_dump`, indexed and fingerprinted from its own output. The other method has the pieces of
 //! its script that tools print indexed here too.
 
+mod cuts;
 mod foreign;
 mod handoff;
 mod indexer;
+mod outline;
 mod output;
 mod vet;
 
@@ -17,10 +19,12 @@ use lifeboat_core::store::{Parts, UploadOptions};
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
 use tokio::process::Command;
 
+use cuts::Cuts;
 pub(crate) use foreign::{index as index_foreign, keep as keep_foreign};
 use handoff::{Giver, Taker, handoff};
-pub(crate) use indexer::{CopiedRelation, Script, SetSequence};
-use indexer::{Cuts, Indexer, Outline};
+use indexer::Indexer;
+use outline::Outline;
+pub(crate) use outline::{CopiedRelation, Script, SetSequence};
 use output::{Objects, ScriptWriter, Written};
 pub(crate) use vet::{Vetted, of_cluster};
 

@@ -7,8 +7,9 @@ use lifeboat_core::index::{Content, Section};
 use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Kind, Result};
 
+use super::super::outline::Script;
 use super::super::output::{Objects, ScriptWriter};
-use super::{CopiedRelation, Cuts, Indexer, PREAMBLE, Script};
+use super::{CopiedRelation, Cuts, Indexer, PREAMBLE};
 
 type Bodies = Rc<RefCell<Vec<Vec<u8>>>>;
 
