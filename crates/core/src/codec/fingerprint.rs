@@ -56,7 +56,7 @@ impl RowLines {
 
     /// Whether the rows so far end with a newline.
     #[must_use]
-    pub fn at_row_end(&self) -> bool {
+    pub(crate) fn at_row_end(&self) -> bool {
         self.unfinished.is_empty()
     }
 

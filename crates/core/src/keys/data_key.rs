@@ -45,7 +45,7 @@ impl DataKey {
 
     /// The `mac` of a manifest: HMAC-SHA-512, under the manifest key, of the bytes before the line that carries it.
     #[must_use]
-    pub fn manifest_mac(&self, owner: &str, bytes: &[u8]) -> [u8; 64] {
+    pub(crate) fn manifest_mac(&self, owner: &str, bytes: &[u8]) -> [u8; 64] {
         self.mac(owner, bytes).finalize().into_bytes().into()
     }
 

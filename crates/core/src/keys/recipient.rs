@@ -31,12 +31,6 @@ impl Recipient {
         Self { id: KeyId::of_public_key(&key), key }
     }
 
-    /// The public key's 32 bytes.
-    #[must_use]
-    pub fn public_bytes(&self) -> &[u8; 32] {
-        &self.key
-    }
-
     fn seal(&self, key: &DataKey, context: &[u8]) -> Result<WrapCipher, hpke::HpkeError> {
         let public = <X25519HkdfSha256 as Kem>::PublicKey::from_bytes(&self.key)?;
         let mut wrapped = [0; 48];

@@ -83,7 +83,7 @@ impl Store {
 
     /// The same store, whose objects may have so many parts.
     #[must_use]
-    pub fn with_parts_max(mut self, parts_max: u64) -> Self {
+    pub(crate) fn with_parts_max(mut self, parts_max: u64) -> Self {
         self.parts_max = parts_max;
         self
     }
