@@ -1,6 +1,7 @@
 //! A network between a client and any TCP server whose connections can be cut.
 
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -9,6 +10,7 @@ use std::thread;
 pub struct Relay {
     port: u16,
     open: Arc<Mutex<Vec<TcpStream>>>,
+    closed: Arc<AtomicBool>,
 }
 
 impl Relay {
@@ -16,11 +18,14 @@ impl Relay {
     pub fn to(port: u16) -> Relay {
         let upstream = SocketAddr::from(([127, 0, 0, 1], port));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let relay = Relay { port: listener.local_addr().unwrap().port(), open: Arc::default() };
-        let open = relay.open.clone();
+        let relay = Relay { port: listener.local_addr().unwrap().port(), open: Arc::default(), closed: Arc::default() };
+        let (open, closed) = (relay.open.clone(), relay.closed.clone());
         thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { continue };
+                if closed.load(Ordering::SeqCst) {
+                    continue;
+                }
                 let Ok(server) = TcpStream::connect(upstream) else { continue };
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
                 open.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
@@ -43,6 +48,19 @@ impl Relay {
             let _ = stream.shutdown(Shutdown::Both);
         }
         open.len() / 2
+    }
+}
+
+impl Relay {
+    /// Cuts every connection, and takes no new ones until [`Relay::reopen`].
+    pub fn close(&self) -> usize {
+        self.closed.store(true, Ordering::SeqCst);
+        self.cut()
+    }
+
+    /// Takes connections again.
+    pub fn reopen(&self) {
+        self.closed.store(false, Ordering::SeqCst);
     }
 }
 

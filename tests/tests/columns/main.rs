@@ -18,6 +18,7 @@ mod held;
 mod killed;
 mod modes;
 mod network;
+mod ousted;
 mod outcomes;
 mod refusals;
 mod refused;

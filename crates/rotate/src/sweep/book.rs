@@ -5,6 +5,7 @@ use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal, rows
 use lifeboat_core::{Error, Kind, Result};
 use serde::Deserialize;
 
+use super::claim::{Claim, lost};
 use super::options::Mode;
 use super::part::{Part, Position};
 use super::status::{Direction, Phase, TargetStatus};
@@ -196,10 +197,10 @@ impl BookedPart {
     }
 }
 
-/// Where one part stands.
-pub(super) async fn position(session: &mut DirectSession, id: i64, number: i32) -> Result<Option<Position>> {
-    let found = parts(session, id).await?.into_iter().find(|part| part.number == number);
-    found.map_or(Ok(None), |part| part.position())
+/// Where one part stands. Parts go with the pass that they are of: one that is not there is another run's doing.
+pub(super) async fn position(session: &mut DirectSession, claim: Claim, number: i32) -> Result<Option<Position>> {
+    let found = parts(session, claim.rotation).await?.into_iter().find(|part| part.number == number);
+    found.ok_or_else(lost)?.position()
 }
 
 /// Writes the parts of a pass down.

@@ -80,6 +80,7 @@ async fn swept(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<Entry>
                 "run it again until a whole pass has nothing to write; staged: put the prepared values in place",
             ));
         }
+        leader.claim(entry.id, entry.direction);
         entries.push(entry);
     }
     Ok(entries)

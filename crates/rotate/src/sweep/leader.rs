@@ -8,6 +8,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::book::{self, Entry};
 use super::catalog::{self, Swept};
+use super::claim::{Claim, refuse_lost};
 use super::errand::Errand;
 use super::options::{Mode, SweepOptions};
 use super::pace::rest;
@@ -27,6 +28,8 @@ pub(super) struct Leader {
     /// How many sessions were opened in place of lost ones.
     losses: u32,
     leads: bool,
+    /// The rotations that this run writes for.
+    claims: Vec<Claim>,
 }
 
 impl Leader {
@@ -39,6 +42,7 @@ impl Leader {
             session,
             losses: 0,
             leads: false,
+            claims: Vec::new(),
         })
     }
 
@@ -48,8 +52,12 @@ impl Leader {
 
     /// A session that is alive: a run may be long, and the leader has nothing to say for most of it.
     pub(super) async fn alive(&mut self) -> Result<&mut DirectSession> {
-        let lost = match &self.session {
-            Some(session) => session.client().is_closed() || session.client().simple_query("").await.is_err(),
+        // The lock goes with the connection: another run may have been there meanwhile.
+        let lost = match &mut self.session {
+            Some(session) => match refuse_lost(session, &self.claims).await {
+                Err(error) if error.kind() == Kind::Locked => return Err(error),
+                asked => asked.is_err(),
+            },
             None => true,
         };
         if lost {
@@ -58,9 +66,22 @@ impl Leader {
             self.losses += 1;
             if self.leads {
                 self.lock().await?;
+                let claims = self.claims.clone();
+                refuse_lost(self.session()?, &claims).await?;
             }
         }
         self.session()
+    }
+
+    /// From here on the run writes for this rotation, and fails when somebody else has ended it or turned it round.
+    pub(super) fn claim(&mut self, rotation: i64, direction: Direction) {
+        self.let_go(rotation);
+        self.claims.push(Claim { rotation, direction });
+    }
+
+    /// The run has ended it itself.
+    pub(super) fn let_go(&mut self, rotation: i64) {
+        self.claims.retain(|claim| claim.rotation != rotation);
     }
 
     /// How often the session was lost so far. As long as it is not, the server has not crashed.
@@ -116,14 +137,15 @@ impl Leader {
         for (errand, entry) in errands.iter().zip(&found) {
             entry.iter().try_for_each(|entry| fits(entry, errand, mode, Direction::Forward))?;
         }
-        let session = self.session()?;
         let mut entries = Vec::new();
         for (errand, entry) in errands.iter().zip(found) {
+            let keys = [errand.old_key.as_str(), &errand.new_key];
             entries.push(match entry {
                 Some(entry) => (entry, true),
-                None => (book::begin(session, errand.target, mode, [&errand.old_key, &errand.new_key]).await?, false),
+                None => (book::begin(self.session()?, errand.target, mode, keys).await?, false),
             });
         }
+        entries.iter().for_each(|(entry, _)| self.claim(entry.id, Direction::Forward));
         Ok(entries)
     }
 

@@ -13,6 +13,7 @@ mod accept;
 mod batch;
 mod book;
 mod catalog;
+mod claim;
 mod confirm;
 mod counts;
 mod culprit;

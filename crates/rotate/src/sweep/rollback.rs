@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_backup::postgres::{ConnectionSettings, Session as _};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::book::{self, Entry};
@@ -68,6 +68,7 @@ async fn under_way(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<En
                 .hint("to go back to the old key after all, rotate from the new key to the old one"));
         };
         fits(&entry, errand, entry.mode, Direction::Back)?;
+        leader.claim(entry.id, entry.direction);
         entries.push(entry);
     }
     Ok(entries)
@@ -109,6 +110,7 @@ async fn sweep_back(
         let resumed = entry.direction == Direction::Back;
         if !resumed {
             book::turn_back(leader.session()?, entry.id).await?;
+            leader.claim(entry.id, Direction::Back);
         }
         let entry = book::open_entry(leader.session()?, errand.target).await?.unwrap_or(entry);
         turned.push((entry, resumed));
@@ -132,6 +134,7 @@ async fn offline_back(
     let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
     let entries = entries.into_iter().map(|entry| (entry, true)).collect();
     let summaries = offline(leader, errands, entries, Direction::Back, options, job).await?;
+    ids.iter().for_each(|id| leader.claim(*id, Direction::Back));
     for id in ids {
         over(leader, id).await?;
     }
@@ -180,6 +183,10 @@ fn refuse_loss(errand: &Errand<'_>, entry: &Entry, tally: &Tally) -> Result<()> 
 
 async fn over(leader: &mut Leader, id: i64) -> Result<()> {
     let session = leader.alive().await?;
+    session.execute("BEGIN").await?;
+    book::drop_values(session, id).await?;
     book::set_phase(session, id, Direction::Back, Phase::RolledBack).await?;
-    book::drop_values(session, id).await
+    session.execute("COMMIT").await?;
+    leader.let_go(id);
+    Ok(())
 }

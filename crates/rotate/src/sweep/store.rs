@@ -10,6 +10,7 @@ use tokio_postgres::types::ToSql;
 
 use super::batch::Batch;
 use super::catalog::Swept;
+use super::claim::{Claim, lost};
 use super::lane::Lane;
 use super::part::Position;
 use super::session::{Remedy, remedy};
@@ -38,7 +39,7 @@ pub(super) struct Written {
 pub(super) struct Mark<'m> {
     pub(super) aim: &'m Aim,
     /// The rotation in the book; none where there are no checkpoints.
-    pub(super) rotation: Option<i64>,
+    pub(super) claim: Option<Claim>,
     pub(super) number: i32,
     /// None: the part is at its end.
     pub(super) left: Option<&'m Position>,
@@ -96,7 +97,7 @@ async fn attempt(
     mark: &Mark<'_>,
     last: bool,
 ) -> Result<(Vec<usize>, Option<u64>)> {
-    if mark.rotation.is_some() {
+    if mark.claim.is_some() {
         return write(lane, swept, batch, writes, mark, last).await;
     }
     lane.session.execute("SAVEPOINT batch").await?;
@@ -149,13 +150,14 @@ async fn write(
     let position = mark.left.map(Position::text).transpose()?;
     let moves = mark.moves && last;
     let seen = if moves { i64::try_from(mark.seen).unwrap_or_default() } else { 0 };
+    let fence = if mark.claim.is_some() { sql::FENCE } else { "" };
     let update = match mark.aim {
-        Aim::Prepare { rotation } => sql::prepare(swept, *rotation),
-        _ => sql::write(swept),
+        Aim::Prepare { rotation } => sql::prepare(swept, *rotation, fence),
+        _ => sql::write(swept, fence),
     };
-    let sql = match mark.rotation {
-        Some(rotation) => {
-            let statement = sql::with_checkpoint(&update, parameters.len(), rotation);
+    let sql = match mark.claim {
+        Some(claim) => {
+            let statement = sql::with_checkpoint(&update, parameters.len(), claim);
             parameters.extend::<[&(dyn ToSql + Sync); 4]>([&position, &moves, &seen, &mark.number]);
             statement
         }
@@ -163,22 +165,27 @@ async fn write(
     };
     let written = lane.query(|| format!("write rows of {}", swept.name), sql, &parameters).await;
     let written = written.map_err(|error| explained(error, swept))?;
+    if mark.claim.is_some() && written.is_empty() {
+        return Err(lost());
+    }
     let unreadable = || "read what was written".to_owned();
-    let number = |row: &Row| row.try_get::<_, i64>(0).map(|number| usize::try_from(number).unwrap_or_default());
-    let numbers = written.iter().map(number).collect::<Result<_, _>>().kind_of(Kind::Failure, unreadable)?;
-    let transaction = written.first().filter(|row| row.len() > 1).map(|row| row.try_get::<_, i64>(1));
-    let transaction = transaction.transpose().kind_of(Kind::Failure, unreadable)?;
+    let number =
+        |row: &Row| row.try_get::<_, Option<i64>>(0).map(|number| number.and_then(|n| usize::try_from(n).ok()));
+    let numbers: Vec<_> = written.iter().map(number).collect::<Result<_, _>>().kind_of(Kind::Failure, unreadable)?;
+    let numbers: Vec<_> = numbers.into_iter().flatten().collect();
+    let own = written.first().filter(|row| row.len() > 1 && !numbers.is_empty());
+    let transaction = own.map(|row| row.try_get::<_, i64>(1)).transpose().kind_of(Kind::Failure, unreadable)?;
     Ok((numbers, transaction.and_then(|id| u64::try_from(id).ok())))
 }
 
 /// Writes down how far a part has come, where nothing else is to be written.
 pub(super) async fn checkpoint(lane: &mut Lane, mark: &Mark<'_>) -> Result<()> {
-    let Some(rotation) = mark.rotation else { return Ok(()) };
+    let Some(claim) = mark.claim else { return Ok(()) };
     let position = mark.left.map(Position::text).transpose()?;
     let seen = i64::try_from(mark.seen).unwrap_or_default();
-    lane.query(|| "write a checkpoint".to_owned(), sql::checkpoint(rotation), &[&position, &seen, &mark.number])
-        .await?;
-    Ok(())
+    let parameters: [&(dyn ToSql + Sync); 3] = [&position, &seen, &mark.number];
+    let written = lane.query(|| "write a checkpoint".to_owned(), sql::checkpoint(claim), &parameters).await?;
+    if written.is_empty() { Err(lost()) } else { Ok(()) }
 }
 
 /// What the server says of a value that a column does not take is not what the operator needs.

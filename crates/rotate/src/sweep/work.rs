@@ -8,10 +8,12 @@ use lifeboat_core::{Job, Result};
 
 use super::accept::AcceptList;
 use super::catalog::Swept;
+use super::claim::Claim;
 use super::options::{Limits, SweepOptions};
 use super::own::Own;
 use super::pace::Pace;
 use super::sql;
+use super::status::Direction;
 use super::target::{TableName, Target};
 use super::traffic::Traffic;
 use crate::Keyring;
@@ -142,9 +144,12 @@ impl Work {
     }
 
     /// The rotation whose parts say how far it has come.
-    pub(super) fn checkpoints(&self) -> Option<i64> {
+    pub(super) fn checkpoints(&self) -> Option<Claim> {
+        let direction = if self.back { Direction::Back } else { Direction::Forward };
         match self.aim {
-            Aim::Rewrite { rotation } | Aim::Prepare { rotation } if !self.in_transaction => Some(rotation),
+            Aim::Rewrite { rotation } | Aim::Prepare { rotation } if !self.in_transaction => {
+                Some(Claim { rotation, direction })
+            }
             _ => None,
         }
     }

@@ -77,8 +77,8 @@ async fn step(
     let rows = batch.len();
     let judged = judge(work, &part.swept, batch).await?;
     let seen = unsaved.rows + rows as u64;
-    let (aim, rotation) = (&work.aim, work.checkpoints());
-    let mark = Mark { aim, rotation, number: part.number, left: left.as_ref(), seen, moves: true };
+    let (aim, claim) = (&work.aim, work.checkpoints());
+    let mark = Mark { aim, claim, number: part.number, left: left.as_ref(), seen, moves: true };
     let mut found = Tally::naming(work.failures_named);
     let opened = judged.took;
     let held = written(lane, work, part, judged, &mark, unsaved, &mut found).await?;
@@ -140,8 +140,8 @@ async fn again(
     if judged.writes.is_empty() {
         return Ok(());
     }
-    let (aim, rotation) = (&work.aim, work.checkpoints());
-    let mark = Mark { aim, rotation, number: part.number, left: None, seen: 0, moves: false };
+    let (aim, claim) = (&work.aim, work.checkpoints());
+    let mark = Mark { aim, claim, number: part.number, left: None, seen: 0, moves: false };
     let written = store(lane, &part.swept, &judged.batch, &judged.writes, &mark).await?;
     note_own(work, &written);
     found.counts.rotated += written.rows;
@@ -191,7 +191,7 @@ async fn recovered(
     work.own.distrust();
     *lane = work.job.run(Box::pin(Lane::open(work))).await?;
     match work.checkpoints() {
-        Some(rotation) => book::position(&mut lane.session, rotation, part.number).await,
+        Some(claim) => book::position(&mut lane.session, claim, part.number).await,
         None => Ok(Some(part.position.clone())),
     }
 }

@@ -14,7 +14,7 @@ use lifeboat_backup::postgres::quote_ident;
 pub(super) use self::look::{any_value, count_where};
 pub(super) use self::read::{Span, quantiles, read};
 pub(super) use self::shadow::{count_prepared, create_shadow, not_prepared, prepare, put, shadow};
-pub(super) use self::write::{TRIGGERED, checkpoint, with_checkpoint, write};
+pub(super) use self::write::{FENCE, TRIGGERED, checkpoint, with_checkpoint, write};
 use super::catalog::{Swept, ValueColumn};
 use super::target::TableName;
 use crate::columns::layout::Content;

@@ -36,11 +36,11 @@ fn kept_as(value: &ValueColumn) -> &'static str {
 }
 
 /// Keeps values and what they become: parameters as of [`write`].
-pub(in crate::sweep) fn prepare(swept: &Swept, rotation: i64) -> String {
+pub(in crate::sweep) fn prepare(swept: &Swept, rotation: i64, fence: &str) -> String {
     let (arrays, names) = arrays(swept);
     format!(
         "INSERT INTO {} ({names}, number) SELECT {names}, number FROM unnest({arrays}) WITH ORDINALITY AS u (place, {names}, number) \
-         RETURNING number",
+         WHERE true{fence} RETURNING number",
         shadow(rotation)
     )
 }

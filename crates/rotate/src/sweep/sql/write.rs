@@ -4,10 +4,11 @@ use lifeboat_backup::postgres::quote_ident;
 
 use super::{arrays, compared, table};
 use crate::sweep::catalog::{Swept, ValueColumn};
+use crate::sweep::claim::Claim;
 
 /// Writes values in the places of those that they were made of: `$1` are places, then the old and the new texts of each column,
-/// then the columns of the AAD. Gives the numbers of those that were written, from 1.
-pub(in crate::sweep) fn write(swept: &Swept) -> String {
+/// then the columns of the AAD. Gives the numbers of those that were written, from 1. `fence`: nothing, or [`FENCE`].
+pub(in crate::sweep) fn write(swept: &Swept, fence: &str) -> String {
     let table = table(&swept.name);
     let (arrays, names) = arrays(swept);
     let (mut sets, mut same, mut kept) = (Vec::new(), Vec::new(), Vec::new());
@@ -26,32 +27,46 @@ pub(in crate::sweep) fn write(swept: &Swept) -> String {
     );
     format!(
         "UPDATE ONLY {table} AS t SET {} FROM unnest({arrays}) WITH ORDINALITY AS u (place, {names}, number) \
-         WHERE t.ctid = u.place AND {} RETURNING {number}",
+         WHERE t.ctid = u.place AND {}{fence} RETURNING {number}",
         sets.join(", "),
         same.join(" AND ")
     )
 }
 
 /// A statement that gives numbers, and its transaction, with the checkpoint of a part in it: its position moves, so many values more are written and
-/// rows seen.
-pub(in crate::sweep) fn with_checkpoint(statement: &str, parameters: usize, rotation: i64) -> String {
+/// rows seen. With [`FENCE`] in it, it writes only while part and rotation are this run's. It gives a row without a number where that is so
+/// and nothing was written, and no row at all where it is not.
+pub(in crate::sweep) fn with_checkpoint(statement: &str, parameters: usize, claim: Claim) -> String {
     let [position, moves, seen, number] = [1, 2, 3, 4].map(|n| parameters + n);
+    let part = format!("rotation = {} AND number = ${number}::pg_catalog.int4", claim.rotation);
     format!(
-        "WITH written AS ({statement}), marked AS (UPDATE lifeboat_rotate.part SET \
+        "WITH ours AS (SELECT FROM lifeboat_rotate.part WHERE {part} AND {} FOR NO KEY UPDATE), \
+         written AS ({statement}), marked AS (UPDATE lifeboat_rotate.part SET \
          position = CASE WHEN ${moves}::pg_catalog.bool THEN ${position}::pg_catalog.text ELSE position END, \
          rotated = rotated + (SELECT pg_catalog.count(*) FROM written), seen = seen + ${seen}::pg_catalog.int8, \
-         updated = pg_catalog.clock_timestamp() WHERE rotation = {rotation} AND number = ${number}::pg_catalog.int4) \
-         SELECT number, (SELECT pg_catalog.txid_current()) FROM written"
+         updated = pg_catalog.clock_timestamp() WHERE {part}{FENCE}) \
+         SELECT written.number, (SELECT pg_catalog.txid_current()) FROM ours LEFT JOIN written ON true",
+        is_open(claim)
     )
 }
 
-/// The checkpoint alone.
-pub(in crate::sweep) fn checkpoint(rotation: i64) -> String {
+/// The checkpoint alone. Gives a row while part and rotation are this run's.
+pub(in crate::sweep) fn checkpoint(claim: Claim) -> String {
     format!(
         "UPDATE lifeboat_rotate.part SET position = $1::pg_catalog.text, seen = seen + $2::pg_catalog.int8, \
-         updated = pg_catalog.clock_timestamp() WHERE rotation = {rotation} AND number = $3::pg_catalog.int4"
+         updated = pg_catalog.clock_timestamp() WHERE rotation = {} AND number = $3::pg_catalog.int4 AND {} RETURNING 1",
+        claim.rotation,
+        is_open(claim)
     )
 }
+
+/// Whoever ends or turns a rotation takes its parts away in the same transaction: a part that is locked says that this is still so.
+fn is_open(claim: Claim) -> String {
+    format!("EXISTS (SELECT FROM lifeboat_rotate.rotation r WHERE {})", claim.condition())
+}
+
+/// What a statement inside [`with_checkpoint`] has at the end of its condition.
+pub(in crate::sweep) const FENCE: &str = " AND EXISTS (SELECT FROM ours)";
 
 /// By these words the failure of a statement tells that a trigger changed what was to be written.
 pub(in crate::sweep) const TRIGGERED: &str = "changed by a trigger: ";
