@@ -1,7 +1,7 @@
 //! `lifeboat store test`.
 
 use jiff::Timestamp;
-use lifeboat_core::store::{Answer, Behaviour, Finding, ProbeReport};
+use lifeboat_core::store::{Answer, Behaviour, Finding, ProbeReport, layout};
 use lifeboat_core::{Kind, Result};
 use serde_json::json;
 
@@ -125,7 +125,7 @@ fn left(report: &ProbeReport) -> String {
 }
 
 fn folder(report: &ProbeReport) -> String {
-    format!("probe/{}/ under the store's prefix", report.probe)
+    format!("{}/ under the store's prefix", layout::probe_folder(&report.probe))
 }
 
 const CLOCK_SECONDS: i64 = 60;

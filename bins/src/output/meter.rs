@@ -111,7 +111,7 @@ fn percent(done: u64, total: u64) -> u64 {
 
 /// Bytes of the data itself tell more than bytes on the wire.
 const MAIN: [Counter; 3] = [Counter::SqlBytes, Counter::FetchedBytes, Counter::StoredBytes];
-const NAMES: [(Counter, &str); 5] = [
+pub(super) const NAMES: [(Counter, &str); 5] = [
     (Counter::SqlBytes, "sql_bytes"),
     (Counter::StoredBytes, "stored_bytes"),
     (Counter::FetchedBytes, "fetched_bytes"),

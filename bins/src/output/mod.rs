@@ -4,6 +4,8 @@
 
 mod bars;
 mod console;
+#[cfg(test)]
+mod contract;
 mod error;
 mod lines;
 mod meter;

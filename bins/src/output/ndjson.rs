@@ -18,15 +18,15 @@ impl Voice for Ndjson {
     }
 
     fn step(&mut self, _: &Meter, step: &str, _: Instant) {
-        say("lifeboat/step/v1", json!({"step": step}));
+        say(STEP, json!({"step": step}));
     }
 
     fn progress(&mut self, meter: &Meter, now: Instant) {
-        say("lifeboat/progress/v1", meter.json(now));
+        say(PROGRESS, meter.json(now));
     }
 
     fn warning(&mut self, text: &str) {
-        say("lifeboat/warning/v1", json!({"warning": text}));
+        say(WARNING, json!({"warning": text}));
     }
 }
 
@@ -42,6 +42,10 @@ pub(crate) fn record(schema: &str, time: Timestamp, fields: Value) -> Value {
     }
     record
 }
+
+pub(super) const STEP: &str = "lifeboat/step/v1";
+pub(super) const PROGRESS: &str = "lifeboat/progress/v1";
+pub(super) const WARNING: &str = "lifeboat/warning/v1";
 
 #[cfg(test)]
 mod tests {

@@ -34,7 +34,7 @@ pub(crate) fn record(ended: &Result<Outcome>, exit: Exit) -> Value {
     let common = json!({"ok": exit == Exit::Success, "exit_code": exit.code(), "exit_kind": exit.name()});
     let (Value::Object(mut fields), Value::Object(own)) = (common, own_fields(ended)) else { return Value::Null };
     fields.extend(own);
-    ndjson::record("lifeboat/result/v1", Timestamp::now(), Value::Object(fields))
+    ndjson::record(RESULT, Timestamp::now(), Value::Object(fields))
 }
 
 fn own_fields(ended: &Result<Outcome>) -> Value {
@@ -62,6 +62,8 @@ pub(crate) fn print_text(text: &str) -> io::Result<()> {
     out.write_all(text.as_bytes())?;
     out.flush()
 }
+
+pub(super) const RESULT: &str = "lifeboat/result/v1";
 
 #[cfg(test)]
 mod tests {

@@ -18,7 +18,6 @@
 pub mod catalog;
 pub mod clock;
 pub mod codec;
-mod counted;
 pub mod drill;
 pub mod error;
 pub mod id;
@@ -32,10 +31,10 @@ pub mod sealing;
 pub mod store;
 pub mod units;
 
-pub use counted::counted;
 pub use error::{Error, Kind, Result, ResultExt};
 pub use id::{BackupId, DrillId, Name, RunId};
 pub use job::Job;
+pub use units::counted;
 
 /// The version of the archive format that this release writes.
 pub const FORMAT: u32 = 1;

@@ -13,7 +13,6 @@ use lifeboat_core::store::layout::{BackupPath, MANIFEST};
 use lifeboat_core::{BackupId, DrillId, Error, Kind, Name, Result, ResultExt, RunId};
 use serde::{Deserialize, Serialize};
 
-use crate::check::Outcome;
 use crate::report::{DrillReport, NotProven};
 
 /// What kind of statement it is: the `--type` that cosign is told.
@@ -123,7 +122,7 @@ pub struct CheckOutcome {
     /// Its name.
     pub name: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: Verdict,
 }
 
 /// The digest of `report.json`, before it was sealed.

@@ -3,10 +3,10 @@
 use jiff::Timestamp;
 use lifeboat_backup::RestoreSummary;
 use lifeboat_backup::archive::{Archive, Chosen};
-use lifeboat_core::drill::{DrillStart, Proven};
+use lifeboat_core::drill::{DrillStart, Proven, Verdict};
 use lifeboat_core::{Error, Job};
 
-use crate::check::{CheckReport, Checked, Outcome};
+use crate::check::{CheckReport, Checked};
 use crate::drill::Ended;
 use crate::options::DrillOptions;
 use crate::report::{DrillReport, DrilledBackup, FoundBackup, NotProven, Rpo, Rto, ScratchFacts, TableReport};
@@ -57,7 +57,6 @@ impl Findings {
     pub(crate) fn opened(&mut self, archive: &Archive) {
         self.not_opened = None;
         let (manifest, source) = (&archive.manifest, archive.index.source.as_ref());
-        let objects = manifest.script.iter().chain(&manifest.attachments);
         self.backup = Some(DrilledBackup {
             id: archive.path.id.clone(),
             class: archive.path.class.clone(),
@@ -68,7 +67,7 @@ impl Findings {
                 .map(|source| source.server_version.clone())
                 .or_else(|| archive.index.dumped_from.as_ref().and_then(|from| from.server_version.clone())),
             snapshot: Some(source.map_or(manifest.snapshot, |source| source.snapshot_at)),
-            stored_bytes: objects.map(|object| object.length).sum(),
+            stored_bytes: manifest.stored_bytes(),
             sql_bytes: archive.index.script_bytes,
             database_bytes: source.map(|source| source.size_bytes),
             rows: archive.index.rows(),
@@ -93,7 +92,7 @@ impl Findings {
     /// What the operator's own assertions and program say.
     pub(crate) fn add(&mut self, reports: impl IntoIterator<Item = CheckReport>) {
         for report in reports {
-            if report.outcome == Outcome::Passed {
+            if report.outcome == Verdict::Passed {
                 self.proven.push(report.proves.clone());
             }
             self.checks.push(report);
@@ -160,7 +159,7 @@ fn check_rto(rto: &Rto) -> Option<CheckReport> {
     Some(CheckReport {
         name: "rto".to_owned(),
         proves: format!("the database can be used within {target:.0} s"),
-        outcome: if seconds <= target { Outcome::Passed } else { Outcome::Failed },
+        outcome: if seconds <= target { Verdict::Passed } else { Verdict::Failed },
         proves_data: false,
         summary: match seconds <= target {
             true => format!("it could be used after {seconds:.1} s"),

@@ -49,7 +49,12 @@ impl Recorder {
     ///
     /// # Errors
     /// Those of [`Store::put`].
-    pub async fn begin_late(start: DrillStart, store: &Store, seal: Option<Arc<SealKeys>>, job: &Job) -> Result<Self> {
+    pub(crate) async fn begin_late(
+        start: DrillStart,
+        store: &Store,
+        seal: Option<Arc<SealKeys>>,
+        job: &Job,
+    ) -> Result<Self> {
         let name = layout::drill_start(&start.database, &start.drill);
         let begun = json(&name, &start)?;
         let recorder = Self::resume(start, store, seal);
@@ -59,13 +64,13 @@ impl Recorder {
 
     /// The recorder of a drill whose begin is recorded.
     #[must_use]
-    pub fn resume(start: DrillStart, store: &Store, seal: Option<Arc<SealKeys>>) -> Self {
+    pub(crate) fn resume(start: DrillStart, store: &Store, seal: Option<Arc<SealKeys>>) -> Self {
         Self { start, store: store.clone(), seal, withheld: None }
     }
 
     /// Keeps neither report nor evidence, and says why: that is the answer of [`Recorder::end`].
     #[must_use]
-    pub fn without_report(self, why: Error) -> Self {
+    pub(crate) fn without_report(self, why: Error) -> Self {
         Self { withheld: Some(why), ..self }
     }
 
@@ -187,7 +192,7 @@ fn end(start: &DrillStart, report: &DrillReport) -> DrillEnd {
 ///
 /// # Errors
 /// [`Kind::NotFound`] without one; [`Kind::Integrity`] when it is damaged or another drill's; those of the store.
-pub async fn read_start(database: &Name, drill: &DrillId, store: &Store, job: &Job) -> Result<DrillStart> {
+pub(crate) async fn read_start(database: &Name, drill: &DrillId, store: &Store, job: &Job) -> Result<DrillStart> {
     let name = layout::drill_start(database, drill);
     let bytes = store.get(job, &name).await?;
     refuse_other_formats(&bytes)?;

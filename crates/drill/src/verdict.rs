@@ -6,7 +6,7 @@ use lifeboat_backup::postgres::server_error_of;
 use lifeboat_core::drill::Verdict;
 use lifeboat_core::{Error, Kind};
 
-use crate::check::{CheckReport, Outcome};
+use crate::check::CheckReport;
 use crate::report::DrillReport;
 
 /// Where in a drill an error came up.
@@ -29,8 +29,8 @@ pub(crate) fn of_checks(checks: &[CheckReport]) -> (Verdict, Vec<String>) {
         let these = checks.iter().filter(move |check| check.outcome == outcome);
         these.map(|check| format!("{}: {}", check.name, check.summary)).collect::<Vec<_>>()
     };
-    let (failed, unsure) = (named(Outcome::Failed), named(Outcome::Inconclusive));
-    let proved = checks.iter().any(|check| check.proves_data && check.outcome == Outcome::Passed);
+    let (failed, unsure) = (named(Verdict::Failed), named(Verdict::Inconclusive));
+    let proved = checks.iter().any(|check| check.proves_data && check.outcome == Verdict::Passed);
     match (failed.is_empty(), unsure.is_empty(), proved) {
         (false, _, _) => (Verdict::Failed, failed),
         (true, false, _) => (Verdict::Inconclusive, unsure),
@@ -133,11 +133,11 @@ mod tests {
     use lifeboat_core::{Error, Kind};
 
     use super::{Stage, Verdict, is_of_the_server, of, of_checks, of_error, unrecorded};
-    use crate::check::{CheckReport, Outcome};
+    use crate::check::CheckReport;
     use crate::report::DrillReport;
     use crate::report::tests::example;
 
-    fn check(outcome: Outcome, proves_data: bool) -> CheckReport {
+    fn check(outcome: Verdict, proves_data: bool) -> CheckReport {
         CheckReport {
             name: "rows".into(),
             proves: "every row".into(),
@@ -152,13 +152,13 @@ mod tests {
     #[test]
     fn a_drill_without_a_check_that_proves_data_does_not_pass() {
         assert_eq!(of_checks(&[]).0, Verdict::Inconclusive);
-        assert_eq!(of_checks(&[check(Outcome::Passed, false)]).0, Verdict::Inconclusive);
-        assert_eq!(of_checks(&[check(Outcome::Passed, true)]), (Verdict::Passed, Vec::new()));
+        assert_eq!(of_checks(&[check(Verdict::Passed, false)]).0, Verdict::Inconclusive);
+        assert_eq!(of_checks(&[check(Verdict::Passed, true)]), (Verdict::Passed, Vec::new()));
     }
 
     #[test]
     fn one_no_fails_and_one_unknown_leaves_it_open() {
-        let (yes, no, unsure) = (Outcome::Passed, Outcome::Failed, Outcome::Inconclusive);
+        let (yes, no, unsure) = (Verdict::Passed, Verdict::Failed, Verdict::Inconclusive);
         assert_eq!(of_checks(&[check(yes, true), check(unsure, false)]).0, Verdict::Inconclusive);
         let (verdict, reasons) = of_checks(&[check(unsure, false), check(no, false), check(yes, true)]);
         assert_eq!((verdict, reasons.as_slice()), (Verdict::Failed, &["rows: so it is".to_owned()][..]));
@@ -167,10 +167,10 @@ mod tests {
     #[test]
     fn what_a_check_said_no_to_stays_a_no_when_the_drill_is_ended() {
         let ended = || Some((Verdict::Inconclusive, "environment: the time is up".to_owned()));
-        let (verdict, reasons) = of(of_checks(&[check(Outcome::Failed, true)]), ended());
+        let (verdict, reasons) = of(of_checks(&[check(Verdict::Failed, true)]), ended());
         assert_eq!((verdict, reasons.len()), (Verdict::Failed, 2));
-        assert_eq!(of(of_checks(&[check(Outcome::Passed, true)]), ended()).0, Verdict::Inconclusive);
-        assert_eq!(of(of_checks(&[check(Outcome::Passed, true)]), None).0, Verdict::Passed);
+        assert_eq!(of(of_checks(&[check(Verdict::Passed, true)]), ended()).0, Verdict::Inconclusive);
+        assert_eq!(of(of_checks(&[check(Verdict::Passed, true)]), None).0, Verdict::Passed);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lifeboat_drill::check::{Assert, CheckOptions, CheckReport, Outcome, assert_all};
+use lifeboat_drill::Verdict;
+use lifeboat_drill::check::{Assert, CheckOptions, CheckReport, assert_all};
 use lifeboat_tests::made::job;
 use lifeboat_tests::{Major, Postgres, Way, fixtures, run};
 
@@ -34,26 +35,26 @@ fn asserted(restored: &Restored, sql: &str, expect: &str, timeout: Duration) -> 
 const SECONDS: Duration = Duration::from_secs(20);
 
 /// A query, what is expected of it, and what the check says.
-const ASSERTED: &[(&str, &str, Outcome, &str)] = &[
-    ("SELECT count(*) FROM orders", ">= 12000", Outcome::Passed, "it gives 12000"),
-    ("SELECT count(*) FROM orders; -- all of them", "> 12000", Outcome::Failed, "it gives 12000; > 12000 is expected"),
-    ("SELECT theme FROM settings", "= 'dark'", Outcome::Passed, "it gives dark"),
-    ("SELECT sum(price) > 0 FROM items", "true", Outcome::Passed, "it gives t"),
-    ("SELECT max(note) FROM orders WHERE false", "= 'x'", Outcome::Failed, "it gives NULL; = 'x' is expected"),
-    ("SELECT max(placed_at) FROM orders", "fresh 26h", Outcome::Failed, "before the snapshot; fresh 26h is expected"),
-    ("SELECT now()", "fresh 26h", Outcome::Passed, "0s before the snapshot"),
-    ("SELECT sku FROM products", "= 'x'", Outcome::Inconclusive, "it gives several rows"),
-    ("SELECT sku, title FROM products LIMIT 1", "= 'x'", Outcome::Inconclusive, "it gives 2 columns"),
-    ("SELECT sku FROM products WHERE false", "= 'x'", Outcome::Inconclusive, "it gives no row"),
-    ("SELECT sku FROM products LIMIT 1", "> 5", Outcome::Inconclusive, "cannot be compared with > 5"),
-    ("SELECT 'yesterday, perhaps'", "fresh 1h", Outcome::Inconclusive, "which is no time"),
-    ("SELECT count(*) FROM order", "> 5", Outcome::Inconclusive, "syntax error at or near \"order\""),
-    ("SELECT count(*) FROM nowhere", "> 5", Outcome::Inconclusive, "relation \"nowhere\" does not exist"),
-    ("SELECT 1; DROP TABLE items", "= 1", Outcome::Inconclusive, "multiple commands"),
-    ("COMMIT", "= 1", Outcome::Inconclusive, "it gives 0 columns"),
-    ("SELECT app.write()", "= 1", Outcome::Inconclusive, "read-only transaction"),
-    ("DELETE FROM items RETURNING 1", "= 1", Outcome::Inconclusive, "syntax error"),
-    ("SELECT 1 / (count(*) - count(*)) FROM orders", "= 1", Outcome::Inconclusive, "division by zero"),
+const ASSERTED: &[(&str, &str, Verdict, &str)] = &[
+    ("SELECT count(*) FROM orders", ">= 12000", Verdict::Passed, "it gives 12000"),
+    ("SELECT count(*) FROM orders; -- all of them", "> 12000", Verdict::Failed, "it gives 12000; > 12000 is expected"),
+    ("SELECT theme FROM settings", "= 'dark'", Verdict::Passed, "it gives dark"),
+    ("SELECT sum(price) > 0 FROM items", "true", Verdict::Passed, "it gives t"),
+    ("SELECT max(note) FROM orders WHERE false", "= 'x'", Verdict::Failed, "it gives NULL; = 'x' is expected"),
+    ("SELECT max(placed_at) FROM orders", "fresh 26h", Verdict::Failed, "before the snapshot; fresh 26h is expected"),
+    ("SELECT now()", "fresh 26h", Verdict::Passed, "0s before the snapshot"),
+    ("SELECT sku FROM products", "= 'x'", Verdict::Inconclusive, "it gives several rows"),
+    ("SELECT sku, title FROM products LIMIT 1", "= 'x'", Verdict::Inconclusive, "it gives 2 columns"),
+    ("SELECT sku FROM products WHERE false", "= 'x'", Verdict::Inconclusive, "it gives no row"),
+    ("SELECT sku FROM products LIMIT 1", "> 5", Verdict::Inconclusive, "cannot be compared with > 5"),
+    ("SELECT 'yesterday, perhaps'", "fresh 1h", Verdict::Inconclusive, "which is no time"),
+    ("SELECT count(*) FROM order", "> 5", Verdict::Inconclusive, "syntax error at or near \"order\""),
+    ("SELECT count(*) FROM nowhere", "> 5", Verdict::Inconclusive, "relation \"nowhere\" does not exist"),
+    ("SELECT 1; DROP TABLE items", "= 1", Verdict::Inconclusive, "multiple commands"),
+    ("COMMIT", "= 1", Verdict::Inconclusive, "it gives 0 columns"),
+    ("SELECT app.write()", "= 1", Verdict::Inconclusive, "read-only transaction"),
+    ("DELETE FROM items RETURNING 1", "= 1", Verdict::Inconclusive, "syntax error"),
+    ("SELECT 1 / (count(*) - count(*)) FROM orders", "= 1", Verdict::Inconclusive, "division by zero"),
 ];
 
 fn an_assertion_says_what_it_got(major: Major) {
@@ -66,7 +67,7 @@ fn an_assertion_says_what_it_got(major: Major) {
     assert_eq!(restored.database.psql("SELECT count(*) FROM items"), "24000");
 
     let slow = asserted(&restored, "SELECT 1 FROM pg_sleep(60)", "= 1", Duration::from_millis(200));
-    assert_eq!((slow.outcome, slow.seconds < 10.0), (Outcome::Inconclusive, true), "{slow:#?}");
+    assert_eq!((slow.outcome, slow.seconds < 10.0), (Verdict::Inconclusive, true), "{slow:#?}");
     assert!(slow.summary.starts_with("it did not end within"), "{slow:#?}");
 }
 
@@ -84,10 +85,10 @@ fn an_assertion_says_what_it_got_on_18() {
 fn an_assertion_runs_without_the_rights_of_a_superuser_where_it_can_and_says_where_it_cannot() {
     let restored = restored(Major::V15);
     let report = asserted(&restored, "SELECT current_user", "= 'pg_read_all_data'", SECONDS);
-    assert_eq!((report.outcome, report.findings.len()), (Outcome::Passed, 0), "{report:#?}");
+    assert_eq!((report.outcome, report.findings.len()), (Verdict::Passed, 0), "{report:#?}");
     // Rows that a policy hides would look like missing ones.
     let report = asserted(&restored, "SELECT count(*) FROM secrets", "= 1", SECONDS);
-    assert_eq!(report.outcome, Outcome::Passed, "{report:#?}");
+    assert_eq!(report.outcome, Verdict::Passed, "{report:#?}");
     assert!(report.findings[0].starts_with("ran with all rights"), "{report:#?}");
 }
 
@@ -99,6 +100,6 @@ fn an_assertion_on_a_server_that_is_gone_is_inconclusive() {
     let how = How { options: CheckOptions { asserts: vec![assert], ..CheckOptions::default() }, ..How::default() };
     let target = settings(&gone);
     let reports = run(async { assert_all(&restored.subject(&target, &how), &job()).await }).unwrap();
-    assert_eq!(reports[0].outcome, Outcome::Inconclusive, "{reports:#?}");
+    assert_eq!(reports[0].outcome, Verdict::Inconclusive, "{reports:#?}");
     assert!(reports[0].summary.contains("does not exist"), "{reports:#?}");
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lifeboat_backup::MissingRoles;
 use lifeboat_core::drill::Proven;
-use lifeboat_drill::check::{CheckOptions, Outcome, RowsOptions};
+use lifeboat_drill::Verdict;
+use lifeboat_drill::check::{CheckOptions, RowsOptions};
 use lifeboat_tests::session::wait_for;
 use lifeboat_tests::{Database, Major, Postgres, Way, every_way, fixtures};
 
@@ -133,7 +134,7 @@ fn every_change_is_found_and_named(major: Major, way: Way) {
         let report = named(&checked.reports, check);
         let is_named = report.findings.iter().chain([&report.summary]).any(|finding| finding.contains(says));
         let is_all = checked.rows_proven == Proven::All;
-        if report.outcome != Outcome::Failed || !is_named || is_all == (*check == "rows") {
+        if report.outcome != Verdict::Failed || !is_named || is_all == (*check == "rows") {
             missed.push(format!("{change}: {says}: {:#?}", checked.reports));
         }
     }
@@ -169,7 +170,7 @@ fn a_number_that_a_row_has_already_is_told_and_no_failure() {
     let restored = Restored::of(&shop, PLAIN, Major::V15);
     let checked = restored.check(&restored.database, &How::default());
     let sequences = named(&checked.reports, "sequences");
-    assert_eq!(sequences.outcome, Outcome::Passed);
+    assert_eq!(sequences.outcome, Verdict::Passed);
     let told = "warning: public.customers_id_seq gives out 101 next, and customers.id has 4000 already";
     assert_eq!(sequences.findings, [told]);
 }
@@ -202,7 +203,7 @@ fn what_there_is_no_time_for_is_named_and_a_drill_without_any_proof_is_inconclus
     let checked = restored.check(&restored.database, &how(None));
     assert_eq!(checked.rows_proven, Proven::None);
     let rows_check = named(&checked.reports, "rows");
-    assert_eq!(rows_check.outcome, Outcome::Inconclusive);
+    assert_eq!(rows_check.outcome, Verdict::Inconclusive);
     assert!(rows_check.summary.ends_with("give more of it (`budget` in [drill], --budget)"), "{rows_check:?}");
     let named_tables = "the rows of public.customers, public.items, public.orders, public.products";
     let open = checked.not_proven.iter().find(|open| open.what.starts_with("the rows of")).unwrap();
@@ -229,7 +230,7 @@ fn a_backup_without_a_catalog_proves_less_and_says_so() {
 #[test]
 fn an_old_snapshot_fails_where_the_operator_says_what_is_old() {
     let restored = Restored::of(&shop(Major::V15), PLAIN, Major::V15);
-    for (rpo, outcome) in [(0, Outcome::Failed), (3600, Outcome::Passed)] {
+    for (rpo, outcome) in [(0, Verdict::Failed), (3600, Verdict::Passed)] {
         let options = CheckOptions { rpo: Some(Duration::from_secs(rpo)), ..CheckOptions::default() };
         let mut later = How { options, ..How::default() };
         let target = settings(&restored.database);
@@ -265,7 +266,7 @@ fn a_server_that_is_lost_in_the_middle_is_never_a_yes() {
         checking.join().unwrap()
     });
     for name in ["rows", "catalog", "sequences", "validity", "extensions"] {
-        assert_eq!(named(&checked.reports, name).outcome, Outcome::Inconclusive, "{name}: {:#?}", checked.reports);
+        assert_eq!(named(&checked.reports, name).outcome, Verdict::Inconclusive, "{name}: {:#?}", checked.reports);
     }
     assert_ne!(checked.rows_proven, Proven::All);
     assert!(checked.not_proven.iter().any(|open| open.what == "the rows of public.orders"), "{:?}", checked.not_proven);

@@ -9,7 +9,8 @@ use lifeboat_backup::{BackupOptions, MissingRoles, Reach, RestoreOptions, Restor
 use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{self, Store};
-use lifeboat_drill::check::{CheckOptions, CheckReport, Checked, Outcome, Subject, check_all};
+use lifeboat_drill::Verdict;
+use lifeboat_drill::check::{CheckOptions, CheckReport, Checked, Subject, check_all};
 use lifeboat_drill::report::DrillReport;
 use lifeboat_tests::keyring::{NOVEMBER, ring};
 use lifeboat_tests::made::job;
@@ -126,6 +127,6 @@ pub(crate) fn named<'a>(reports: &'a [CheckReport], name: &str) -> &'a CheckRepo
 
 /// The checks that did not pass, by name.
 pub(crate) fn not_passed(reports: &[CheckReport]) -> Vec<&str> {
-    let others = reports.iter().filter(|report| report.outcome != Outcome::Passed);
+    let others = reports.iter().filter(|report| report.outcome != Verdict::Passed);
     others.map(|report| report.name.as_str()).collect()
 }

@@ -1,6 +1,6 @@
 //! A backup of data that somebody destroyed restores like any other: it shows against the backup before.
 
-use lifeboat_drill::check::{Checked, Outcome};
+use lifeboat_drill::check::Checked;
 use lifeboat_drill::{DrillReport, Verdict};
 use lifeboat_tests::{Major, Postgres, Way};
 
@@ -24,13 +24,13 @@ fn encrypted_columns_and_lost_rows_show_against_the_backup_before() {
     assert!(checked.not_proven.iter().any(|open| open.why.contains("no backup before this one")));
 
     let same = shape_after(&restored, "SELECT 1");
-    assert_eq!((same.0, same.1.as_slice()), (Outcome::Passed, &[][..]));
+    assert_eq!((same.0, same.1.as_slice()), (Verdict::Passed, &[][..]));
     let noise = "md5(random()::text) || md5(random()::text) || md5(random()::text) || md5(random()::text)";
     let (outcome, findings) = shape_after(&restored, &format!("UPDATE notes SET body = {noise}"));
-    assert_eq!(outcome, Outcome::Failed);
+    assert_eq!(outcome, Verdict::Failed);
     assert!(findings[0].starts_with("the rows of public.notes compressed"), "{findings:?}");
     let (outcome, findings) = shape_after(&restored, "DELETE FROM visits WHERE id > 10000");
-    assert_eq!(outcome, Outcome::Failed);
+    assert_eq!(outcome, Verdict::Failed);
     assert_eq!(findings[0], "public.visits shrank from 40,000 rows to 10,000 rows");
 
     // Destroyed the night before last: the backup before is no better.
@@ -54,7 +54,7 @@ fn passed(drilled: &Restored, checked: &Checked) -> DrillReport {
 const EXAMPLE: &str = include_str!("../../../docs/schema/drill-report.example.json");
 
 /// What the check says of a backup that is taken after this change, against the one before.
-fn shape_after(before: &Restored, change: &str) -> (Outcome, Vec<String>) {
+fn shape_after(before: &Restored, change: &str) -> (Verdict, Vec<String>) {
     let changed = before.copy();
     changed.psql(change);
     let after = before.next(&changed, WAY, Major::V15);

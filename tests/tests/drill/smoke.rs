@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use lifeboat_backup::postgres::ConnectionSettings;
-use lifeboat_drill::check::{CheckReport, Outcome, Smoke, smoke};
+use lifeboat_drill::Verdict;
+use lifeboat_drill::check::{CheckReport, Smoke, smoke};
 use lifeboat_tests::made::job;
 use lifeboat_tests::servers::postgres::PASSWORD;
 use lifeboat_tests::{Database, Major, Postgres, run};
@@ -46,7 +47,7 @@ fn a_program_that_works_with_the_database_passes() {
     let database = empty();
     let report =
         shell(&database, "psql -XAt \"$DATABASE_URL\" -c 'SELECT current_database()' && echo in $RAILS_ENV >&2");
-    assert_eq!(report.outcome, Outcome::Passed, "{report:#?}");
+    assert_eq!(report.outcome, Verdict::Passed, "{report:#?}");
     assert_eq!(report.findings, [database.name.as_str(), "in drill"]);
 }
 
@@ -57,14 +58,14 @@ fn a_program_that_forgets_the_url_meets_the_database_all_the_same() {
     let report = shell(&database, words);
     assert_eq!(
         (report.outcome, report.findings.as_slice()),
-        (Outcome::Passed, &[database.name.clone()][..]),
+        (Verdict::Passed, &[database.name.clone()][..]),
         "{report:#?}"
     );
     // Over TCP with the password, which no variable but the URL has.
     let target = ConnectionSettings::parse(&database.dsn(), &|_| None).unwrap();
     let report =
         smoked_at(&target, &database, &["sh", "-c", &format!("{words} && env | grep -v ^DATABASE_URL | sort")]);
-    assert_eq!((report.outcome, &report.findings[0]), (Outcome::Passed, &database.name), "{report:#?}");
+    assert_eq!((report.outcome, &report.findings[0]), (Verdict::Passed, &database.name), "{report:#?}");
     assert!(!format!("{report:?}").contains('…'), "a password was masked: {report:#?}");
     let file = report.findings.iter().find_map(|line| line.strip_prefix("PGPASSFILE=")).unwrap();
     assert!(!std::path::Path::new(file).exists());
@@ -94,12 +95,12 @@ fn a_program_that_fails_or_is_killed_fails_with_what_it_printed_last() {
         &database,
         "for i in $(seq 1 5000); do echo line $i; done; printf 'the \\033[31mend\\033[0m\\n' >&2; exit 3",
     );
-    assert_eq!((report.outcome, report.summary.as_str()), (Outcome::Failed, "it ended with 3"));
+    assert_eq!((report.outcome, report.summary.as_str()), (Verdict::Failed, "it ended with 3"));
     assert_eq!(report.findings.last().unwrap(), "the [31mend[0m");
     assert!(report.findings.len() <= 61 && report.findings[0].starts_with('…'), "{:?}", report.findings);
 
     let report = shell(&database, "kill -9 $$");
-    assert_eq!(report.outcome, Outcome::Failed);
+    assert_eq!(report.outcome, Verdict::Failed);
     assert!(report.summary.contains("signal: 9"), "{report:#?}");
 }
 
@@ -111,7 +112,7 @@ fn a_program_that_hangs_is_killed_with_all_it_started() {
     let report = smoked(&database, &["sh", "-c", script], Duration::from_millis(700));
     assert_eq!(
         (report.outcome, report.findings.as_slice()),
-        (Outcome::Failed, &["begun".to_owned()][..]),
+        (Verdict::Failed, &["begun".to_owned()][..]),
         "{report:#?}"
     );
     assert!(report.summary.contains("did not end within"), "{report:#?}");
@@ -123,7 +124,7 @@ fn a_program_that_hangs_is_killed_with_all_it_started() {
 fn a_program_whose_time_is_up_may_clean_up() {
     let script = "trap 'echo cleaned up; exit 0' TERM; echo begun; while :; do sleep 0.1; done";
     let report = smoked(&empty(), &["sh", "-c", script], Duration::from_millis(700));
-    assert_eq!(report.outcome, Outcome::Failed, "{report:#?}");
+    assert_eq!(report.outcome, Verdict::Failed, "{report:#?}");
     assert_eq!(report.findings.last().unwrap(), "cleaned up", "{report:#?}");
 }
 
@@ -159,7 +160,7 @@ fn what_a_program_leaves_running_is_killed_and_not_waited_for() {
     let report = shell(&database, "sleep 4712.5 & echo done");
     assert_eq!(
         (report.outcome, report.findings.as_slice()),
-        (Outcome::Passed, &["done".to_owned()][..]),
+        (Verdict::Passed, &["done".to_owned()][..]),
         "{report:#?}"
     );
     assert!(began.elapsed() < Duration::from_secs(10));
@@ -169,7 +170,7 @@ fn what_a_program_leaves_running_is_killed_and_not_waited_for() {
 #[test]
 fn a_program_that_is_not_there_says_nothing_about_the_backup() {
     let report = smoked(&empty(), &["/nonexistent/smoke-test"], Duration::from_secs(5));
-    assert_eq!(report.outcome, Outcome::Inconclusive);
+    assert_eq!(report.outcome, Verdict::Inconclusive);
     assert!(report.summary.starts_with("start /nonexistent/smoke-test"), "{report:#?}");
 }
 

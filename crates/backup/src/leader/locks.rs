@@ -6,6 +6,9 @@ use lifeboat_core::{Error, Kind, Result};
 use serde::Deserialize;
 
 use super::SourceRelation;
+use crate::postgres::sqlstate::{
+    INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, OUT_OF_MEMORY, UNDEFINED_SCHEMA, UNDEFINED_TABLE,
+};
 use crate::postgres::{Session, quote_ident, rows, sqlstate_of};
 
 /// Takes ACCESS SHARE on every table whose rows are dumped, a batch at a time.
@@ -173,8 +176,3 @@ LIMIT 5";
 
 const TABLES_PER_BATCH: usize = 500;
 const QUERY_CHARS: usize = 120;
-const LOCK_NOT_AVAILABLE: &str = "55P03";
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
-const OUT_OF_MEMORY: &str = "53200";
-const UNDEFINED_TABLE: &str = "42P01";
-const UNDEFINED_SCHEMA: &str = "3F000";

@@ -5,6 +5,7 @@ use lifeboat_core::{Error, Kind, Result};
 use serde::Deserialize;
 
 use super::SourceRelation;
+use crate::postgres::sqlstate::{INSUFFICIENT_PRIVILEGE, UNDEFINED_SCHEMA, UNDEFINED_TABLE};
 use crate::postgres::{Session, quote_ident, quote_literal, rows, sqlstate_of};
 
 /// A sequence and its value.
@@ -57,10 +58,12 @@ fn value_query(sequence: &SourceRelation) -> String {
 fn explain(error: Error) -> Error {
     let doing = "read the values of sequences";
     match sqlstate_of(&error).map(ToOwned::to_owned).as_deref() {
-        Some("42P01" | "3F000") => Error::new(Kind::TryAgain, format!("{doing}: one was dropped since the snapshot"))
-            .hint("run again, apart from jobs that drop sequences")
-            .caused_by(error),
-        Some("42501") => Error::new(Kind::Database, doing)
+        Some(UNDEFINED_TABLE | UNDEFINED_SCHEMA) => {
+            Error::new(Kind::TryAgain, format!("{doing}: one was dropped since the snapshot"))
+                .hint("run again, apart from jobs that drop sequences")
+                .caused_by(error)
+        }
+        Some(INSUFFICIENT_PRIVILEGE) => Error::new(Kind::Database, doing)
             .hint("grant the role pg_read_all_data, or SELECT on every sequence")
             .caused_by(error),
         _ => error.while_doing(doing),

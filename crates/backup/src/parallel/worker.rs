@@ -14,6 +14,7 @@ use super::plan::Chunk;
 use super::queue::Queue;
 use super::{DumpedTable, Limits};
 use crate::leader::{ROW_SETTINGS, SourceTable};
+use crate::postgres::sqlstate::{LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE, UNDEFINED_SCHEMA, UNDEFINED_TABLE};
 use crate::postgres::{DirectSession, Session as _, quote_ident, quote_literal, sqlstate_of};
 use crate::rows::{CopyOut, READ_AS_PLANNED};
 
@@ -259,7 +260,3 @@ pub(crate) const LOCK_TRIES: u32 = 3;
 /// To rebuild an index takes longer than to change a table, and nobody else waits for us meanwhile.
 const INDEX_TRIES: u32 = 90;
 const COUNTED_BYTES: u64 = 1 << 20;
-const LOCK_NOT_AVAILABLE: &str = "55P03";
-const SERIALIZATION_FAILURE: &str = "40001";
-const UNDEFINED_TABLE: &str = "42P01";
-const UNDEFINED_SCHEMA: &str = "3F000";

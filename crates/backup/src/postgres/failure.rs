@@ -8,6 +8,10 @@ use rustls::CertificateError;
 
 use super::settings::{Endpoint, Host};
 use super::sqlstate::ServerError;
+use super::sqlstate::{
+    ADMIN_SHUTDOWN, CANNOT_CONNECT_NOW, CRASH_SHUTDOWN, INVALID_AUTHORIZATION, INVALID_PASSWORD, PROTOCOL_VIOLATION,
+    TOO_MANY_CONNECTIONS, UNDEFINED_DATABASE,
+};
 
 /// A failed attempt at one server.
 pub(super) struct Failure {
@@ -175,12 +179,12 @@ fn ours(error: tokio_postgres::Error) -> Box<dyn StdError + Send + Sync> {
 
 fn cause_by_sqlstate(error: &ServerError) -> Cause {
     match error.sqlstate.as_str() {
-        "28P01" => Cause::WrongPassword,
-        "28000" => Cause::NotAdmitted,
-        "3D000" => Cause::NoDatabase,
-        "53300" => Cause::Full,
-        "57P01" | "57P02" | "57P03" => Cause::NotReady,
-        "08P01" if error.message.contains("unsupported startup parameter") => Cause::Pooler,
+        INVALID_PASSWORD => Cause::WrongPassword,
+        INVALID_AUTHORIZATION => Cause::NotAdmitted,
+        UNDEFINED_DATABASE => Cause::NoDatabase,
+        TOO_MANY_CONNECTIONS => Cause::Full,
+        ADMIN_SHUTDOWN | CRASH_SHUTDOWN | CANNOT_CONNECT_NOW => Cause::NotReady,
+        PROTOCOL_VIOLATION if error.message.contains("unsupported startup parameter") => Cause::Pooler,
         _ => Cause::Server,
     }
 }

@@ -56,35 +56,88 @@ impl fmt::Display for ServerError {
 
 impl StdError for ServerError {}
 
+// The codes that callers treat differently, by the names that PostgreSQL's manual gives them.
+
+/// Protocol violation.
+pub const PROTOCOL_VIOLATION: &str = "08P01";
+/// Feature not supported.
+pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
+/// Read only transaction.
+pub const READ_ONLY_TRANSACTION: &str = "25006";
+/// Invalid authorization.
+pub const INVALID_AUTHORIZATION: &str = "28000";
+/// Invalid password.
+pub const INVALID_PASSWORD: &str = "28P01";
+/// Undefined database.
+pub const UNDEFINED_DATABASE: &str = "3D000";
+/// Undefined schema.
+pub const UNDEFINED_SCHEMA: &str = "3F000";
+/// Serialization failure.
+pub const SERIALIZATION_FAILURE: &str = "40001";
+/// Deadlock detected.
+pub const DEADLOCK_DETECTED: &str = "40P01";
+/// Insufficient privilege.
+pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
+/// Undefined column.
+pub const UNDEFINED_COLUMN: &str = "42703";
+/// Undefined object.
+pub const UNDEFINED_OBJECT: &str = "42704";
+/// Undefined function.
+pub const UNDEFINED_FUNCTION: &str = "42883";
+/// Undefined table.
+pub const UNDEFINED_TABLE: &str = "42P01";
+/// Duplicate database.
+pub const DUPLICATE_DATABASE: &str = "42P04";
+/// Disk full.
+pub const DISK_FULL: &str = "53100";
+/// Out of memory.
+pub const OUT_OF_MEMORY: &str = "53200";
+/// Too many connections.
+pub const TOO_MANY_CONNECTIONS: &str = "53300";
+/// Not in prerequisite state.
+pub const NOT_IN_PREREQUISITE_STATE: &str = "55000";
+/// Object in use.
+pub const OBJECT_IN_USE: &str = "55006";
+/// Lock not available.
+pub const LOCK_NOT_AVAILABLE: &str = "55P03";
+/// Query canceled.
+pub const QUERY_CANCELED: &str = "57014";
+/// Admin shutdown.
+pub const ADMIN_SHUTDOWN: &str = "57P01";
+/// Crash shutdown.
+pub const CRASH_SHUTDOWN: &str = "57P02";
+/// Cannot connect now.
+pub const CANNOT_CONNECT_NOW: &str = "57P03";
+
 /// The kind of a server's error, and what the operator can do where the server's own hint is not enough.
 #[must_use]
 pub fn classify(sqlstate: &str) -> (Kind, Option<&'static str>) {
     let hint = match sqlstate {
-        "28P01" => "check the user and the password; PGPASSWORD and ~/.pgpass are read where none is given",
-        "28000" => {
+        INVALID_PASSWORD => "check the user and the password; PGPASSWORD and ~/.pgpass are read where none is given",
+        INVALID_AUTHORIZATION => {
             "look at pg_hba.conf of the server: it must let this user in from this host, with or without TLS; where it \
              asks for a client certificate, name one by sslcert and sslkey"
         }
-        "3D000" => "check the name of the database; `psql -l` lists those that exist",
-        "42501" => {
+        UNDEFINED_DATABASE => "check the name of the database; `psql -l` lists those that exist",
+        INSUFFICIENT_PRIVILEGE => {
             "grant the role what it lacks; pg_read_all_data reads every table but does not pass row-level security"
         }
-        "53300" => "lower --jobs, or raise max_connections; some connections are reserved for superusers",
-        "53100" => "free space on the server's disk",
-        "53200" => "the server is out of memory",
-        "55P03" => "another session holds the lock; see pg_blocking_pids, and run again later",
-        "40001" | "40P01" => "another session was in the way; run again",
-        "57P01" => "the server is being shut down, or an administrator ended the session",
-        "57P02" => "the server crashed and restarts",
-        "57P03" => "the server is starting, stopping or recovering; run again later",
-        "57014" => "a time limit or an administrator cancelled the statement; on a standby, recovery may have",
-        "25006" => "the server is a standby, or the session is read-only",
-        "0A000" => "the server's version may be too old",
+        TOO_MANY_CONNECTIONS => "lower --jobs, or raise max_connections; some connections are reserved for superusers",
+        DISK_FULL => "free space on the server's disk",
+        OUT_OF_MEMORY => "the server is out of memory",
+        LOCK_NOT_AVAILABLE => "another session holds the lock; see pg_blocking_pids, and run again later",
+        SERIALIZATION_FAILURE | DEADLOCK_DETECTED => "another session was in the way; run again",
+        ADMIN_SHUTDOWN => "the server is being shut down, or an administrator ended the session",
+        CRASH_SHUTDOWN => "the server crashed and restarts",
+        CANNOT_CONNECT_NOW => "the server is starting, stopping or recovering; run again later",
+        QUERY_CANCELED => "a time limit or an administrator cancelled the statement; on a standby, recovery may have",
+        READ_ONLY_TRANSACTION => "the server is a standby, or the session is read-only",
+        FEATURE_NOT_SUPPORTED => "the server's version may be too old",
         _ if sqlstate.starts_with("08") => "the connection was lost; look at the server's log and at the network",
         _ => return (Kind::Database, None),
     };
     let kind = match sqlstate {
-        "55P03" | "40001" | "40P01" => Kind::TryAgain,
+        LOCK_NOT_AVAILABLE | SERIALIZATION_FAILURE | DEADLOCK_DETECTED => Kind::TryAgain,
         _ => Kind::Database,
     };
     (kind, Some(hint))

@@ -11,6 +11,7 @@ mod crew;
 mod foreign;
 mod inert;
 mod jobs;
+mod maintenance;
 mod pieces;
 mod preflight;
 mod proving;
@@ -41,8 +42,10 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::archive::{Archive, BackupRef, find, or_instead};
+use crate::postgres::sqlstate::INSUFFICIENT_PRIVILEGE;
 use crate::postgres::{ConnectionSettings, Retry, sqlstate_of};
 pub use foreign::{plan_file, restore_file};
+pub use maintenance::{connect_beside, drop_database};
 use preflight::Preflight;
 pub use preflight::user_objects;
 pub use replace::{
@@ -284,7 +287,6 @@ fn with_rights_hint(error: Error) -> Error {
     if sqlstate_of(&error) == Some(INSUFFICIENT_PRIVILEGE) { error.hint(RIGHTS) } else { error }
 }
 
-const INSUFFICIENT_PRIVILEGE: &str = "42501";
 const RIGHTS: &str = "grant the role that restores membership in the role that the message or the statement names, or what \
                       else it lacks; or connect as a superuser, or leave owners out with --roles skip";
 

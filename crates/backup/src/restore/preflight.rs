@@ -1,14 +1,22 @@
 //! Everything that could make a restore fail or do harm, found before anything is written.
 
+mod empty;
+mod facts;
+mod warnings;
+
 use lifeboat_core::index::{Extension, Role};
 use lifeboat_core::{Error, Job, Kind, Result, counted};
-use serde::Deserialize;
 
+pub use empty::user_objects;
+use facts::{TargetFacts, User, facts};
+use warnings::{may_not_give_to, warn_of_owner, warn_of_untrusted};
+
+use super::maintenance::connect_beside;
 use super::select::{self, Part};
 use super::{MissingRoles, RestoreOptions};
 use crate::archive::Archive;
 use crate::postgres::{
-    ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal, rows,
+    ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, sqlstate, sqlstate_of,
 };
 
 /// What the target is, and why it is not fit, if it is not.
@@ -21,30 +29,6 @@ pub(super) struct Preflight {
     pub(super) refusals: Vec<String>,
     /// What to do about each.
     pub(super) hints: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct TargetFacts {
-    server_version_num: u32,
-    recovering: bool,
-    exists: bool,
-    user: User,
-    roles: Vec<String>,
-    /// Those that the user may give things to, and then work on them.
-    acts_for: Vec<String>,
-    extensions: Vec<String>,
-    /// Those that a superuser alone creates.
-    untrusted: Vec<String>,
-    tablespaces: Vec<String>,
-}
-
-/// Who restores. Attributes of a role are not inherited: only its own count.
-#[derive(Deserialize)]
-struct User {
-    name: String,
-    superuser: bool,
-    creates_databases: bool,
-    creates_roles: bool,
 }
 
 pub(super) async fn check(
@@ -86,17 +70,12 @@ pub(super) async fn connect_to(
 
 /// A session with a database other than the target, from which the target can be created.
 pub(super) async fn maintenance(target: &ConnectionSettings, how: &ConnectOptions, job: &Job) -> Result<DirectSession> {
-    match connect(&target.with_dbname("postgres"), "restore", how, &*job.monitor).await {
-        Err(error) if crate::postgres::sqlstate_of(&error) == Some(UNDEFINED_DATABASE) => {
-            connect(&target.with_dbname("template1"), "restore", how, &*job.monitor).await
-        }
-        other => other,
-    }
+    connect_beside(target, "restore", how, job).await
 }
 
 async fn into(target: &ConnectionSettings, how: &ConnectOptions, job: &Job) -> Result<DirectSession> {
     connect(target, "restore", how, &*job.monitor).await.map_err(|error| {
-        if crate::postgres::sqlstate_of(&error) == Some(UNDEFINED_DATABASE) {
+        if sqlstate_of(&error) == Some(sqlstate::UNDEFINED_DATABASE) {
             return Error::new(Kind::Database, format!("restore into {}", target.display()))
                 .hint("create the database first, or let --create do it")
                 .caused_by(error);
@@ -105,12 +84,6 @@ async fn into(target: &ConnectionSettings, how: &ConnectOptions, job: &Job) -> R
     })
 }
 
-async fn facts(session: &mut DirectSession, dbname: &str) -> Result<TargetFacts> {
-    let found = rows(session, &TARGET.replace("%DBNAME%", &quote_literal(dbname))).await?;
-    found.into_iter().next().ok_or_else(|| Error::new(Kind::Database, "read what the target server is"))
-}
-
-/// A part needs the roles of what it makes, and of the database where that is created.
 fn missing_roles(archive: &Archive, options: &RestoreOptions, part: Option<&Part>, facts: &TargetFacts) -> Vec<Role> {
     let is_needed = |role: &&Role| {
         part.is_none_or(|part| {
@@ -251,14 +224,6 @@ impl Preflight {
     }
 }
 
-/// How many objects of users a database has, of every kind: an empty one has none.
-///
-/// # Errors
-/// Those of the session.
-pub async fn user_objects(session: &mut DirectSession) -> Result<u64> {
-    Ok(session.text(USER_OBJECTS).await?.and_then(|count| count.parse().ok()).unwrap_or(0))
-}
-
 /// The extensions that are created.
 fn extensions<'a>(archive: &'a Archive, part: Option<&Part>) -> impl Iterator<Item = &'a Extension> {
     archive.index.extensions.iter().filter(move |extension| part.is_none_or(|part| part.has_extension(extension)))
@@ -274,40 +239,6 @@ fn owners<'a>(archive: &'a Archive, options: &'a RestoreOptions, part: Option<&'
     owners.sort_unstable();
     owners.dedup();
     owners
-}
-
-/// Whether the role is there and the user may not make it an owner.
-fn may_not_give_to(owner: &str, facts: &TargetFacts) -> bool {
-    let has = |roles: &[String]| roles.iter().any(|role| role == owner);
-    !facts.user.superuser && has(&facts.roles) && !has(&facts.acts_for)
-}
-
-/// Not refused: the owner of the source may own nothing in it, and a database that is there keeps its own.
-fn warn_of_owner(archive: &Archive, options: &RestoreOptions, part: Option<&Part>, facts: &TargetFacts, job: &Job) {
-    let owner = archive.index.database.owner.as_deref().filter(|owner| may_not_give_to(owner, facts));
-    if let Some(owner) = owner
-        && !options.create
-        && part.is_none()
-        && options.roles != MissingRoles::Skip
-    {
-        let user = &facts.user.name;
-        job.warn(&format!(
-            "the role {user} is no member of {owner}: Postgres will not let it restore what {owner} owned"
-        ));
-    }
-}
-
-/// Not refused: providers of Postgres let roles of theirs create some of these.
-fn warn_of_untrusted(archive: &Archive, part: Option<&Part>, facts: &TargetFacts, job: &Job) {
-    let extensions = extensions(archive, part).map(|extension| extension.name.as_str());
-    let untrusted = extensions.filter(|name| *name != "plpgsql" && facts.untrusted.iter().any(|it| it == name));
-    let untrusted: Vec<_> = untrusted.collect();
-    if !facts.user.superuser && !untrusted.is_empty() {
-        let (names, user) = (untrusted.join(", "), &facts.user.name);
-        job.warn(&format!(
-            "the role {user} is no superuser: Postgres itself would not let it create the extensions {names}"
-        ));
-    }
 }
 
 /// Why a server of major version `target` cannot take a backup of `source`, and what to do.
@@ -340,67 +271,6 @@ pub(super) async fn system_identifier(session: &mut DirectSession) -> Result<Opt
     session.text("SELECT system_identifier FROM pg_catalog.pg_control_system()").await
 }
 
-const TARGET: &str = "
-SELECT current_setting('server_version_num')::int AS server_version_num,
-       pg_is_in_recovery() AS recovering,
-       EXISTS (SELECT FROM pg_database WHERE datname = %DBNAME%) AS exists,
-       (SELECT json_build_object('name', rolname, 'superuser', rolsuper, 'creates_databases', rolcreatedb,
-                                 'creates_roles', rolcreaterole)
-          FROM pg_roles WHERE rolname = current_user) AS user,
-       coalesce((SELECT json_agg(rolname) FROM pg_roles), '[]') AS roles,
-       coalesce((SELECT json_agg(rolname) FROM pg_roles
-                  WHERE pg_has_role(oid, 'USAGE')
-                    -- From 16 on a membership may be without the right to act as the role.
-                    AND pg_has_role(oid, CASE WHEN current_setting('server_version_num')::int >= 160000
-                                              THEN 'SET' ELSE 'USAGE' END)), '[]') AS acts_for,
-       coalesce((SELECT json_agg(name) FROM pg_available_extensions), '[]') AS extensions,
-       coalesce((SELECT json_agg(e.name)
-                   FROM pg_available_extensions e
-                   JOIN pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
-                   -- From 13 on an extension can be trusted.
-                   WHERE v.superuser AND coalesce(to_jsonb(v) ->> 'trusted', 'false') = 'false'), '[]') AS untrusted,
-       (SELECT json_agg(spcname) FROM pg_tablespace) AS tablespaces";
-
-/// What pg_dump would find in the database, but for the schema `public` itself. As pg_dump does, it takes an oid below
-/// 16384 for initdb's; of an extension only itself counts.
-const USER_OBJECTS: &str = "
-SELECT (SELECT count(*)
-        FROM (SELECT 'pg_class'::regclass AS class, oid, relnamespace AS namespace
-                FROM pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
-              UNION ALL SELECT 'pg_type'::regclass, t.oid, typnamespace
-                FROM pg_type t LEFT JOIN pg_class c ON c.oid = typrelid
-                WHERE typtype IN ('d', 'e', 'r') OR relkind = 'c'
-              UNION ALL SELECT 'pg_namespace'::regclass, oid, oid FROM pg_namespace WHERE nspname <> 'public'
-              UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace FROM pg_proc
-              UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace FROM pg_operator
-              UNION ALL SELECT 'pg_opclass'::regclass, oid, opcnamespace FROM pg_opclass
-              UNION ALL SELECT 'pg_opfamily'::regclass, oid, opfnamespace FROM pg_opfamily
-              UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace FROM pg_collation
-              UNION ALL SELECT 'pg_conversion'::regclass, oid, connamespace FROM pg_conversion
-              UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace FROM pg_ts_config
-              UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace FROM pg_ts_dict
-              UNION ALL SELECT 'pg_ts_parser'::regclass, oid, prsnamespace FROM pg_ts_parser
-              UNION ALL SELECT 'pg_ts_template'::regclass, oid, tmplnamespace FROM pg_ts_template
-              UNION ALL SELECT 'pg_cast'::regclass, oid, NULL FROM pg_cast
-              UNION ALL SELECT 'pg_transform'::regclass, oid, NULL FROM pg_transform
-              UNION ALL SELECT 'pg_am'::regclass, oid, NULL FROM pg_am
-              UNION ALL SELECT 'pg_language'::regclass, oid, NULL FROM pg_language
-              UNION ALL SELECT 'pg_extension'::regclass, oid, NULL FROM pg_extension WHERE extname <> 'plpgsql'
-              UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid, NULL FROM pg_foreign_data_wrapper
-              UNION ALL SELECT 'pg_foreign_server'::regclass, oid, NULL FROM pg_foreign_server
-              UNION ALL SELECT 'pg_event_trigger'::regclass, oid, NULL FROM pg_event_trigger
-              UNION ALL SELECT 'pg_publication'::regclass, oid, NULL FROM pg_publication
-              UNION ALL SELECT 'pg_default_acl'::regclass, oid, NULL FROM pg_default_acl) AS o
-        LEFT JOIN pg_namespace n ON n.oid = o.namespace
-        WHERE o.oid >= 16384
-          AND (o.namespace IS NULL OR n.nspname <> 'information_schema' AND n.nspname !~ '^pg_')
-          AND NOT EXISTS (SELECT FROM pg_depend d
-                          WHERE d.classid = o.class AND d.objid = o.oid AND d.deptype IN ('e', 'i')))
-     + (SELECT count(*) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid
-        WHERE d.datname = current_database())
-     + (SELECT count(*) FROM pg_largeobject_metadata)";
-
-const UNDEFINED_DATABASE: &str = "3D000";
 const OLDEST_MAJOR: u32 = 12;
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::MissingRoles;
 use crate::archive::Archive;
+use crate::postgres::sqlstate::UNDEFINED_OBJECT;
 use crate::postgres::{DirectSession, Session, quote_ident, sqlstate_of};
 use crate::script::{StatementKind, Statements};
 
@@ -162,8 +163,6 @@ fn identifier(text: &str) -> Option<(&str, &str)> {
     })?;
     Some(text.split_at(end))
 }
-
-const UNDEFINED_OBJECT: &str = "42704";
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ use super::settings::Settings;
 use super::target::not_convertible;
 use super::worker::Worker;
 use crate::archive::Archive;
+use crate::postgres::sqlstate::UNDEFINED_OBJECT;
 use crate::postgres::{Session, sqlstate_of};
 use crate::script::{
     Statement, StatementKind, Statements, changes_owner_or_privileges, comment_header, is_session_setting,
@@ -209,4 +210,3 @@ fn name(statement: &Statement<'_>) -> String {
 }
 
 const WORDS_CHARS: usize = 80;
-const UNDEFINED_OBJECT: &str = "42704";

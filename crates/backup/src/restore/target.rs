@@ -3,13 +3,13 @@
 use lifeboat_core::index::Source;
 use lifeboat_core::{Error, Job, Kind, Result};
 
+pub(super) use super::maintenance::{drop_database, drop_statement};
 use super::preflight::{Preflight, maintenance};
-use super::subscriptions::drop_subscriptions;
 use super::{RestoreOptions, with_rights_hint};
 use crate::archive::Archive;
-use crate::leader::template_statement;
 use crate::postgres::{
-    ConnectOptions, ConnectionSettings, DirectSession, Retry, Session, connect, quote_ident, quote_literal,
+    ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal, sqlstate,
+    sqlstate_of,
 };
 
 /// Where rows go, and how it ends.
@@ -19,8 +19,6 @@ pub(super) struct Target {
     is_created: bool,
     /// The name it gets at the end, where that is not the one it has.
     final_name: Option<String>,
-    /// Whether it becomes a template, which cannot be dropped as it is.
-    is_template: bool,
     how: ConnectOptions,
 }
 
@@ -35,7 +33,7 @@ impl Target {
         let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
         if !options.create {
             let settings = wanted.clone();
-            return Ok(Self { settings, is_created: false, final_name: None, is_template: false, how });
+            return Ok(Self { settings, is_created: false, final_name: None, how });
         }
         let stand_in = options.stand_in.as_ref();
         let final_name = stand_in.is_none().then(|| wanted.dbname.clone());
@@ -55,7 +53,7 @@ impl Target {
             .await
             .map_err(|error| not_created(error, &temporary, preflight.server_version_num))?;
         let settings = wanted.with_dbname(&temporary);
-        let target = Self { settings, is_created: true, final_name, is_template: database.is_template, how };
+        let target = Self { settings, is_created: true, final_name, how };
         if let Some(stand_in) = stand_in {
             let furnished = stand_in.furnish(&mut session, &temporary);
             or_discard(&target, job, async { furnished.await.map_err(with_rights_hint) }).await?;
@@ -101,10 +99,6 @@ impl Target {
         let how = ConnectOptions { cancel: job.cancel.clone(), ..self.how.clone() };
         let dropped = async {
             let mut session = maintenance(&self.settings, &how, &job).await?;
-            if self.is_template {
-                // It may be gone, or no template yet: what counts is whether it can be dropped.
-                let _ = session.execute(&template_statement(&quote_ident(name), false)).await;
-            }
             drop_database(&mut session, name, &job).await
         };
         if let Err(error) = dropped.await {
@@ -113,41 +107,9 @@ impl Target {
     }
 }
 
-/// Drops a database of ours with whoever is connected, and the subscriptions that would keep it.
-pub(super) async fn drop_database(session: &mut DirectSession, name: &str, job: &Job) -> Result<()> {
-    let version_num = session.server().version_num;
-    let subscribed = format!(
-        "SELECT count(*) > 0 FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid \
-         WHERE d.datname = {}",
-        quote_literal(name)
-    );
-    if session.text(&subscribed).await?.as_deref() == Some("t") {
-        let how = ConnectOptions { retry: Retry::never(), cancel: job.cancel.clone() };
-        let inside = session.settings().with_dbname(name);
-        let mut inside = Box::pin(connect(&inside, "restore", &how, &*job.monitor)).await?;
-        drop_subscriptions(&mut inside).await?;
-        inside.close().await;
-    }
-    if version_num < DROPS_BY_FORCE {
-        session.execute(&end_sessions_statement(name)).await?;
-    }
-    session.execute(&drop_statement(name, version_num)).await
-}
-
-/// Ends every session with the database, as the server itself can from 13 on.
-fn end_sessions_statement(name: &str) -> String {
-    let name = quote_literal(name);
-    format!("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = {name}")
-}
-
-pub(super) fn drop_statement(name: &str, version_num: u32) -> String {
-    let force = if version_num < DROPS_BY_FORCE { "" } else { " WITH (FORCE)" };
-    format!("DROP DATABASE IF EXISTS {}{force}", quote_ident(name))
-}
-
 /// A restore that was killed leaves its database; whether another one is still at work in it, only the operator knows.
 fn not_created(error: Error, temporary: &str, version_num: u32) -> Error {
-    let is_there = crate::postgres::sqlstate_of(&error) == Some(DUPLICATE_DATABASE);
+    let is_there = sqlstate_of(&error) == Some(sqlstate::DUPLICATE_DATABASE);
     let error = error.while_doing(format!("create the database {temporary}"));
     if !is_there {
         return error;
@@ -225,14 +187,12 @@ pub(super) const NAME_BYTES_MAX: usize = 63;
 /// Of a session that commits what must be safe: so is then everything that was committed before.
 pub(super) const WAIT_FOR_DISK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'local', false) \
                              WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
-const DUPLICATE_DATABASE: &str = "42P04";
-const DROPS_BY_FORCE: u32 = 130_000;
 
 #[cfg(test)]
 mod tests {
     use lifeboat_core::index::Source;
 
-    use super::{create_statement, drop_statement, end_sessions_statement};
+    use super::create_statement;
 
     fn icu_source() -> Source {
         Source {
@@ -262,12 +222,5 @@ mod tests {
             LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER 'icu' ICU_LOCALE 'und'";
         assert_eq!(statement(150_018), known_to_all);
         assert_eq!(statement(180_000), format!("{known_to_all} ICU_RULES '&V << ''w'' <<< W'"));
-    }
-
-    #[test]
-    fn a_server_before_13_drops_a_database_without_force() {
-        assert_eq!(drop_statement("shop", 120_022), "DROP DATABASE IF EXISTS \"shop\"");
-        assert_eq!(drop_statement("shop", 130_000), "DROP DATABASE IF EXISTS \"shop\" WITH (FORCE)");
-        assert!(end_sessions_statement("o'shop").ends_with("WHERE datname = 'o''shop'"));
     }
 }

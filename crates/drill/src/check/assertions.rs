@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lifeboat_backup::archive::Archive;
+use lifeboat_backup::postgres::sqlstate::{INSUFFICIENT_PRIVILEGE, QUERY_CANCELED};
 use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal, sqlstate_of};
 use lifeboat_core::{Error, Job, Kind, Result};
 use tokio_postgres::SimpleQueryMessage;
@@ -51,7 +52,7 @@ async fn run(assert: &Assert, subject: &Subject<'_>, job: &Job) -> Result<Said> 
     let asked = tokio::time::timeout(assert.timeout + GRACE, ask(&mut session, assert, subject)).await;
     let (answer, notes) = match asked {
         Ok(Ok(answer)) => answer,
-        Ok(Err(error)) if sqlstate_of(&error) == Some(CANCELLED) => return Ok(too_long(assert)),
+        Ok(Err(error)) if sqlstate_of(&error) == Some(QUERY_CANCELED) => return Ok(too_long(assert)),
         Ok(Err(error)) => return Err(error),
         Err(_) => return Ok(too_long(assert)),
     };
@@ -80,7 +81,7 @@ async fn ask(session: &mut DirectSession, assert: &Assert, subject: &Subject<'_>
     if has_reader {
         session.execute(&format!("{begin}; SET LOCAL ROLE pg_read_all_data")).await?;
         match value(session, assert).await {
-            Err(error) if sqlstate_of(&error) == Some(NO_RIGHT) => {
+            Err(error) if sqlstate_of(&error) == Some(INSUFFICIENT_PRIVILEGE) => {
                 session.execute("ROLLBACK").await?;
                 session.execute(&begin).await?;
                 let note = format!("ran with all rights: as pg_read_all_data it says {}", error.chain());
@@ -181,17 +182,15 @@ fn shown(value: &str) -> String {
 /// To be it takes a superuser or a member; servers before 14 do not have it.
 const CAN_BE_READER: &str = "SELECT pg_catalog.pg_has_role(current_user, oid, 'MEMBER') FROM pg_catalog.pg_roles \
                              WHERE rolname = 'pg_read_all_data'";
-const NO_RIGHT: &str = "42501";
-const CANCELLED: &str = "57014";
 /// How long the server may take to see that the time is up.
 const GRACE: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
-    use super::super::Outcome;
+    use super::super::Verdict;
     use super::{Answer, judge};
 
-    fn outcome(answer: &Answer, expect: &str) -> (Outcome, String) {
+    fn outcome(answer: &Answer, expect: &str) -> (Verdict, String) {
         let said = judge(answer, &expect.parse().unwrap(), "2026-11-21T02:00:00Z".parse().unwrap());
         (said.outcome, said.summary)
     }
@@ -202,20 +201,20 @@ mod tests {
 
     #[test]
     fn a_value_that_is_not_as_expected_fails_with_both() {
-        assert_eq!(outcome(&value("101"), "> 100"), (Outcome::Passed, "it gives 101".to_owned()));
-        assert_eq!(outcome(&value("99"), "> 100"), (Outcome::Failed, "it gives 99; > 100 is expected".to_owned()));
-        assert_eq!(outcome(&Answer::Value(None), "> 100").0, Outcome::Failed);
-        assert_eq!(outcome(&value("many"), "> 100").0, Outcome::Inconclusive);
-        assert_eq!(outcome(&Answer::Broken("two".into()), "> 100").0, Outcome::Inconclusive);
+        assert_eq!(outcome(&value("101"), "> 100"), (Verdict::Passed, "it gives 101".to_owned()));
+        assert_eq!(outcome(&value("99"), "> 100"), (Verdict::Failed, "it gives 99; > 100 is expected".to_owned()));
+        assert_eq!(outcome(&Answer::Value(None), "> 100").0, Verdict::Failed);
+        assert_eq!(outcome(&value("many"), "> 100").0, Verdict::Inconclusive);
+        assert_eq!(outcome(&Answer::Broken("two".into()), "> 100").0, Verdict::Inconclusive);
     }
 
     #[test]
     fn freshness_is_measured_from_the_snapshot() {
         let snapshot = 1_795_226_400.0; // 2026-11-21T02:00:00Z
         let at = |hours: f64| Answer::Time(snapshot - hours * 3600.0, "then".to_owned());
-        assert_eq!(outcome(&at(26.0), "fresh 26h").0, Outcome::Passed);
-        assert_eq!(outcome(&at(-1.0), "fresh 26h").0, Outcome::Passed, "rows may bear a time in the future");
+        assert_eq!(outcome(&at(26.0), "fresh 26h").0, Verdict::Passed);
+        assert_eq!(outcome(&at(-1.0), "fresh 26h").0, Verdict::Passed, "rows may bear a time in the future");
         let (old, said) = outcome(&at(27.0), "fresh 26h");
-        assert_eq!((old, said.as_str()), (Outcome::Failed, "then is 27h before the snapshot; fresh 26h is expected"));
+        assert_eq!((old, said.as_str()), (Verdict::Failed, "then is 27h before the snapshot; fresh 26h is expected"));
     }
 }

@@ -7,6 +7,7 @@ mod share;
 
 use std::sync::Arc;
 
+use lifeboat_backup::postgres::sqlstate::{UNDEFINED_COLUMN, UNDEFINED_SCHEMA, UNDEFINED_TABLE};
 use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident, sqlstate_of};
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 use lifeboat_rotate::Keyring;
@@ -277,6 +278,6 @@ impl Reader {
 
 const NOTHING: &str = "they hold no values";
 /// No such schema, table or column.
-const ABSENT: [&str; 3] = ["3F000", "42P01", "42703"];
+const ABSENT: [&str; 3] = [UNDEFINED_SCHEMA, UNDEFINED_TABLE, UNDEFINED_COLUMN];
 /// Rows of a column that are named.
 const NAMED: usize = 50;

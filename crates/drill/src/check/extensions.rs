@@ -50,7 +50,7 @@ FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace";
 mod tests {
     use lifeboat_core::index::Extension;
 
-    use super::super::Outcome;
+    use super::super::Verdict;
     use super::judge;
 
     fn extension(name: &str, version: &str) -> Extension {
@@ -61,8 +61,8 @@ mod tests {
     fn a_missing_extension_fails_and_another_version_is_told() {
         let source = [extension("hstore", "1.8"), extension("citext", "1.6")];
         let said = judge(&source, &[extension("citext", "1.7"), extension("plpgsql", "1.0")]);
-        assert_eq!(said.outcome, Outcome::Failed);
+        assert_eq!(said.outcome, Verdict::Failed);
         assert_eq!(said.findings, ["hstore 1.8 is missing", "citext is of version 1.7; the source had 1.6"]);
-        assert_eq!(judge(&source, &source).outcome, Outcome::Passed);
+        assert_eq!(judge(&source, &source).outcome, Verdict::Passed);
     }
 }

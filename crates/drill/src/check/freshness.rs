@@ -46,17 +46,17 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 mod tests {
     use std::time::Duration;
 
-    use super::super::Outcome;
+    use super::super::Verdict;
     use super::{judge, span};
 
     #[test]
     fn an_old_backup_fails_and_one_from_the_future_says_nothing() {
         let at = |text: &str| text.parse().unwrap();
         let outcome = |started| judge(at("2026-11-21T02:17:00Z"), at(started), Duration::from_secs(26 * 3600)).outcome;
-        assert_eq!(outcome("2026-11-22T04:17:00Z"), Outcome::Passed);
-        assert_eq!(outcome("2026-11-22T04:17:01Z"), Outcome::Failed);
-        assert_eq!(outcome("2026-11-21T02:16:00Z"), Outcome::Passed);
-        assert_eq!(outcome("2026-11-21T02:11:00Z"), Outcome::Inconclusive);
+        assert_eq!(outcome("2026-11-22T04:17:00Z"), Verdict::Passed);
+        assert_eq!(outcome("2026-11-22T04:17:01Z"), Verdict::Failed);
+        assert_eq!(outcome("2026-11-21T02:16:00Z"), Verdict::Passed);
+        assert_eq!(outcome("2026-11-21T02:11:00Z"), Verdict::Inconclusive);
     }
 
     #[test]

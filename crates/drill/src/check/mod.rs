@@ -32,7 +32,7 @@ use jiff::Timestamp;
 use lifeboat_backup::archive::Archive;
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_backup::{MissingRoles, RestoreSummary};
-use lifeboat_core::drill::Proven;
+use lifeboat_core::drill::{Proven, Verdict};
 use lifeboat_core::index::{Content, Relation};
 use lifeboat_core::store::Store;
 use lifeboat_core::{Job, Result};
@@ -47,19 +47,6 @@ pub use url::database_url;
 
 use crate::report::{DrillReport, NotProven, TableReport};
 
-/// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It says yes.
-    Passed,
-    /// It says no.
-    Failed,
-    /// It could not find out.
-    Inconclusive,
-}
-
 /// What one check found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -69,7 +56,8 @@ pub struct CheckReport {
     /// What it proves when it passes, as a clause: "every row of every table is the one that was dumped".
     pub proves: String,
     /// How it ended.
-    pub outcome: Outcome,
+    #[cfg_attr(test, schemars(with = "crate::report::schema::VerdictText"))]
+    pub outcome: Verdict,
     /// Whether passing proves data: a drill that passed no such check does not pass.
     pub proves_data: bool,
     /// One line: "40,500 rows of 4 tables", or why not.
@@ -162,7 +150,7 @@ pub async fn check_into(subject: &Subject<'_>, checked: &mut Checked, job: &Job)
     Box::pin(encrypted::check(subject, checked, job)).await?;
     checked.reports.extend(freshness::check(subject));
     Box::pin(shape::check(subject, checked, job)).await?;
-    let passed = checked.reports.iter().filter(|report| report.outcome == Outcome::Passed);
+    let passed = checked.reports.iter().filter(|report| report.outcome == Verdict::Passed);
     checked.proven = passed.map(|report| format!("{} ({})", report.proves, report.summary)).collect();
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use lifeboat_core::{Kind, Result};
 
-use super::{CheckReport, Outcome};
+use super::{CheckReport, Verdict};
 
 /// A check's name, and what it proves when it passes.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub(super) struct Check {
 /// What a check found.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Said {
-    pub(super) outcome: Outcome,
+    pub(super) outcome: Verdict,
     pub(super) summary: String,
     pub(super) findings: Vec<String>,
 }
@@ -57,15 +57,15 @@ impl Check {
 
 impl Said {
     pub(super) fn passed(summary: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Passed, summary: summary.into(), findings: Vec::new() }
+        Self { outcome: Verdict::Passed, summary: summary.into(), findings: Vec::new() }
     }
 
     pub(super) fn failed(summary: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Failed, ..Self::passed(summary) }
+        Self { outcome: Verdict::Failed, ..Self::passed(summary) }
     }
 
     pub(super) fn inconclusive(summary: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Inconclusive, ..Self::passed(summary) }
+        Self { outcome: Verdict::Inconclusive, ..Self::passed(summary) }
     }
 
     pub(super) fn with(mut self, findings: impl IntoIterator<Item = String>) -> Self {

@@ -172,7 +172,7 @@ mod tests {
 
     use lifeboat_core::index::Sequence;
 
-    use super::super::Outcome;
+    use super::super::Verdict;
     use super::{Found, judge};
 
     fn found(step: i64, value: i64, called: bool) -> Found {
@@ -197,12 +197,12 @@ mod tests {
     fn a_sequence_that_was_set_back_fails_in_the_direction_it_counts() {
         let outcome =
             |step, value, called| judge(&archived(10, true), &[found(step, value, called)], &HashMap::new()).outcome;
-        assert_eq!(outcome(1, 10, true), Outcome::Passed);
-        assert_eq!(outcome(1, 9, true), Outcome::Failed);
-        assert_eq!(outcome(1, 10, false), Outcome::Failed);
-        assert_eq!(outcome(1, 11, true), Outcome::Passed);
-        assert_eq!(outcome(-1, 9, true), Outcome::Passed);
-        assert_eq!(outcome(-1, 11, true), Outcome::Failed);
+        assert_eq!(outcome(1, 10, true), Verdict::Passed);
+        assert_eq!(outcome(1, 9, true), Verdict::Failed);
+        assert_eq!(outcome(1, 10, false), Verdict::Failed);
+        assert_eq!(outcome(1, 11, true), Verdict::Passed);
+        assert_eq!(outcome(-1, 9, true), Verdict::Passed);
+        assert_eq!(outcome(-1, 11, true), Verdict::Failed);
         assert_eq!(judge(&archived(10, true), &[], &HashMap::new()).summary, "public.s is missing");
     }
 
@@ -210,7 +210,7 @@ mod tests {
     fn a_number_that_a_row_has_already_is_told_and_no_failure() {
         let told = |step, value, called, last| {
             let said = judge(&archived(value, called), &[found(step, value, called)], &HashMap::from([(0, last)]));
-            assert_eq!(said.outcome, Outcome::Passed);
+            assert_eq!(said.outcome, Verdict::Passed);
             !said.findings.is_empty()
         };
         assert!(!told(1, 10, true, 10));

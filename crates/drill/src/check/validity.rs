@@ -127,7 +127,7 @@ SELECT (SELECT count(*) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid 
 mod tests {
     use lifeboat_core::catalog::Catalog;
 
-    use super::super::Outcome;
+    use super::super::Verdict;
     use super::{Suspect, judge};
 
     fn suspect(class: &str, identity: &str) -> Suspect {
@@ -141,19 +141,19 @@ mod tests {
         let stored: Catalog = serde_json::from_str(stored).unwrap();
         let old = [suspect("constraints", "public.t.c"), suspect("indexes", "public.i")];
         let said = judge(&old, Some(&stored), None);
-        assert_eq!((said.outcome, said.findings.len()), (Outcome::Passed, 2));
+        assert_eq!((said.outcome, said.findings.len()), (Verdict::Passed, 2));
         let new = [suspect("constraints", "public.t.c"), suspect("indexes", "public.ok")];
         let said = judge(&new, Some(&stored), None);
         assert_eq!(
             (said.outcome, said.findings.as_slice()),
-            (Outcome::Failed, &["public.ok: not valid".to_owned()][..])
+            (Verdict::Failed, &["public.ok: not valid".to_owned()][..])
         );
     }
 
     #[test]
     fn without_a_catalog_nobody_knows_whether_it_was_so() {
         let said = judge(&[suspect("indexes", "public.i")], None, None);
-        assert_eq!((said.outcome, said.findings.len()), (Outcome::Inconclusive, 1));
-        assert_eq!(judge(&[], None, None).outcome, Outcome::Passed);
+        assert_eq!((said.outcome, said.findings.len()), (Verdict::Inconclusive, 1));
+        assert_eq!(judge(&[], None, None).outcome, Verdict::Passed);
     }
 }

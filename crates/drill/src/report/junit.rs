@@ -2,14 +2,14 @@
 
 use lifeboat_core::drill::Verdict;
 
-use super::{DrillReport, text, words};
-use crate::check::Outcome;
+use super::text::text;
+use super::{DrillReport, escape, words};
 
 /// A line of the suite.
 struct Case<'a> {
     name: &'a str,
     seconds: f64,
-    outcome: Outcome,
+    outcome: Verdict,
     message: &'a str,
     lines: Vec<String>,
 }
@@ -28,8 +28,8 @@ pub fn junit(report: &DrillReport) -> String {
         report.started.strftime("%Y-%m-%dT%H:%M:%S"),
         escaped(&report.host),
         cases.len(),
-        count(Outcome::Failed),
-        count(Outcome::Inconclusive),
+        count(Verdict::Failed),
+        count(Verdict::Inconclusive),
     );
     xml += "    <properties>\n";
     let verdict = [("Verdict", report.verdict.name().to_owned())];
@@ -46,15 +46,15 @@ pub fn junit(report: &DrillReport) -> String {
 
 fn cases(report: &DrillReport) -> Vec<Case<'_>> {
     let not_passed = match report.verdict {
-        Verdict::Failed => Outcome::Failed,
-        Verdict::Passed | Verdict::Inconclusive => Outcome::Inconclusive,
+        Verdict::Failed => Verdict::Failed,
+        Verdict::Passed | Verdict::Inconclusive => Verdict::Inconclusive,
     };
     let restored = report.rto.seconds.is_some();
     let message = report.reasons.first().map_or("the database never could be used", String::as_str);
     let mut cases = vec![Case {
         name: "restore",
         seconds: report.rto.phases.iter().filter(|phase| phase.counts).map(|phase| phase.seconds).sum(),
-        outcome: if restored { Outcome::Passed } else { not_passed },
+        outcome: if restored { Verdict::Passed } else { not_passed },
         message: if restored { "" } else { message },
         lines: if restored { Vec::new() } else { report.reasons.clone() },
     }];
@@ -65,7 +65,7 @@ fn cases(report: &DrillReport) -> Vec<Case<'_>> {
         message: &check.summary,
         lines: check.findings.clone(),
     }));
-    if report.verdict != Verdict::Passed && cases.iter().all(|case| case.outcome == Outcome::Passed) {
+    if report.verdict != Verdict::Passed && cases.iter().all(|case| case.outcome == Verdict::Passed) {
         let message = report.reasons.first().map_or("the drill did not pass", String::as_str);
         let lines = report.reasons.clone();
         cases.push(Case { name: "verdict", seconds: 0.0, outcome: not_passed, message, lines });
@@ -81,9 +81,9 @@ fn element(case: &Case<'_>, class: &str) -> String {
         case.seconds.max(0.0)
     );
     let element = match case.outcome {
-        Outcome::Passed => return format!("{open}/>\n"),
-        Outcome::Failed => "failure",
-        Outcome::Inconclusive => "error",
+        Verdict::Passed => return format!("{open}/>\n"),
+        Verdict::Failed => "failure",
+        Verdict::Inconclusive => "error",
     };
     let (message, lines) = (escaped(case.message), escaped(&case.lines.join("\n")));
     let kind = words::outcome(case.outcome);
@@ -92,20 +92,10 @@ fn element(case: &Case<'_>, class: &str) -> String {
 
 /// Text that stands in XML 1.0, in an attribute as well: what may not stand there at all is replaced.
 pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '\n' => escaped.push_str("&#10;"),
-            '\t' => escaped.push_str("&#9;"),
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            _ if char.is_control() || text::is_direction(char) => escaped.push('\u{fffd}'),
-            _ => escaped.push(char),
-        }
-    }
-    escaped
+    escape::escaped(text, '\u{fffd}', |char| match char {
+        '\n' => Some("&#10;"),
+        '\t' => Some("&#9;"),
+        '\u{fffe}' | '\u{ffff}' => Some("\u{fffd}"),
+        _ => escape::quote(char),
+    })
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use lifeboat_core::units;
 
-use super::{DrillReport, words};
+use super::{DrillReport, escape, words};
 
 /// The report as Markdown: a section of the second level.
 #[must_use]
@@ -61,19 +61,11 @@ fn list(text: &mut String, title: &str, items: impl Iterator<Item = String>) {
 
 /// One line in which nothing is markup.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '#' | '!' | '$' => escaped.extend(['\\', char]),
-            _ if char.is_control() || super::text::is_direction(char) => escaped.push(' '),
-            _ => escaped.push(char),
-        }
-    }
-    escaped
+    escape::escaped(text, ' ', |char| MARKUP.iter().find(|written| written.ends_with(char)).copied())
 }
+
+/// What Markdown gives a meaning, as it is written without.
+const MARKUP: [&str; 11] = ["\\\\", "\\`", "\\*", "\\_", "\\[", "\\]", "\\|", "\\~", "\\#", "\\!", "\\$"];
 
 fn push(text: &mut String, line: std::fmt::Arguments<'_>) {
     // Writing to a String does not fail.

@@ -2,11 +2,12 @@
 //!
 //! Invariant: a report says what was proven and what was not, and why; every form of it says the same.
 
+mod escape;
 mod html;
 mod junit;
 mod markdown;
 #[cfg(test)]
-mod schema;
+pub(crate) mod schema;
 #[cfg(test)]
 pub(crate) mod tests;
 mod text;
@@ -115,7 +116,7 @@ impl DrillReport {
 
     /// Whether it came to comparing rows.
     #[must_use]
-    pub fn compared_rows(&self) -> bool {
+    pub(crate) fn compared_rows(&self) -> bool {
         self.checks.iter().any(|check| check.name == "rows")
     }
 

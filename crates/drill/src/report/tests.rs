@@ -4,7 +4,6 @@ use lifeboat_core::drill::{DrillEnd, Proven, Verdict};
 use serde_json::json;
 
 use super::{DrillReport, FoundBackup, html, junit, markdown, text};
-use crate::check::Outcome;
 
 /// The example beside the published schema.
 pub(crate) const EXAMPLE: &str = include_str!("../../../../docs/schema/drill-report.example.json");
@@ -22,7 +21,7 @@ fn passed() -> DrillReport {
     report.reasons.clear();
     report.not_proven.clear();
     for check in &mut report.checks {
-        check.outcome = Outcome::Passed;
+        check.outcome = Verdict::Passed;
         check.findings.clear();
     }
     report.tables.iter_mut().for_each(|table| table.proven = true);

@@ -1,11 +1,10 @@
 //! What every form of a report says, in the same words.
 
 use jiff::Timestamp;
-use lifeboat_core::drill::Proven;
+use lifeboat_core::drill::{Proven, Verdict};
 use lifeboat_core::{Kind, units};
 
 use super::{DrillReport, DrilledBackup, Rto};
-use crate::check::Outcome;
 
 /// Labels and values of the head, in their order.
 pub(super) fn head(report: &DrillReport) -> Vec<(&'static str, String)> {
@@ -85,11 +84,11 @@ fn rows_proven(report: &DrillReport) -> String {
 }
 
 /// How a check ended.
-pub(super) fn outcome(outcome: Outcome) -> &'static str {
+pub(super) fn outcome(outcome: Verdict) -> &'static str {
     match outcome {
-        Outcome::Passed => "passed",
-        Outcome::Failed => "failed",
-        Outcome::Inconclusive => "inconclusive",
+        Verdict::Passed => "passed",
+        Verdict::Failed => "failed",
+        Verdict::Inconclusive => "inconclusive",
     }
 }
 

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use lifeboat_backup::postgres::{
-    ConnectOptions, ConnectionSettings, DirectSession, Retry, Session, connect, quote_ident, quote_literal, rows,
-    sqlstate_of,
+    ConnectOptions, ConnectionSettings, DirectSession, Retry, Session, quote_ident, quote_literal, rows,
 };
-use lifeboat_backup::restore::drop_subscriptions;
+use lifeboat_backup::restore::{connect_beside, drop_database};
 use lifeboat_core::{DrillId, Error, Job, Kind, Result, ResultExt};
 use serde::Deserialize;
 use tokio::task::JoinHandle;
@@ -228,7 +227,7 @@ async fn drop_all(
         found.into_iter().filter(|found| names::drill_of_database(&found.name).as_ref() == Some(drill))
     {
         let settings = options.settings.with_dbname(&name);
-        match drop_database(session, &settings, job).await {
+        match drop_database(session, &name, job).await {
             Ok(()) => removed.push(format!("the database {}", settings.display())),
             Err(error) => left.push(format!("drop {}: {}", settings.display(), error.chain())),
         }
@@ -252,40 +251,10 @@ async fn end_creation(session: &mut DirectSession, drill: &DrillId) -> Result<()
     Ok(())
 }
 
-/// Drops a database with whoever is connected; what stands in the way of that is removed first.
-async fn drop_database(session: &mut DirectSession, database: &ConnectionSettings, job: &Job) -> Result<()> {
-    let (quoted, literal) = (quote_ident(&database.dbname), quote_literal(&database.dbname));
-    let is = |column: &str| format!("SELECT {column} FROM pg_catalog.pg_database WHERE datname = {literal}");
-    if session.text(&is("datistemplate")).await?.as_deref() == Some("t") {
-        session.execute(&format!("ALTER DATABASE {quoted} IS_TEMPLATE false")).await?;
-    }
-    let subscribed = is("EXISTS (SELECT FROM pg_catalog.pg_subscription s WHERE s.subdbid = pg_database.oid)");
-    if session.text(&subscribed).await?.as_deref() == Some("t") {
-        let mut inside = connect(database, PURPOSE, &once(job), &*job.monitor).await?;
-        drop_subscriptions(&mut inside).await?;
-        inside.close().await;
-    }
-    let force = if session.server().version_num >= DROPS_BY_FORCE { " WITH (FORCE)" } else { "" };
-    if force.is_empty() {
-        let end = "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname =";
-        session.execute(&format!("{end} {literal}")).await?;
-    }
-    session.execute(&format!("DROP DATABASE IF EXISTS {quoted}{force}")).await
-}
-
 /// Two drills must look for each other's locks in the same database: one that every server has.
 async fn maintenance(options: &ServerOptions, job: &Job) -> Result<DirectSession> {
     let how = ConnectOptions { retry: options.retry.clone(), cancel: job.cancel.clone() };
-    match connect(&options.settings.with_dbname("postgres"), PURPOSE, &how, &*job.monitor).await {
-        Err(error) if sqlstate_of(&error) == Some(UNDEFINED_DATABASE) => {
-            connect(&options.settings.with_dbname("template1"), PURPOSE, &how, &*job.monitor).await
-        }
-        other => other,
-    }
-}
-
-fn once(job: &Job) -> ConnectOptions {
-    ConnectOptions { retry: Retry::never(), cancel: job.cancel.clone() }
+    connect_beside(&options.settings, PURPOSE, &how, job).await
 }
 
 fn refuse_older(session: &DirectSession, needs: &Needs) -> Result<()> {
@@ -326,8 +295,6 @@ UNION SELECT substring(query FROM '^CREATE DATABASE "(drill_[^"]*)"') FROM pg_st
  WHERE state = 'active' AND query LIKE 'CREATE DATABASE "drill\_%'"#;
 const DATABASES: &str = r"SELECT datname AS name FROM pg_database WHERE datname LIKE 'drill\_%' ORDER BY 1";
 const PURPOSE: &str = "drill";
-const UNDEFINED_DATABASE: &str = "3D000";
-const DROPS_BY_FORCE: u32 = 130_000;
 const SPEAK_EVERY: Duration = Duration::from_secs(5);
 /// Sooner than whoever collects is likely to come by.
 const TAKE_AGAIN_AFTER: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(2), Duration::from_secs(4)];

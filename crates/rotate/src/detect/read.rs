@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use lifeboat_backup::postgres::sqlstate::QUERY_CANCELED;
 use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident, sqlstate_of};
 use lifeboat_core::{Error, Job, Result};
 use tokio_postgres::SimpleQueryMessage;
@@ -197,7 +198,7 @@ impl Reader<'_> {
 }
 
 fn is_too_long(error: &Error) -> bool {
-    sqlstate_of(error) == Some("57014")
+    sqlstate_of(error) == Some(QUERY_CANCELED)
 }
 
 /// The shortest value that can be a ciphertext: IV and tag.

@@ -3,6 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use lifeboat_backup::postgres::sqlstate::{
+    INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, UNDEFINED_COLUMN,
+    UNDEFINED_TABLE,
+};
 use lifeboat_backup::postgres::{
     ConnectOptions, ConnectionSettings, DirectSession, Retry, Session as _, connect, sqlstate_of,
 };
@@ -163,4 +167,11 @@ impl Search<'_> {
 }
 
 /// No right, a policy, too slow, held by another session, dropped meanwhile, a view that was never filled.
-const PASSING: [&str; 6] = ["42501", "57014", "55P03", "42P01", "55000", "42703"];
+const PASSING: [&str; 6] = [
+    INSUFFICIENT_PRIVILEGE,
+    QUERY_CANCELED,
+    LOCK_NOT_AVAILABLE,
+    UNDEFINED_TABLE,
+    NOT_IN_PREREQUISITE_STATE,
+    UNDEFINED_COLUMN,
+];

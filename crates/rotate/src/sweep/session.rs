@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+use lifeboat_backup::postgres::sqlstate::{
+    ADMIN_SHUTDOWN, CANNOT_CONNECT_NOW, CRASH_SHUTDOWN, DEADLOCK_DETECTED, LOCK_NOT_AVAILABLE, READ_ONLY_TRANSACTION,
+    SERIALIZATION_FAILURE, TOO_MANY_CONNECTIONS,
+};
 use lifeboat_backup::postgres::{
     ConnectOptions, ConnectionSettings, DirectSession, Retry, ServerError, Session as _, connect, sqlstate_of,
 };
@@ -87,12 +91,14 @@ pub(super) enum Remedy {
 /// What to do about an error.
 pub(super) fn remedy(error: &Error) -> Remedy {
     match sqlstate_of(error) {
-        Some("40001" | "40P01") => Remedy::Again,
-        Some("55P03") => Remedy::Smaller,
+        Some(SERIALIZATION_FAILURE | DEADLOCK_DETECTED) => Remedy::Again,
+        Some(LOCK_NOT_AVAILABLE) => Remedy::Smaller,
         // Integrity constraints, what a trigger raises, and an index that does not take so long a value.
         Some("54000") => Remedy::Apart,
         Some(code) if code.starts_with("23") || code.starts_with("P0") => Remedy::Apart,
-        Some("57P01" | "57P02" | "57P03" | "53300" | "25006") => Remedy::Reconnect,
+        Some(ADMIN_SHUTDOWN | CRASH_SHUTDOWN | CANNOT_CONNECT_NOW | TOO_MANY_CONNECTIONS | READ_ONLY_TRANSACTION) => {
+            Remedy::Reconnect
+        }
         Some(code) if code.starts_with("08") => Remedy::Reconnect,
         Some(_) => Remedy::GiveUp,
         None if error.kind() == Kind::Database => Remedy::Reconnect,

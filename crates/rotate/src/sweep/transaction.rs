@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lifeboat_backup::postgres::sqlstate::LOCK_NOT_AVAILABLE;
 use lifeboat_backup::postgres::{Session as _, sqlstate_of};
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 
@@ -147,5 +148,3 @@ fn summary(errand: &Errand<'_>, tally: Tally) -> TargetSummary {
     Passes { tally, passes: 1, complete: true, overtaken: 0, left: 0, saw_written: false }
         .summary(errand, written, None)
 }
-
-const LOCK_NOT_AVAILABLE: &str = "55P03";

@@ -16,6 +16,7 @@ use super::part::Part;
 use super::text::set_value;
 use super::toc::Entry;
 use super::{fit, order};
+use crate::postgres::sqlstate::{LOCK_NOT_AVAILABLE, UNDEFINED_OBJECT};
 use crate::postgres::{DirectSession, Session, quote_ident, quote_literal, rows, sqlstate_of};
 use crate::restore::copy_in::qualified;
 
@@ -307,6 +308,4 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind = 
 
 /// An object, a table, a function, a schema of that name; a row of a catalog, where the server finds out no earlier.
 const DUPLICATES: [&str; 5] = ["42710", "42P07", "42723", "42P06", "23505"];
-const UNDEFINED_OBJECT: &str = "42704";
-const LOCK_NOT_AVAILABLE: &str = "55P03";
 const LOCK_TIMEOUT_MS: u32 = 10_000;

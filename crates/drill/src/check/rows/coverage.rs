@@ -65,7 +65,7 @@ fn drills_ago(names: &[(&str, &str)], drills: &[DrillReport]) -> Vec<u32> {
 mod tests {
     use std::time::Duration;
 
-    use super::super::super::{CheckReport, Outcome, RowsOptions};
+    use super::super::super::{CheckReport, RowsOptions, Verdict};
     use super::{ALWAYS, Coverage};
     use crate::report::{DrillReport, TableReport};
 
@@ -84,7 +84,7 @@ mod tests {
         let rows = CheckReport {
             name: "rows".into(),
             proves: String::new(),
-            outcome: Outcome::Passed,
+            outcome: Verdict::Passed,
             proves_data: true,
             summary: String::new(),
             findings: Vec::new(),

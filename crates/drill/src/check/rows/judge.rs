@@ -7,7 +7,7 @@ use lifeboat_core::drill::Proven;
 use lifeboat_core::index::Relation;
 
 use super::super::said::{Said, listed, many};
-use super::super::{Checked, Outcome};
+use super::super::{Checked, Verdict};
 use super::difference::describe;
 use super::queue::Ended;
 
@@ -87,9 +87,9 @@ impl Found {
 
     fn said(self, tables: usize) -> Said {
         let outcome = match (self.differ.is_empty(), self.unknown.is_empty(), self.proven) {
-            (false, ..) => Outcome::Failed,
-            (true, true, proven) if proven > 0 => Outcome::Passed,
-            _ => Outcome::Inconclusive,
+            (false, ..) => Verdict::Failed,
+            (true, true, proven) if proven > 0 => Verdict::Passed,
+            _ => Verdict::Inconclusive,
         };
         let mut summary = self.summary(tables);
         if let [first, more @ ..] = &*self.differ {

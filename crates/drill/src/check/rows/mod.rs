@@ -20,7 +20,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::said::{Check, many};
 use super::session::{open, open_reading};
-use super::{Checked, Outcome, Subject};
+use super::{Checked, Subject, Verdict};
 use coverage::Coverage;
 use queue::{Ended, Queue};
 use worker::{Shared, Worker};
@@ -39,7 +39,7 @@ pub(super) async fn check(subject: &Subject<'_>, checked: &mut Checked, job: &Jo
         Ok(judge::judge(&subject.archive.index.relations, &ended, by_others, checked))
     };
     let report = check.run(work).await?;
-    if report.outcome == Outcome::Inconclusive && !was_read {
+    if report.outcome == Verdict::Inconclusive && !was_read {
         checked.leave_open("the rows of every table", report.summary.clone());
     }
     checked.reports.push(report);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use lifeboat_backup::postgres::sqlstate::{UNDEFINED_COLUMN, UNDEFINED_SCHEMA, UNDEFINED_TABLE};
 use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal, sqlstate_of};
 use lifeboat_backup::rows::{Chunk, Printed, copy_of, read_rows};
 use lifeboat_core::codec::Fingerprint;
@@ -83,7 +84,3 @@ fn ended(error: &Error) -> Ended {
         _ => Ended::Unknown(error.chain()),
     }
 }
-
-const UNDEFINED_COLUMN: &str = "42703";
-const UNDEFINED_TABLE: &str = "42P01";
-const UNDEFINED_SCHEMA: &str = "3F000";

@@ -5,11 +5,11 @@
 mod chart;
 mod history;
 
-use lifeboat_core::drill::DrillEnd;
+use lifeboat_core::drill::{DrillEnd, Verdict};
 use lifeboat_core::units;
 
-use super::{DrillReport, TableReport, words};
-use crate::check::{CheckReport, Outcome};
+use super::{DrillReport, TableReport, escape, words};
+use crate::check::CheckReport;
 
 /// The report as a page. `history` are the ends of the database's drills, oldest first, this one's included: they are drawn.
 #[must_use]
@@ -78,7 +78,7 @@ fn check(check: &CheckReport) -> String {
     let outcome = words::outcome(check.outcome);
     let findings: String = check.findings.iter().map(|finding| format!("<li>{}</li>", escaped(finding))).collect();
     let findings = if findings.is_empty() { findings } else { format!("<ul class=\"findings\">{findings}</ul>\n") };
-    let proves = if check.outcome == Outcome::Passed { "proves" } else { "would prove" };
+    let proves = if check.outcome == Verdict::Passed { "proves" } else { "would prove" };
     format!(
         "<li class=\"{outcome}\"><span class=\"badge\">{outcome}</span> <strong>{}</strong> <span class=\"n\">{}</span>\n\
          <p>{}</p>\n<p class=\"quiet\">{proves} that {}</p>\n{findings}</li>\n",
@@ -145,20 +145,7 @@ fn section(title: &str, content: &str) -> String {
 
 /// Text that stands in HTML, in an attribute as well.
 fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for char in text.chars() {
-        match char {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            '\n' => escaped.push_str("<br>"),
-            _ if char.is_control() || super::text::is_direction(char) => escaped.push('\u{fffd}'),
-            _ => escaped.push(char),
-        }
-    }
-    escaped
+    escape::escaped(text, '\u{fffd}', |char| if char == '\n' { Some("<br>") } else { escape::quote(char) })
 }
 
 const STYLE: &str = include_str!("style.css");
