@@ -9,12 +9,16 @@
 mod assertions;
 mod checks;
 mod encrypted;
+mod evidence;
 mod inert;
 mod killed;
+mod page;
+mod recorded;
 mod reports;
 mod restored;
 mod run;
 mod scratch;
+mod sealed;
 mod shape;
 mod smoke;
 mod world;
