@@ -151,7 +151,7 @@ pub(crate) enum Command {
 pub(crate) enum ConfigCommand {
     /// Say everything that is wrong with the configuration
     Check,
-    /// Show every effective value and where it comes from; secrets only as references
+    /// Show what is set and where it comes from; secrets only as references
     Show,
 }
 
