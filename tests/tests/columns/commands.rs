@@ -9,8 +9,8 @@ use lifeboat_tests::{Database, Lifeboat, Major, Outcome, Postgres};
 use serde_json::Value;
 use tempfile::TempDir;
 
-const OLD: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee01";
-const NEW: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee02";
+pub(crate) const OLD: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee01";
+pub(crate) const NEW: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee02";
 const LOST: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee03";
 
 fn keyring(secret: &str) -> Keyring {
@@ -18,12 +18,12 @@ fn keyring(secret: &str) -> Keyring {
     Keyring::new("base64(iv tag ct)".parse().unwrap(), key).unwrap()
 }
 
-fn value(secret: &str, text: &str) -> String {
+pub(crate) fn value(secret: &str, text: &str) -> String {
     keyring(secret).encrypt(text.as_bytes(), b"").unwrap().text().unwrap().to_owned()
 }
 
 /// briven's table, with 30 values under the old key.
-fn table() -> Database<'static> {
+pub(crate) fn table() -> Database<'static> {
     let database = Postgres::shared(Major::V15).database("commands");
     database.psql("CREATE TABLE project_env_vars (id text PRIMARY KEY, encrypted_value text NOT NULL)");
     let rows = (0..30).map(|n| format!("('ev_{n}', '{}')", value(OLD, &format!("secret {n}"))));
@@ -32,7 +32,7 @@ fn table() -> Database<'static> {
 }
 
 /// The command of issue and page: everything is said by options.
-fn columns(database: &Database<'_>, program: &str, verb: &str) -> Lifeboat {
+pub(crate) fn columns(database: &Database<'_>, program: &str, verb: &str) -> Lifeboat {
     columns_of(database, program, verb, "project_env_vars")
 }
 

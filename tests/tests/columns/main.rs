@@ -23,6 +23,7 @@ mod outcomes;
 mod refusals;
 mod refused;
 mod secrets;
+mod several;
 mod shapes;
 mod sweep;
 mod under_way;

@@ -75,11 +75,12 @@ async fn rotate(args: &RunArgs, context: &Context) -> Result<Outcome> {
             expected_new: expected_new.clone(),
             ..scene.options(place)?
         };
-        let summary = sweep::run(&place.settings, &place.targets, &options, &context.job()).await?;
+        let run = sweep::run(&place.settings, &place.targets, &options, &context.job()).await;
+        let Some(summary) = told.unless_failed(&scene, place, run)? else { continue };
         // A dry run leaves everything to do: what counts is whether all of it can be done.
         let opens = summary.targets.iter().all(|target| target.failures.unaccepted() == 0);
         if !(summary.is_clean() || args.dry_run && opens) {
-            told.exit = Exit::Failed(Kind::Partial);
+            told.partial();
         }
         let unmatched = scene.unmatched(summary.targets.iter().map(|target| (&target.table, &target.failures)))?;
         let text = text::summary(&summary) + &text::unmatched(&unmatched);
@@ -119,19 +120,28 @@ async fn verify(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
 async fn finalize(args: &FinalizeArgs, context: &Context) -> Result<Outcome> {
     let flags = args.columns.flags(&context.global);
     let scene = Scene::set(context, flags, &args.columns.place, Needs::BothKeys).await?;
-    let mut told = Told::default();
+    let (mut told, mut over) = (Told::default(), Vec::new());
     for place in &scene.places {
         let options = scene.options(place)?;
-        let finalized = sweep::finalize(&place.settings, &place.targets, &options, &context.job()).await?;
+        let status = sweep::status(&place.settings, &context.job()).await;
+        if scene.places.len() > 1 && status.is_ok_and(|status| place.is_over(&status)) {
+            // So that a command that was refused for one database can be given again.
+            told.add(place, "It was finalized before.\n".to_owned(), json!({"finalized_before": true}));
+            over.push(place);
+            continue;
+        }
+        let finalized = sweep::finalize(&place.settings, &place.targets, &options, &context.job()).await;
+        let Some(finalized) = told.unless_failed(&scene, place, finalized)? else { continue };
         let backups = backups::before(&scene, place, finalized.at).await;
         let status = sweep::status(&place.settings, &context.job()).await?;
         let proofs = finalized.targets.iter().map(|target| &target.verification);
         let unmatched = scene.unmatched(proofs.map(|proof| (&proof.table, &proof.failures)))?;
-        let text = text::finalized(&finalized, &retired(&scene, place, &finalized, &status))
+        let text = text::finalized(&finalized, &retired(&scene, place, &over, &finalized, &status))
             + &text::unmatched(&unmatched)
             + &backups.text();
         let json = json!({"finalized": finalized, "backups": backups, "accept_list_unmatched": unmatched});
         told.add(place, text, json);
+        over.push(place);
     }
     Ok(told.outcome())
 }
@@ -140,9 +150,10 @@ async fn rollback(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
     let scene = Scene::set(context, args.flags(&context.global), &args.place, Needs::BothKeys).await?;
     let mut told = Told::default();
     for place in &scene.places {
-        let summary = sweep::rollback(&place.settings, &place.targets, &scene.options(place)?, &context.job()).await?;
+        let back = sweep::rollback(&place.settings, &place.targets, &scene.options(place)?, &context.job()).await;
+        let Some(summary) = told.unless_failed(&scene, place, back)? else { continue };
         if !summary.is_clean() {
-            told.exit = Exit::Failed(Kind::Partial);
+            told.partial();
         }
         told.add(place, text::rolled_back(&summary), json!({"summary": summary}));
     }
@@ -167,6 +178,28 @@ impl Told {
         json["database"] = json!(place.database.name.value);
         self.databases.push(json);
         self.parts.push((place.database.name.value.to_string(), text));
+    }
+
+    /// Some rows did not open, unless something worse was told already.
+    fn partial(&mut self) {
+        if self.exit == Exit::Success {
+            self.exit = Exit::Failed(Kind::Partial);
+        }
+    }
+
+    /// What was done, unless it failed. Where there are several databases, what was said of the others is told all the same.
+    fn unless_failed<T>(&mut self, scene: &Scene<'_>, place: &Place, done: Result<T>) -> Result<Option<T>> {
+        let error = match done {
+            Err(error) if scene.places.len() > 1 && error.kind() != Kind::Cancelled => error,
+            other => return other.map(Some),
+        };
+        let help = error.help().map(|help| format!("  {help}\n")).unwrap_or_default();
+        let json = json!({"error": {"kind": error.kind().name(), "message": error.chain(), "hint": error.help()}});
+        self.add(place, format!("failed: {}\n{help}", error.chain()), json);
+        if matches!(self.exit, Exit::Success | Exit::Failed(Kind::Partial)) {
+            self.exit = Exit::Failed(error.kind());
+        }
+        Ok(None)
     }
 
     fn outcome(self) -> Outcome {

@@ -9,7 +9,7 @@ use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 use lifeboat_rotate::sweep::{
-    AcceptList, Failures, Limits, Phase, SweepOptions, TableName, Target, TargetStatus, status,
+    AcceptList, Failures, KeySource, Limits, Phase, Status, SweepOptions, TableName, Target, TargetStatus, status,
 };
 
 use super::keys;
@@ -47,6 +47,19 @@ pub(super) struct Place {
 }
 
 impl Place {
+    /// Whether the newest rotation of each of its columns is the one from the old to the new key that are given, and over.
+    pub(super) fn is_over(&self, status: &Status) -> bool {
+        let fingerprint = |key: &KeySource| key.derive().map(|key| key.fingerprint().to_owned()).ok();
+        self.targets.iter().all(|target| {
+            let (old, new) = (fingerprint(&target.keys.old), fingerprint(&target.keys.new));
+            status.targets.iter().any(|known| {
+                let same_keys = old.as_ref() == Some(&known.old_key) && new.as_ref() == Some(&known.new_key);
+                let same = known.table == target.table && known.columns == target.value_columns();
+                same && same_keys && known.phase == Phase::Finalized
+            })
+        })
+    }
+
     /// A database whose columns nobody has declared.
     pub(super) fn bare(database: &Database, settings: ConnectionSettings) -> Self {
         Self { database: database.clone(), settings, targets: Vec::new(), old: BTreeMap::new(), columns: Vec::new() }

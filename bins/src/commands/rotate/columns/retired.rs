@@ -1,9 +1,17 @@
 //! Whether an old key may go: what else is under it.
 
-use lifeboat_rotate::sweep::{Finalized, Phase, Status, TargetStatus};
+use lifeboat_rotate::sweep::{Finalized, Phase, Status, Target, TargetStatus};
 
 use super::place::{Place, Scene};
 use crate::config::{ColumnConfig, Config};
+
+/// Where a declared column stands.
+enum Standing {
+    Over,
+    Open,
+    /// In a database that this command does not ask.
+    Elsewhere,
+}
 
 /// An old key of rotations that are over.
 pub(super) struct Retired {
@@ -13,10 +21,18 @@ pub(super) struct Retired {
     pub(super) reference: String,
     /// Columns with values that may still be under it.
     pub(super) needed_by: Vec<String>,
+    /// Columns of other databases that nobody asked now, and documents of which a layout names some members only.
+    pub(super) not_looked_at: Vec<String>,
 }
 
-/// Each old key once.
-pub(super) fn retired(scene: &Scene<'_>, place: &Place, finalized: &Finalized, status: &Status) -> Vec<Retired> {
+/// Each old key once. `over`: the databases that this command has finalized before.
+pub(super) fn retired(
+    scene: &Scene<'_>,
+    place: &Place,
+    over: &[&Place],
+    finalized: &Finalized,
+    status: &Status,
+) -> Vec<Retired> {
     // A column of the command line stands alone in the scene; the file may declare others.
     let configured = scene.context.config(scene.context.global.flags()).ok();
     let mut retired: Vec<Retired> = Vec::new();
@@ -26,12 +42,22 @@ pub(super) fn retired(scene: &Scene<'_>, place: &Place, finalized: &Finalized, s
         }
         let reference = place.old.get(&target.verification.target).cloned().unwrap_or_default();
         let mut needed_by = under_way_from(&target.old_key, status);
-        for column in configured.iter().flat_map(|config| declared_with(&reference, config)) {
-            if !is_done(column, &target.old_key, scene, status) && !needed_by.contains(&column.name()) {
-                needed_by.push(column.name());
+        let mut not_looked_at = documents(place);
+        for (column, config) in configured.iter().flat_map(|config| declared_with(&reference, config)) {
+            let database = database_of(column, config);
+            let here = database.is_none_or(|name| name == place.database.name.value.as_str());
+            let name =
+                if here { column.name() } else { format!("{} in {}", column.name(), database.unwrap_or_default()) };
+            let names = match standing(column, database, &target.old_key, (scene, place, over), status) {
+                Standing::Over => continue,
+                Standing::Open => &mut needed_by,
+                Standing::Elsewhere => &mut not_looked_at,
+            };
+            if !names.contains(&name) {
+                names.push(name);
             }
         }
-        retired.push(Retired { fingerprint: target.old_key.clone(), reference, needed_by });
+        retired.push(Retired { fingerprint: target.old_key.clone(), reference, needed_by, not_looked_at });
     }
     retired
 }
@@ -44,20 +70,47 @@ fn under_way_from(fingerprint: &str, status: &Status) -> Vec<String> {
     status.targets.iter().filter(open).map(|target| format!("{}.{}", target.table, target.columns.join("+"))).collect()
 }
 
-fn declared_with<'c>(reference: &'c str, config: &'c Config) -> impl Iterator<Item = &'c ColumnConfig> {
-    let old = |column: &ColumnConfig| column.keys.or(&config.rotate.keys).old.map(|old| old.value.to_string());
-    config.rotate.columns.iter().filter(move |column| old(column).is_some_and(|old| old == reference))
+/// Columns of documents: what a layout does not name, nobody has looked at.
+fn documents(place: &Place) -> Vec<String> {
+    let is_document = |target: &&Target| target.layout.to_string().contains("json{");
+    let others = |target: &Target| format!("other members of the documents in {target}");
+    place.targets.iter().filter(is_document).map(others).collect()
 }
 
-/// Whether a declared column is among those of this command, or was finalized before. With a key format of its own the same
-/// secret is another key.
-fn is_done(column: &ColumnConfig, fingerprint: &str, scene: &Scene<'_>, status: &Status) -> bool {
-    let here = scene.places.iter().flat_map(|place| &place.targets);
+fn declared_with<'c>(reference: &'c str, config: &'c Config) -> impl Iterator<Item = (&'c ColumnConfig, &'c Config)> {
+    let old = |column: &ColumnConfig| column.keys.or(&config.rotate.keys).old.map(|old| old.value.to_string());
+    let columns = config.rotate.columns.iter();
+    columns.filter(move |column| old(column).is_some_and(|old| old == reference)).map(move |column| (column, config))
+}
+
+/// The database that a column is declared for. None: whichever is asked.
+fn database_of<'c>(column: &'c ColumnConfig, config: &'c Config) -> Option<&'c str> {
+    let only = || config.databases.first().filter(|_| config.databases.len() == 1).map(|database| &database.name);
+    column.database.as_ref().or_else(only).map(|name| name.value.as_str())
+}
+
+/// Whether a declared column was finalized by this command, or before. With a key format of its own the same secret is another key.
+fn standing(
+    column: &ColumnConfig,
+    database: Option<&str>,
+    fingerprint: &str,
+    (scene, place, over): (&Scene<'_>, &Place, &[&Place]),
+    status: &Status,
+) -> Standing {
+    let named = |place: &Place| database.is_none_or(|name| name == place.database.name.value.as_str());
+    let holds = |place: &Place| {
+        named(place) && place.targets.iter().any(|target| column.is_of(&target.table, &target.value_columns()))
+    };
+    if holds(place) || over.iter().any(|place| holds(place)) {
+        return Standing::Over;
+    }
+    if !named(place) {
+        return if scene.places.iter().any(holds) { Standing::Open } else { Standing::Elsewhere };
+    }
     let own_format = column.keys.key_format.is_some() || column.keys.old_key_format.is_some();
     let before = |target: &TargetStatus| {
         let same_key = own_format || target.old_key == fingerprint;
         column.is_of(&target.table, &target.columns) && target.phase == Phase::Finalized && same_key
     };
-    here.into_iter().any(|target| column.is_of(&target.table, &target.value_columns()))
-        || status.targets.iter().any(before)
+    if status.targets.iter().any(before) { Standing::Over } else { Standing::Open }
 }

@@ -127,18 +127,25 @@ pub(super) fn finalized(finalized: &Finalized, retired: &[Retired]) -> String {
             text += &failures(&proof.failures);
         }
     }
-    for Retired { fingerprint, reference, needed_by } in retired {
-        text += &match needed_by.as_slice() {
-            [] => format!(
-                "Take the old key {fingerprint} ({reference}) out of the application and of this configuration.\n"
-            ),
-            others => format!(
-                "The old key {fingerprint} ({reference}) is still needed: the rotation of {} is not over.\n",
-                others.join(", ")
-            ),
-        };
+    text + &retired.iter().map(farewell).collect::<String>()
+}
+
+/// Whether an old key may go.
+fn farewell(key: &Retired) -> String {
+    let Retired { fingerprint, reference, needed_by, not_looked_at } = key;
+    match (needed_by.as_slice(), not_looked_at.as_slice()) {
+        ([], []) => {
+            format!("Take the old key {fingerprint} ({reference}) out of the application and of this configuration.\n")
+        }
+        ([], others) => format!(
+            "Before the old key {fingerprint} ({reference}) goes: nobody has looked whether it is needed for {}.\n",
+            others.join(", ")
+        ),
+        (others, _) => format!(
+            "The old key {fingerprint} ({reference}) is still needed: the rotation of {} is not over.\n",
+            others.join(", ")
+        ),
     }
-    text
 }
 
 /// Lines of the accept list that are of no use.
