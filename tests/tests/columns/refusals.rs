@@ -30,6 +30,18 @@ fn one_key_for_both_is_refused() {
 }
 
 #[test]
+fn two_layouts_of_one_column_are_refused_before_anything_is_begun() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 10);
+    let mut other = world.target.clone();
+    other.layout = "base64(iv ct tag)".parse().unwrap();
+    let targets = [world.target.clone(), other];
+    let error = run(lifeboat_rotate::sweep::run(&world.settings(), &targets, &small(), &job())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Usage, "{}", error.chain());
+    same(&world.opened(OLD), &plain, "plaintexts");
+    nothing_was_begun(&world);
+}
+
+#[test]
 fn a_new_key_that_was_not_confirmed_is_refused() {
     let (world, plain) = World::with_rows(Major::V18, TABLE, 10);
     let expected = vec!["0123456789abcdef".to_owned()];

@@ -181,9 +181,9 @@ pub(super) async fn errands<'t>(
     Ok(errands)
 }
 
-/// Members of one JSON document are several targets of one column: each leaves the others' as they are.
+/// Whatever their layouts: of a column there is one rotation at a time, for members of one JSON document too.
 fn shares_a_column(one: &Target, other: &Target) -> bool {
-    one.table == other.table && one.value_columns() == other.value_columns() && one.layout == other.layout
+    one.table == other.table && one.value_columns() == other.value_columns()
 }
 
 fn expected(new_key: &str, options: &SweepOptions, target: &Target) -> Result<()> {

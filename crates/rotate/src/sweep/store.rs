@@ -82,7 +82,8 @@ pub(super) async fn store(
         }
         written.took = written.took.max(began.elapsed());
     }
-    if !marked {
+    // What is read again says nothing of how far the part is.
+    if !marked && mark.moves {
         checkpoint(lane, mark).await?;
     }
     Ok(written)
