@@ -12,7 +12,7 @@ use super::session::{DirectSession, Session as _, dropping_pooler, inspect, pool
 /// process, or one session another process than before; a server never does. [`connect`](super::connect()) has done this already.
 ///
 /// # Errors
-/// [`Kind::Database`] when it is one. That no second session can be opened says nothing and is no error.
+/// [`Kind::Database`](lifeboat_core::Kind::Database) when it is one. That no second session can be opened says nothing and is no error.
 pub async fn refuse_transaction_pooler(session: &mut DirectSession) -> Result<()> {
     let settings = session.settings().clone();
     let Ok(second) = Box::pin(open(&settings, &settings.hosts[0], session.tls())).await else { return Ok(()) };
@@ -29,7 +29,7 @@ pub async fn refuse_transaction_pooler(session: &mut DirectSession) -> Result<()
 /// and would print rows under other ones.
 ///
 /// # Errors
-/// [`Kind::Database`] when it does, or says that it does not know them. That no second session can be opened says nothing
+/// [`Kind::Database`](lifeboat_core::Kind::Database) when it does, or says that it does not know them. That no second session can be opened says nothing
 /// and is no error.
 pub(crate) async fn refuse_dropped_options(session: &DirectSession) -> Result<()> {
     let mut settings = session.settings().clone();

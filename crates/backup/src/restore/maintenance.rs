@@ -13,7 +13,7 @@ use crate::postgres::{
 /// same one each time: whoever looks for another's advisory lock must look for it there.
 ///
 /// # Errors
-/// Those of [`connect`].
+/// Those of [`connect()`].
 pub async fn connect_beside(
     database: &ConnectionSettings,
     purpose: &str,
