@@ -83,7 +83,7 @@ pub(crate) struct LifeboatRotate {
 #[derive(Args, Debug, Default)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalArgs {
-    /// The store: s3://bucket/prefix or file:///folder [env: LIFEBOAT_STORE]
+    /// The store: s3://, b2://, file://, gs://, az:// [env: LIFEBOAT_STORE]
     #[arg(long, global = true, value_name = "URL")]
     pub(crate) store: Vec<String>,
     /// The database's name in the store [env: LIFEBOAT_NAME]

@@ -62,7 +62,9 @@ impl Context {
     /// [`Config`](lifeboat_core::Kind::Config), with everything that is wrong.
     pub(crate) fn config(&self, flags: Flags<'_>) -> Result<Config> {
         let file = ConfigFile::find(self.global.config.as_deref(), &self.environment)?;
-        Ok(Config::load(file, flags, &self.environment)?)
+        let config = Config::load(file, flags, &self.environment)?;
+        config.store.overruled.iter().for_each(|text| self.job().warn(text));
+        Ok(config)
     }
 
     /// The configuration of a command that only reads the store, and the store.

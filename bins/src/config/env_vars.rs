@@ -94,6 +94,14 @@ pub(crate) const GOOGLE_PREFIX: &str = "GOOGLE_";
 pub(crate) const AZURE_PREFIX: &str = "AZURE_";
 /// The store's endpoint, for servers other than AWS.
 pub(crate) const AWS_ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+/// The same, for S3 alone: stronger than [`AWS_ENDPOINT_URL`], as the AWS tools have it.
+pub(crate) const AWS_ENDPOINT_URL_S3: &str = "AWS_ENDPOINT_URL_S3";
+/// The same, by an older name.
+pub(crate) const AWS_ENDPOINT: &str = "AWS_ENDPOINT";
+/// `true` puts the bucket into the host name, where nothing else says so.
+pub(crate) const AWS_VIRTUAL_HOSTED_STYLE_REQUEST: &str = "AWS_VIRTUAL_HOSTED_STYLE_REQUEST";
+/// The checksum of each part, where nothing else names one.
+pub(crate) const AWS_CHECKSUM_ALGORITHM: &str = "AWS_CHECKSUM_ALGORITHM";
 /// The store's region.
 pub(crate) const AWS_REGION: &str = "AWS_REGION";
 /// `true` allows a store without TLS; for loopback.

@@ -1,7 +1,7 @@
-//! `provider` and `checksum` of `[store]`.
+//! `provider`, `checksum` and `deletes` of `[store]`.
 
 use lifeboat_core::Error;
-use lifeboat_core::store::{Checksum, Provider};
+use lifeboat_core::store::{Checksum, Deletes, Provider};
 
 use super::setting::{Misfit, Setting, quoted};
 
@@ -22,6 +22,18 @@ impl Setting for Checksum {
 
     fn from_text(text: &str) -> Result<Self, Misfit> {
         text.parse().map_err(|error: Error| known(&error, format!("{text:?} is no checksum that is known")))
+    }
+
+    fn show(&self) -> String {
+        quoted(&self.to_string())
+    }
+}
+
+impl Setting for Deletes {
+    const EXPECTED: &'static str = "what deleting takes";
+
+    fn from_text(text: &str) -> Result<Self, Misfit> {
+        text.parse().map_err(|error: Error| known(&error, format!("{text:?} is nothing that deleting can take")))
     }
 
     fn show(&self) -> String {

@@ -96,6 +96,7 @@ fn store_lines(store: &StoreConfig) -> Vec<Line> {
     lines.extend(store.path_style.as_ref().map(|in_path| line(STORE, "path_style", in_path)));
     lines.extend(store.checksum.as_ref().map(|checksum| line(STORE, "checksum", checksum)));
     lines.extend(store.parts_max.as_ref().map(|parts| line(STORE, "parts_max", parts)));
+    lines.extend(store.deletes.as_ref().map(|deletes| line(STORE, "deletes", deletes)));
     for (key, variable) in SECRETS {
         lines.extend(store.secrets.get(variable).map(|reference| line(STORE, key, reference)));
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use lifeboat_core::store::{self, Checksum, Probe, Provider, Scheme, Store, StoreUrl};
+use lifeboat_core::store::{self, Checksum, Deletes, Probe, Provider, Scheme, Store, StoreUrl};
 use lifeboat_core::{Error, Kind, Result};
 use secrecy::ExposeSecret as _;
 
@@ -34,8 +34,12 @@ pub(crate) struct StoreConfig {
     pub(crate) path_style: Option<Sourced<bool>>,
     /// Parts an object may have.
     pub(crate) parts_max: Option<Sourced<NonZeroU32>>,
+    /// Whether deleting takes old versions, too.
+    pub(crate) deletes: Option<Sourced<Deletes>>,
     /// The way there.
     pub(crate) network: NetworkConfig,
+    /// What general variables decided against the file, in words.
+    pub(crate) overruled: Vec<String>,
 }
 
 impl StoreConfig {
@@ -65,6 +69,7 @@ impl StoreConfig {
             checksum: section.read("checksum", problems),
             path_style: section.read("path_style", problems),
             parts_max: section.read("parts_max", problems),
+            deletes: section.read("deletes", problems),
             ..Self::default()
         };
         for (key, variable) in SETTINGS {
@@ -91,12 +96,9 @@ impl StoreConfig {
         self.path_style = layers.pick(("", None), store::settings::PATH_STYLE, self.path_style.take());
         self.parts_max = layers.pick(("", None), store::settings::PARTS_MAX, self.parts_max.take());
         self.network = self.network.layered(network, layers);
+        self.deletes = layers.pick(("", None), store::settings::DELETES, self.deletes.take());
         let environment = layers.environment;
-        for variable in self.setting_variables() {
-            let set = environment.var(variable);
-            self.settings
-                .extend(set.map(|text| (*variable, Sourced { value: text.to_owned(), origin: Origin::Env(variable) })));
-        }
+        self.take_settings(environment);
         let variables = self.secret_variables();
         let set: Vec<_> = variables.iter().filter(|(_, variable)| environment.var(variable).is_some()).collect();
         let is_set = |half: &&str| set.iter().any(|(name, _)| name == half);
@@ -111,16 +113,83 @@ impl StoreConfig {
         self
     }
 
+    /// Those of the usual variables. An operator who looks into the file alone is told where another value counts.
+    fn take_settings(&mut self, environment: &Environment) {
+        for (kept, variables) in self.setting_variables() {
+            let set = variables.iter().find_map(|variable| Some((*variable, environment.var(variable)?)));
+            let Some((variable, text)) = set else { continue };
+            let value = Sourced { value: text.to_owned(), origin: Origin::Env(variable) };
+            let before = self.settings.insert(kept, value);
+            if let Some(Sourced { origin: Origin::File { line, .. }, .. }) = before.filter(|file| file.value != text) {
+                self.overruled
+                    .push(format!("{variable} is set, and counts instead of line {line} of the configuration"));
+            }
+        }
+        if !self.setting_variables().is_empty() {
+            self.fill_in(environment);
+        }
+    }
+
+    /// What variables of weaker standing say where nothing else does.
+    fn fill_in(&mut self, environment: &Environment) {
+        let in_host = environment.var(env_vars::AWS_VIRTUAL_HOSTED_STYLE_REQUEST).and_then(|text| text.parse().ok());
+        let in_path = in_host.map(|in_host: bool| Sourced {
+            value: !in_host,
+            origin: Origin::Env(env_vars::AWS_VIRTUAL_HOSTED_STYLE_REQUEST),
+        });
+        self.path_style = self.path_style.take().or(in_path);
+        let checksum = environment.var(env_vars::AWS_CHECKSUM_ALGORITHM).map(str::to_ascii_lowercase);
+        let checksum = checksum
+            .and_then(|text| text.parse().ok())
+            .map(|value| Sourced { value, origin: Origin::Env(env_vars::AWS_CHECKSUM_ALGORITHM) });
+        self.checksum = self.checksum.take().or(checksum);
+    }
+
     fn scheme(&self) -> Scheme {
         self.url.as_ref().map_or(Scheme::S3, |url| url.value.scheme())
     }
 
-    /// The variables of plain settings. Those of AWS say nothing of a store of another kind: they may be of another one.
-    fn setting_variables(&self) -> &'static [&'static str] {
+    /// The variables of plain settings, the strongest first, each list after the name that the setting is kept by. Those of
+    /// AWS say nothing of a store of another kind: they may be of another one.
+    fn setting_variables(&self) -> &'static [(&'static str, &'static [&'static str])] {
         match self.scheme() {
-            Scheme::S3 | Scheme::File => &[env_vars::AWS_ENDPOINT_URL, env_vars::AWS_REGION, env_vars::AWS_ALLOW_HTTP],
+            Scheme::S3 | Scheme::File => &AWS_SETTINGS,
             Scheme::B2 | Scheme::Gs | Scheme::Az => &[],
         }
+    }
+
+    /// What of the store the environment decides, in words: each setting with its variable.
+    pub(crate) fn by_environment(&self, environment: &Environment) -> Vec<String> {
+        if self.scheme() == Scheme::File {
+            return Vec::new();
+        }
+        let mut told = Vec::new();
+        let mut tell = |key: &str, origin: Option<&Origin>| {
+            if let Some(Origin::Env(variable)) = origin {
+                told.push(format!("{key} by {variable}"));
+            }
+        };
+        tell("url", self.url.as_ref().map(|url| &url.origin));
+        tell("provider", self.provider.as_ref().map(|provider| &provider.origin));
+        for (key, variable) in SETTINGS.into_iter().chain([("allow_http", env_vars::AWS_ALLOW_HTTP)]) {
+            tell(key, self.settings.get(variable).map(|setting| &setting.origin));
+        }
+        tell("path_style", self.path_style.as_ref().map(|in_path| &in_path.origin));
+        tell("checksum", self.checksum.as_ref().map(|checksum| &checksum.origin));
+        tell("parts_max", self.parts_max.as_ref().map(|parts| &parts.origin));
+        tell("deletes", self.deletes.as_ref().map(|deletes| &deletes.origin));
+        for (key, variable) in SECRETS {
+            tell(key, self.secrets.get(variable).map(|secret| &secret.origin));
+        }
+        told.extend(self.passed_on_unseen(environment).into_iter().map(|name| format!("the client's {name}")));
+        told
+    }
+
+    /// Variables that the store's client looks at by itself and that no key of `[store]` stands for.
+    pub(crate) fn passed_on_unseen(&self, environment: &Environment) -> Vec<String> {
+        let passed_on = self.passed_on(environment).into_keys();
+        let is_secret = |name: &String| SECRETS.iter().any(|(_, variable)| variable == name);
+        passed_on.filter(|name| !is_secret(name) && store::is_for_client(self.scheme(), name)).collect()
     }
 
     /// The variables of secrets, each after the name that it is kept by.
@@ -254,18 +323,20 @@ impl StoreConfig {
             Scheme::B2 => return BTreeMap::new(),
         };
         let is_secret = |name: &str| SECRETS.iter().any(|(_, variable)| *variable == name);
+        let is_ours = |name: &str| AWS_SETTINGS.iter().any(|(_, variables)| variables.contains(&name));
         let passed_on = environment.with_prefix(prefix);
-        let passed_on = passed_on.filter(|(name, _)| self.secrets.is_empty() || !is_secret(name));
+        let passed_on = passed_on.filter(|(name, _)| !is_ours(name) && (self.secrets.is_empty() || !is_secret(name)));
         passed_on.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
     }
 
     /// What the configuration says of the store that is no secret and no address.
-    fn known(&self) -> [(&'static str, Option<String>); 4] {
+    fn known(&self) -> [(&'static str, Option<String>); 5] {
         [
             (store::settings::PROVIDER, self.provider.as_ref().map(|provider| provider.value.to_string())),
             (store::settings::CHECKSUM, self.checksum.as_ref().map(|checksum| checksum.value.to_string())),
             (store::settings::PATH_STYLE, self.path_style.as_ref().map(|in_path| in_path.value.to_string())),
             (store::settings::PARTS_MAX, self.parts_max.as_ref().map(|parts| parts.value.to_string())),
+            (store::settings::DELETES, self.deletes.as_ref().map(|deletes| deletes.value.to_string())),
         ]
     }
 }
@@ -296,6 +367,13 @@ impl Setting for StoreUrl {
 /// Keys of `[store]` that are plain text.
 pub(crate) const SETTINGS: [(&str, &str); 2] =
     [("endpoint", env_vars::AWS_ENDPOINT_URL), ("region", env_vars::AWS_REGION)];
+
+/// Names that settings of stores that speak S3 are kept by, and their variables, the strongest first.
+const AWS_SETTINGS: [(&str, &[&str]); 3] = [
+    (env_vars::AWS_ENDPOINT_URL, &[env_vars::AWS_ENDPOINT_URL_S3, env_vars::AWS_ENDPOINT_URL, env_vars::AWS_ENDPOINT]),
+    (env_vars::AWS_REGION, &[env_vars::AWS_REGION]),
+    (env_vars::AWS_ALLOW_HTTP, &[env_vars::AWS_ALLOW_HTTP]),
+];
 
 const KEY_PAIR: [&str; 2] = [env_vars::AWS_ACCESS_KEY_ID, env_vars::AWS_SECRET_ACCESS_KEY];
 

@@ -198,17 +198,56 @@ async fn a_store_of_b2_is_opened_with_the_key_of_file_or_environment() {
 #[test]
 fn what_is_known_of_a_store_is_read_and_shown_again() {
     let text = "[store]\nurl = \"s3://b/p\"\nprovider = \"scaleway\"\nregion = \"fr-par\"\nallow_http = true\n\
-                path_style = false\nchecksum = \"crc64nvme\"\nparts_max = 1000\n";
+                path_style = false\nchecksum = \"crc64nvme\"\nparts_max = 1000\ndeletes = \"versions\"\n";
     let config = load(text, Flags::default(), &Environment::default()).unwrap();
     let again = load(&config.show(), Flags::default(), &Environment::default()).unwrap();
     assert_eq!(again.store.parts_max.unwrap().value.get(), 1000);
     let lines = ["provider = \"scaleway\"", "allow_http = true", "path_style = false", "checksum = \"crc64nvme\""];
+    let lines = lines.into_iter().chain(["deletes = \"versions\""]).collect::<Vec<_>>();
     assert!(lines.iter().all(|line| config.show().contains(line)), "{}", config.show());
     let wrong = text.replace("scaleway", "amazon").replace("crc64nvme", "md5");
     let found = problems(&wrong);
     assert!(found[0].contains("\"amazon\" is no provider") && found[1].contains("\"md5\" is no checksum"), "{found:?}");
     let by_variable = Environment::from([("LIFEBOAT_STORE_PROVIDER", "r2")]);
     assert!(load(text, Flags::default(), &by_variable).unwrap().show().contains("provider = \"r2\""));
+}
+
+#[tokio::test]
+async fn no_variable_of_amazon_decides_unseen() {
+    let text = "[store]\nurl = \"s3://b/p\"\nendpoint = \"https://file.example\"\nregion = \"eu-1\"\n";
+    let environment = Environment::from([
+        ("AWS_ENDPOINT_URL", "https://general.example"),
+        ("AWS_ENDPOINT_URL_S3", "https://s3.example"),
+        ("AWS_REGION", "eu-1"),
+        ("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true"),
+        ("AWS_CHECKSUM_ALGORITHM", "SHA256"),
+        ("AWS_UNSIGNED_PAYLOAD", "true"),
+        ("AWS_PROFILE", "of other tools"),
+        ("AWS_ACCESS_KEY_ID", "id"),
+        ("AWS_SECRET_ACCESS_KEY", "hunter2"),
+    ]);
+    let config = load(text, Flags::default(), &environment).unwrap();
+    let shown = config.show();
+    for (value, origin) in [
+        ("endpoint = \"https://s3.example\"", "# AWS_ENDPOINT_URL_S3"),
+        ("path_style = false", "# AWS_VIRTUAL_HOSTED_STYLE_REQUEST"),
+        ("checksum = \"sha256\"", "# AWS_CHECKSUM_ALGORITHM"),
+    ] {
+        assert!(shown.lines().any(|line| line.starts_with(value) && line.ends_with(origin)), "{value} in {shown}");
+    }
+    // A region that is the same one is no news.
+    assert_eq!(
+        config.store.overruled,
+        ["AWS_ENDPOINT_URL_S3 is set, and counts instead of line 3 of the configuration"]
+    );
+    assert_eq!(config.store.passed_on_unseen(&environment), ["AWS_UNSIGNED_PAYLOAD"]);
+    let decided = config.store.by_environment(&environment);
+    assert!(decided.contains(&"endpoint by AWS_ENDPOINT_URL_S3".to_owned()), "{decided:?}");
+    assert!(decided.contains(&"the client's AWS_UNSIGNED_PAYLOAD".to_owned()), "{decided:?}");
+    config.store.open(&environment).await.unwrap();
+    let in_file = text.replace("region", "path_style = true\nchecksum = \"none\"\nregion");
+    let shown = load(&in_file, Flags::default(), &environment).unwrap().show();
+    assert!(shown.contains("path_style = true") && shown.contains("checksum = \"none\""), "{shown}");
 }
 
 const COLUMNS: &str = r#"

@@ -27,6 +27,8 @@ pub enum Fault {
     LoseAnswer,
     /// Nothing is ever answered; the connection stays open.
     Hang,
+    /// The store's clock is this many seconds ahead: its answers say so, and from a quarter of an hour on it refuses.
+    Ahead(i64),
 }
 
 impl Fault {

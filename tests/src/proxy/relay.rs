@@ -43,8 +43,12 @@ async fn exchange(client: &mut Client, head: &Head, number: usize, shared: &Shar
     if head.header("expect").is_some() {
         client.write.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
     }
-    if let Some(Fault::Answer(status, code)) = fault {
-        return answer(client, head, number, shared, status, code).await;
+    match fault {
+        Some(Fault::Answer(status, code)) => return answer(client, head, number, shared, status, code, "").await,
+        Some(Fault::Ahead(seconds)) if seconds.abs() >= REFUSED_SECONDS => {
+            return answer(client, head, number, shared, 403, "RequestTimeTooSkewed", &date(seconds)).await;
+        }
+        _ => {}
     }
     let upstream = TcpStream::connect(shared.upstream.ok_or_else(|| Error::other("no upstream"))?).await?;
     upstream.set_nodelay(true)?;
@@ -101,7 +105,10 @@ async fn receive(
         Some(Fault::FlipResponse(byte)) => treatment.flip = Some(byte),
         _ => {}
     }
-    client.write.write_all(&head.bytes).await?;
+    match fault {
+        Some(Fault::Ahead(seconds)) => client.write.write_all(&dated(&head, seconds)).await?,
+        _ => client.write.write_all(&head.bytes).await?,
+    }
     let mut pump = Pump { from, to: &mut client.write, treatment, passed_bytes: 0 };
     let passed = pump.pass(body).await;
     let bytes = pump.passed_bytes;
@@ -127,6 +134,7 @@ async fn answer(
     shared: &Shared,
     status: u16,
     code: &str,
+    header: &str,
 ) -> Result<Passed> {
     let mut nowhere = tokio::io::sink();
     let mut pump = Pump { from: &mut client.read, to: &mut nowhere, treatment: limited(shared), passed_bytes: 0 };
@@ -137,13 +145,32 @@ async fn answer(
     );
     let is_head = head.first_line.starts_with("HEAD ");
     let text = format!(
-        "HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n\r\n{}",
+        "HTTP/1.1 {status} {code}\r\nContent-Type: application/xml\r\nContent-Length: {}\r\n{header}\r\n{}",
         body.len(),
         if is_head { "" } else { &body }
     );
     client.write.write_all(text.as_bytes()).await?;
     Ok(Passed::Whole)
 }
+
+/// The header in which a server says what time it is.
+fn date(ahead_seconds: i64) -> String {
+    let date = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(ahead_seconds);
+    let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
+    format!("Date: {date}\r\n")
+}
+
+/// The head of a response with another date.
+fn dated(head: &Head, ahead_seconds: i64) -> Vec<u8> {
+    let mut bytes = head.without("date");
+    bytes.truncate(bytes.len() - b"\r\n".len());
+    bytes.extend(date(ahead_seconds).into_bytes());
+    bytes.extend(b"\r\n");
+    bytes
+}
+
+/// What Amazon and most others allow.
+const REFUSED_SECONDS: i64 = 15 * 60;
 
 fn record(shared: &Shared, head: &Head) -> usize {
     let mut calls = shared.calls.lock().unwrap();

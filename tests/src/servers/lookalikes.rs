@@ -56,6 +56,13 @@ impl Lookalike {
         self.guarded.state.port
     }
 
+    /// A bucket of moto's that nobody else uses: it looks through all of one for some answers, and stumbles over what others write.
+    pub fn bucket(&self) -> String {
+        let name = format!("own-{:x}", scratch::unique());
+        assert_eq!(request(self.port(), &format!("PUT /{name}")), Some(200), "create the bucket");
+        name
+    }
+
     /// The variables that lead a client to it.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
         Identity::Admin.environment(&format!("http://127.0.0.1:{}", self.port()))

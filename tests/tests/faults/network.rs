@@ -194,6 +194,29 @@ fn a_lost_answer_to_create_is_survived_and_the_upload_that_may_be_left_is_told()
 }
 
 #[test]
+fn a_clock_that_is_off_is_told_at_once_and_with_what_to_do() {
+    let (database, bucket) = (several_tables("clock"), Seaweed::shared().bucket("clock"));
+    let proxy = Proxy::before(Seaweed::shared());
+    let backup = || backup_command(&database, &bucket, "x").envs(proxy.environment(Identity::Writer));
+    assert!(!backup().run().expect(0).stderr.contains("host's clock"));
+    proxy.on(When::any(), Fault::Ahead(20 * 60));
+    let began = std::time::Instant::now();
+    let refused = backup().run().expect(78);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(refused.stderr.contains("set this host's clock: it differs from the store's"), "{}", refused.stderr);
+    let told = |stderr: &str, seconds: std::ops::Range<u32>| {
+        seconds
+            .into_iter()
+            .any(|far| stderr.contains(&format!("this host's clock is {far} s behind the store's: set it")))
+    };
+    assert!(told(&refused.stderr, 1195..1206), "{}", refused.stderr);
+    proxy.heal();
+    proxy.on(When::any(), Fault::Ahead(-10 * 60));
+    let taken = backup().run().expect(0);
+    assert!(taken.stderr.contains(" s ahead of the store's: set it"), "{}", taken.stderr);
+}
+
+#[test]
 fn a_fault_at_any_call_of_a_verify_is_survived() {
     readers(5, |route, name| {
         Box::pin(async move {

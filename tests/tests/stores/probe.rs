@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
+use lifeboat_tests::proxy::Call;
 use lifeboat_tests::servers::lookalikes::{BUCKET, Kind, Lookalike};
 use lifeboat_tests::{Fault, Identity, Lifeboat, Outcome, Proxy, Seaweed, When};
 
-use crate::stand::{Place, Stand};
+use crate::stand::{Place, Stand, job};
 
 fn store_test(place: &Place, arguments: &[&str]) -> Outcome {
     place.lifeboat().args(["store", "test", "--json"]).args(arguments).run()
@@ -100,6 +101,8 @@ fn a_store_that_looks_at_no_digest_is_sent_a_checksum() {
     assert_eq!((&advised[0]["key"], &advised[0]["value"]), (&"checksum".into(), &"\"crc64nvme\"".into()));
     let advised = place.lifeboat().args(["store", "test"]).env("LIFEBOAT_STORE_CHECKSUM", "crc64nvme").run().expect(0);
     assert!(advised.stdout.ends_with("The settings in [store] fit.\n"), "{}", advised.stdout);
+    let decided = "  endpoint by AWS_ENDPOINT_URL\n";
+    assert!(advised.stdout.contains(decided), "{}", advised.stdout);
     let parts = proxy.calls().into_iter().skip(calls.len()).filter(|call| call.operation() == "UploadPart");
     assert!(parts.collect::<Vec<_>>().iter().all(|call| call.header("x-amz-checksum-crc64nvme").is_some()));
 }
@@ -114,7 +117,7 @@ fn a_store_that_ignores_conditions_is_told_from_one_that_keeps_them() {
 fn what_a_store_refuses_is_advised_in_lines_that_the_configuration_takes() {
     let server = Lookalike::shared(Kind::Moto);
     let proxy = Proxy::to(SocketAddr::from(([127, 0, 0, 1], server.port())));
-    let is_last = |call: &lifeboat_tests::proxy::Call| call.query.contains(&("partNumber".into(), "10000".into()));
+    let is_last = |call: &Call| call.query.contains(&("partNumber".into(), "10000".into()));
     proxy.on(When::call(is_last), Fault::Answer(400, "InvalidArgument"));
     proxy.on(
         When::call(|call| call.header("x-amz-checksum-crc64nvme").is_some()),
@@ -131,6 +134,80 @@ fn what_a_store_refuses_is_advised_in_lines_that_the_configuration_takes() {
     Lifeboat::new().args(["config", "show", "--config"]).arg(&file).run().expect(0);
 }
 
+/// Too many requests are no refusal, of changed bytes as little as of an upload that is over.
+#[test]
+fn what_a_throttled_store_says_is_no_answer() {
+    let bucket = Seaweed::shared().bucket("probe");
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::call(|call| call.key().ends_with("/signed")), Fault::Answer(429, "TooManyRequests"));
+    proxy.on(When::call(|call| call.key().ends_with("/sha256")), Fault::Answer(408, "RequestTimeout"));
+    let first_part = |call: &Call| call.query.contains(&("partNumber".into(), "1".into()));
+    let of_aborted = move |call: &Call| call.key().ends_with("/abandoned") && first_part(call);
+    proxy.on(When::call(of_aborted), Fault::SLOW_DOWN);
+    proxy.on(When::operation("AbortMultipartUpload").after(1).times(1), Fault::SLOW_DOWN);
+    let place = Place::at(bucket.url("prod"), proxy.environment(Identity::Admin));
+    let tested = store_test(&place, &[]).expect(0);
+    for one in ["signed_payload", "checksum_sha256", "abort", "abort_again"] {
+        assert_eq!(answer(&tested, one), "inconclusive", "{one}: {}", tested.stdout);
+    }
+    assert!(tested.stdout.contains("until then, leave the checksum as it is"), "{}", tested.stdout);
+    assert_eq!((bucket.objects().len(), bucket.open_uploads()), (0, Vec::new()));
+}
+
+#[test]
+fn in_a_bucket_that_keeps_versions_deleting_is_made_to_take_them_all() {
+    let bucket = Seaweed::shared().bucket("probe");
+    bucket.aws(&[
+        "s3api",
+        "put-bucket-versioning",
+        "--bucket",
+        &bucket.name,
+        "--versioning-configuration",
+        "Status=Enabled",
+    ]);
+    let versions = || {
+        let listed = bucket.aws(&["s3api", "list-object-versions", "--bucket", &bucket.name]);
+        let listed: serde_json::Value = serde_json::from_slice(&listed).unwrap_or_default();
+        let count = |name: &str| listed[name].as_array().map_or(0, Vec::len);
+        (count("Versions"), count("DeleteMarkers"))
+    };
+    let place = seaweed(&bucket.url("a~b c"), Identity::Admin);
+    let tested = store_test(&place, &[]).expect(0);
+    assert_eq!(answer(&tested, "versioning"), "ok");
+    assert_eq!((answer(&tested, "delete_frees"), answer(&tested, "delete_version")), ("ignored".into(), "ok".into()));
+    let advised = tested.result()["probe"]["settings"].take();
+    let advised = advised.as_array().unwrap().iter().find(|line| line["key"] == "deletes");
+    assert_eq!(advised.unwrap()["value"], "\"versions\"");
+    assert_eq!(versions(), (0, 0), "the probe left versions");
+
+    for (deletes, left) in [("names", (2, 1)), ("versions", (0, 0))] {
+        let store = place.store_with(&[("LIFEBOAT_STORE_DELETES", deletes)]);
+        lifeboat_tests::run(async {
+            store.put(&job(), "backups/x y", "first".into()).await.unwrap();
+            store.put(&job(), "backups/x y", "second".into()).await.unwrap();
+            for _ in 0..2 {
+                store.delete(&job(), "backups/x y").await.unwrap();
+            }
+            assert_eq!(store.list(&job(), "backups").await.unwrap(), []);
+        });
+        let found = versions();
+        assert_eq!(found.0, left.0, "{deletes}: {found:?}");
+    }
+}
+
+#[test]
+fn a_store_that_keeps_no_versions_takes_every_version_too() {
+    let place = seaweed(&Seaweed::shared().bucket("probe").url("prod"), Identity::Admin);
+    let store = place.store_with(&[("LIFEBOAT_STORE_DELETES", "versions")]);
+    lifeboat_tests::run(async {
+        store.put(&job(), "backups/x", "first".into()).await.unwrap();
+        store.put(&job(), "backups/x.y", "another".into()).await.unwrap();
+        store.delete(&job(), "backups/x").await.unwrap();
+        let names: Vec<_> = store.list(&job(), "backups").await.unwrap().into_iter().map(|found| found.name).collect();
+        assert_eq!(names, ["backups/x.y"]);
+    });
+}
+
 #[test]
 fn a_clock_that_is_wrong_and_a_store_in_trouble_are_not_taken_for_answers() {
     let bucket = Seaweed::shared().bucket("probe");
@@ -138,6 +215,10 @@ fn a_clock_that_is_wrong_and_a_store_in_trouble_are_not_taken_for_answers() {
     let place = Place::at(bucket.url("prod"), proxy.environment(Identity::Admin));
     proxy.on(When::operation("UploadPart"), Fault::SLOW_DOWN);
     assert_eq!(answer(&store_test(&place, &[]).expect(0), "multipart"), "inconclusive");
+    proxy.heal();
+    proxy.on(When::any(), Fault::Ahead(400));
+    let skewed = place.lifeboat().args(["store", "test"]).run().expect(0);
+    assert!(skewed.stdout.contains(" s ahead of this host's: at 15 minutes"), "{}", skewed.stdout);
     proxy.heal();
     proxy.on(When::any(), Fault::CLOCK_SKEW);
     let skewed = store_test(&place, &[]).expect(78);

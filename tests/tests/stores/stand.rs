@@ -54,12 +54,16 @@ impl Stand {
                 Place::at(server.bucket("stores").url(&prefix), server.environment(Identity::Admin))
             }
             Stand::Rclone => Place::at(bucket, Lookalike::shared(Kind::Rclone).environment()),
-            Stand::Moto => Place::at(bucket, Lookalike::shared(Kind::Moto).environment()),
+            Stand::Moto => {
+                let server = Lookalike::shared(Kind::Moto);
+                Place::at(format!("s3://{}/{prefix}", server.bucket()), server.environment())
+            }
             Stand::Heedless => {
                 let server = Lookalike::shared(Kind::Moto);
                 let proxy = Proxy::to(SocketAddr::from(([127, 0, 0, 1], server.port())));
                 proxy.on(When::any(), Fault::DropHeader("if-none-match"));
-                Place { proxy: Some(proxy), ..Place::at(bucket, Vec::new()) }.behind_its_proxy()
+                let url = format!("s3://{}/{prefix}", server.bucket());
+                Place { proxy: Some(proxy), ..Place::at(url, Vec::new()) }.behind_its_proxy()
             }
         }
     }
@@ -79,9 +83,16 @@ impl Place {
     pub(crate) fn store(&self) -> Store {
         let store = match &self.memory {
             Some(memory) => Store::new(memory.clone(), memory.clone(), self.url.as_str(), "memory"),
-            None => store::create(&self.url.parse().unwrap(), &self.settings()).unwrap(),
+            None => return self.store_with(&[]),
         };
-        store.with_retry(RetryPolicy { give_up_after: std::time::Duration::from_secs(3), ..RetryPolicy::default() })
+        hasty(store)
+    }
+
+    /// The store, with more settings.
+    pub(crate) fn store_with(&self, more: &[(&str, &str)]) -> Store {
+        let mut settings = self.settings();
+        settings.extend(more.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        hasty(store::create(&self.url.parse().unwrap(), &settings).unwrap())
     }
 
     /// What `lifeboat store test` finds out.
@@ -106,4 +117,8 @@ impl Place {
 /// A job nobody listens to.
 pub(crate) fn job() -> Job {
     Job::new(Arc::new(Silent), CancellationToken::new())
+}
+
+fn hasty(store: Store) -> Store {
+    store.with_retry(RetryPolicy { give_up_after: std::time::Duration::from_secs(3), ..RetryPolicy::default() })
 }

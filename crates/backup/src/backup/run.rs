@@ -52,7 +52,10 @@ pub(super) async fn open(databases: Vec<Name>, store: &Store, options: &BackupOp
 async fn begin(start: &RunStart, store: &Store, journal: &Journal, options: &BackupOptions, job: &Job) -> Result<()> {
     let (watched, stalled) = stall::watch(job, options.stall_timeout);
     let work = async {
-        put_json(&store.clone().at_first_contact(), &watched, &layout::run_start(&start.run), start).await?;
+        let put = put_json(&store.clone().at_first_contact(), &watched, &layout::run_start(&start.run), start).await;
+        // First, since a refusal for that reason does not say how far the clock is off.
+        store.clock_off().inspect(|text| watched.warn(text));
+        put?;
         let abandoned = store.abort_abandoned(journal).await?;
         if abandoned > 0 {
             watched.warn(&format!("aborted {} that an earlier run left open", counted(abandoned as u64, "upload")));

@@ -13,6 +13,27 @@ use crate::error::{Error, Kind, Result};
 /// One client, as what reads and as what uploads.
 pub(super) type Client = (Arc<dyn ObjectStore>, Arc<dyn MultipartStore>);
 
+/// Builders of one shape and no common trait: settings first, then what the environment may not change.
+#[cfg(any(feature = "gs", feature = "az"))]
+macro_rules! built {
+    ($builder:expr, $key:ty, $named:ident, $url:ident, $name:ident, $settings:ident, $retry:ident, $connector:ident) => {{
+        let settings = $settings.iter().filter_map(|(name, value)| {
+            let key = name.to_ascii_lowercase().parse::<$key>().ok()?;
+            Some((key, value))
+        });
+        let builder = settings.fold($builder, |builder, (key, value)| builder.with_config(key, value));
+        let client = builder
+            .with_retry($retry)
+            .with_client_options(Connector::options(false))
+            .with_http_connector($connector.clone())
+            .$named($name)
+            .build()
+            .map_err(|error| unfit($url, error))?;
+        let client = Arc::new(client);
+        Ok((client.clone(), client))
+    }};
+}
+
 /// The client of the bucket or container `name`; `settings` are the names and values of `GOOGLE_*` and `AZURE_*` variables.
 pub(super) fn client(
     url: &StoreUrl,
@@ -23,63 +44,21 @@ pub(super) fn client(
 ) -> Result<Client> {
     match url.scheme() {
         #[cfg(feature = "gs")]
-        Scheme::Gs => google(url, name, settings, retry, connector),
+        Scheme::Gs => {
+            use object_store::gcp::{GoogleCloudStorageBuilder as Builder, GoogleConfigKey as Key};
+            built!(Builder::new(), Key, with_bucket_name, url, name, settings, retry, connector)
+        }
         #[cfg(feature = "az")]
-        Scheme::Az => azure(url, name, settings, retry, connector),
+        Scheme::Az => {
+            use object_store::azure::{AzureConfigKey as Key, MicrosoftAzureBuilder as Builder};
+            built!(Builder::new(), Key, with_container_name, url, name, settings, retry, connector)
+        }
         other => {
             // Without the features nothing is done with them.
             let _ = (name, settings, retry, connector);
             Err(not_built(url, other))
         }
     }
-}
-
-#[cfg(feature = "gs")]
-fn google(
-    url: &StoreUrl,
-    name: &str,
-    settings: &BTreeMap<String, String>,
-    retry: RetryConfig,
-    connector: &Connector,
-) -> Result<Client> {
-    use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
-    let mut builder = GoogleCloudStorageBuilder::new()
-        .with_retry(retry)
-        .with_client_options(Connector::options(false))
-        .with_http_connector(connector.clone());
-    for (name, value) in settings {
-        if let Ok(key) = name.to_ascii_lowercase().parse::<GoogleConfigKey>() {
-            builder = builder.with_config(key, value);
-        }
-    }
-    // After what the environment says: a variable of its own must not lead to another one.
-    let builder = builder.with_bucket_name(name);
-    let client = Arc::new(builder.build().map_err(|error| unfit(url, error))?);
-    Ok((client.clone(), client))
-}
-
-#[cfg(feature = "az")]
-fn azure(
-    url: &StoreUrl,
-    name: &str,
-    settings: &BTreeMap<String, String>,
-    retry: RetryConfig,
-    connector: &Connector,
-) -> Result<Client> {
-    use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
-    let mut builder = MicrosoftAzureBuilder::new()
-        .with_retry(retry)
-        .with_client_options(Connector::options(false))
-        .with_http_connector(connector.clone());
-    for (name, value) in settings {
-        if let Ok(key) = name.to_ascii_lowercase().parse::<AzureConfigKey>() {
-            builder = builder.with_config(key, value);
-        }
-    }
-    // After what the environment says: a variable of its own must not lead to another one.
-    let builder = builder.with_container_name(name);
-    let client = Arc::new(builder.build().map_err(|error| unfit(url, error))?);
-    Ok((client.clone(), client))
 }
 
 #[cfg(any(feature = "gs", feature = "az"))]

@@ -50,6 +50,10 @@ pub(super) const ON_THE_NETWORK: &[&str] = &["S3", "GCS", "MicrosoftAzure", "HTT
 pub(super) fn judge(error: &object_store::Error) -> Fault {
     use object_store::Error as E;
     let text = whole_text(error);
+    if text.contains("OperationAborted") {
+        // Another call about the same object is under way: one of ours, whose answer was lost.
+        return Fault::Transient;
+    }
     if let Some((_, kind, hint)) = FATAL.iter().find(|(code, ..)| text.contains(code)) {
         return Fault::Fatal(*kind, hint);
     }
@@ -170,6 +174,16 @@ pub(super) fn is_unanswered(error: &object_store::Error) -> bool {
     let text = whole_text(error);
     matches!(error, object_store::Error::Generic { store, .. } if ON_THE_NETWORK.contains(store))
         && !["status code: ", "client error (Connect)"].iter().any(|told| text.contains(told))
+}
+
+/// Whether the server may be at work on what it was asked for, or have done it, although the call failed.
+pub(super) fn may_be_under_way(error: &object_store::Error) -> bool {
+    is_unanswered(error) || status(error).is_some_and(|status| status >= 500 && status != 501)
+}
+
+/// Whether the store, or the way to it, is in trouble that may pass: then its words are no answer to what was asked.
+pub(super) fn is_trouble(error: &object_store::Error) -> bool {
+    matches!(judge(error), Fault::Transient)
 }
 
 fn whole_text(error: &object_store::Error) -> String {

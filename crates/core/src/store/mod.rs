@@ -9,6 +9,7 @@
 mod address;
 mod checksum;
 mod clouds;
+mod deletes;
 mod download;
 mod fault;
 mod journal;
@@ -35,13 +36,16 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload};
 
 pub use address::{Scheme, StoreUrl};
 pub use checksum::Checksum;
+pub use deletes::Deletes;
 pub use download::BLOCK_BYTES;
 pub use journal::Journal;
 pub use open::{create, is_plain_http, open, plain_http};
 pub use probe::{Advice, Answer, Behaviour, Finding, Probe, ProbeReport};
 pub use provider::Provider;
 pub use retry::RetryPolicy;
+pub use s3::is_for_client;
 pub use upload::{Parts, UploadOptions, UploadedObject, Uploader, Writers};
+use wire::Clock;
 pub use wire::Network;
 
 use crate::error::Result;
@@ -59,6 +63,10 @@ pub struct Store {
     parts_max: u64,
     /// Whether the operator bounded how fast bytes move: then nobody is told that they move slowly.
     paced: bool,
+    /// The clock of a store on the network.
+    clock: Arc<Clock>,
+    /// Where every version is to be deleted: how.
+    versions: Option<Arc<s3::Requests>>,
 }
 
 impl Store {
@@ -78,6 +86,8 @@ impl Store {
             retry: RetryPolicy::default(),
             parts_max: provider::PARTS_MAX,
             paced: false,
+            clock: Arc::default(),
+            versions: None,
         }
     }
 
@@ -106,6 +116,23 @@ impl Store {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// How far the store's clock is ahead of this host's, by its last answer; none before the first, and where it does not say.
+    #[must_use]
+    pub fn clock_ahead_seconds(&self) -> Option<i64> {
+        self.clock.ahead_seconds()
+    }
+
+    /// What to tell an operator whose clock is not the store's, if it is so.
+    #[must_use]
+    pub fn clock_off(&self) -> Option<String> {
+        let ahead = self.clock_ahead_seconds().filter(|seconds| seconds.abs() > CLOCK_SECONDS)?;
+        let way = if ahead > 0 { "behind" } else { "ahead of" };
+        Some(format!(
+            "this host's clock is {} s {way} the store's: set it. Backups bear its time, and at 15 minutes stores refuse everything",
+            ahead.abs()
+        ))
     }
 
     /// Writes a small object by one PUT.
@@ -152,6 +179,9 @@ impl Store {
     /// # Errors
     /// As [`Store::put`]; [`Config`](crate::Kind::Config) without the right to delete.
     pub async fn delete(&self, job: &Job, name: &str) -> Result<()> {
+        if let Some(requests) = &self.versions {
+            return self.delete_versions(requests, job, name).await;
+        }
         let path = self.path(name);
         let doing = format!("delete {name} from {}", self.address);
         let delete = || async {
@@ -185,6 +215,8 @@ pub struct Listed {
     pub modified: i64,
 }
 
+/// So far clocks drift apart where nobody sets them.
+const CLOCK_SECONDS: i64 = 60;
 /// How long a PUT under way may go on when the job is cancelled: cut short, one to a file leaves its staging file.
 const PUT_DEADLINE: Duration = Duration::from_secs(1);
 

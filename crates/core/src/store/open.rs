@@ -11,9 +11,9 @@ use object_store::{BackoffConfig, RetryConfig};
 
 use super::address::{Place, Scheme, StoreUrl};
 use super::local::LocalUploads;
-use super::s3::Bucket;
+use super::s3::{Bucket, Requests};
 use super::wire::{Connector, Network};
-use super::{Store, clouds};
+use super::{Deletes, Store, clouds};
 use crate::codec::PART_BYTES;
 use crate::error::{Error, Kind, Result, ResultExt};
 
@@ -74,7 +74,8 @@ fn open_s3(bucket: Bucket<'_>, prefix: &Path, settings: &BTreeMap<String, String
     };
     let uploads = client(no_retry())?;
     let store = Store::new(client(inner_retry())?, uploads, prefix.clone(), bucket.url.to_string());
-    Ok(store.with_parts_max(s3.parts_max))
+    let versions = (s3.deletes == Deletes::Versions).then(|| Arc::new(Requests::new(&s3, bucket.name)));
+    Ok(Store { clock: s3.connector.clock(), versions, ..store.with_parts_max(s3.parts_max) })
 }
 
 fn open_cloud(
@@ -88,7 +89,8 @@ fn open_cloud(
     let connector = Connector::new(network, false)?;
     let (objects, _) = clouds::client(url, name, settings, inner_retry(), &connector)?;
     let (_, uploads) = clouds::client(url, name, settings, no_retry(), &connector)?;
-    Ok(Store::new(objects, uploads, prefix.clone(), url.to_string()))
+    let store = Store::new(objects, uploads, prefix.clone(), url.to_string());
+    Ok(Store { clock: connector.clock(), ..store })
 }
 
 /// Whether requests to the endpoint would not be encrypted.

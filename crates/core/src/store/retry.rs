@@ -20,7 +20,8 @@ pub struct RetryPolicy {
     pub first_wait: Duration,
     /// Longest single wait.
     pub longest_wait: Duration,
-    /// Sum of all waits after which the call fails.
+    /// Time from the end of the first attempt, attempts and waits together, after which the call fails: a slow attempt that
+    /// breaks off is always repeated.
     pub give_up_after: Duration,
     /// Whether nobody knows yet that the store is there: see [`RetryPolicy::first_contact`].
     pub first_contact: bool,
@@ -65,7 +66,7 @@ impl RetryPolicy {
     {
         let mut waits = self.waits();
         let mut attempts = 0;
-        let began = Instant::now();
+        let mut failing_since = self.first_contact.then(Instant::now);
         loop {
             attempts += 1;
             job.check()?;
@@ -76,7 +77,8 @@ impl RetryPolicy {
             let (Fault::Transient, Some(wait)) = (judge(&error), waits.next()) else {
                 return Err(fatal(&error, doing));
             };
-            if self.first_contact && (began.elapsed() + wait > self.give_up_after || gives_up(&error, attempts)) {
+            let failing = failing_since.get_or_insert_with(Instant::now).elapsed();
+            if failing + wait > self.give_up_after || (self.first_contact && gives_up(&error, attempts)) {
                 return Err(fatal(&error, doing));
             }
             job.monitor.event(&Event::Retry { doing, attempt: attempts, error: &told(&error) });
@@ -210,6 +212,26 @@ mod tests {
         let error = patient_about_time.run(&job, "read x", failing(unresolved)).await.unwrap_err();
         assert_eq!(error.kind(), Kind::TryAgain);
         assert!(error.help().unwrap().contains("host name"), "{error:?}");
+        assert_eq!(attempts.into_inner(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_time_of_attempts_counts_but_that_of_the_first() {
+        let policy = RetryPolicy { give_up_after: Duration::from_millis(200), ..HASTY };
+        let job = Job::new(Arc::new(Retries::default()), CancellationToken::new());
+        let attempts = AtomicU32::new(0);
+        let slow = |time: Duration| {
+            let attempts = &attempts;
+            move || async move {
+                attempts.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(time).await;
+                Err::<(), _>(slow_down())
+            }
+        };
+        policy.run(&job, "write x", slow(Duration::from_millis(60))).await.unwrap_err();
+        let counted = attempts.swap(0, Ordering::Relaxed);
+        assert!((2..=4).contains(&counted), "{counted}");
+        policy.run(&job, "write x", slow(Duration::from_millis(400))).await.unwrap_err();
         assert_eq!(attempts.into_inner(), 2);
     }
 

@@ -1,5 +1,7 @@
 //! From settings to the client of an S3 store, by what is known of its provider.
 
+mod requests;
+
 use std::collections::BTreeMap;
 
 use object_store::ClientOptions;
@@ -8,11 +10,14 @@ use url::Url;
 
 use super::address::{Region, Scheme, StoreUrl};
 use super::checksum::Checksum;
+use super::deletes::Deletes;
 use super::open::{is_plain_http, plain_http};
 use super::provider::{PARTS_MAX, Provider};
 use super::settings;
 use super::wire::{Connector, Network};
 use crate::error::{Error, Kind, Result, ResultExt};
+
+pub(super) use requests::{Requests, Said, Version, code, versions};
 
 /// A client that is not built yet, and what is known of the store.
 pub(super) struct S3 {
@@ -22,6 +27,7 @@ pub(super) struct S3 {
     /// What goes with every part, and is not in the builder yet.
     pub(super) checksum: Checksum,
     pub(super) parts_max: u64,
+    pub(super) deletes: Deletes,
 }
 
 impl S3 {
@@ -82,7 +88,8 @@ impl Bucket<'_> {
             .with_disable_bulk_delete(true)
             .with_disable_tagging(true);
         let parts_max = parts_max(given)?.or(traits.map(|traits| traits.parts_max)).unwrap_or(PARTS_MAX);
-        Ok(S3 { builder, connector, client_options, checksum, parts_max })
+        let deletes = settings::find(given, settings::DELETES).map(str::parse).transpose()?.unwrap_or_default();
+        Ok(S3 { builder, connector, client_options, checksum, parts_max, deletes })
     }
 
     /// The key of a B2 store is told by B2's own names. Without one the client would go and ask a cloud's machine for its.
@@ -164,6 +171,25 @@ fn passed_on(given: &BTreeMap<String, String>) -> AmazonS3Builder {
         }
     }
     builder
+}
+
+/// Whether the client of a store of this kind looks at the environment variable by itself, and goes by it.
+#[must_use]
+pub fn is_for_client(scheme: Scheme, variable: &str) -> bool {
+    use AmazonS3ConfigKey as Key;
+    if !matches!(scheme, Scheme::S3 | Scheme::File) {
+        return true;
+    }
+    let key = variable.to_ascii_lowercase().parse::<Key>();
+    // Those are set by us whatever the environment says.
+    let ours = |key: &Key| {
+        matches!(key, Key::Bucket | Key::Checksum | Key::ConditionalPut | Key::DisableTagging | Key::DisableBulkDelete)
+            || matches!(
+                key,
+                Key::Client(_) | Key::Endpoint | Key::S3Endpoint | Key::Region | Key::VirtualHostedStyleRequest
+            )
+    };
+    key.is_ok_and(|key| !ours(&key))
 }
 
 fn endpoint_of(builder: &AmazonS3Builder) -> Option<String> {

@@ -11,6 +11,8 @@ pub const CHECKSUM: &str = "LIFEBOAT_STORE_CHECKSUM";
 pub const PATH_STYLE: &str = "LIFEBOAT_STORE_PATH_STYLE";
 /// Parts an object may have.
 pub const PARTS_MAX: &str = "LIFEBOAT_STORE_PARTS_MAX";
+/// What deleting takes: the name of a [`Deletes`](super::Deletes).
+pub const DELETES: &str = "LIFEBOAT_STORE_DELETES";
 /// The id of B2's application key.
 pub const B2_KEY_ID: &str = "B2_APPLICATION_KEY_ID";
 /// B2's application key.

@@ -8,6 +8,7 @@
 
 mod abort;
 mod calls;
+mod complete;
 mod sending;
 #[cfg(test)]
 mod tests;

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::super::checksum::Checksum;
+use super::super::deletes::Deletes;
 use super::clients::S3Clients;
 use super::{Answer, Behaviour, Finding};
 
@@ -18,10 +19,10 @@ pub struct Advice {
 }
 
 pub(super) fn advice(findings: &[Finding], s3: Option<&S3Clients>) -> Vec<Advice> {
-    s3.map(|s3| of(findings, s3.checksum(), s3.parts_max())).unwrap_or_default()
+    s3.map(|s3| of(findings, s3.checksum(), s3.parts_max(), s3.deletes())).unwrap_or_default()
 }
 
-fn of(findings: &[Finding], checksum: Checksum, parts_max: u64) -> Vec<Advice> {
+fn of(findings: &[Finding], checksum: Checksum, parts_max: u64, deletes: Deletes) -> Vec<Advice> {
     let answer = |behaviour| findings.iter().find(|found| found.behaviour == behaviour).map(|found| found.answer);
     let checksum_line = wanted(&answer, checksum).map(|(wanted, because)| Advice {
         key: "checksum",
@@ -34,7 +35,29 @@ fn of(findings: &[Finding], checksum: Checksum, parts_max: u64) -> Vec<Advice> {
         value: FEW_PARTS.to_string(),
         because: "part 10,000 is refused; the provider's documentation may name another limit",
     });
-    checksum_line.into_iter().chain(parts_line).collect()
+    let deletes_line = other_deletes(&answer, deletes).map(|(wanted, because)| Advice {
+        key: "deletes",
+        value: format!("\"{wanted}\""),
+        because,
+    });
+    checksum_line.into_iter().chain(parts_line).chain(deletes_line).collect()
+}
+
+/// What deleting should take instead: every version where names only hide and this key may, names where versions cannot be had.
+fn other_deletes(answer: &impl Fn(Behaviour) -> Option<Answer>, deletes: Deletes) -> Option<(Deletes, &'static str)> {
+    let frees = answer(Behaviour::DeleteFrees);
+    match (deletes, frees, answer(Behaviour::DeleteVersion)) {
+        (Deletes::Names, Some(Answer::Ignored), Some(Answer::Ok)) => {
+            Some((Deletes::Versions, "what is deleted by name is only hidden, wraps of old keys too"))
+        }
+        (Deletes::Versions, _, Some(Answer::Denied | Answer::Unsupported | Answer::Ignored)) => {
+            Some((Deletes::Names, "this key cannot delete versions here"))
+        }
+        (Deletes::Versions, Some(Answer::Denied | Answer::Unsupported), None) => {
+            Some((Deletes::Names, "the store does not tell versions to this key"))
+        }
+        _ => None,
+    }
 }
 
 /// The checksum to change to: away from one that fails, and to one where the signature proves nothing or objects are locked.
@@ -71,12 +94,15 @@ const FEW_PARTS: u64 = 1_000;
 
 #[cfg(test)]
 mod tests {
-    use super::{Checksum, of};
+    use super::{Checksum, Deletes, of, other_deletes};
     use crate::store::probe::{Answer, Behaviour, follows};
 
     fn lines(findings: &[(Behaviour, Answer)], checksum: Checksum) -> Vec<String> {
         let findings = follows::told(findings.iter().map(|(behaviour, answer)| (*behaviour, *answer, None)).collect());
-        of(&findings, checksum, 10_000).iter().map(|line| format!("{} = {}", line.key, line.value)).collect()
+        of(&findings, checksum, 10_000, Deletes::Names)
+            .iter()
+            .map(|line| format!("{} = {}", line.key, line.value))
+            .collect()
     }
 
     const CRC_WORKS: (Behaviour, Answer) = (Behaviour::ChecksumCrc64nvme, Answer::Ok);
@@ -109,6 +135,17 @@ mod tests {
         let refused = (Behaviour::ChecksumCrc64nvme, Answer::Unsupported);
         assert_eq!(lines(&[refused, SHA_WORKS], Checksum::Crc64Nvme), ["checksum = \"sha256\""]);
         assert_eq!(lines(&[refused], Checksum::Crc64Nvme), ["checksum = \"none\""]);
+    }
+
+    #[test]
+    fn every_version_is_advised_where_names_only_hide_and_the_key_may_do_more() {
+        let hides = (Behaviour::DeleteFrees, Answer::Ignored);
+        assert_eq!(lines(&[hides, (Behaviour::DeleteVersion, Answer::Ok)], Checksum::None), ["deletes = \"versions\""]);
+        assert!(lines(&[hides, (Behaviour::DeleteVersion, Answer::Denied)], Checksum::None).is_empty());
+        assert!(lines(&[(Behaviour::DeleteFrees, Answer::Ok)], Checksum::None).is_empty());
+        let denied = |behaviour| (behaviour == Behaviour::DeleteFrees).then_some(Answer::Denied);
+        assert_eq!(other_deletes(&denied, Deletes::Versions).unwrap().0, Deletes::Names);
+        assert_eq!(other_deletes(&|_| None, Deletes::Versions), None);
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! What the bucket says of itself. It is asked, never told anything.
 
-use super::clients::Said;
+use super::clients::S3Clients;
 use super::{Answer, Behaviour, Run};
 use crate::error::Result;
 use crate::store::fault::told;
+use crate::store::s3::{Said, code};
 
 impl Run<'_> {
     pub(super) async fn bucket(&mut self) -> Result<()> {
-        let Some(s3) = &self.probe.s3 else { return Ok(()) };
+        let Some(requests) = self.probe.s3.as_ref().map(S3Clients::requests) else { return Ok(()) };
         for (behaviour, query, root, yes) in QUESTIONS {
             self.job.check()?;
-            match s3.ask(query).await {
+            match requests.ask(query).await {
                 Ok(said) if said.status == 200 && said.text.contains(yes) => self.found(behaviour, Answer::Ok, None),
                 Ok(said) if said.status == 200 && said.text.contains(root) => {
                     self.found(behaviour, Answer::Unsupported, Some("it is not switched on".to_owned()));
@@ -27,15 +28,15 @@ impl Run<'_> {
     /// Notes an answer that is no yes.
     pub(super) fn bucket_said(&mut self, behaviour: Behaviour, said: object_store::Result<Said>) {
         match said {
-            Ok(Said { status, text }) => {
-                let answer = match status {
-                    401 | 403 => Answer::Denied,
-                    400 | 404 | 405 | 501 => Answer::Unsupported,
+            Ok(said) => {
+                let answer = match (said.status, code(&said)) {
+                    (_, Some("SlowDown" | "RequestTimeout")) => Answer::Inconclusive,
+                    (401 | 403, _) => Answer::Denied,
+                    (400 | 404 | 405 | 501, _) => Answer::Unsupported,
                     _ => Answer::Inconclusive,
                 };
-                let code = text.split_once("<Code>").and_then(|(_, rest)| rest.split_once("</Code>"));
-                let code = code.map_or_else(String::new, |(code, _)| format!(" ({code})"));
-                self.found(behaviour, answer, Some(format!("the store answered {status}{code}")));
+                let code = code(&said).map_or_else(String::new, |code| format!(" ({code})"));
+                self.found(behaviour, answer, Some(format!("the store answered {}{code}", said.status)));
             }
             Err(error) => self.found(behaviour, Answer::Inconclusive, Some(told(&error))),
         }

@@ -1,22 +1,17 @@
-//! Clients of an S3 store for what an ordinary one never does: bytes that change on the way, writes under a condition,
-//! requests about the bucket itself.
+//! Clients of an S3 store for what an ordinary one never does: bytes that change on the way, writes under a condition.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use jiff::Timestamp;
-use jiff::fmt::rfc2822::DateTimeParser;
-use object_store::aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey, AwsAuthorizer, S3ConditionalPut};
-use object_store::client::{
-    HttpClient, HttpConnector, HttpError, HttpRequest, HttpRequestBody, HttpResponse, HttpService,
-};
+use object_store::aws::{AmazonS3, AmazonS3Builder, S3ConditionalPut};
+use object_store::client::{HttpClient, HttpConnector, HttpError, HttpRequest, HttpResponse, HttpService};
 use object_store::{ClientOptions, Result as StoreResult};
 
 use super::super::checksum::Checksum;
+use super::super::deletes::Deletes;
 use super::super::open::no_retry;
-use super::super::s3::S3;
+use super::super::s3::{Requests, S3};
 use super::super::wire;
 use crate::error::{Kind, Result, ResultExt};
 
@@ -24,23 +19,16 @@ use crate::error::{Kind, Result, ResultExt};
 pub(super) struct S3Clients {
     s3: S3,
     bucket: String,
-    clock: Arc<Clock>,
-}
-
-/// What a bucket says of itself.
-pub(super) struct Said {
-    pub(super) status: u16,
-    pub(super) text: String,
 }
 
 impl S3Clients {
     pub(super) fn new(s3: S3, bucket: &str) -> Result<Self> {
-        Ok(Self { s3, bucket: bucket.to_owned(), clock: Arc::default() })
+        Ok(Self { s3, bucket: bucket.to_owned() })
     }
 
     /// As backups use it, but for repetitions.
     pub(super) fn plain(&self) -> Result<Arc<AmazonS3>> {
-        self.build(self.s3.summed().with_http_connector(Connector::noting(&self.s3, &self.clock)))
+        self.build(self.s3.summed())
     }
 
     /// One whose writes may bear a condition.
@@ -48,11 +36,14 @@ impl S3Clients {
         self.build(self.s3.summed().with_conditional_put(S3ConditionalPut::ETagMatch))
     }
 
+    /// One that leaves the bytes out of the signature.
+    pub(super) fn unsigned(&self) -> Result<Arc<AmazonS3>> {
+        self.build(self.s3.builder.clone().with_unsigned_payload(true))
+    }
+
     /// One that signs what it means to send, and sends something else.
     pub(super) fn tampered(&self) -> Result<Arc<AmazonS3>> {
-        self.build(
-            self.s3.builder.clone().with_unsigned_payload(false).with_http_connector(Connector::tampering(&self.s3)),
-        )
+        self.build(self.s3.builder.clone().with_unsigned_payload(false).with_http_connector(self.tampering()))
     }
 
     /// One that leaves the bytes out of the signature and proves them by this checksum alone.
@@ -61,7 +52,7 @@ impl S3Clients {
         if let Some(checksum) = checksum.of_s3() {
             builder = builder.with_checksum_algorithm(checksum);
         }
-        self.build(if tampered { builder.with_http_connector(Connector::tampering(&self.s3)) } else { builder })
+        self.build(if tampered { builder.with_http_connector(self.tampering()) } else { builder })
     }
 
     /// The checksum that is configured.
@@ -69,36 +60,28 @@ impl S3Clients {
         self.s3.checksum
     }
 
+    /// What deleting takes, as configured.
+    pub(super) fn deletes(&self) -> Deletes {
+        self.s3.deletes
+    }
+
     /// Parts that an object may have, as configured.
     pub(super) fn parts_max(&self) -> u64 {
         self.s3.parts_max
     }
 
-    /// How far the store's clock is ahead of ours.
-    pub(super) fn clock_ahead_seconds(&self) -> Option<i64> {
-        self.clock.ahead_seconds()
+    /// The store's clock.
+    pub(super) fn clock(&self) -> Arc<wire::Clock> {
+        self.s3.connector.clock()
     }
 
-    /// Asks about the bucket: `GET /bucket?query`. Nothing is ever written so: a server that does not know the query may
-    /// take such a request for another one.
-    pub(super) async fn ask(&self, query: &str) -> StoreResult<Said> {
-        let value = |key| self.s3.builder.get_config_value(&key);
-        let region = value(AmazonS3ConfigKey::Region).unwrap_or_else(|| "us-east-1".to_owned());
-        let in_host = value(AmazonS3ConfigKey::VirtualHostedStyleRequest).is_some_and(|text| text == "true");
-        let address = match (value(AmazonS3ConfigKey::S3Endpoint), in_host) {
-            (Some(endpoint), true) => endpoint,
-            (Some(endpoint), false) => format!("{}/{}", endpoint.trim_end_matches('/'), self.bucket),
-            (None, _) => format!("https://s3.{region}.amazonaws.com/{}", self.bucket),
-        };
-        let mut request = HttpRequest::new(HttpRequestBody::empty());
-        *request.uri_mut() = format!("{}?{query}", address.trim_end_matches('/')).parse().map_err(generic)?;
-        let credential = self.s3.builder.clone().build()?.credentials().get_credential().await?;
-        AwsAuthorizer::new(&credential, "s3", &region).try_authorize(&mut request, None)?;
-        let client = self.s3.connector.connect(&self.s3.client_options)?;
-        let response = client.execute(request).await.map_err(generic)?;
-        let status = response.status().as_u16();
-        let body = response.into_body().bytes().await.map_err(generic)?;
-        Ok(Said { status, text: String::from_utf8_lossy(&body).into_owned() })
+    /// Requests about the bucket and about old versions.
+    pub(super) fn requests(&self) -> Requests {
+        Requests::new(&self.s3, &self.bucket)
+    }
+
+    fn tampering(&self) -> Connector {
+        Connector(self.s3.connector.clone())
     }
 
     fn build(&self, builder: AmazonS3Builder) -> Result<Arc<AmazonS3>> {
@@ -107,69 +90,13 @@ impl S3Clients {
     }
 }
 
-/// How far the clock of the other side is ahead, by the answers that came.
+/// Makes clients that change what they send.
 #[derive(Debug)]
-struct Clock(AtomicI64);
-
-impl Clock {
-    fn note(&self, response: &HttpResponse) {
-        let date = response.headers().get("date").and_then(|date| date.to_str().ok());
-        let theirs = date.and_then(|date| DateTimeParser::new().parse_timestamp(date).ok());
-        if let Some(theirs) = theirs {
-            self.0.store(theirs.as_second() - Timestamp::now().as_second(), Ordering::Relaxed);
-        }
-    }
-
-    fn ahead_seconds(&self) -> Option<i64> {
-        Some(self.0.load(Ordering::Relaxed)).filter(|seconds| *seconds != i64::MAX)
-    }
-}
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self(AtomicI64::new(i64::MAX))
-    }
-}
-
-/// Makes clients that note the other side's clock, or change what they send.
-#[derive(Debug)]
-struct Connector {
-    wire: wire::Connector,
-    clock: Option<Arc<Clock>>,
-}
-
-impl Connector {
-    fn noting(s3: &S3, clock: &Arc<Clock>) -> Self {
-        Self { wire: s3.connector.clone(), clock: Some(Arc::clone(clock)) }
-    }
-
-    fn tampering(s3: &S3) -> Self {
-        Self { wire: s3.connector.clone(), clock: None }
-    }
-}
+struct Connector(wire::Connector);
 
 impl HttpConnector for Connector {
     fn connect(&self, options: &ClientOptions) -> StoreResult<HttpClient> {
-        let inner = self.wire.connect(options)?;
-        Ok(match &self.clock {
-            Some(clock) => HttpClient::new(Noting { inner, clock: Arc::clone(clock) }),
-            None => HttpClient::new(Tampering { inner }),
-        })
-    }
-}
-
-#[derive(Debug)]
-struct Noting {
-    inner: HttpClient,
-    clock: Arc<Clock>,
-}
-
-#[async_trait]
-impl HttpService for Noting {
-    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let response = self.inner.execute(request).await?;
-        self.clock.note(&response);
-        Ok(response)
+        Ok(HttpClient::new(Tampering { inner: self.0.connect(options)? }))
     }
 }
 
@@ -186,8 +113,4 @@ impl HttpService for Tampering {
         let other = Bytes::from(vec![b'#'; body.content_length()]);
         self.inner.execute(HttpRequest::from_parts(head, other.into())).await
     }
-}
-
-fn generic(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> object_store::Error {
-    object_store::Error::Generic { store: "S3", source: source.into() }
 }

@@ -22,8 +22,23 @@ const DETAIL_LETTERS: usize = 300;
 
 fn follows(behaviour: Behaviour, answer: Answer) -> String {
     match answer {
-        Answer::Inconclusive => "nobody knows: run the test again".to_owned(),
+        Answer::Inconclusive => format!("nobody knows: run the test again; until then, {}", until_known(behaviour)),
         answer => known(behaviour, answer).to_owned(),
+    }
+}
+
+/// What to go by while a behaviour is not known.
+fn until_known(behaviour: Behaviour) -> &'static str {
+    match behaviour {
+        Behaviour::SignedPayload | Behaviour::ChecksumCrc64nvme | Behaviour::ChecksumSha256 => {
+            "leave the checksum as it is"
+        }
+        Behaviour::PartNumbers => "keep to the number of parts that the provider names",
+        Behaviour::Write | Behaviour::Multipart | Behaviour::Read | Behaviour::List => "do not rely on this key for it",
+        Behaviour::Delete | Behaviour::DeleteFrees | Behaviour::DeleteVersion => {
+            "take it that this key can delete backups, and that what is deleted stays"
+        }
+        _ => "do not count on it",
     }
 }
 
@@ -43,6 +58,13 @@ fn known(behaviour: Behaviour, answer: Answer) -> &'static str {
         }
         (Behaviour::ChecksumCrc64nvme | Behaviour::ChecksumSha256, _) => "do not send this checksum",
 
+        (Behaviour::UnsignedPayload, Ok) => {
+            "AWS_UNSIGNED_PAYLOAD=true would work; use it with a checksum that is proven, if at all"
+        }
+        (Behaviour::UnsignedPayload, _) => "never set AWS_UNSIGNED_PAYLOAD for it",
+        (Behaviour::Metadata, Denied) => "this key may not know; nothing: Lifeboat keeps nothing there",
+        (Behaviour::Metadata, _) => "nothing: Lifeboat keeps nothing there",
+
         (Behaviour::CreateOnly, Ok) => "other tools can rely on it; Lifeboat writes no name twice",
         (Behaviour::CreateOnly, Ignored) => {
             "DANGER for tools that rely on it: they overwrite. Lifeboat does not: it writes no name twice"
@@ -58,6 +80,7 @@ fn known(behaviour: Behaviour, answer: Answer) -> &'static str {
             "when the answer at the end of an upload is lost, a key that may read looks; with one that may not, the backup is \
              run again"
         }
+        (Behaviour::UnequalParts, _) => "nothing: all of Lifeboat's parts but the last have one size",
         (Behaviour::PartNumbers, Ok) => "objects may have 10,000 parts",
         (Behaviour::PartNumbers, _) => {
             "objects must have fewer parts: set parts_max to what the provider names, such as 1000"
@@ -69,6 +92,8 @@ fn known(behaviour: Behaviour, answer: Answer) -> &'static str {
         (Behaviour::Abort, _) => {
             "parts of runs that ended early stay, and cost: have the bucket remove open uploads by a rule"
         }
+        (Behaviour::AbortAgain, Ok) => "an abort whose answer was lost is known to be done",
+        (Behaviour::AbortAgain, _) => "an abort whose answer was lost is tried again by every run, in vain",
 
         (Behaviour::Read, Ok) => "this key can restore, verify and drill",
         (Behaviour::Read, Denied) => "good for a host that only backs up: it cannot read backups",
@@ -88,6 +113,18 @@ fn known(behaviour: Behaviour, answer: Answer) -> &'static str {
         }
         (Behaviour::Delete, Denied) => "good for a host that only backs up; rotation of keys needs one that may delete",
         (Behaviour::Delete, _) => "nothing is ever removed here: wraps of old keys stay too",
+        (Behaviour::DeleteFrees, Ok) => "what is deleted is gone, wraps of old keys too",
+        (Behaviour::DeleteFrees, Ignored) => {
+            "deleting hides: old versions stay and cost, wraps of old keys too, until deletes = \"versions\" or a lifecycle \
+             rule takes them"
+        }
+        (Behaviour::DeleteFrees, Denied) => "this key may not know; ask the bucket's owner whether it keeps versions",
+        (Behaviour::DeleteFrees, _) => "the server does not show old versions: it most likely keeps none",
+        (Behaviour::DeleteVersion, Ok) => {
+            "deletes = \"versions\" works; and whoever has this key can remove old versions of backups too"
+        }
+        (Behaviour::DeleteVersion, Denied) => "good: what this key deletes can be brought back from its old version",
+        (Behaviour::DeleteVersion, _) => "old versions stay until a lifecycle rule takes them",
         (Behaviour::Versioning, Ok) => {
             "what is overwritten or deleted stays as an old version, wraps of old keys too: a lifecycle rule ends them"
         }

@@ -8,19 +8,21 @@
 mod advice;
 mod behaviour;
 mod bucket;
+mod clean;
 mod clients;
 mod follows;
 mod parts;
 mod reads;
+mod versions;
 mod writes;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path as FsPath;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectStoreExt as _, Result as StoreResult};
+use object_store::{Error as StoreError, Result as StoreResult};
 use serde::Serialize;
 
 pub use advice::Advice;
@@ -35,6 +37,7 @@ use crate::error::Result;
 use crate::id::RunId;
 use crate::job::Job;
 use behaviour::answer;
+use clean::{Left, Made};
 use clients::S3Clients;
 
 /// A store that is to be probed.
@@ -69,10 +72,14 @@ pub struct ProbeReport {
     pub settings: Vec<Advice>,
     /// How far the store's clock is ahead of this host's.
     pub clock_ahead_seconds: Option<i64>,
-    /// Objects of this probe that could not be deleted.
+    /// Keys of objects of this probe that could not be deleted.
     pub left: Vec<String>,
-    /// Uploads of this probe that could not be aborted.
-    pub uploads_left: usize,
+    /// Keys of uploads of this probe that could not be aborted.
+    pub uploads_left: Vec<String>,
+    /// Whether the store gave no clear answer about some of what is left, which then may be gone.
+    pub left_unclear: bool,
+    /// Whether old versions of this probe's objects stay, hidden.
+    pub versions_left: bool,
 }
 
 impl ProbeReport {
@@ -99,7 +106,7 @@ impl Probe {
         let bucket = Bucket { url, name, region: region.as_ref() };
         let s3 = S3Clients::new(bucket.configure(settings, network)?, name)?;
         let plain = s3.plain()?;
-        let store = Store { objects: plain.clone(), uploads: plain, ..store };
+        let store = Store { objects: plain.clone(), uploads: plain, clock: s3.clock(), ..store };
         Ok(Self { store, s3: Some(s3) })
     }
 
@@ -121,21 +128,26 @@ impl Probe {
             probe: &self,
             job,
             findings: Vec::new(),
-            written: BTreeSet::new(),
-            open: Vec::new(),
+            made: Made::default(),
         };
         let done = run.all().await;
-        let (left, uploads_left) = tokio::time::timeout(CLEAN_UP, run.clean()).await.unwrap_or_default();
-        done?;
+        let left = std::mem::take(&mut run.made).clean(&self.store, CLEAN_UP).await;
+        let versions_left = run.clean_versions().await;
+        if let Err(error) = done {
+            tell_left(&left, job);
+            return Err(error);
+        }
         let findings = follows::told(run.findings);
         Ok(ProbeReport {
             store: self.store.address.clone(),
             probe: id,
             settings: advice::advice(&findings, self.s3.as_ref()),
-            clock_ahead_seconds: self.s3.as_ref().and_then(S3Clients::clock_ahead_seconds),
+            clock_ahead_seconds: self.store.clock_ahead_seconds(),
             findings,
-            left,
-            uploads_left,
+            left: left.objects,
+            uploads_left: left.uploads,
+            left_unclear: left.unclear,
+            versions_left,
         })
     }
 }
@@ -146,8 +158,7 @@ struct Run<'a> {
     folder: Path,
     job: &'a Job,
     findings: Vec<(Behaviour, Answer, Option<String>)>,
-    written: BTreeSet<Path>,
-    open: Vec<(Path, String)>,
+    made: Made,
 }
 
 impl Run<'_> {
@@ -156,6 +167,7 @@ impl Run<'_> {
             self.parts().await?;
         }
         self.reads().await?;
+        self.versions().await?;
         self.bucket().await
     }
 
@@ -198,26 +210,16 @@ impl Run<'_> {
     /// Notes that an object has to be deleted at the end, unless the store said that it was not written.
     fn wrote<T>(&mut self, path: &Path, result: &StoreResult<T>) {
         if result.as_ref().err().is_none_or(|error| !behaviour::is_answer(error)) {
-            self.written.insert(path.clone());
+            self.made.written.insert(path.clone());
         }
     }
+}
 
-    /// Deletes and aborts what the probe made; gives the names and the number of uploads that stay.
-    async fn clean(&mut self) -> (Vec<String>, usize) {
-        let store = &self.probe.store;
-        let mut uploads_left = 0;
-        for (path, id) in std::mem::take(&mut self.open) {
-            let aborted = store.uploads.abort_multipart(&path, &id).await;
-            uploads_left += usize::from(!matches!(aborted, Ok(()) | Err(StoreError::NotFound { .. })));
-        }
-        let mut left = Vec::new();
-        for path in std::mem::take(&mut self.written) {
-            match store.objects.delete(&path).await {
-                Ok(()) | Err(StoreError::NotFound { .. }) => {}
-                Err(_) => left.push(path.to_string()),
-            }
-        }
-        (left, uploads_left)
+/// A probe that fails has no report to say it in.
+fn tell_left(left: &Left, job: &Job) {
+    let keys: Vec<_> = left.objects.iter().chain(&left.uploads).map(String::as_str).collect();
+    if !keys.is_empty() {
+        job.warn(&format!("the probe may have left these behind: {}", keys.join(", ")));
     }
 }
 

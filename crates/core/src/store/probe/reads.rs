@@ -2,9 +2,9 @@
 
 use futures_util::TryStreamExt as _;
 use object_store::path::Path;
-use object_store::{Error as StoreError, GetOptions, ObjectStore as _, ObjectStoreExt as _};
+use object_store::{Error as StoreError, GetOptions, ObjectMeta, ObjectStore as _, ObjectStoreExt as _};
 
-use super::super::fault::{fatal, told};
+use super::super::fault::{fatal, is_trouble, told};
 use super::behaviour::answer;
 use super::writes::{CONTENT, FIRST};
 use super::{Answer, Behaviour, Run, ends_all};
@@ -36,13 +36,21 @@ impl Run<'_> {
             got => got,
         };
         let Some(got) = self.note_read(got).await else { return Ok(()) };
-        if objects.put(first, CONTENT.slice(..CONTENT.len() - 1).into()).await.is_ok() {
-            let stale = objects.get_opts(first, GetOptions::new().with_if_match(Some(got))).await;
-            match stale {
-                Err(StoreError::Precondition { .. }) => self.found(Behaviour::ReadIfMatch, Answer::Ok, None),
-                Ok(_) => self.found(Behaviour::ReadIfMatch, Answer::Ignored, None),
-                Err(error) => self.found(Behaviour::ReadIfMatch, answer(&error), Some(told(&error))),
+        if !self.was(Behaviour::Write, Answer::Ok) {
+            return Ok(());
+        }
+        let stale = match objects.put(first, CONTENT.slice(..CONTENT.len() - 1).into()).await {
+            Ok(_) => objects.get_opts(first, GetOptions::new().with_if_match(Some(got))).await,
+            // Nothing was replaced, so nothing can be noticed.
+            Err(error) => {
+                self.found(Behaviour::ReadIfMatch, Answer::Inconclusive, Some(told(&error)));
+                return Ok(());
             }
+        };
+        match stale {
+            Err(StoreError::Precondition { .. }) => self.found(Behaviour::ReadIfMatch, Answer::Ok, None),
+            Ok(_) => self.found(Behaviour::ReadIfMatch, Answer::Ignored, None),
+            Err(error) => self.found(Behaviour::ReadIfMatch, answer(&error), Some(told(&error))),
         }
         Ok(())
     }
@@ -69,8 +77,9 @@ impl Run<'_> {
         if listed.is_empty() {
             return;
         }
+        let later = |found: &[ObjectMeta]| found.iter().filter(|meta| meta.location > *first).count();
         match objects.list_with_offset(Some(&self.folder), first).try_collect::<Vec<_>>().await {
-            Ok(after) if after.iter().all(|meta| meta.location > *first) => {
+            Ok(after) if after.len() == later(&after) && after.len() == later(&listed) => {
                 self.found(Behaviour::ListAfter, Answer::Ok, None);
             }
             Ok(_) => self.found(Behaviour::ListAfter, Answer::Ignored, None),
@@ -78,10 +87,7 @@ impl Run<'_> {
         }
     }
 
-    fn note_listed(
-        &mut self,
-        listed: object_store::Result<Vec<object_store::ObjectMeta>>,
-    ) -> Option<Vec<object_store::ObjectMeta>> {
+    fn note_listed(&mut self, listed: object_store::Result<Vec<ObjectMeta>>) -> Option<Vec<ObjectMeta>> {
         match listed {
             Ok(listed) if listed.is_empty() && self.was(Behaviour::Write, Answer::Ok) => {
                 self.found(Behaviour::List, Answer::Ignored, Some("what was written is not listed".to_owned()));
@@ -95,10 +101,14 @@ impl Run<'_> {
     async fn delete(&mut self, first: &Path) {
         let objects = &self.probe.store.objects;
         match objects.delete(first).await {
-            Ok(()) => {
-                let stays = objects.head(first).await.is_ok();
-                self.found(Behaviour::Delete, if stays { Answer::Ignored } else { Answer::Ok }, None);
-            }
+            Ok(()) => match objects.head(first).await {
+                Ok(_) => self.found(Behaviour::Delete, Answer::Ignored, None),
+                Err(error) if is_trouble(&error) => {
+                    self.found(Behaviour::Delete, Answer::Inconclusive, Some(told(&error)));
+                }
+                // Who may not read has the store's word alone.
+                Err(_) => self.found(Behaviour::Delete, Answer::Ok, None),
+            },
             Err(StoreError::NotFound { .. }) if !self.was(Behaviour::Write, Answer::Ok) => {
                 self.found(Behaviour::Delete, Answer::Ok, None);
             }

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use futures_util::future::join_all;
 use object_store::path::Path;
-use object_store::{Error as StoreError, ObjectStore, ObjectStoreExt as _, PutMode, PutPayload, PutResult};
+use object_store::{
+    Attribute, Attributes, Error as StoreError, GetOptions, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions,
+    PutPayload, PutResult,
+};
 
 use super::super::checksum::Checksum;
 use super::super::fault::{fatal, told};
@@ -32,6 +35,9 @@ impl Run<'_> {
         self.job.check()?;
         self.proofs().await?;
         self.job.check()?;
+        if self.probe.s3.is_some() {
+            self.metadata().await;
+        }
         self.conditions().await?;
         Ok(true)
     }
@@ -56,7 +62,32 @@ impl Run<'_> {
                 Err(error) => self.found(behaviour, answer(&error), Some(told(&error))),
             }
         }
+        let path = self.own("unsigned");
+        let sent = s3.unsigned()?.put(&path, CONTENT.into()).await;
+        self.wrote(&path, &sent);
+        self.note(Behaviour::UnsignedPayload, sent);
         Ok(())
+    }
+
+    /// Beside the bytes, in headers of the object.
+    async fn metadata(&mut self) {
+        let path = self.own("described");
+        let objects = &self.probe.store.objects;
+        let described = Attributes::from_iter([(Attribute::Metadata("lifeboat".into()), "kept")]);
+        let options = PutOptions { attributes: described.clone(), ..PutOptions::default() };
+        let sent = objects.put_opts(&path, CONTENT.into(), options).await;
+        self.wrote(&path, &sent);
+        let kept = match sent {
+            Ok(_) => objects.get_opts(&path, GetOptions::new().with_head(true)).await,
+            Err(error) => Err(error),
+        };
+        match kept {
+            Ok(kept) if described.iter().all(|(name, value)| kept.attributes.get(name) == Some(value)) => {
+                self.found(Behaviour::Metadata, Answer::Ok, None);
+            }
+            Ok(_) => self.found(Behaviour::Metadata, Answer::Ignored, None),
+            Err(error) => self.found(Behaviour::Metadata, answer(&error), Some(told(&error))),
+        }
     }
 
     async fn conditions(&mut self) -> Result<()> {
@@ -73,7 +104,12 @@ impl Run<'_> {
         self.wrote(&path, &once);
         let twice = match once {
             Ok(_) => create(objects, &path, CONTENT).await,
-            Err(error) => Err(error),
+            Err(error) => {
+                // Nothing is there yet that could be kept.
+                let answer = if is_kept(&error) { Answer::Inconclusive } else { answer(&error) };
+                self.found(Behaviour::CreateOnly, answer, Some(told(&error)));
+                return Ok(());
+            }
         };
         match twice {
             Ok(_) => self.found(Behaviour::CreateOnly, Answer::Ignored, None),
@@ -93,8 +129,8 @@ impl Run<'_> {
         let won = all.iter().filter(|result| result.is_ok()).count();
         let unclear = all.iter().filter_map(|result| result.as_ref().err()).find(|error| !is_kept(error));
         match (won, unclear) {
-            (1, _) => self.found(Behaviour::CreateRace, Answer::Ok, None),
-            (0, Some(error)) => self.found(Behaviour::CreateRace, Answer::Inconclusive, Some(told(error))),
+            (1, None) => self.found(Behaviour::CreateRace, Answer::Ok, None),
+            (0 | 1, unclear) => self.found(Behaviour::CreateRace, Answer::Inconclusive, unclear.map(told)),
             (won, _) => {
                 self.found(Behaviour::CreateRace, Answer::Ignored, Some(format!("{won} of 8 were told that they won")));
             }

@@ -4,15 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use object_store::multipart::PartId;
-use object_store::path::Path;
 use object_store::{ObjectStoreExt as _, PutPayload};
 
-use super::super::fault::{fatal, is_unanswered, is_unknown_upload};
+use super::super::fault::is_unanswered;
 use super::super::journal::{Entry, Journal, OpenUpload};
 use super::super::{PUT_DEADLINE, Store};
 use super::Part;
 use super::abort::abort;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::job::Job;
 
 /// Begins an upload and writes it down; one that cannot be written down is aborted again.
@@ -78,45 +77,6 @@ pub(super) async fn put_part(
         Ok((id, began.elapsed()))
     };
     store.retry.run(job, &doing, put).await
-}
-
-/// Makes the object, of `length` bytes, of its parts.
-pub(super) async fn complete(
-    store: &Store,
-    job: &Job,
-    name: &str,
-    id: &String,
-    parts: Vec<PartId>,
-    length: u64,
-) -> Result<()> {
-    let path = store.path(name);
-    let doing = format!("complete the upload of {name} to {}", store.address);
-    let complete = || async {
-        match store.uploads.complete_multipart(&path, id, parts.clone()).await {
-            Err(error) if is_unknown_upload(&error) => Ok(Some(error)),
-            other => other.map(|_| None),
-        }
-    };
-    let unknown = store.retry.run(job, &doing, complete).await?;
-    let lost_answer = unknown.is_some();
-    if let Some(error) = unknown {
-        check_lost_answer(store, job, &path, length).await.map_err(|cause| match cause {
-            Some(cause) => cause.while_doing(doing.clone()),
-            None => fatal(&error, &doing),
-        })?;
-    }
-    tracing::debug!(name, lost_answer, "completed an upload");
-    Ok(())
-}
-
-/// The store does not know the upload any more: either an earlier answer of ours was lost and the object is there, or
-/// someone else aborted it. The length decides; a key that may not read cannot tell, and then nothing is committed.
-async fn check_lost_answer(store: &Store, job: &Job, path: &Path, length: u64) -> Result<(), Option<Error>> {
-    let doing = format!("learn whether {path} was completed in {}", store.address);
-    let found = store.retry.run(job, &doing, || store.objects.head(path)).await.map_err(|error| {
-        Some(Error::new(Kind::TryAgain, doing.clone()).hint("run the backup again").caused_by(error))
-    })?;
-    if found.size == length { Ok(()) } else { Err(None) }
 }
 
 const CREATE_DEADLINE: Duration = Duration::from_secs(5);

@@ -9,8 +9,8 @@ use object_store::client::{ClientConfigKey, HttpClient, HttpConnector, ReqwestCo
 use reqwest::redirect::Policy;
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::Wire;
 use super::pace::Pace;
+use super::{Clock, Seen, Wire};
 use crate::error::{Error, Kind, Result, ResultExt as _};
 
 /// What lies between this host and the store.
@@ -31,6 +31,7 @@ pub(in crate::store) struct Connector {
     client: reqwest::Client,
     direct: reqwest::Client,
     pace: Option<Arc<Pace>>,
+    seen: Arc<Seen>,
 }
 
 impl Connector {
@@ -63,11 +64,24 @@ impl Connector {
         }
         let client = builder.build().kind_of(Kind::Config, doing)?;
         let direct = direct.build().kind_of(Kind::Config, doing)?;
-        Ok(Self { client, direct, pace: network.bandwidth.map(|rate| Arc::new(Pace::new(rate))) })
+        let pace = network.bandwidth.map(|rate| Arc::new(Pace::new(rate)));
+        Ok(Self { client, direct, pace, seen: Arc::default() })
+    }
+
+    /// The store's clock, once it answered.
+    pub(in crate::store) fn clock(&self) -> Arc<Clock> {
+        Arc::clone(&self.seen.clock)
     }
 
     pub(super) fn wire(&self) -> Wire {
-        Wire { client: self.client.clone(), direct: self.direct.clone(), pace: self.pace.clone(), patience: PATIENCE }
+        Wire {
+            client: self.client.clone(),
+            direct: self.direct.clone(),
+            pace: self.pace.clone(),
+            patience: PATIENCE,
+            first_patience: FIRST_PATIENCE,
+            seen: Arc::clone(&self.seen),
+        }
     }
 
     /// Settings of `object_store` that must agree with ours; it shows the same endpoint to both.
@@ -95,3 +109,5 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// For a service on the machine's own link.
 const DIRECT_TIMEOUT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(120);
+/// So long an operator looks on while nothing is known to be there.
+const FIRST_PATIENCE: Duration = Duration::from_secs(30);

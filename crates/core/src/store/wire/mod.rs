@@ -3,14 +3,17 @@
 //! `object_store` would bound the time of a whole request, and so cut off every line that is slow but works. What counts
 //! here is whether bytes move.
 //!
-//! Invariant: a request in which no byte moves for as long as `patience` says ends with an error that is tried again.
+//! Invariant: a request in which no byte moves for as long as `patience` says ends with an error that is tried again; before
+//! the store answered anything, as `first_patience` says.
 
 mod client;
+mod clock;
 mod pace;
 mod partial;
 mod pulse;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,6 +26,7 @@ use object_store::client::{
 
 pub(super) use client::Connector;
 pub use client::Network;
+pub(super) use clock::Clock;
 use pace::Pace;
 pub(super) use pulse::STILL;
 use pulse::{Pulse, Still};
@@ -35,16 +39,27 @@ struct Wire {
     direct: reqwest::Client,
     pace: Option<Arc<Pace>>,
     patience: Duration,
+    first_patience: Duration,
+    seen: Arc<Seen>,
+}
+
+/// What all clients of one store have seen of it.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Whether it ever answered.
+    answered: AtomicBool,
+    clock: Arc<Clock>,
 }
 
 #[async_trait::async_trait]
 impl HttpService for Wire {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         let (head, body) = request.into_parts();
-        let pulse = Arc::new(Pulse::new(if completes(&head) { COMPLETION.max(self.patience) } else { self.patience }));
+        let (pulse, is_first) = (Arc::new(Pulse::new(self.patience_for(&head))), !self.has_answered());
         let of_range = head.headers.contains_key(RANGE);
         let url = head.uri.to_string().parse().map_err(|error| HttpError::new(HttpErrorKind::Unknown, error))?;
-        let client = if is_link_local(&url) { &self.direct } else { &self.client };
+        let of_machine = is_link_local(&url);
+        let client = if of_machine { &self.direct } else { &self.client };
         let mut outgoing = reqwest::Request::new(head.method, url);
         *outgoing.headers_mut() = head.headers;
         if body.content_length() > 0 {
@@ -52,9 +67,15 @@ impl HttpService for Wire {
             outgoing.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| body.content_length().into());
         }
         *outgoing.body_mut() = Some(self.sending(body, &pulse));
-        let answered = pulse.unless_still(client.execute(outgoing)).await.map_err(still)?;
+        let answered = pulse.unless_still(client.execute(outgoing)).await;
+        let answered = answered.map_err(if is_first { silent } else { still })?;
         let answer: http::Response<reqwest::Body> = answered.map_err(failed)?.into();
         let (mut head, body) = answer.into_parts();
+        pulse.answered();
+        if !of_machine {
+            self.seen.answered.store(true, Ordering::Relaxed);
+            self.seen.clock.note(&head.headers);
+        }
         if of_range {
             partial::named(&mut head);
         }
@@ -64,6 +85,18 @@ impl HttpService for Wire {
 }
 
 impl Wire {
+    fn has_answered(&self) -> bool {
+        self.seen.answered.load(Ordering::Relaxed)
+    }
+
+    fn patience_for(&self, head: &http::request::Parts) -> Duration {
+        match head {
+            _ if !self.has_answered() => self.first_patience.min(self.patience),
+            head if completes(head) => COMPLETION.max(self.patience),
+            _ => self.patience,
+        }
+    }
+
     /// The body in chunks, each let go when its turn comes.
     fn sending(&self, body: HttpRequestBody, pulse: &Arc<Pulse>) -> reqwest::Body {
         if body.content_length() == 0 {
@@ -126,6 +159,11 @@ fn is_link_local(url: &reqwest::Url) -> bool {
 
 fn still(error: Still) -> HttpError {
     HttpError::new(HttpErrorKind::Timeout, error)
+}
+
+/// Not to be tried again before the operator has heard of it.
+fn silent(error: Still) -> HttpError {
+    HttpError::new(HttpErrorKind::Unknown, error)
 }
 
 /// The URL stands in what `object_store` says already.

@@ -1,5 +1,6 @@
 use std::num::NonZeroU64;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -13,9 +14,12 @@ use super::{CHUNK_BYTES, Connector, Network, Wire};
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// To a store that has answered before.
 fn wire(pace: Option<u64>) -> Wire {
     let pace = pace.map(|rate| Arc::new(Pace::new(NonZeroU64::new(rate).unwrap())));
-    Wire { pace, patience: PATIENCE, ..Connector::new(&Network::default(), true).unwrap().wire() }
+    let wire = Connector::new(&Network::default(), true).unwrap().wire();
+    wire.seen.answered.store(true, Ordering::Relaxed);
+    Wire { pace, patience: PATIENCE, ..wire }
 }
 
 /// A server for one connection, and its address.
@@ -67,6 +71,65 @@ async fn a_slow_peer_is_waited_for_as_long_as_bytes_move() {
     let answer = wire(None).call(put(&url, bytes)).await.unwrap();
     assert_eq!(answer.into_body().bytes().await.unwrap(), "kept");
     assert!(began.elapsed() > PATIENCE * 2, "it was not slow");
+}
+
+/// What the kernel took last is still on its way when the client has nothing more to send.
+#[tokio::test]
+async fn a_line_that_was_slow_all_along_may_be_as_slow_at_the_end() {
+    let bytes = 32 << 20;
+    let url = serve(move |mut stream| async move {
+        take(&mut stream, bytes, u32::MAX).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let impatient = Wire { patience: PATIENCE / 2, ..wire(None) };
+    assert_eq!(impatient.call(put(&url, bytes)).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_store_that_never_answered_is_given_up_sooner_than_one_that_did() {
+    let url = serve(|mut stream| async move {
+        take(&mut stream, 100, 0).await;
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        take(&mut stream, 100, 0).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let silent = serve(|mut stream| async move {
+        take(&mut stream, 100, 0).await;
+        std::future::pending::<()>().await;
+    })
+    .await;
+    let hasty = || Wire { first_patience: PATIENCE / 5, seen: Arc::default(), ..wire(None) };
+    let began = Instant::now();
+    let error = hasty().call(put(&silent, 100)).await.unwrap_err();
+    // Of this kind, `object_store` does not try it again.
+    assert_eq!(
+        (error.kind(), error.to_string()),
+        (HttpErrorKind::Unknown, "HTTP error: no byte moved for 200ms".into())
+    );
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
+    let known = hasty();
+    known.call(put(&url, 100)).await.unwrap();
+    let again = tokio::time::timeout(PATIENCE / 2, known.call(put(&url, 100))).await;
+    assert!(again.is_err(), "{again:?}");
+}
+
+#[tokio::test]
+async fn the_clock_of_the_other_side_is_read_from_its_answers() {
+    let url = serve(|mut stream| async move {
+        take(&mut stream, 100, 0).await;
+        let date = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(20);
+        let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&date).unwrap();
+        let answer = format!("HTTP/1.1 403 Forbidden\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    })
+    .await;
+    let wire = wire(None);
+    assert_eq!(wire.seen.clock.ahead_seconds(), None);
+    wire.call(put(&url, 100)).await.unwrap();
+    let ahead = wire.seen.clock.ahead_seconds().unwrap();
+    assert!((1195..=1205).contains(&ahead), "{ahead}");
 }
 
 #[tokio::test]
