@@ -1,7 +1,7 @@
 //! One key behind the same table of two databases: what is said of one must not hide the other.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use lifeboat_tests::{Database, Lifeboat};
 use tempfile::TempDir;
@@ -24,7 +24,7 @@ fn declared(folder: &TempDir) -> PathBuf {
     file
 }
 
-fn both(file: &PathBuf, [one, two]: [&Database<'_>; 2], verb: &str) -> Lifeboat {
+fn both(file: &Path, [one, two]: [&Database<'_>; 2], verb: &str) -> Lifeboat {
     Lifeboat::new()
         .args(["rotate", "columns", verb, "--config"])
         .arg(file)
