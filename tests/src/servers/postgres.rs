@@ -28,12 +28,16 @@ pub const TLS_ROLE: &str = "tls_only";
 pub enum Major {
     /// 15, or the oldest later release the distribution has; [`Installation::number`] tells which.
     V15,
+    /// 16, fetched when it is first asked for.
+    V16,
+    /// 17, fetched when it is first asked for.
+    V17,
     /// 18.
     V18,
 }
 
 impl Major {
-    /// Both.
+    /// Those that every test is for.
     pub const ALL: [Major; 2] = [Major::V15, Major::V18];
 }
 
@@ -73,6 +77,7 @@ impl Postgres {
         let server = match major {
             Major::V15 => &OLD,
             Major::V18 => &NEW,
+            Major::V16 | Major::V17 => panic!("a server of its own for each test of this version"),
         };
         server.get_or_init(|| {
             let installation = Installation::of(major);

@@ -10,6 +10,7 @@ mod assertions;
 mod checks;
 mod encrypted;
 mod evidence;
+mod extension;
 mod inert;
 mod killed;
 mod page;

@@ -63,6 +63,10 @@ impl Dump<'_> {
         if let Some(leader) = &leader {
             job.expect(Counter::SqlBytes, leader.facts.size_bytes);
         }
+        let unreadable = match leader.as_deref_mut() {
+            Some(leader) => job.run(leader.unreadable_roles()).await?,
+            None => None,
+        };
         let work = async {
             let mut warnings = Vec::new();
             let mut attachments = Vec::new();
@@ -70,7 +74,7 @@ impl Dump<'_> {
                 Some(snapshot) => attachments.push(self.schema_archive(snapshot, &writers, None).await?),
                 None => warnings.push(NO_LEADER.to_owned()),
             }
-            attachments.push(self.roles(&writers).await?);
+            attachments.extend(self.roles(&writers, &mut warnings, unreadable).await?);
             job.step("dump the rows");
             let mut pg_dump = tools.pg_dump("dump");
             pg_dump.args(snapshot.iter().map(|snapshot| format!("--snapshot={snapshot}")));
@@ -95,6 +99,7 @@ impl Dump<'_> {
         let Self { destination, tools, job, .. } = self;
         let tables = job.run(Tables::read(leader)).await?;
         job.expect(Counter::SqlBytes, tables.bytes());
+        let unreadable = job.run(leader.unreadable_roles()).await?;
         let has_large_objects = leader.facts.large_objects > 0;
         let objects = destination.objects(writers.clone());
         let work = async {
@@ -107,7 +112,8 @@ impl Dump<'_> {
             };
             let mut script = section(Piece::PreData).await?;
             let post_data = section(Piece::PostData).await?;
-            let roles = self.roles(&writers).await?;
+            let mut warnings = Vec::new();
+            let roles = self.roles(&writers, &mut warnings, unreadable).await?;
             job.step(&format!("dump the rows over {workers} connections"));
             let limits = Limits::new(&destination.upload, destination.chunk_bytes, self.lock_timeout);
             script.append(parallel::dump_rows(job, view, tables, workers, objects.clone(), limits).await?);
@@ -116,13 +122,13 @@ impl Dump<'_> {
                 let (objects, upload) = (objects.clone(), &destination.upload);
                 script.append(parallel::large_objects(job, tools, &view.snapshot, objects, upload).await?);
             }
-            Ok((script, post_data, vec![schema, roles]))
+            Ok((script, post_data, std::iter::once(schema).chain(roles).collect(), warnings))
         };
-        let (mut script, post_data, attachments) = self.while_leading(Some(leader), work).await?;
+        let (mut script, post_data, attachments, warnings) = self.while_leading(Some(leader), work).await?;
         script.append(job.run(parallel::sequences(leader, objects)).await?);
         script.append(post_data);
         drop(writers);
-        Ok(Dumped { script, attachments, warnings: Vec::new() })
+        Ok(Dumped { script, attachments, warnings })
     }
 
     /// Watches, by the leader, while `work` goes on.
@@ -164,13 +170,25 @@ impl Dump<'_> {
         self.destination.tool_output(self.job, pg_dump, "pg_dump", layout::SCHEMA, writers, kept).await
     }
 
-    async fn roles(&self, writers: &Writers) -> Result<StoredObject> {
-        self.job.step("dump the roles");
+    /// Without their passwords: nobody but a superuser may read those. Where providers hide more, a backup without roles is
+    /// better than none.
+    async fn roles(
+        &self,
+        writers: &Writers,
+        warnings: &mut Vec<String>,
+        unreadable: Option<String>,
+    ) -> Result<Option<StoredObject>> {
+        if let Some(unreadable) = unreadable {
+            self.job.warn(&unreadable);
+            warnings.push(unreadable);
+            return Ok(None);
+        }
+        self.job.step("dump the roles, without their passwords");
         let mut pg_dumpall = self.tools.command("pg_dumpall", "globals");
         // Without a database of its own it would connect to `postgres`, where the role may have no business.
         pg_dumpall.args(["--globals-only", "--no-role-passwords", "--encoding=UTF8"]);
         pg_dumpall.arg(format!("--database={}", self.tools.database_argument()));
-        self.destination.tool_output(self.job, pg_dumpall, "pg_dumpall", layout::GLOBALS, writers, None).await
+        self.destination.tool_output(self.job, pg_dumpall, "pg_dumpall", layout::GLOBALS, writers, None).await.map(Some)
     }
 }
 

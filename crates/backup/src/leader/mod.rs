@@ -127,6 +127,11 @@ impl Leader {
         names.find(|name| FORBID_COPY.contains(name))
     }
 
+    /// Why `pg_dumpall` cannot dump the roles, where it cannot: catalogs that it reads and this role may not.
+    pub(crate) async fn unreadable_roles(&mut self) -> Result<Option<String>> {
+        Ok(self.session.text(UNREADABLE_ROLES).await?.filter(|told| !told.is_empty()))
+    }
+
     /// How many more connections the server, the database and the role allow.
     pub(crate) async fn free_connections(&mut self) -> Result<i64> {
         let free = value(&mut *self.session, FREE_CONNECTIONS).await?;
@@ -184,6 +189,14 @@ async fn take_run_lock(session: &mut dyn Session) -> Result<()> {
         .hint("wait for the other run, or end it"))
 }
 
+/// What `pg_dumpall --globals-only --no-role-passwords` reads, as far as this version of the server has it.
+const UNREADABLE_ROLES: &str = "
+SELECT 'the backup holds no roles: ' || current_user || ' may not read ' || string_agg(c.relname, ', ' ORDER BY c.relname COLLATE \"C\")
+       || '; create them before a restore, or restore with --roles stub or --roles skip'
+FROM pg_catalog.pg_class c
+WHERE c.relnamespace = 'pg_catalog'::pg_catalog.regnamespace
+  AND c.relname IN ('pg_roles', 'pg_auth_members', 'pg_tablespace', 'pg_db_role_setting', 'pg_parameter_acl', 'pg_shseclabel')
+  AND NOT pg_catalog.has_table_privilege(c.oid, 'SELECT')";
 /// Their tables are made of others: rows by chunks, shards and columns.
 const FORBID_COPY: &[&str] = &["timescaledb", "citus"];
 /// A limit of -1 is none. Superusers have neither the database's nor the role's limit, and need none of what is theirs alone.

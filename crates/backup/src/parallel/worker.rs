@@ -15,7 +15,7 @@ use super::queue::Queue;
 use super::{DumpedTable, Limits};
 use crate::leader::{ROW_SETTINGS, SourceTable};
 use crate::postgres::sqlstate::{LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE, UNDEFINED_SCHEMA, UNDEFINED_TABLE};
-use crate::postgres::{DirectSession, Session as _, quote_ident, quote_literal, sqlstate_of};
+use crate::postgres::{DirectSession, RECOVERY_CONFLICT, Session as _, quote_ident, quote_literal, sqlstate_of};
 use crate::rows::{CopyOut, READ_AS_PLANNED};
 
 /// What all workers of a dump share.
@@ -240,12 +240,9 @@ fn copy_statement(table: &DumpedTable, chunk: &Chunk, encoding: &str) -> String 
 /// Errors whose cause the server's own words do not name.
 fn explain(error: Error) -> Error {
     match sqlstate_of(&error).map(ToOwned::to_owned).as_deref() {
-        Some(SERIALIZATION_FAILURE) => Error::new(Kind::TryAgain, "read rows under the snapshot")
-            .hint(
-                "a standby gives up queries that hold up replay: dump from the primary, turn hot_standby_feedback on, or raise \
-                 max_standby_streaming_delay",
-            )
-            .caused_by(error),
+        Some(SERIALIZATION_FAILURE) => {
+            Error::new(Kind::TryAgain, "read rows under the snapshot").hint(RECOVERY_CONFLICT).caused_by(error)
+        }
         Some(UNDEFINED_TABLE | UNDEFINED_SCHEMA) => {
             Error::new(Kind::TryAgain, "find every table under the name it had under the snapshot")
                 .hint("run again, apart from the jobs that rename schemas")

@@ -34,5 +34,5 @@ pub use quote::{quote_ident, quote_literal};
 pub(crate) use session::decode;
 pub use session::{DirectSession, ServerState, Session, rows};
 pub use settings::{ConnectionSettings, Endpoint, Host, Keepalives, TargetSession};
-pub use sqlstate::{ServerError, server_error_of, sqlstate_of};
+pub use sqlstate::{RECOVERY_CONFLICT, ServerError, server_error_of, sqlstate_of};
 pub use ssl::{ChannelBinding, SslMode, SslRoot, SslSettings};

@@ -23,7 +23,7 @@ impl ServerError {
     /// As our own error, its kind and hint chosen by [`classify`].
     #[must_use]
     pub fn while_doing(self, doing: impl Into<String>) -> Error {
-        let (kind, hint) = classify(&self.sqlstate);
+        let (kind, hint) = self.classified();
         let error = Error::new(kind, doing);
         let error = match hint.map(str::to_owned).or_else(|| self.hint.clone()) {
             Some(hint) => error.hint(hint),
@@ -32,6 +32,30 @@ impl ServerError {
         error.caused_by(self)
     }
 }
+
+impl ServerError {
+    /// Replay of the primary's log ends statements that it would have to wait for, and sessions between two statements.
+    fn is_recovery_conflict(&self) -> bool {
+        self.message.contains("conflict with recovery")
+    }
+
+    fn classified(&self) -> (Kind, Option<&'static str>) {
+        if self.is_recovery_conflict() {
+            return (Kind::TryAgain, Some(RECOVERY_CONFLICT));
+        }
+        if self.message.starts_with("permission denied for database") {
+            return (Kind::Database, Some(NO_CONNECT));
+        }
+        classify(&self.sqlstate)
+    }
+}
+
+/// What an operator does about a standby that ended the dump for the sake of its replay.
+pub const RECOVERY_CONFLICT: &str = "run again; for good: hot_standby_feedback = on there keeps the rows that a dump reads from being vacuumed, \
+                                     and max_standby_streaming_delay longer than a dump lets changes of tables wait; or dump from the primary";
+
+const NO_CONNECT: &str =
+    "grant the role CONNECT on the database; a database of the provider's own is to be left out of the configuration";
 
 impl From<&DbError> for ServerError {
     fn from(error: &DbError) -> Self {
@@ -170,6 +194,16 @@ mod tests {
 
     fn server(sqlstate: &str) -> ServerError {
         ServerError { sqlstate: sqlstate.into(), message: "no".into(), detail: Some("row 1".into()), hint: None }
+    }
+
+    #[test]
+    fn a_conflict_with_recovery_may_pass_and_says_how_it_is_avoided() {
+        for sqlstate in ["40001", "57P01"] {
+            let message = "terminating connection due to conflict with recovery".to_owned();
+            let error = ServerError { message, ..server(sqlstate) }.while_doing("read rows");
+            assert_eq!(error.kind(), Kind::TryAgain);
+            assert!(error.help().unwrap().contains("hot_standby_feedback"));
+        }
     }
 
     #[test]

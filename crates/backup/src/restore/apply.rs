@@ -1,5 +1,6 @@
 //! Carries a restore out: definitions, rows, what stands on rows, the database's own properties, its name.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use futures_util::future::join_all;
@@ -90,7 +91,15 @@ async fn fill_with(
     let skip_roles = skip_owners && options.stand_in.is_none();
     let mut loader = Loader::new(store, archive, target, script.header.encoding(), job);
     let inert = options.inert.then(Inert::default);
-    let sql = Sql { store, archive, job, encoding: script.encoding.clone(), skip_owners, inert };
+    let sql = Sql {
+        store,
+        archive,
+        job,
+        encoding: script.encoding.clone(),
+        skip_owners,
+        inert,
+        told_of_the_servers: AtomicBool::default(),
+    };
     let mut workers = vec![worker];
     if target.is_created() && !skip_roles {
         job.run(Box::pin(give_to_owner(&mut workers[0].session, target, properties))).await?;

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use lifeboat_core::index::{Content, Index, Range, Relation};
 
 use super::schedule::{Gate, Hold, Job, Table};
-use super::sections::Sections;
 use super::standing::Standing;
 use crate::archive::span::{Span, spans};
 use crate::script::{Built, OnRows, TableName};
@@ -35,16 +34,18 @@ impl<'a> Tables<'a> {
         Self { index, numbers: numbers.collect() }
     }
 
-    /// The work of the first phase, and the places of the statements that wait for its end. Of the tables to be `analyzed`,
-    /// large ones are in it, each as soon as everything is built on it.
+    /// The work of the first phase: these rows, what stands among them, and what is built on them; and the places of the
+    /// statements that wait for its end. Of the tables to be `analyzed`, large ones are in it, each as soon as everything is
+    /// built on it.
     pub(super) fn first_phase(
         &mut self,
-        sections: &Sections<'a>,
+        rows: &[&'a Range],
+        values_bytes: u64,
         standing: &[Standing],
         analyzed: impl IntoIterator<Item = Table>,
     ) -> (Vec<Job<Work<'a>>>, Vec<usize>) {
-        let mut jobs: Vec<_> = batches(&sections.rows).into_iter().map(|span| self.rows_job(span)).collect();
-        let cost = sections.values.sql_bytes();
+        let mut jobs: Vec<_> = batches(rows).into_iter().map(|span| self.rows_job(span)).collect();
+        let cost = values_bytes;
         if cost > 0 {
             jobs.push(Job {
                 what: Work::Values,

@@ -8,6 +8,7 @@ mod analyze;
 mod apply;
 mod copy_in;
 mod crew;
+mod extensions;
 mod foreign;
 mod inert;
 mod jobs;
@@ -247,7 +248,10 @@ async fn selected(
     let mut session = preflight::connect_to(target, options, job).await?;
     let part = Part::of(store, archive, selection, &mut session, job).await?;
     session.close().await;
-    Ok(Some(part))
+    match part.hypertables(&archive.index) {
+        names if names.is_empty() => Ok(Some(part)),
+        names => Err(extensions::is_hypertable(&names)),
+    }
 }
 
 fn describe(

@@ -11,12 +11,14 @@ pub use empty::user_objects;
 use facts::{TargetFacts, User, facts};
 use warnings::{may_not_give_to, warn_of_owner, warn_of_untrusted};
 
+use super::extensions::{SAME_VERSION, version_refusal as version_refusal_of_timescaledb};
 use super::maintenance::connect_beside;
 use super::select::{self, Part};
 use super::{MissingRoles, RestoreOptions};
 use crate::archive::Archive;
 use crate::postgres::{
-    ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, sqlstate, sqlstate_of,
+    ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal, sqlstate,
+    sqlstate_of,
 };
 
 /// What the target is, and why it is not fit, if it is not.
@@ -124,6 +126,11 @@ impl Preflight {
             let why = format!("the server lacks the extensions {}", lacking.join(", "));
             self.refuse(why, "install the extensions' packages on the target server");
         }
+        for extension in extensions(archive, part).filter(|it| facts.extensions.contains(&it.name)) {
+            if let Some(why) = version_refusal_of_timescaledb(extension, &facts.timescaledb) {
+                self.refuse(why, SAME_VERSION);
+            }
+        }
     }
 
     fn check_roles(&mut self, mode: MissingRoles) {
@@ -200,6 +207,7 @@ impl Preflight {
             return self.check_encoding(archive, session).await;
         }
         let objects = user_objects(session).await?;
+        let objects = objects.saturating_sub(present(&archive.index.extensions, session).await?);
         if objects > 0 {
             // One that was dropped and created again since has nothing to lose.
             if is_source(archive, session, target).await? {
@@ -222,6 +230,20 @@ impl Preflight {
         }
         Ok(())
     }
+}
+
+/// How many of these extensions are there already: who may create an extension is often another than who restores.
+async fn present(extensions: &[Extension], session: &mut DirectSession) -> Result<u64> {
+    let names = extensions.iter().filter(|it| it.name != "plpgsql").map(|it| quote_literal(&it.name));
+    let names: Vec<_> = names.collect();
+    if names.is_empty() {
+        return Ok(0);
+    }
+    let query = format!(
+        "SELECT pg_catalog.count(*) FROM pg_catalog.pg_extension WHERE extname IN ({}) AND oid >= 16384",
+        names.join(", ")
+    );
+    Ok(session.text(&query).await?.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
 /// The extensions that are created.

@@ -8,6 +8,7 @@ use lifeboat_core::{Error, Job, Result, counted};
 
 use super::analyze::{Early, analyze};
 use super::crew::{Does, work_off};
+use super::extensions::{self, OfExtensions};
 use super::inert;
 use super::jobs::{Tables, Work};
 use super::rows::Loader;
@@ -17,6 +18,7 @@ use super::sql::{Header, Sql};
 use super::standing::{self, Standing};
 use super::worker::Worker;
 use crate::archive::Archive;
+use crate::archive::span::spans;
 use crate::postgres::sqlstate_of;
 use crate::script::{Built, OnRows};
 
@@ -73,12 +75,19 @@ pub(super) async fn run(
     }
     let standing = standing::read(sql, &sections.on_rows, Arc::clone(&settings)).await?;
     loader.find_frozen(&mut first.session).await?;
+    let of_extensions = OfExtensions::find(&mut first.session, index).await?;
 
-    let (rows, tables) = (counted(script.rows, "row"), counted(script.tables as u64, "table"));
-    job.step(&format!("load {rows} of {tables} and build indexes"));
+    let told = (counted(script.rows, "row"), counted(script.tables as u64, "table"));
+    job.step(&format!("load {} of {} and build indexes", told.0, told.1));
     let mut tables = Tables::of(index);
     let early = Early::find(&mut first.session, index).await?;
-    let (jobs, rest) = tables.first_phase(sections, &standing, early.tables());
+    let (rows_first, rows) = of_extensions.first(&sections.rows);
+    loader.taking = of_extensions.taking;
+    first.tell(&settings).await?;
+    for span in spans(rows_first, |_, _| false) {
+        loader.load(&mut first.session, &span).await?;
+    }
+    let (jobs, rest) = tables.first_phase(&rows, sections.values.sql_bytes(), &standing, early.tables());
     while workers.len() < sessions.min(jobs.len()) {
         workers.push(Worker::open(loader.target, "rows", sessions, job).await?);
     }
@@ -103,7 +112,13 @@ pub(super) async fn run(
             standing[place].run(sql, &mut workers[0]).await?;
         }
     }
-    analyze(workers, &early, job).await
+    analyze(workers, &early, job).await?;
+    let Some(first) = workers.first_mut() else { return Ok(()) };
+    // The end of a restore starts the workers that a drill does without.
+    if extensions::end(&mut first.session, job).await? && sql.inert.is_some() {
+        inert::stop_workers(&mut first.session, job).await?;
+    }
+    Ok(())
 }
 
 /// Places cut into runs: foreign keys that follow each other are one, every other statement is one by itself.

@@ -1,18 +1,20 @@
 //! Runs SQL, each range proven before its first statement, statement by statement.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result};
 
+use super::extensions;
 use super::inert::Inert;
 use super::pieces::Pieces;
 use super::settings::Settings;
 use super::target::not_convertible;
 use super::worker::Worker;
 use crate::archive::Archive;
-use crate::postgres::sqlstate::UNDEFINED_OBJECT;
+use crate::postgres::sqlstate::{INSUFFICIENT_PRIVILEGE, UNDEFINED_OBJECT};
 use crate::postgres::{Session, sqlstate_of};
 use crate::script::{
     Statement, StatementKind, Statements, changes_owner_or_privileges, comment_header, is_session_setting,
@@ -85,6 +87,8 @@ pub(super) struct Sql<'a> {
     pub(super) skip_owners: bool,
     /// Leave out what reaches out of the database.
     pub(super) inert: Option<Inert>,
+    /// Whether it was told that privileges on what is the server's own were left out.
+    pub(super) told_of_the_servers: AtomicBool,
 }
 
 impl Sql<'_> {
@@ -151,7 +155,11 @@ impl Sql<'_> {
     }
 
     async fn execute(&self, worker: &mut Worker, statement: &Statement<'_>) -> Result<()> {
-        let text = self.utf8(worker, statement.body()).await?;
+        let mut text = self.utf8(worker, statement.body()).await?;
+        let is_told = extensions::creates_timescaledb(statement.body());
+        if is_told {
+            text = extensions::with_version(&text, &self.archive.index.extensions);
+        }
         let executed = worker.session.execute(&text).await;
         if let (Err(error), Some(inert)) = (&executed, &self.inert)
             && inert.excuses(statement.body(), error)
@@ -159,7 +167,24 @@ impl Sql<'_> {
             self.job.warn(&format!("left out the rows of {}: {}", name(statement), error.chain()));
             return Ok(());
         }
-        executed.map_err(|error| error.while_doing(format!("restore {}", name(statement))))
+        if let Err(error) = &executed
+            && sqlstate_of(error) == Some(INSUFFICIENT_PRIVILEGE)
+            && self.leaves_to_the_server(statement.body())
+        {
+            return Ok(());
+        }
+        executed.map_err(|error| error.while_doing(format!("restore {}", name(statement))))?;
+        if is_told { extensions::begin(&mut worker.session, self.job).await } else { Ok(()) }
+    }
+
+    /// Whether a statement that may not be run concerns what is the server's own and not the database's: the comment of an
+    /// extension that somebody else has created, which brings it, and privileges on what comes with Postgres.
+    fn leaves_to_the_server(&self, statement: &[u8]) -> bool {
+        let is_privilege = changes_privileges_of_the_server(statement);
+        if is_privilege && !self.told_of_the_servers.swap(true, Ordering::Relaxed) {
+            self.job.warn(LEFT_TO_THE_SERVER);
+        }
+        is_privilege || statement.starts_with(b"COMMENT ON EXTENSION ")
     }
 
     /// The server converts what is not UTF-8: it knows every encoding it has ever stored.
@@ -172,6 +197,17 @@ impl Sql<'_> {
         let converted = worker.session.text(&query).await?;
         converted.ok_or_else(|| not_convertible(&self.encoding))
     }
+}
+
+/// Providers take rights on functions of Postgres from their customers, database by database, and pg_dump notes it.
+fn changes_privileges_of_the_server(statement: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(statement);
+    let name = ["GRANT ", "REVOKE "].iter().find_map(|verb| text.strip_prefix(verb)).and_then(|rest| {
+        let name = rest.split_once(" ON ")?.1;
+        let kinds = ["FUNCTION ", "PROCEDURE ", "TABLE ", "TYPE "];
+        Some(kinds.iter().find_map(|kind| name.strip_prefix(kind)).unwrap_or(name).to_owned())
+    });
+    name.is_some_and(|name| name.starts_with("\"pg_catalog\".") || name.starts_with("pg_catalog."))
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -209,4 +245,29 @@ fn name(statement: &Statement<'_>) -> String {
     }
 }
 
+const LEFT_TO_THE_SERVER: &str =
+    "left out privileges on what comes with Postgres, in pg_catalog: only a superuser may change them";
 const WORDS_CHARS: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::changes_privileges_of_the_server;
+
+    #[test]
+    fn privileges_on_what_comes_with_postgres_are_told_from_others() {
+        for own in [
+            r#"REVOKE ALL ON FUNCTION "pg_catalog"."pg_read_file"("text") FROM PUBLIC;"#,
+            "GRANT SELECT(\"oid\") ON TABLE \"pg_catalog\".\"pg_proc\" TO PUBLIC;",
+            "GRANT ALL ON FUNCTION pg_catalog.pg_reload_conf() TO admin;",
+        ] {
+            assert!(changes_privileges_of_the_server(own.as_bytes()), "{own}");
+        }
+        for other in [
+            r#"GRANT SELECT ON TABLE "public"."orders" TO "pg_catalog";"#,
+            "REVOKE ALL ON SCHEMA \"pg_catalog\" FROM PUBLIC;",
+            "SELECT 'GRANT ALL ON TABLE pg_catalog.pg_proc';",
+        ] {
+            assert!(!changes_privileges_of_the_server(other.as_bytes()), "{other}");
+        }
+    }
+}

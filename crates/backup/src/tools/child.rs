@@ -11,6 +11,8 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, ChildStderr, Command};
 use tokio::sync::oneshot;
 
+use crate::postgres::RECOVERY_CONFLICT;
+
 /// Tells the thread that reads a tool's output how the tool ended.
 pub(crate) struct ExitGate(oneshot::Receiver<Result<()>>);
 
@@ -121,16 +123,18 @@ const MESSAGES: &[(&str, Kind, &str)] = &[
         Kind::Database,
         "use a role with BYPASSRLS: a dump under row-level security would be partial",
     ),
+    (
+        "permission denied for large object",
+        Kind::Database,
+        "no role reads every large object: GRANT SELECT ON LARGE OBJECT with the number that the message names, or make the role \
+         a member of its owner",
+    ),
     ("permission denied for database", Kind::Database, "grant the role CONNECT on the database that the message names"),
     ("permission denied", Kind::Database, "grant the role pg_read_all_data, or SELECT on what the message names"),
     ("lock timeout", Kind::TryAgain, "another session holds the table; run again later, or raise --lock-timeout"),
     ("statement timeout", Kind::TryAgain, "another session holds the table; run again later, or raise --lock-timeout"),
     ("password authentication failed", Kind::Database, "correct the user or the password"),
-    (
-        "conflict with recovery",
-        Kind::TryAgain,
-        "raise max_standby_streaming_delay or set hot_standby_feedback on the standby",
-    ),
+    ("conflict with recovery", Kind::TryAgain, RECOVERY_CONFLICT),
     ("invalid snapshot identifier", Kind::TryAgain, "the leader's session was ended; run again"),
     (
         "unsupported startup parameter",

@@ -44,7 +44,7 @@ fn order_with(index: &Index, statements: &[String], analyzed: &[usize]) -> (Vec<
     let analyzed = analyzed.iter().copied();
     let standing: Vec<_> = statements.iter().map(|statement| Standing::of(statement)).collect();
     let sections = Sections::of(index);
-    let (jobs, rest) = Tables::of(index).first_phase(&sections, &standing, analyzed);
+    let (jobs, rest) = Tables::of(index).first_phase(&sections.rows, sections.values.sql_bytes(), &standing, analyzed);
     let (mut schedule, mut order) = (Schedule::new(jobs), Vec::new());
     while let Next::Do(id, work) = schedule.next() {
         order.push(match work {

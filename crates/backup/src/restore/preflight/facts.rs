@@ -18,6 +18,8 @@ pub(super) struct TargetFacts {
     /// Those that a superuser alone creates.
     pub(super) untrusted: Vec<String>,
     pub(super) tablespaces: Vec<String>,
+    /// Versions of it that can be created.
+    pub(super) timescaledb: Vec<String>,
 }
 
 /// Who restores. Attributes of a role are not inherited: only its own count.
@@ -54,4 +56,5 @@ SELECT current_setting('server_version_num')::int AS server_version_num,
                    JOIN pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
                    -- From 13 on an extension can be trusted.
                    WHERE v.superuser AND coalesce(to_jsonb(v) ->> 'trusted', 'false') = 'false'), '[]') AS untrusted,
-       (SELECT json_agg(spcname) FROM pg_tablespace) AS tablespaces";
+       (SELECT json_agg(spcname) FROM pg_tablespace) AS tablespaces,
+       coalesce((SELECT json_agg(version) FROM pg_available_extension_versions WHERE name = 'timescaledb'), '[]') AS timescaledb";

@@ -43,7 +43,8 @@ pub(super) fn warn_of_untrusted(archive: &Archive, part: Option<&Part>, facts: &
     if !facts.user.superuser && !untrusted.is_empty() {
         let (names, user) = (untrusted.join(", "), &facts.user.name);
         job.warn(&format!(
-            "the role {user} is no superuser: Postgres itself would not let it create the extensions {names}"
+            "the role {user} is no superuser: Postgres itself would not let it create the extensions {names}; who \
+             may can do so in an empty database, and the backup is restored without --create then"
         ));
     }
 }

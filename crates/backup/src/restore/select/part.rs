@@ -14,6 +14,7 @@ use super::schema;
 use super::toc::{Entry, Toc};
 use crate::archive::Archive;
 use crate::postgres::{DirectSession, quote_ident};
+use crate::restore::extensions::TIMESCALEDB;
 
 /// What of an archive is restored.
 #[derive(Debug, Default)]
@@ -49,6 +50,18 @@ impl Part {
         let toc = schema::read(&bytes, session).await?;
         let chosen = choose(&toc, selection)?;
         Self { toc, chosen, data_only: selection.data_only, ..Self::default() }.with_rows(&archive.index, selection)
+    }
+
+    /// The selected tables whose rows lie in chunks of TimescaleDB, which nobody can select with them.
+    pub(in crate::restore) fn hypertables(&self, index: &Index) -> Vec<String> {
+        if !index.extensions.iter().any(|extension| extension.name == TIMESCALEDB) {
+            return Vec::new();
+        }
+        let is_chunk = |entry: &&Entry| entry.kind == "TABLE" && entry.schema.as_deref() == Some(CHUNKS);
+        let above: HashSet<_> = self.toc.entries.iter().filter(is_chunk).flat_map(|chunk| &chunk.depends_on).collect();
+        let is_above = |entry: &&Entry| above.contains(&entry.dump_id);
+        let tables = self.tables().map(|table| self.entry(table)).filter(is_above);
+        tables.map(|table| shown(table.schema.as_deref(), &table.tag)).collect()
     }
 
     fn all_rows(index: &Index) -> Self {
@@ -212,6 +225,8 @@ impl Part {
     }
 }
 
+/// The schema of TimescaleDB's chunks, unless somebody has said otherwise for a hypertable.
+const CHUNKS: &str = "_timescaledb_internal";
 /// What an entry takes beside its statements.
 const ENTRY_BYTES: usize = 500;
 
