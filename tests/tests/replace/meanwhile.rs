@@ -42,6 +42,33 @@ fn what_is_changed_in_the_seconds_of_the_swap_goes_over_with_the_name() {
 }
 
 #[test]
+fn a_role_that_is_dropped_during_the_restore_takes_nothing_with_it() {
+    let shop = Shop::slow(Major::V18);
+    let (server, name, joe) = (shop.database.server, &shop.database.name, unused_name("joe"));
+    server.psql("postgres", &format!("CREATE ROLE {joe}; ALTER ROLE {joe} IN DATABASE {name} SET work_mem TO '5MB'"));
+    let running = shop.restoring(shop.replace(&["--yes", "--no-safety-backup"]));
+    server.psql("postgres", &format!("DROP ROLE {joe}"));
+    ended(running.wait(), 0);
+    assert_eq!(shop.database.psql("SELECT v FROM version"), "backup");
+}
+
+#[test]
+fn a_change_of_the_kept_database_that_somebody_holds_open_does_not_keep_an_undo_waiting() {
+    let shop = Shop::new(Major::V15);
+    ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
+    let (server, name, oid, kept) = (shop.database.server, &shop.database.name, shop.oid(), shop.kept().remove(0));
+    server.psql("postgres", &format!("ALTER DATABASE {name} CONNECTION LIMIT 9"));
+    let held = being_changed(&shop, &format!("ALTER DATABASE {kept} CONNECTION LIMIT 5"));
+    let again = ended(shop.undo(&["--yes"]).run(), 75);
+    assert!(again.stderr.contains("pg_blocking_pids"), "{}", again.stderr);
+    assert_eq!((shop.oid(), shop.kept()), (oid, vec![kept]));
+    held.release();
+    ended(shop.undo(&["--yes"]).run(), 0);
+    assert_eq!(shop.database.psql("SELECT v FROM version"), "live");
+    assert_eq!(shop.settings_and_limit().1, "9");
+}
+
+#[test]
 fn what_would_be_lost_stands_in_the_way_up_to_the_last_moment() {
     let shop = Shop::new(Major::V15);
     let (server, name, oid) = (shop.database.server, &shop.database.name, shop.oid());

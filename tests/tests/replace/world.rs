@@ -7,8 +7,8 @@ use std::thread::{Scope, ScopedJoinHandle};
 
 use lifeboat_tests::compare::{contents, definitions, settings};
 use lifeboat_tests::servers::postgres::{Options, PASSWORD};
-use lifeboat_tests::session::Held;
-use lifeboat_tests::{Database, Depot, Lifeboat, Major, Outcome, Postgres, Way};
+use lifeboat_tests::session::{Held, wait_for};
+use lifeboat_tests::{Database, Depot, Lifeboat, Major, Outcome, Postgres, Running, Way};
 
 /// A live database with properties of its own, its backup, and everything that is called like it.
 pub(crate) struct Shop {
@@ -66,6 +66,25 @@ impl Shop {
         let depot = Depot::file().by(way);
         let backup = depot.backup(&database).id;
         Shop { dumped: contents(&database), definitions: definitions(&database), database, depot, backup }
+    }
+
+    /// One whose rows take seconds to load: what happens meanwhile happens in time.
+    pub(crate) fn slow(major: Major) -> Shop {
+        let mut shop = Shop::backed_up(major);
+        shop.database
+            .psql("CREATE TABLE slow (id int CHECK (pg_sleep(2)::text IS NOT NULL)); INSERT INTO slow VALUES (1)");
+        shop.backup = shop.depot.backup(&shop.database).id;
+        shop.database.psql("UPDATE version SET v = 'live'");
+        shop
+    }
+
+    /// Runs it until it has begun to restore.
+    pub(crate) fn restoring(&self, command: Lifeboat) -> Running {
+        let running = command.spawn();
+        let name = &self.database.name;
+        let began = format!("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname LIKE '{name}_replacing_%'");
+        wait_for(&postgres(self.database.server), &began);
+        running
     }
 
     /// `lifeboat restore shop/latest --replace`, not run yet.

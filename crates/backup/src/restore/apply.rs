@@ -88,7 +88,8 @@ async fn fill_with(
     let skip_owners = options.roles == MissingRoles::Skip;
     let properties = options.properties(archive);
     // The roles of a database whose place it is to take are there.
-    let skip_roles = skip_owners && options.stand_in.is_none();
+    let is_stand_in = options.stand_in.is_some();
+    let skip_roles = skip_owners && !is_stand_in;
     let mut loader = Loader::new(store, archive, target, script.header.encoding(), job);
     let inert = options.inert.then(Inert::default);
     let sql = Sql {
@@ -114,7 +115,8 @@ async fn fill_with(
     if target.is_created()
         && let Some(worker) = workers.first_mut()
     {
-        job.run(Box::pin(set_properties(&mut worker.session, target, properties, skip_roles, job))).await?;
+        job.run(Box::pin(set_properties(&mut worker.session, target, properties, skip_roles, is_stand_in, job)))
+            .await?;
     }
     join_all(workers.into_iter().map(|worker| worker.session.close())).await;
     target.publish(job).await
@@ -138,14 +140,19 @@ async fn give_to_owner(session: &mut DirectSession, target: &Target, properties:
     given.map_err(|error| with_rights_hint(error.while_doing(format!("give the database to {owner}"))))
 }
 
+/// A stand-in gets all but its labels with the name, as they are then: what there was hours ago may be gone, such as a role.
 async fn set_properties(
     session: &mut DirectSession,
     target: &Target,
     properties: &DatabaseProperties,
     skip_roles: bool,
+    is_stand_in: bool,
     job: &Job,
 ) -> Result<()> {
     for statement in property_statements(&target.settings.dbname, properties) {
+        if is_stand_in && !is_label(&statement) {
+            continue;
+        }
         let owner = crate::script::changes_owner_or_privileges(statement.as_bytes());
         let of_a_role = statement.starts_with("ALTER ROLE ");
         if !(skip_roles && (owner || of_a_role)) {
@@ -155,10 +162,14 @@ async fn set_properties(
     Ok(())
 }
 
+fn is_label(statement: &str) -> bool {
+    statement.starts_with("SECURITY LABEL ")
+}
+
 /// A label whose provider the server has not loaded means nothing there: it is told and left out.
 async fn set_property(session: &mut DirectSession, statement: &str, job: &Job) -> Result<()> {
     match session.execute(statement).await {
-        Err(error) if statement.starts_with("SECURITY LABEL ") && sqlstate_of(&error) == Some(NO_SUCH_PROVIDER) => {
+        Err(error) if is_label(statement) && sqlstate_of(&error) == Some(NO_SUCH_PROVIDER) => {
             job.warn(&format!("left out a security label of the database: {}", error.chain()));
             Ok(())
         }

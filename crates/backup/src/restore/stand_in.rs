@@ -57,26 +57,31 @@ impl StandIn {
         let comment = self.properties.comment.as_deref().unwrap_or_default();
         let say = format!("COMMENT ON DATABASE {} IS {}", quote_ident(name), quote_literal(comment));
         session.execute(&say).await.map_err(|error| error.while_doing(SAY))?;
-        let statements = property_statements(name, &self.properties);
-        if statements
-            .iter()
-            .any(|statement| statement.starts_with("REVOKE ALL ON DATABASE") && statement.ends_with("FROM PUBLIC"))
-        {
+        if !self.lets_everybody_in() {
             // From the beginning, not only when everything is in it: the rows are the same.
             let close = format!("REVOKE ALL ON DATABASE {} FROM PUBLIC", quote_ident(name));
             session.execute(&close).await.map_err(|error| error.while_doing(TRY))?;
         }
-        let statements = statements.iter().filter(|statement| !statement.starts_with("SECURITY LABEL "));
-        let statements: Vec<_> = statements.map(String::as_str).collect();
+        let mut statements = property_statements(name, &self.properties);
+        statements.retain(|statement| !statement.starts_with("SECURITY LABEL "));
         session.execute("BEGIN").await?;
         let tried = session.execute(&statements.join(";\n")).await;
         session.execute("ROLLBACK").await?;
         tried.map_err(|error| error.while_doing(TRY))
     }
 
+    fn lets_everybody_in(&self) -> bool {
+        self.privileges.iter().any(|privilege| privilege.role.is_none() && privilege.privilege == "CONNECT")
+    }
+
     /// Whether `other` lies where this one does, in the same encoding and locale: what cannot be changed of a database any more.
     pub(super) fn lies_as(&self, other: &Self) -> bool {
         self.properties.tablespace == other.properties.tablespace && locale(&self.source) == locale(&other.source)
+    }
+
+    /// Whether a DROP DATABASE of it was cut short: nobody can connect to it, and nothing but another one is left to be done.
+    pub(super) fn is_half_dropped(&self) -> bool {
+        self.connection_limit == HALF_DROPPED
     }
 
     /// What makes the database `name`, which is as this one, like `wanted`, but for its comment; nothing where it is. Labels are left
@@ -200,6 +205,8 @@ fn locale(source: &Source) -> [Option<&str>; 6] {
 }
 
 const NO_LIMIT: i32 = -1;
+/// What the server sets the limit to before it removes the files.
+const HALF_DROPPED: i32 = -2;
 const SAY: &str = "say what the new database is";
 const TRY: &str = "give a database the properties of the one that it is to replace";
 

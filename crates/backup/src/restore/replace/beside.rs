@@ -27,6 +27,8 @@ pub(super) struct Beside {
     pub(super) ready: Option<u32>,
     /// Its comment when everything is in it.
     pub(super) restored: String,
+    /// What is restored, by its id: `latest` may be another one by the next run.
+    pub(super) backup: String,
     pub(super) options: RestoreOptions,
     pub(super) preflight: Preflight,
     /// What killed runs left.
@@ -88,9 +90,12 @@ impl Beside {
 
     /// For the operator whose last step failed.
     pub(super) fn tell_that_it_stays(&self, job: &Job) {
-        let name = &self.target.dbname;
+        let (name, backup) = (&self.target.dbname, &self.backup);
         let drop = drop_statement(name, self.preflight.server_version_num);
-        job.warn(&format!("{name} stays, with everything in it: the same command goes on from it; or drop it: {drop}"));
+        job.warn(&format!(
+            "{name} stays, with everything in it: the same command goes on from it, with the backup given as {backup}, for a newer one \
+             may be the latest by now; or drop it: {drop}"
+        ));
     }
 
     /// Looks whether it can be given what was changed of the live database since, before anybody's session is ended for it.
@@ -106,7 +111,7 @@ impl Beside {
         let space = present.properties.tablespace.as_deref().unwrap_or("pg_default");
         let (doing, name) = (format!("put {name} where {live} lies: that was moved meanwhile"), quote_ident(name));
         let hint =
-            format!("ALTER DATABASE {name} SET TABLESPACE {}; then run the same command again", quote_ident(space));
+            format!("ALTER DATABASE {name} SET TABLESPACE {}; then go on with {}", quote_ident(space), self.backup);
         Err(Error::new(Kind::Policy, doing).hint(hint))
     }
 

@@ -25,11 +25,16 @@ pub(super) async fn follow(session: &mut DirectSession, name: &str, wanted: &Sta
 }
 
 /// Whether [`follow`] would work; nothing is changed.
+///
+/// # Errors
+/// Those of [`follow`]; [`Kind::TryAgain`] when somebody holds a change of that database open.
 pub(super) async fn try_to_follow(session: &mut DirectSession, name: &str, wanted: &StandIn) -> Result<()> {
-    session.execute("BEGIN").await?;
+    session.execute(&format!("BEGIN;\nSET LOCAL lock_timeout = '{LOCK_TIMEOUT}'")).await?;
     let followed = follow(session, name, wanted).await;
     session.execute("ROLLBACK").await?;
     followed
 }
 
+/// Whoever comes after waits behind us as long.
+pub(super) const LOCK_TIMEOUT: &str = "2s";
 const FOLLOW: &str = "set what was changed of the database meanwhile";

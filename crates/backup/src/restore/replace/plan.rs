@@ -112,6 +112,7 @@ async fn beside(
         ready: ready.as_ref().map(|ready| ready.oid),
         target: ready.map_or(target, |ready| lease.live.with_dbname(&ready.name)),
         restored: marker(State::Restored),
+        backup: archive.path.to_string(),
         options,
         preflight,
         leftovers,
@@ -129,13 +130,19 @@ async fn ready(
     for found in stand_ins {
         let backup = found.marker.as_ref().and_then(|marker| marker.backup.clone());
         let is_whole = found.state == State::Restored && backup == Some(archive.path.to_string());
-        if ready.is_none() && is_whole && StandIn::of(session, &found.name, String::new()).await?.lies_as(stand_in) {
+        if ready.is_none() && is_whole && is_of_use(session, &found.name, stand_in).await? {
             ready = Some(found);
         } else {
             leftovers.push(found);
         }
     }
     Ok((ready, leftovers))
+}
+
+/// Whether it can become as the live database is. Of one whose DROP was cut short the files may be gone.
+async fn is_of_use(session: &mut DirectSession, name: &str, stand_in: &StandIn) -> Result<bool> {
+    let found = StandIn::of(session, name, String::new()).await?;
+    Ok(found.lies_as(stand_in) && !found.is_half_dropped())
 }
 
 /// What a safety backup would do. That it cannot be had is one more reason to refuse.

@@ -25,9 +25,10 @@ impl SafetyBackup {
         Ok(BackupOptions { class: CLASS.parse()?, ..self.options.clone() })
     }
 
-    /// The database under the name that its safety backups have: that of its backups, and what tells them apart.
+    /// The database under the name that its safety backups have: that of its backups, and what tells them apart. Where a safety backup
+    /// is restored, too: whoever asks for the newest one must not get the one that is taken now.
     pub(super) fn source(&self, database: &Name, live: &ConnectionSettings) -> Result<Source> {
-        let name = if is_safety(database) { database.clone() } else { format!("{database}{SUFFIX}").parse()? };
+        let name = format!("{database}{SUFFIX}").parse()?;
         let reach = Reach::Direct { settings: Box::new(live.clone()), tools_dir: self.tools_dir.clone() };
         Ok(Source::new(name, reach))
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::super::stand_in::StandIn;
 use super::super::target::WAIT_FOR_DISK;
-use super::follow::follow;
+use super::follow::{LOCK_TIMEOUT, follow};
 use super::live::{Live, MAY_END, Refusals};
 use super::lock::Lease;
 use super::marker::Marker;
@@ -174,7 +174,7 @@ fn is_in_use(error: &Error) -> bool {
 
 fn in_use(name: &str, error: Error) -> Error {
     Error::new(Kind::TryAgain, format!("give the name {name} over: sessions come back faster than they can be ended"))
-        .hint("stop what connects, and run the same command again: it goes on from here")
+        .hint("stop what connects, and run it again")
         .caused_by(error)
 }
 
@@ -187,8 +187,6 @@ WHERE a.datid IN (%OIDS%) AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid
 const ATTEMPTS: u32 = 6;
 const END_EVERY: Duration = Duration::from_millis(100);
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// Whoever connects waits behind us as long.
-const LOCK_TIMEOUT: &str = "2s";
 /// An internal error: `tuple concurrently updated`.
 const CHANGED_AT_ONCE: &str = "XX000";
 const OBJECT_IN_USE: &str = "55006";
