@@ -22,7 +22,7 @@ pub(crate) use drill::{DrillCommand, DrillListArgs, DrillShowArgs, EvidenceArgs,
 pub(crate) use drill_run::{DrillGcArgs, DrillRunArgs};
 pub(crate) use file::{FileArgs, ImportArgs};
 pub(crate) use key::{GenerateArgs, KeyArgs, KeyCommand, SignerArgs, StateArgs};
-pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, OpenArgs, ShowArgs, VerifyArgs};
+pub(crate) use read::{CatArgs, DownloadArgs, ListArgs, OpenArgs, RunsArgs, ShowArgs, VerifyArgs};
 pub(crate) use replace::ReplaceArgs;
 pub(crate) use restore::{RestoreArgs, Roles};
 pub(crate) use rotate::{FromTo, ReencryptArgs, RetireArgs, RotateBackups, RotateCommand, ToArgs};
@@ -113,6 +113,8 @@ pub(crate) enum Command {
     Backup(BackupArgs),
     /// List the backups in the store
     List(ListArgs),
+    /// List the runs, and what became of each
+    Runs(RunsArgs),
     /// Show what a backup holds
     Show(ShowArgs),
     /// Read a backup whole and check every byte

@@ -1,4 +1,6 @@
-//! Commands that only read the store: `list`, `show`, `verify`, `cat`, `download`.
+//! Commands that only read the store: `list`, `runs`, `show`, `verify`, `cat`, `download`.
+
+use std::num::NonZeroUsize;
 
 use clap::Args;
 
@@ -35,6 +37,24 @@ pub(crate) struct ListArgs {
     /// What interrupted runs left behind, and nothing refers to
     #[arg(long)]
     pub(crate) orphans: bool,
+}
+
+/// Which runs to list.
+#[derive(Args, Debug)]
+#[command(after_help = RUNS_HELP)]
+pub(crate) struct RunsArgs {
+    /// Only runs that were to back this database up
+    #[arg(value_name = "DATABASE")]
+    pub(crate) database: Option<String>,
+    /// The newest so many
+    #[arg(long, value_name = "N", default_value = "30")]
+    pub(crate) last: NonZeroUsize,
+    /// Say what the errors were, too; those of a store whose backups are sealed need a key that opens them
+    #[arg(long)]
+    pub(crate) errors: bool,
+    /// What may be opened.
+    #[command(flatten)]
+    pub(crate) open: OpenArgs,
 }
 
 /// What to show.
@@ -92,13 +112,23 @@ pub(crate) struct DownloadArgs {
 
 const LIST_HELP: &str = "\
 States: available (every object is there with its length), damaged, expired (older than the configured retention and no
-longer whole), in flight (begun less than 48 hours ago, not finished), orphan (begun earlier, never finished).
+longer whole), in flight (not finished, begun less than 48 hours ago, and no run is known to have ended without it), orphan
+(never finished: --orphans lists them, `lifeboat runs` says why). Exit code 10: there is nothing at all below the store's prefix.
 
 KEYS names what opens a backup, each alone: an id of the keyring, or 16 hexadecimal digits, the fingerprint of a recipient
 (`lifeboat key fingerprint` prints it for an x25519 key). A dash: the backup is not encrypted.
 
 PROVEN says how long ago a drill restored a backup and passed it; in part, when it compared the rows of some tables only; FAILED,
 when the last drill that found something out said no.";
+const RUNS_HELP: &str = "\
+Runs are those of `backup` and `import`, failed ones too. Outcomes: ok, partial (some databases failed), failed with the class of the
+error (the names that `lifeboat exit-codes` lists), runs, or lost (begun less than 48 hours ago, no end on record), lost.
+
+Examples:
+  What became of last night:
+    lifeboat runs --last 1 --errors
+  For monitoring: when the last good run of a database ended:
+    lifeboat runs shop --json | tail -n 1 | jq -r '[.result.runs[] | select(.outcome == \"ok\")][0].end.finished'";
 const VERIFY_HELP: &str = "\
 Reads every object, checks its length and digest, and unpacks it. Exit code 30 names the first object that is not what
 the manifest says.";

@@ -6,13 +6,14 @@ use jiff::Timestamp;
 use lifeboat_backup::archive::{BackupState, ListOptions, ListedBackup, databases, list};
 use lifeboat_core::drill::Proven;
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::BackupPath;
-use lifeboat_core::{Name, Result};
+use lifeboat_core::store::layout::{BackupPath, DRILLS, RUNS};
+use lifeboat_core::{Job, Kind, Name, Result};
 use lifeboat_drill::history::{Failure, Proof, Proofs, proofs};
 use serde_json::{Value, json};
 
 use super::Context;
 use crate::cli::ListArgs;
+use crate::exit::Exit;
 use crate::output::table::{Align, render};
 use crate::output::{Outcome, units};
 
@@ -32,35 +33,50 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Outcome> {
     let mut found = list(&store, &options, context.monitor.clone()).await?;
     found.retain(|backup| (backup.state == BackupState::Orphan) == args.orphans);
     let proofs = proven(&found, &store, context).await;
-    let text = match (found.is_empty(), args.orphans) {
-        (true, true) => format!("no orphans in {}\n", store.address()),
-        (true, false) => {
-            let databases = databases(&store, &context.job()).await?;
-            no_backups(options.database.as_ref(), &databases, store.address())
-        }
-        (false, _) => table(&found, proofs.as_ref(), Timestamp::now()),
+    let (text, exit) = if found.is_empty() {
+        nothing(args, options.database.as_ref(), &store, &context.job()).await?
+    } else {
+        (table(&found, proofs.as_ref(), Timestamp::now()), Exit::Success)
     };
     let backups: Vec<Value> = found.iter().map(|backup| described(backup, proofs.as_ref())).collect();
-    Ok(Outcome::success(text, json!({"store": store.address(), "backups": backups})))
+    Ok(Outcome { text, json: json!({"store": store.address(), "backups": backups}), exit })
+}
+
+/// Why there is nothing to list. A store that was never written to is more likely a slip of the pen.
+async fn nothing(args: &ListArgs, wanted: Option<&Name>, store: &Store, job: &Job) -> Result<(String, Exit)> {
+    let (address, databases) = (store.address(), databases(store, job).await?);
+    if databases.is_empty() && !has_records(store, job).await? {
+        let text = format!("nothing of Lifeboat's is in {address}: is its address right, its prefix too?\n");
+        return Ok((text, Exit::Failed(Kind::NotFound)));
+    }
+    let text =
+        if args.orphans { format!("no orphans in {address}\n") } else { no_backups(wanted, &databases, address) };
+    Ok((text, Exit::Success))
+}
+
+/// Whether anything was begun in a store that has no backups.
+async fn has_records(store: &Store, job: &Job) -> Result<bool> {
+    for folder in [RUNS, DRILLS] {
+        if !store.list(job, folder).await?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Which backups drills proved; `None` when the store does not tell, for a list of backups is worth having without it.
 async fn proven(backups: &[ListedBackup], store: &Store, context: &Context) -> Option<Proofs> {
     let job = context.job();
-    let paths: Vec<_> = backups.iter().map(path).collect();
+    let paths: Vec<_> = backups.iter().map(ListedBackup::path).collect();
     let found = proofs(&paths, &store.clone().at_first_contact(), &job).await;
     let warned = found.inspect_err(|error| job.warn(&format!("could not read what drills proved: {}", error.chain())));
     warned.ok()
 }
 
-fn path(backup: &ListedBackup) -> BackupPath {
-    BackupPath { class: backup.class.clone(), database: backup.database.clone(), id: backup.id.clone() }
-}
-
 fn described(backup: &ListedBackup, proofs: Option<&Proofs>) -> Value {
     let mut json = json!(backup);
-    json["proven"] = json!(proofs.and_then(|proofs| proofs.of(&path(backup))));
-    json["failed_drill"] = json!(proofs.and_then(|proofs| proofs.failure_of(&path(backup))));
+    json["proven"] = json!(proofs.and_then(|proofs| proofs.of(&backup.path())));
+    json["failed_drill"] = json!(proofs.and_then(|proofs| proofs.failure_of(&backup.path())));
     json
 }
 
@@ -70,7 +86,8 @@ fn no_backups(wanted: Option<&Name>, databases: &BTreeSet<Name>, store: &str) ->
         Some(wanted) if !others.is_empty() => {
             format!("no backups of {wanted} in {store}; it has some of {}\n", others.join(", "))
         }
-        _ => format!("no backups in {store}: is its address right, its prefix too?\n"),
+        Some(wanted) => format!("no backups of {wanted} in {store}; `lifeboat runs` tells what was begun\n"),
+        None => format!("no backups in {store}; `lifeboat runs` tells what was begun\n"),
     }
 }
 
@@ -91,7 +108,7 @@ fn table(backups: &[ListedBackup], proofs: Option<&Proofs>, now: Timestamp) -> S
             units::age(backup.started, now),
             units::size(backup.stored_bytes),
             keys(backup),
-            proofs.map_or_else(|| "?".to_owned(), |proofs| drilled(proofs, &path(backup), now)),
+            proofs.map_or_else(|| "?".to_owned(), |proofs| drilled(proofs, &backup.path(), now)),
             state(&backup.state),
         ]
     };

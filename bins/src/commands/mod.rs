@@ -13,6 +13,7 @@ mod list;
 mod reference;
 mod restore;
 mod rotate;
+mod runs;
 mod show;
 mod source;
 mod store;
@@ -108,6 +109,7 @@ pub(crate) async fn dispatch(command: Command, context: &Context) -> Result<Outc
     match command {
         Command::Backup(args) => backup::run(&args, context).await,
         Command::List(args) => list::run(&args, context).await,
+        Command::Runs(args) => runs::run(&args, context).await,
         Command::Show(args) => show::run(&args, context).await,
         Command::Verify(args) => verify::run(&args, context).await,
         Command::Restore(args) => restore::run(&args, context).await,

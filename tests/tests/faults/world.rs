@@ -110,7 +110,7 @@ pub(crate) async fn proven_backups(store: &Store) -> Vec<String> {
             names.push(name);
         } else {
             assert!(
-                backup.state == BackupState::InFlight,
+                matches!(backup.state, BackupState::InFlight | BackupState::Orphan),
                 "{} is {:?}: neither a backup nor an unfinished one",
                 backup.id,
                 backup.state

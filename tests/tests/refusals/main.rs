@@ -12,6 +12,7 @@ mod environment;
 mod listing;
 mod output;
 mod reading;
+mod runs;
 mod secrets;
 mod service;
 mod shop;

@@ -16,6 +16,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::age::Age;
+use super::runs::{Around, MAY_RUN};
 
 /// What to list.
 #[derive(Clone)]
@@ -62,6 +63,14 @@ pub struct ListedBackup {
     pub objects: usize,
 }
 
+impl ListedBackup {
+    /// Where it lies.
+    #[must_use]
+    pub fn path(&self) -> BackupPath {
+        BackupPath { class: self.class.clone(), database: self.database.clone(), id: self.id.clone() }
+    }
+}
+
 /// Whether a backup could be restored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", content = "reason", rename_all = "kebab-case")]
@@ -72,9 +81,9 @@ pub enum BackupState {
     Damaged(String),
     /// Older than its class is kept, and objects are gone.
     Expired,
-    /// Without a manifest, and young enough to be running.
+    /// Without a manifest, young enough to be running, and of no run that is known to have ended.
     InFlight,
-    /// Without a manifest, and old enough to be given up.
+    /// Without a manifest, and its run has ended, or it is old enough to be given up.
     Orphan,
 }
 
@@ -90,8 +99,35 @@ pub async fn list(store: &Store, options: &ListOptions, monitor: Arc<dyn Monitor
         found.into_iter().filter(|(path, _)| options.database.as_ref().is_none_or(|name| *name == path.database));
     let listed = stream::iter(wanted.map(|(path, folder)| describe(store, &job, options, path, folder)));
     let mut listed: Vec<_> = listed.buffer_unordered(MANIFESTS_AT_ONCE).try_collect().await?;
+    give_up(listed.iter_mut().map(|(_, backup)| backup), store, &job, options).await?;
     listed.sort_by(|(a, _), (b, _)| b.cmp(a));
     Ok(listed.into_iter().map(|(_, backup)| backup).collect())
+}
+
+/// Takes what runs left that have ended for what it is. Without a word from their records nobody can tell, and a list of backups is
+/// worth having all the same.
+async fn give_up(
+    listed: impl Iterator<Item = &mut ListedBackup>,
+    store: &Store,
+    job: &Job,
+    options: &ListOptions,
+) -> Result<()> {
+    let mut unfinished: Vec<_> = listed.filter(|backup| backup.state == BackupState::InFlight).collect();
+    let Some(oldest) = unfinished.iter().map(|backup| backup.started).min() else { return Ok(()) };
+    let around = match Around::since(oldest - MAY_RUN, options.clock.now(), store, job).await {
+        Ok(around) => around,
+        Err(error) if error.kind() == Kind::Cancelled => return Err(error),
+        Err(error) => {
+            job.warn(&format!("could not read how runs ended: {}", error.chain()));
+            return Ok(());
+        }
+    };
+    for backup in &mut unfinished {
+        if let Some(state) = around.end_of(&backup.path()) {
+            backup.state = state;
+        }
+    }
+    Ok(())
 }
 
 /// The databases that have backups in the store, finished or not. Nothing is read but names.
@@ -167,7 +203,7 @@ async fn describe(
             }
             Err(error) => BackupState::Damaged(error.chain()),
         }
-    } else if age < IN_FLIGHT {
+    } else if age < MAY_RUN {
         BackupState::InFlight
     } else {
         BackupState::Orphan
@@ -191,4 +227,3 @@ async fn describe(
 }
 
 const MANIFESTS_AT_ONCE: usize = 16;
-const IN_FLIGHT: SignedDuration = SignedDuration::from_hours(48);

@@ -145,6 +145,25 @@ pub fn run_end(run: &RunId) -> String {
     format!("{RUNS}/{}/{run}{END}", month(run.start()))
 }
 
+/// Which record of a run a name is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunRecord {
+    /// That it began.
+    Start,
+    /// How it ended.
+    End,
+}
+
+/// The run that a name in the store is a record of, and which; `None` for names that are not ours.
+#[must_use]
+pub fn parse_run_record(name: &str) -> Option<(RunId, RunRecord)> {
+    let (_, file) = name.strip_prefix(RUNS)?.strip_prefix('/')?.split_once('/')?;
+    let of = |suffix, record| Some((file.strip_suffix(suffix)?.parse::<RunId>().ok()?, record));
+    let (run, record) = of(START, RunRecord::Start).or_else(|| of(END, RunRecord::End))?;
+    let own = if record == RunRecord::Start { run_start(&run) } else { run_end(&run) };
+    (own == name).then_some((run, record))
+}
+
 /// An object in the folder of what a run had to seal.
 #[must_use]
 pub fn run_object(run: &RunId, name: &str) -> String {
@@ -233,10 +252,22 @@ fn month(time: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        BackupPath, DrillName, drill_end, drill_object, drill_start, parse_drill, parse_run_object, run_object,
-        run_start, wrap, wrapped_under,
+        BackupPath, DrillName, RunRecord, drill_end, drill_object, drill_start, parse_drill, parse_run_object,
+        parse_run_record, run_end, run_object, run_start, wrap, wrapped_under,
     };
     use crate::keys::KeyId;
+
+    #[test]
+    fn records_of_runs_are_told_from_what_lies_beside_them() {
+        let run: crate::id::RunId = "20261121T021700Z-01ab23".parse().unwrap();
+        assert_eq!(parse_run_record(&run_start(&run)), Some((run.clone(), RunRecord::Start)));
+        assert_eq!(parse_run_record(&run_end(&run)), Some((run.clone(), RunRecord::End)));
+        let elsewhere = run_end(&run).replace("2026-11", "2026-10");
+        for name in [&*run_object(&run, "details.json.sealed"), &elsewhere, "runs/x.end.json", "backups/a/b/c.end.json"]
+        {
+            assert_eq!(parse_run_record(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn names_are_read_back_and_foreign_names_are_not() {
