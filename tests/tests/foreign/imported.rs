@@ -9,7 +9,8 @@ use lifeboat_tests::{Database, Depot, Lifeboat, Major, Postgres, fixtures, unuse
 use serde_json::Value;
 use tempfile::TempDir;
 
-fn import(depot: &Depot, file: &Path, server: &Postgres) -> Lifeboat {
+/// `lifeboat import FILE` as the shop's, with the passphrase; not run yet.
+pub(crate) fn import(depot: &Depot, file: &Path, server: &Postgres) -> Lifeboat {
     let command =
         depot.lifeboat("import").arg(file).args(["--name", "shop", "--json", "--passphrase", "env:PASSPHRASE"]);
     command.env("PASSPHRASE", PASSPHRASE).env("LIFEBOAT_TOOLS_DIR", &server.installation.bin)

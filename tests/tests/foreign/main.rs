@@ -5,6 +5,9 @@
 mod damaged;
 mod forms;
 mod imported;
+mod killed;
+mod odd;
 mod scripts;
 mod secrets;
+mod target;
 mod world;

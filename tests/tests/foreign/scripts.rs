@@ -54,7 +54,11 @@ fn a_dump_with_create_and_one_of_a_cluster_are_refused_with_what_to_do() {
     let mut pg_dumpall = shop.server.client("pg_dumpall", "postgres");
     let cluster = through(pg_dumpall.arg("--globals-only"), b"");
     let outcome = refused(&shelf.put("all", &gzip(&cluster)), shop.server, 40, &[]);
-    assert!(said(&outcome).contains("pg_dumpall"), "{}", outcome.text());
+    assert!(
+        said(&outcome).contains("pg_dumpall") && said(&outcome).contains("psql -X -d postgres"),
+        "{}",
+        outcome.text()
+    );
 }
 
 #[test]
@@ -79,7 +83,45 @@ fn a_trusted_script_is_run_by_psql_and_its_errors_are_not_swallowed() {
     refused(&shelf.put("cut", &cut[..cut.len() - 1]), shop.server, 30, &["--trust-script"]);
 }
 
-/// A statement that the server refuses, in the middle.
+/// psql ends well then, whatever failed.
+#[test]
+fn a_trusted_script_that_has_psql_go_on_behind_errors_does_not_pass() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let script = "\\set ON_ERROR_STOP off\nDROP TABLE IF EXISTS t;\nCREATE TABLE t (a int);\nALTER TABLE t OWNER TO nobody_at_all;\n\
+                  SELECT 1 / 0;\n\\nonsense\nINSERT INTO t VALUES (1);\n";
+    let outcome = refused(&shelf.put("script", script.as_bytes()), server, 1, &["--trust-script"]);
+    for words in ["3 statements of it failed", "42704", "nobody_at_all", ":4:", "ON_ERROR_STOP"] {
+        assert!(said(&outcome).contains(words), "{words}: {}", outcome.text());
+    }
+    // Notices and warnings are none.
+    let quiet = "\\set ON_ERROR_STOP off\nDROP TABLE IF EXISTS t;\nCREATE TABLE t (a int);\nROLLBACK;\n";
+    restored(&shelf.put("quiet", quiet.as_bytes()), server, &["--trust-script"]);
+}
+
+/// Each in the middle of a whole dump, behind statements that worked.
+#[test]
+fn a_statement_that_the_server_refuses_leaves_nothing_and_is_told() {
+    let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
+    let dump = plain(&shop);
+    let archive_of = |line: &str| with(&dump, &format!("CREATE TABLE public.before_it (a int);\n\n{line}\n"));
+    for (line, code, words) in [
+        ("SELECT 1 / 0;", 20, "division by zero"),
+        (
+            "CREATE EXTENSION IF NOT EXISTS no_such_extension WITH SCHEMA public;",
+            40,
+            "lacks the extensions no_such_extension",
+        ),
+        ("ALTER TABLE public.before_it OWNER TO nobody_at_all;", 40, "lacks the roles nobody_at_all"),
+    ] {
+        let outcome = refused(&shelf.put("dump", archive_of(line).as_bytes()), shop.server, code, &[]);
+        assert!(said(&outcome).contains(words), "{line}: {}", outcome.text());
+    }
+    let owner = "CREATE TABLE t (a int);\nALTER TABLE t OWNER TO nobody_at_all;\nINSERT INTO t VALUES (1);\n";
+    let outcome = refused(&shelf.put("owner", owner.as_bytes()), shop.server, 1, &["--trust-script"]);
+    assert!(said(&outcome).contains("nobody_at_all") && said(&outcome).contains(":2:"), "{}", outcome.text());
+}
+
+/// A row that its table does not take, in the middle.
 #[test]
 fn an_error_in_the_middle_leaves_nothing() {
     let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());

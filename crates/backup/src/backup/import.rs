@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use lifeboat_core::monitor::Monitor;
+use lifeboat_core::monitor::{Monitor, Silent};
 use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::store::{Journal, Store, Uploader};
 use lifeboat_core::{BackupId, Error, Job, Kind, Name, Result, ResultExt, RunId, job::cancelled};
@@ -21,7 +21,7 @@ use super::dump::{Dumped, check_lengths, first_error};
 use super::names::Names;
 use super::told::Told;
 use super::{BackupOptions, BackupSummary, one, run, stall};
-use crate::foreign::{ForeignFile, ForeignOptions, Unpacked, unpack};
+use crate::foreign::{ForeignFile, ForeignOptions, Header, Unpacked, unpack};
 use crate::stream;
 
 /// How a file is imported.
@@ -69,8 +69,18 @@ pub async fn import(
     let job = Job::new(monitor, options.cancel.clone());
     let run::Run { start, journal } = run::open(vec![database.clone()], store, options, &job).await?;
     let (watched, stalled) = stall::watch(&job, options.stall_timeout);
-    let importing =
-        Importing { database, run: &start.run, store, journal: &journal, options, import, keep: false, job: &watched };
+    let importing = Importing {
+        database,
+        run: &start.run,
+        store,
+        journal: &journal,
+        options,
+        import,
+        keep: false,
+        passing: false,
+        fits: &|_| Ok(()),
+        job: &watched,
+    };
     let done = stall::end_when_stalled(Box::pin(importing.carry_out(file)), stalled, &watched).await;
     let mut results = vec![(database.clone(), done)];
     run::record_end(store, options, &job, start.clone(), &results).await;
@@ -87,6 +97,10 @@ struct Importing<'a> {
     import: &'a ImportOptions,
     /// Keep the script as it is, for psql.
     keep: bool,
+    /// It lies there for one restore only: what is to be known of a backup that stays is of no use to its operator.
+    passing: bool,
+    /// Refuses the file by what its dump says of itself, before the rest of it is read.
+    fits: &'a (dyn Fn(&Header) -> Result<()> + Sync),
     job: &'a Job,
 }
 
@@ -133,7 +147,8 @@ impl Importing<'_> {
         let index = describe::index(&unpacked, &vetted, script, self.import, warnings);
         let attachments = one::describe(&destination, job, None, None, &index).await?;
         let manifest = describe::manifest(self, &destination.backup, &unpacked, taken, stored, attachments)?;
-        one::commit(&destination, options, job, &manifest).await?;
+        let silent = Job::new(Arc::new(Silent), job.cancel.clone());
+        one::commit(&destination, options, if self.passing { &silent } else { job }, &manifest).await?;
         Ok(one::summary(manifest, index, taken, clock))
     }
 
@@ -145,6 +160,7 @@ impl Importing<'_> {
         if unpacked.header.of_cluster && !self.keep {
             return Err(stream::of_cluster().while_doing(format!("open {}", unpacked.name)));
         }
+        (self.fits)(&unpacked.header)?;
         Ok(unpacked)
     }
 
@@ -170,13 +186,15 @@ impl Importing<'_> {
     }
 
     fn warnings(&self, vetted: &stream::Vetted) -> Vec<String> {
+        if self.passing {
+            return Vec::new();
+        }
         let mut warnings = vec![NOT_THERE.to_owned()];
         if vetted.inserts {
             warnings.push(INSERTS.to_owned());
         }
-        let single = self.options.seal.as_ref().and_then(|keys| keys.single_wrap_warning());
-        warnings.extend(single.filter(|_| !self.keep));
-        warnings.iter().filter(|_| !self.keep).for_each(|warning| self.job.warn(warning));
+        warnings.extend(self.options.seal.as_ref().and_then(|keys| keys.single_wrap_warning()));
+        warnings.iter().for_each(|warning| self.job.warn(warning));
         warnings
     }
 }

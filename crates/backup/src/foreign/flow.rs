@@ -50,6 +50,11 @@ impl Peeked {
         &self.head
     }
 
+    /// Passes these bytes over, which were looked at.
+    pub(super) fn skip(&mut self, bytes: usize) {
+        self.taken = (self.taken + bytes).min(self.head.len());
+    }
+
     /// What kept the look from coming to a single byte.
     pub(super) fn failed_at_once(&mut self) -> Option<Error> {
         if self.head.is_empty() { self.failed.take() } else { None }

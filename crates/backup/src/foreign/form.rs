@@ -2,7 +2,7 @@
 
 use lifeboat_core::{Error, Kind, Result};
 
-use super::salted;
+use super::{crlf, salted};
 
 /// What a layer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub(super) enum Form {
     Custom,
     /// `pg_dump -Ft`.
     Tar,
+    /// SQL behind a mark that editors of Windows put before UTF-8.
+    Marked,
+    /// SQL whose lines end with carriage returns.
+    Returned,
     /// SQL.
     Plain,
 }
@@ -45,7 +49,8 @@ impl Form {
             _ if is_tar(head) && head.starts_with(b"toc.dat\0") => Ok(Self::Tar),
             _ if is_tar(head) => Err(Error::new(Kind::Policy, "read a tar archive that is not pg_dump's")
                 .hint("unpack it, and restore the dump that is in it; a directory of pg_dump -Fd is restored by pg_restore")),
-            _ if head.iter().all(is_text) => Ok(Self::Plain),
+            _ if head.starts_with(BYTE_ORDER_MARK) => Ok(Self::Marked),
+            _ if head.iter().all(is_text) => script(head),
             _ => Err(Error::new(Kind::Integrity, "read a dump: the file is in no form that is known").hint(
                 "known are SQL, pg_dump -Fc and -Ft, in gzip, zstd, gpg and openssl enc -aes-256-cbc -pbkdf2; is it the right file?",
             )),
@@ -61,6 +66,8 @@ impl Form {
             Self::GpgPassphrase | Self::GpgKey => "gpg",
             Self::Custom => "custom",
             Self::Tar => "tar",
+            Self::Marked => "bom",
+            Self::Returned => "crlf",
             Self::Plain => "plain",
         }
     }
@@ -82,6 +89,17 @@ fn pgp(head: &[u8]) -> Option<Form> {
     }
 }
 
+/// What is text, and SQL as far as that shows.
+fn script(head: &[u8]) -> Result<Form> {
+    let (what, hint) = match head.trim_ascii_start().first() {
+        Some(b'<') => ("a page of HTML or XML", SAVED),
+        Some(b'{' | b'[') => ("a document in JSON", SAVED),
+        _ if crlf::begins(head) => return Ok(Form::Returned),
+        _ => return Ok(Form::Plain),
+    };
+    Err(Error::new(Kind::Integrity, format!("read a dump: it is {what}")).hint(hint))
+}
+
 fn is_tar(head: &[u8]) -> bool {
     head.get(257..262) == Some(b"ustar")
 }
@@ -92,6 +110,9 @@ fn is_text(byte: &u8) -> bool {
 
 /// So many bytes tell what a layer is: of a tar archive, all that its first two headers say.
 pub(super) const HEAD_BYTES: usize = 2048;
+
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+const SAVED: &str = "whatever fetched the file saved an error in its place: look into it, and fetch the file again";
 
 const MAGIC: &[(&[u8], Form)] = &[
     (b"\x1f\x8b", Form::Gzip),
@@ -111,9 +132,14 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
     (b"age-encryption.org/", "an age file", "decrypt it on the way: age -d -i KEY FILE | lifeboat … -"),
     (b"U2FsdGVkX1", "a file of openssl enc -a", "decode it on the way: openssl base64 -d -in FILE | lifeboat … -"),
     (b"\xff\xfe", "UTF-16", "something converted the dump: convert it back with iconv -f UTF-16 -t UTF-8"),
-    (b"-- MySQL dump", "a dump of MySQL", "only dumps of PostgreSQL are read"),
-    (b"-- MariaDB dump", "a dump of MariaDB", "only dumps of PostgreSQL are read"),
+    (b"-- MySQL dump", "a dump of MySQL", OTHERS),
+    (b"-- MariaDB dump", "a dump of MariaDB", OTHERS),
+    (b"/*M!999999", "a dump of MariaDB", OTHERS),
+    (b"PRAGMA foreign_keys", "a dump of SQLite", OTHERS),
+    (b"SQLite format 3\0", "a database of SQLite", OTHERS),
 ];
+
+const OTHERS: &str = "only dumps of PostgreSQL are read; is it the right file?";
 
 #[cfg(test)]
 mod tests {
@@ -131,6 +157,10 @@ mod tests {
         assert_eq!(told(b"\xc3\x0d\x04\x09"), Ok(Form::GpgPassphrase));
         assert_eq!(told(b"\x85\x01\x0c\x03"), Ok(Form::GpgKey));
         assert_eq!(told(b"Salted__12345678"), Ok(Form::Salted));
+        assert_eq!(told(b"\xef\xbb\xbf--\n"), Ok(Form::Marked));
+        assert_eq!(told(b"--\r\n-- PostgreSQL database dump\r\n"), Ok(Form::Returned));
+        assert_eq!(told(b"\n<!DOCTYPE html>\n"), Err(Kind::Integrity));
+        assert_eq!(told(b"{\"error\": \"AccessDenied\"}"), Err(Kind::Integrity));
         assert_eq!(told(b""), Err(Kind::Integrity));
         assert_eq!(told(b"\x7fELF\x02\x01\x01\0"), Err(Kind::Integrity));
         assert_eq!(told(b"7z\xbc\xaf\x27\x1c\0\x04"), Err(Kind::Policy));

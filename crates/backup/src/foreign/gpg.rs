@@ -1,21 +1,21 @@
-//! Runs gpg. A passphrase is in a private file for as long as gpg runs, and gpg has a home of its own: of the operator's it needs
-//! the keys only where there is no passphrase to open the file.
+//! Runs gpg. A passphrase comes to it through a pipe with a name in a private folder, and gpg has a home of its own: of the
+//! operator's it needs the keys only where there is no passphrase to open the file.
 
 use std::ffi::OsString;
-use std::fs::{OpenOptions, Permissions};
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use lifeboat_core::{Error, Kind, Result, ResultExt};
-use secrecy::ExposeSecret as _;
-use tempfile::TempDir;
+use rustix::fs::{CWD, Mode, mkfifoat};
+use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
 
-use super::ForeignOptions;
 use super::flow::Flow;
 use super::form::Form;
 use super::program::Program;
+use super::{Folder, ForeignOptions, Purpose};
 use crate::postgres::credentials::DEFAULT_PATH;
 
 /// What `sealed` decrypts to.
@@ -27,47 +27,48 @@ pub(super) fn decrypted(sealed: Box<dyn Flow>, form: Form, options: &ForeignOpti
         return Err(Error::new(Kind::WrongKey, "open what gpg has encrypted: no passphrase was given")
             .hint("give --passphrase env:NAME, file:/path, credential:NAME or command:[…]"));
     }
-    let home = Home::make(&options.spool_dir)?;
+    let home = Folder::make(&options.spool_dir, Purpose::Gpg)?;
     let mut command = Command::new("gpg");
-    command.env_clear().env("PATH", DEFAULT_PATH).env("LC_ALL", "C").args(["--batch", "--no-tty", "--quiet"]);
+    command.env_clear().env("PATH", DEFAULT_PATH).env("LC_ALL", "C").args([
+        "--batch",
+        "--no-tty",
+        "--quiet",
+        "--no-symkey-cache",
+    ]);
     if form == Form::GpgPassphrase {
-        command.arg("--homedir").arg(home.0.path());
+        command.arg("--homedir").arg(home.path());
     } else {
         command.envs(options.gpg_environment.iter().map(|(name, value): &(OsString, OsString)| (name, value)));
     }
-    if let Some(passphrase) = &options.passphrase {
-        let file = home.0.path().join("passphrase");
-        write_private(&file, passphrase.expose_secret().as_bytes())?;
-        command.args(["--pinentry-mode", "loopback", "--passphrase-file"]).arg(file);
+    let passphrase = options.passphrase.as_deref();
+    let passphrase = passphrase.map(|passphrase| Passphrase::in_folder(home.path(), passphrase)).transpose()?;
+    if let Some(passphrase) = &passphrase {
+        command.args(["--pinentry-mode", "loopback", "--passphrase-file"]).arg(&passphrase.path);
     }
     command.arg("--decrypt");
-    Program::start(command, "gpg", sealed, judge, Box::new(home))
+    Program::start(command, "gpg", sealed, judge, Box::new((passphrase, home)))
 }
 
-/// A private folder, and whatever gpg starts in it.
-struct Home(TempDir);
+/// A name under which gpg reads the passphrase, once: it is in a pipe, and on no disk whatever is killed.
+struct Passphrase {
+    path: PathBuf,
+    /// Open for both: who opens it for one alone waits for the other.
+    _pipe: File,
+}
 
-impl Home {
-    fn make(parent: &Path) -> Result<Self> {
-        let doing = || format!("make a private folder for gpg in {}", parent.display());
-        let mut folder = tempfile::Builder::new();
-        folder.prefix("lifeboat-gpg-").permissions(Permissions::from_mode(0o700));
-        folder.tempdir_in(parent).kind_of(Kind::Failure, doing).map(Self)
+impl Passphrase {
+    fn in_folder(folder: &Path, passphrase: &SecretString) -> Result<Self> {
+        let doing = || "hand a passphrase to gpg".to_owned();
+        let path = folder.join("passphrase");
+        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).kind_of(Kind::Failure, doing)?;
+        let mut pipe = OpenOptions::new().read(true).write(true).open(&path).kind_of(Kind::Failure, doing)?;
+        let line = Zeroizing::new(format!("{}\n", passphrase.expose_secret()));
+        if line.len() > PIPE_BYTES {
+            return Err(Error::new(Kind::Usage, doing()).hint("a passphrase of gpg has a few hundred bytes at most"));
+        }
+        pipe.write_all(line.as_bytes()).kind_of(Kind::Failure, doing)?;
+        Ok(Self { path, _pipe: pipe })
     }
-}
-
-impl Drop for Home {
-    /// gpg leaves an agent behind, which would notice the end of its home in a minute only.
-    fn drop(&mut self) {
-        let mut end = Command::new("gpgconf");
-        end.env_clear().env("PATH", DEFAULT_PATH).arg("--homedir").arg(self.0.path()).args(["--kill", "gpg-agent"]);
-        let _ = end.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    }
-}
-
-fn write_private(path: &Path, content: &[u8]) -> Result<()> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(content)).kind_of(Kind::Failure, || "hand a passphrase to gpg".into())
 }
 
 fn judge(said: &str) -> (Kind, &'static str) {
@@ -83,3 +84,6 @@ fn judge(said: &str) -> (Kind, &'static str) {
     }
     (Kind::Integrity, "the file is cut or damaged: use another one")
 }
+
+/// What every pipe takes without a reader.
+const PIPE_BYTES: usize = 4096;

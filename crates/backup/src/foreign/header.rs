@@ -37,6 +37,11 @@ impl Header {
         Toc::new(head).and_then(|mut toc| toc.header()).unwrap_or_default()
     }
 
+    /// The major version of the server.
+    pub(crate) fn server_major(&self) -> Option<u32> {
+        major(self.server.as_deref()?)
+    }
+
     /// The major version of the pg_dump that made it.
     pub(crate) fn pg_dump_major(&self) -> Option<u32> {
         major(self.pg_dump.as_deref()?)

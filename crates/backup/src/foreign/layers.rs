@@ -9,8 +9,9 @@ use lifeboat_core::codec::Compression;
 use lifeboat_core::{Error, Kind, Result};
 
 use super::compressed::Decompressed;
+use super::crlf::Unreturned;
 use super::flow::{Flow, Peeked};
-use super::form::{Form, HEAD_BYTES};
+use super::form::{BYTE_ORDER_MARK, Form, HEAD_BYTES};
 use super::program::Program;
 use super::salted::Unsalted;
 use super::tar::WholeTar;
@@ -70,6 +71,11 @@ fn take_off(file: Given, options: &ForeignOptions) -> Result<(Box<dyn Flow>, Vec
                     if form == Form::Tar { Box::new(WholeTar::new(Box::new(peeked))) } else { Box::new(peeked) };
                 Box::new(printed(archive, &header, options)?)
             }
+            Form::Marked => {
+                peeked.skip(BYTE_ORDER_MARK.len());
+                Box::new(peeked)
+            }
+            Form::Returned => Box::new(Unreturned::new(Box::new(peeked))),
             Form::Plain => {
                 let script = Header::of_script(peeked.head());
                 // What pg_restore prints says no more than the archive did.

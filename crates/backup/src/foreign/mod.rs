@@ -5,7 +5,9 @@
 //! argument or a child's environment.
 
 mod compressed;
+mod crlf;
 mod flow;
+mod folder;
 mod form;
 mod given;
 mod gpg;
@@ -17,6 +19,7 @@ mod salted;
 mod tar;
 
 pub(crate) use flow::Flow;
+pub(crate) use folder::{Folder, Purpose};
 pub(crate) use given::Given;
 pub use given::{Digested, ForeignFile};
 pub(crate) use header::Header;

@@ -42,7 +42,7 @@ pub(super) async fn apply(
     let filling = fill(store, archive, &target, options, preflight, &script, job);
     let passwords_to_set = or_discard(&target, job, filling).await?;
     Ok(RestoreSummary {
-        backup: archive.path.to_string(),
+        backup: options.called(archive),
         target: wanted.display(),
         tables: script.tables,
         rows: script.rows,

@@ -16,6 +16,7 @@ mod maintenance;
 mod pieces;
 mod preflight;
 mod proving;
+mod psql_words;
 mod replace;
 mod roles;
 mod rows;
@@ -77,6 +78,8 @@ pub struct RestoreOptions {
     /// The created database is to take another one's place: it gets that one's properties instead of the source's, and the name it
     /// is given from the beginning, for that is not the one it is to have. What [`replace()`] does.
     pub stand_in: Option<StandIn>,
+    /// What messages and results call the backup, where it is a file.
+    pub called: Option<String>,
     /// When a failed connection is tried again.
     pub connect_retry: Retry,
     /// What opens encrypted backups, and what is demanded of any.
@@ -86,6 +89,10 @@ pub struct RestoreOptions {
 }
 
 impl RestoreOptions {
+    fn called(&self, archive: &Archive) -> String {
+        self.called.clone().unwrap_or_else(|| archive.path.to_string())
+    }
+
     /// What belongs to the database itself and not to what is in it.
     fn properties<'a>(&'a self, archive: &'a Archive) -> &'a DatabaseProperties {
         self.stand_in.as_ref().map_or(&archive.index.database, |stand_in| &stand_in.properties)
@@ -101,6 +108,7 @@ impl Default for RestoreOptions {
             inert: false,
             select: Selection::default(),
             stand_in: None,
+            called: None,
             connect_retry: Retry::default(),
             keys: OpenKeys::default(),
             cancel: CancellationToken::new(),
@@ -218,7 +226,7 @@ pub async fn restore(
     let part = job.run(Box::pin(selected(store, &archive, target, options, &job))).await?;
     let preflight = job.run(preflight::check(&archive, target, options, part.as_ref(), &job)).await?;
     if !preflight.refusals.is_empty() {
-        return Err(refuse(&archive, target, &preflight));
+        return Err(refuse(&options.called(&archive), target, &preflight));
     }
     let applied = match part {
         Some(part) if !options.create => {
@@ -264,7 +272,7 @@ fn describe(
     let index = &archive.index;
     let whole = || archive.manifest.script.iter().map(|object| object.length).sum();
     RestorePlan {
-        backup: archive.path.to_string(),
+        backup: options.called(archive),
         target: target.display(),
         creates: options.create,
         server_version_num: preflight.server_version_num,
@@ -281,8 +289,8 @@ fn describe(
     }
 }
 
-fn refuse(archive: &Archive, target: &ConnectionSettings, preflight: &Preflight) -> Error {
-    let doing = format!("restore {} into {}: {}", archive.path, target.display(), preflight.refusals.join("; "));
+fn refuse(called: &str, target: &ConnectionSettings, preflight: &Preflight) -> Error {
+    let doing = format!("restore {called} into {}: {}", target.display(), preflight.refusals.join("; "));
     Error::new(Kind::Policy, doing).hint(preflight.hints.join("; "))
 }
 

@@ -2,10 +2,11 @@
 
 mod empty;
 mod facts;
+mod place;
 mod warnings;
 
 use lifeboat_core::index::{Extension, Role};
-use lifeboat_core::{Error, Job, Kind, Result, counted};
+use lifeboat_core::{Error, Job, Kind, Result};
 
 pub use empty::user_objects;
 use facts::{TargetFacts, User, facts};
@@ -20,6 +21,7 @@ use crate::postgres::{
     ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal, sqlstate,
     sqlstate_of,
 };
+pub(super) use place::look;
 
 /// What the target is, and why it is not fit, if it is not.
 #[derive(Clone)]
@@ -43,12 +45,11 @@ pub(super) async fn check(
     let mut session = connect_to(target, options, job).await?;
     let facts = facts(&mut session, &target.dbname).await?;
     let mut preflight = Preflight {
-        server_version_num: facts.server_version_num,
         missing_roles: missing_roles(archive, options, part, &facts),
         tablespace: options.properties(archive).tablespace.clone().filter(|name| facts.tablespaces.contains(name)),
-        refusals: Vec::new(),
-        hints: Vec::new(),
+        ..Preflight::of(&facts)
     };
+    preflight.check_is_primary(&facts);
     preflight.check_server(archive, part, &facts);
     preflight.check_roles(options.roles);
     preflight.check_rights(options, &facts.user);
@@ -113,9 +114,6 @@ impl Preflight {
     }
 
     fn check_server(&mut self, archive: &Archive, part: Option<&Part>, facts: &TargetFacts) {
-        if facts.recovering {
-            self.refuse("the server is a standby", "restore into its primary");
-        }
         let source = archive.index.server_major().unwrap_or(0);
         if let Some((why, hint)) = version_refusal(source, facts.server_version_num / 10_000) {
             self.refuse(why, &hint);
@@ -191,14 +189,7 @@ impl Preflight {
         facts: &TargetFacts,
     ) -> Result<()> {
         if options.create {
-            if facts.exists {
-                let why = format!("the database {} exists already", target.dbname);
-                self.refuse(
-                    why,
-                    "name another database, or leave --create out if it is empty; --replace puts a backup in its place",
-                );
-            }
-            return Ok(());
+            return self.check_place(session, target, options, &archive.index.extensions, facts).await;
         }
         if let Some(part) = part {
             for (why, hint) in select::refusals(part, &archive.index, session).await? {
@@ -206,17 +197,12 @@ impl Preflight {
             }
             return self.check_encoding(archive, session).await;
         }
-        let objects = user_objects(session).await?;
-        let objects = objects.saturating_sub(present(&archive.index.extensions, session).await?);
-        if objects > 0 {
-            // One that was dropped and created again since has nothing to lose.
-            if is_source(archive, session, target).await? {
-                let hint = "restore into another database, or let --replace put the backup in its place";
-                self.refuse("the target is the database the backup was taken of", hint);
-            }
-            let why = format!("the database {} is not empty: it has {}", target.dbname, counted(objects, "object"));
-            self.refuse(why, "name an empty database, or another one with --create");
+        // One that was dropped and created again since has nothing to lose.
+        if is_source(archive, session, target).await? && user_objects(session).await? > 0 {
+            let hint = "restore into another database, or let --replace put the backup in its place";
+            self.refuse("the target is the database the backup was taken of", hint);
         }
+        self.check_place(session, target, options, &archive.index.extensions, facts).await?;
         self.check_encoding(archive, session).await
     }
 
@@ -264,7 +250,7 @@ fn owners<'a>(archive: &'a Archive, options: &'a RestoreOptions, part: Option<&'
 }
 
 /// Why a server of major version `target` cannot take a backup of `source`, and what to do.
-fn version_refusal(source: u32, target: u32) -> Option<(String, String)> {
+pub(super) fn version_refusal(source: u32, target: u32) -> Option<(String, String)> {
     if target < OLDEST_MAJOR {
         let hint = format!("restore into PostgreSQL {} or later", source.max(OLDEST_MAJOR));
         return Some((format!("the server is PostgreSQL {target}, older than {OLDEST_MAJOR}"), hint));

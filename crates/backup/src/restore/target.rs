@@ -123,7 +123,14 @@ fn not_created(error: Error, temporary: &str, version_num: u32) -> Error {
 /// The final name and the backup's random digits, within the 63 bytes of a name.
 fn temporary_name(name: &str, archive: &Archive) -> String {
     let id = archive.path.id.as_str();
-    suffixed(name, &format!("_restoring_{}", &id[id.len() - 6..]))
+    suffixed(name, &format!("{RESTORING}{}", &id[id.len() - ID_DIGITS..]))
+}
+
+/// Whether `database` has the name that one has for as long as it is restored, to be called `name` in the end.
+pub(super) fn is_unfinished(database: &str, name: &str) -> bool {
+    let Some((_, digits)) = database.rsplit_once(RESTORING) else { return false };
+    let is_id = digits.len() == ID_DIGITS && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    is_id && database == suffixed(name, &format!("{RESTORING}{digits}"))
 }
 
 /// As much of a name as leaves room for the suffix within the bytes that a name may have.
@@ -187,12 +194,15 @@ pub(super) const NAME_BYTES_MAX: usize = 63;
 /// Of a session that commits what must be safe: so is then everything that was committed before.
 pub(super) const WAIT_FOR_DISK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'local', false) \
                              WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
+const RESTORING: &str = "_restoring_";
+/// The random digits of a backup's id.
+const ID_DIGITS: usize = 6;
 
 #[cfg(test)]
 mod tests {
     use lifeboat_core::index::Source;
 
-    use super::create_statement;
+    use super::{create_statement, is_unfinished};
 
     fn icu_source() -> Source {
         Source {
@@ -222,5 +232,17 @@ mod tests {
             LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER 'icu' ICU_LOCALE 'und'";
         assert_eq!(statement(150_018), known_to_all);
         assert_eq!(statement(180_000), format!("{known_to_all} ICU_RULES '&V << ''w'' <<< W'"));
+    }
+
+    #[test]
+    fn an_unfinished_database_is_told_by_its_name() {
+        let long = "o".repeat(63);
+        assert!(is_unfinished("shop_restoring_7f3a9c", "shop"));
+        assert!(is_unfinished(&format!("{}_restoring_7f3a9c", &long[..46]), &long));
+        for other in
+            ["shop", "shop_restoring_7f3a9", "shop_restoring_7F3A9C", "shop2_restoring_7f3a9c", "shop_restoring_drill1"]
+        {
+            assert!(!is_unfinished(other, "shop"), "{other}");
+        }
     }
 }

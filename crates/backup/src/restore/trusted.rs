@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lifeboat_core::monitor::Monitor;
-use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, ChildStderr, Command};
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt, counted};
+use tokio::process::{Child, Command};
 
+use super::psql_words::{self, Words};
 use super::target::{Target, or_discard};
 use super::{RestoreOptions, RestoreSummary, preflight, refuse};
 use crate::archive::{cat, find};
@@ -32,13 +32,13 @@ pub(super) async fn run(
     let archive = find(&spooled.store, &spooled.keys, &job, &spooled.reference).await?;
     let preflight = job.run(preflight::check(&archive, wanted, options, None, &job)).await?;
     if !preflight.refusals.is_empty() {
-        return Err(refuse(&archive, wanted, &preflight));
+        return Err(refuse(&options.called(&archive), wanted, &preflight));
     }
     let major = preflight.server_version_num / 10_000;
     let (folder, _) = crate::tools::find(major, foreign.tools_dir.as_deref()).await?;
     let target = Target::prepare(&archive, wanted, options, &preflight, &job).await?;
     let running = async {
-        let files = ClientFiles::write(&target.settings, &foreign.spool_dir)?;
+        let files = ClientFiles::write(&target.settings, spooled.folder())?;
         let psql = Psql::start(&folder.join("psql"), &files)?;
         job.step("run the script by psql");
         psql.feed(spooled, &job).await.map_err(|error| explained(error, target.is_created()))?;
@@ -46,7 +46,7 @@ pub(super) async fn run(
     };
     or_discard(&target, &job, Box::pin(running)).await?;
     Ok(RestoreSummary {
-        backup: archive.path.to_string(),
+        backup: options.called(&archive),
         target: wanted.display(),
         tables: 0,
         rows: 0,
@@ -63,7 +63,7 @@ pub(super) async fn run(
 /// A running psql.
 struct Psql {
     child: Child,
-    said: tokio::task::JoinHandle<String>,
+    said: tokio::task::JoinHandle<Words>,
     input: PipeWriter,
 }
 
@@ -71,11 +71,11 @@ impl Psql {
     fn start(program: &std::path::Path, files: &ClientFiles) -> Result<Self> {
         let (reader, input) = std::io::pipe().kind_of(Kind::Failure, || "open a pipe for psql".into())?;
         let mut command = Command::new(program);
-        command.args(["-X", "-q", "--no-password", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        command.args(["-X", "-q", "--no-password", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-f", "-"]);
         files.apply(&mut command, &ToolCall { purpose: "restore", ..ToolCall::default() });
         command.stdin(reader).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
         let mut child = command.spawn().kind_of(Kind::Tool, || "start psql".into())?;
-        let said = tokio::spawn(last_words(child.stderr.take()));
+        let said = tokio::spawn(psql_words::listen(child.stderr.take()));
         Ok(Self { child, said, input })
     }
 
@@ -100,12 +100,18 @@ impl Psql {
             }
         };
         let status = job.run(async { child.wait().await.kind_of(Kind::Failure, || "wait for psql".into()) }).await?;
-        if status.success() {
-            return sent;
-        }
         let said = tokio::time::timeout(ENDS_WITHIN, said).await.map(Result::unwrap_or_default).unwrap_or_default();
-        let error = Error::new(Kind::Failure, format!("run the script by psql: it ended with {status}"));
-        Err(if said.is_empty() { error } else { error.caused_by(said) })
+        match (status.success(), said.failed) {
+            (true, 0) => sent,
+            (true, failed) => {
+                let doing = format!("run the script by psql: {} of it failed", counted(failed, "statement"));
+                Err(Error::new(Kind::Failure, doing).hint(GOES_ON).caused_by(said.first_failed))
+            }
+            (false, _) => {
+                let error = Error::new(Kind::Failure, format!("run the script by psql: it ended with {status}"));
+                Err(if said.last.is_empty() { error } else { error.caused_by(said.last) })
+            }
+        }
     }
 }
 
@@ -114,21 +120,9 @@ fn explained(error: Error, is_created: bool) -> Error {
     if is_created || error.kind() == Kind::Cancelled { error } else { error.hint(STAYS) }
 }
 
-/// The last lines that psql said, on one line.
-async fn last_words(stderr: Option<ChildStderr>) -> String {
-    let Some(stderr) = stderr else { return String::new() };
-    let (mut lines, mut kept) = (BufReader::new(stderr).split(b'\n'), std::collections::VecDeque::new());
-    while let Ok(Some(line)) = lines.next_segment().await {
-        kept.push_back(String::from_utf8_lossy(&line).trim().to_owned());
-        if kept.len() > LINES_KEPT {
-            kept.pop_front();
-        }
-    }
-    kept.into_iter().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
-}
-
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
-const LINES_KEPT: usize = 20;
+const GOES_ON: &str =
+    "the script has psql go on behind errors (\\set ON_ERROR_STOP off): take that line out, or run it by psql yourself";
 const STAYS: &str =
     "what ran before stays in the database: drop it and create it again before the next try, or restore with --create";
 const NOTHING_PROVEN: &str = "psql ran the script as it is: nobody counted its rows";

@@ -114,7 +114,7 @@ impl Vet {
 /// The refusal of what pg_dumpall made.
 pub(crate) fn of_cluster() -> Error {
     Error::new(Kind::Policy, "read a dump of a whole cluster, by pg_dumpall")
-        .hint("have pg_dump make one of each database; with --trust-script psql runs all of it as it is: roles and every database")
+        .hint("have pg_dump make one of each database; where its server is gone, run the file into a new one (gunzip -c FILE | psql -X -d postgres) and have pg_dump make them there")
 }
 
 fn newlines(text: &[u8]) -> u64 {

@@ -1,19 +1,17 @@
 //! A private folder in which a foreign file lies as a backup for as long as it is restored, sealed with a key that exists in
 //! memory only.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use lifeboat_core::keys::{KeyWrap, OpenKeys, SealKeys, Secret, SymmetricKey};
 use lifeboat_core::store::{self, Journal, Store, StoreUrl};
-use lifeboat_core::{BackupId, Error, Job, Kind, Name, Result, ResultExt};
-use tempfile::TempDir;
+use lifeboat_core::{BackupId, Error, Job, Kind, Name, Result};
 use url::Url;
 
 use super::{BackupOptions, ForeignFile, ImportOptions, Importing, Taken};
 use crate::archive::{BackupRef, Which};
-use crate::foreign::ForeignOptions;
+use crate::foreign::{Folder, ForeignOptions, Header, Purpose};
 
 /// A file that was read to its end and found whole. Its folder is removed with it.
 pub(crate) struct Spooled {
@@ -23,19 +21,27 @@ pub(crate) struct Spooled {
     pub(crate) keys: OpenKeys,
     /// Which backup it is.
     pub(crate) reference: BackupRef,
-    _folder: TempDir,
+    folder: Folder,
 }
 
-/// Reads a file whole, into a folder of its own.
+impl Spooled {
+    /// Its folder, for other files that have to go with it.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Reads a file whole, into a folder of its own, unless `fits` refuses what its dump says of itself.
 ///
 /// # Errors
 /// Those of [`super::import()`]; [`Kind::Failure`] when the disk is full.
-pub(crate) async fn spool(file: ForeignFile, foreign: &ForeignOptions, job: &Job) -> Result<Spooled> {
-    let folder = tempfile::Builder::new()
-        .prefix("lifeboat-restore-")
-        .permissions(Permissions::from_mode(0o700))
-        .tempdir_in(&foreign.spool_dir)
-        .kind_of(Kind::Failure, || format!("make a folder in {}", foreign.spool_dir.display()))?;
+pub(crate) async fn spool(
+    file: ForeignFile,
+    foreign: &ForeignOptions,
+    fits: &(dyn Fn(&Header) -> Result<()> + Sync),
+    job: &Job,
+) -> Result<Spooled> {
+    let folder = Folder::make(&foreign.spool_dir, Purpose::Restore)?;
     let store = store_in(&folder)?;
     let key: Arc<dyn KeyWrap> = Arc::new(SymmetricKey::new("spool".parse()?, Secret::generate()?));
     let seal = Arc::new(SealKeys::new(vec![Arc::clone(&key)], None)?);
@@ -53,12 +59,14 @@ pub(crate) async fn spool(file: ForeignFile, foreign: &ForeignOptions, job: &Job
         options: &options,
         import: &import,
         keep: foreign.trust,
+        passing: true,
+        fits,
         job,
     };
     Box::pin(importing.carry_out(file)).await.map_err(|error| without_room(error, foreign))?;
     let reference = BackupRef { database: Some(database), which: Which::Latest };
     let keys = OpenKeys { keys: vec![key], ..OpenKeys::default() };
-    Ok(Spooled { store, keys, reference, _folder: folder })
+    Ok(Spooled { store, keys, reference, folder })
 }
 
 /// What is kept takes about what gzip makes of the dump.
@@ -66,10 +74,13 @@ fn without_room(error: Error, foreign: &ForeignOptions) -> Error {
     if !error.chain().contains("No space left") {
         return error;
     }
-    error.hint(format!("{} is full: name a folder with more room by TMPDIR", foreign.spool_dir.display()))
+    let doing = format!("keep what is read in {}: its disk is full", foreign.spool_dir.display());
+    Error::new(Kind::Failure, doing).hint(
+        "name a folder with more room by TMPDIR: a file takes about what gzip makes of its dump there, sealed, until it is restored",
+    )
 }
 
-fn store_in(folder: &TempDir) -> Result<Store> {
+fn store_in(folder: &Folder) -> Result<Store> {
     let doing = || Error::new(Kind::Failure, format!("keep a file in {}", folder.path().display()));
     let url = Url::from_directory_path(folder.path().join("store")).map_err(|()| doing())?;
     let url: StoreUrl = url.as_str().parse()?;
