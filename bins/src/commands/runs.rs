@@ -160,7 +160,7 @@ mod tests {
 
     use super::table;
 
-    fn ended(id: &str, exit_code: u8, results: serde_json::Value) -> ListedRun {
+    fn ended(id: &str, exit_code: u8, results: &serde_json::Value) -> ListedRun {
         let run: lifeboat_core::RunId = id.parse().unwrap();
         let end: RunEnd = serde_json::from_value(json!({
             "format": 1, "tool": "lifeboat 0.1.0", "run": id, "started": run.start(), "databases": ["control", "data"],
@@ -179,9 +179,9 @@ mod tests {
         let (started, databases) = (run.start(), vec!["control".parse().unwrap()]);
         let runs = [
             ListedRun { run, started, databases, state: RunState::Unfinished },
-            ended("20261121T021700Z-000003", 0, json!([good("control"), good("data")])),
-            ended("20261120T021700Z-000002", 3, json!([good("control"), bad("data", "database")])),
-            ended("20261119T021700Z-000001", 75, json!([bad("control", "try_again"), bad("data", "try_again")])),
+            ended("20261121T021700Z-000003", 0, &json!([good("control"), good("data")])),
+            ended("20261120T021700Z-000002", 3, &json!([good("control"), bad("data", "database")])),
+            ended("20261119T021700Z-000001", 75, &json!([bad("control", "try_again"), bad("data", "try_again")])),
         ];
         let expected = "\
 RUN                           AGE    TOOK  OUTCOME                SIZE  DATABASES

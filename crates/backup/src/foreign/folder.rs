@@ -60,6 +60,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         self.purpose.end(self.folder.path());
+        clear(self.folder.path());
     }
 }
 
@@ -119,12 +120,21 @@ fn remove_if_left(folder: &Path, purpose: Purpose) {
         Ok(lock) => {
             if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
                 purpose.end(folder);
+                clear(folder);
                 let _ = std::fs::remove_dir_all(folder);
             }
         }
         // Whoever makes one now makes another then.
         Err(error) if error.kind() == ErrorKind::NotFound => _ = std::fs::remove_dir(folder),
         Err(_) => {}
+    }
+}
+
+/// Removes everything but the lock, which goes last: by it what is left of a process that is killed meanwhile is known.
+fn clear(folder: &Path) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten().filter(|entry| entry.file_name() != LOCK) {
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        let _ = if is_folder { std::fs::remove_dir_all(entry.path()) } else { std::fs::remove_file(entry.path()) };
     }
 }
 
@@ -135,7 +145,7 @@ const TRIES: usize = 8;
 mod tests {
     use std::fs;
 
-    use super::{Folder, LOCK, Purpose};
+    use super::{Folder, LOCK, Purpose, clear};
 
     #[test]
     fn what_a_killed_process_left_is_removed_and_what_is_in_use_stays() {
@@ -158,6 +168,17 @@ mod tests {
         let path = another.path().to_owned();
         drop(another);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn the_lock_of_a_folder_goes_last() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("store/backups")).unwrap();
+        fs::write(folder.path().join("passwords"), "").unwrap();
+        fs::write(folder.path().join(LOCK), "").unwrap();
+        clear(folder.path());
+        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [LOCK]);
     }
 
     #[test]

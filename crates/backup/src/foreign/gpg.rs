@@ -1,14 +1,10 @@
-//! Runs gpg. A passphrase comes to it through a pipe with a name in a private folder, and gpg has a home of its own: of the
-//! operator's it needs the keys only where there is no passphrase to open the file.
+//! Runs gpg. A passphrase comes to it as the first line of its input (`--passphrase-fd 0`), so that it is in no file and no argument,
+//! and gpg has a home of its own: of the operator's it needs the keys only where there is no passphrase to open the file.
 
 use std::ffi::OsString;
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use lifeboat_core::{Error, Kind, Result, ResultExt};
-use rustix::fs::{CWD, Mode, mkfifoat};
+use lifeboat_core::{Error, Kind, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
@@ -40,34 +36,38 @@ pub(super) fn decrypted(sealed: Box<dyn Flow>, form: Form, options: &ForeignOpti
     } else {
         command.envs(options.gpg_environment.iter().map(|(name, value): &(OsString, OsString)| (name, value)));
     }
-    let passphrase = options.passphrase.as_deref();
-    let passphrase = passphrase.map(|passphrase| Passphrase::in_folder(home.path(), passphrase)).transpose()?;
-    if let Some(passphrase) = &passphrase {
-        command.args(["--pinentry-mode", "loopback", "--passphrase-file"]).arg(&passphrase.path);
-    }
     command.arg("--decrypt");
-    Program::start(command, "gpg", sealed, judge, Box::new((passphrase, home)))
+    let Some(passphrase) = options.passphrase.as_deref() else {
+        return Program::start(command, "gpg", sealed, judge, Box::new(home));
+    };
+    command.args(["--pinentry-mode", "loopback", "--passphrase-fd", "0"]);
+    Program::start(command, "gpg", Box::new(Led::by(passphrase, sealed)), judge, Box::new(home))
 }
 
-/// A name under which gpg reads the passphrase, once: it is in a pipe, and on no disk whatever is killed.
-struct Passphrase {
-    path: PathBuf,
-    /// Open for both: who opens it for one alone waits for the other.
-    _pipe: File,
+/// A passphrase on a line of its own, and what it opens behind it.
+struct Led {
+    line: Zeroizing<Vec<u8>>,
+    given: usize,
+    sealed: Box<dyn Flow>,
 }
 
-impl Passphrase {
-    fn in_folder(folder: &Path, passphrase: &SecretString) -> Result<Self> {
-        let doing = || "hand a passphrase to gpg".to_owned();
-        let path = folder.join("passphrase");
-        mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).kind_of(Kind::Failure, doing)?;
-        let mut pipe = OpenOptions::new().read(true).write(true).open(&path).kind_of(Kind::Failure, doing)?;
-        let line = Zeroizing::new(format!("{}\n", passphrase.expose_secret()));
-        if line.len() > PIPE_BYTES {
-            return Err(Error::new(Kind::Usage, doing()).hint("a passphrase of gpg has a few hundred bytes at most"));
+impl Led {
+    fn by(passphrase: &SecretString, sealed: Box<dyn Flow>) -> Self {
+        let line = [passphrase.expose_secret().as_bytes(), b"\n"].concat();
+        Self { line: Zeroizing::new(line), given: 0, sealed }
+    }
+}
+
+impl Flow for Led {
+    fn read(&mut self, into: &mut [u8]) -> Result<usize> {
+        let left = &self.line[self.given..];
+        if left.is_empty() {
+            return self.sealed.read(into);
         }
-        pipe.write_all(line.as_bytes()).kind_of(Kind::Failure, doing)?;
-        Ok(Self { path, _pipe: pipe })
+        let some = left.len().min(into.len());
+        into[..some].copy_from_slice(&left[..some]);
+        self.given += some;
+        Ok(some)
     }
 }
 
@@ -84,6 +84,3 @@ fn judge(said: &str) -> (Kind, &'static str) {
     }
     (Kind::Integrity, "the file is cut or damaged: use another one")
 }
-
-/// What every pipe takes without a reader.
-const PIPE_BYTES: usize = 4096;
