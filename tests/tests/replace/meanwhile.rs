@@ -13,13 +13,15 @@ use crate::world::{Shop, being_changed, ended, postgres, swap_waits};
 fn what_is_changed_in_the_seconds_of_the_swap_goes_over_with_the_name() {
     let shop = Shop::new(Major::V18);
     let (server, name) = (shop.database.server, &shop.database.name);
-    let change = format!(
-        "COMMENT ON DATABASE {name} IS 'changed'; ALTER DATABASE {name} SET lock_timeout TO '3s';
-         REVOKE ALL ON DATABASE {name} FROM plain; GRANT CREATE ON DATABASE {name} TO pg_monitor"
-    );
-    for (command, version) in
-        [(shop.replace(&["--yes", "--no-safety-backup"]), "backup"), (shop.undo(&["--yes"]), "live")]
-    {
+    // Not the same twice: the one that comes back had the first change when it was set aside.
+    for (command, version, timeout, role) in [
+        (shop.replace(&["--yes", "--no-safety-backup"]), "backup", "3s", "pg_monitor"),
+        (shop.undo(&["--yes"]), "live", "4s", "pg_read_all_data"),
+    ] {
+        let change = format!(
+            "COMMENT ON DATABASE {name} IS 'changed, {timeout}'; ALTER DATABASE {name} SET lock_timeout TO '{timeout}';
+             REVOKE ALL ON DATABASE {name} FROM plain; GRANT CREATE ON DATABASE {name} TO {role}"
+        );
         let held = being_changed(&shop, &change);
         let running = command.spawn();
         wait_for(&postgres(server), &swap_waits(&shop));
@@ -27,15 +29,17 @@ fn what_is_changed_in_the_seconds_of_the_swap_goes_over_with_the_name() {
         ended(running.wait(), 0);
         assert_eq!(shop.database.psql("SELECT v FROM version"), version);
         let now = format!("{:?}", shop.settings());
-        for part in ["\"comment\": \"changed\"", "lock_timeout=3s", "pg_monitor=C/"] {
-            assert!(now.contains(part), "{part} in {now}");
+        for part in
+            [format!("\"comment\": \"changed, {timeout}\""), format!("lock_timeout={timeout}"), format!("{role}=C/")]
+        {
+            assert!(now.contains(&part), "{part} in {now}");
         }
         assert!(!now.contains("plain=Tc") && !now.contains("plain=T/"), "{now}");
         server.psql(
             "postgres",
             &format!(
                 "COMMENT ON DATABASE {name} IS NULL; ALTER DATABASE {name} RESET lock_timeout;
-             GRANT TEMPORARY ON DATABASE {name} TO plain; REVOKE ALL ON DATABASE {name} FROM pg_monitor"
+             GRANT TEMPORARY ON DATABASE {name} TO plain; REVOKE ALL ON DATABASE {name} FROM {role}"
             ),
         );
     }
@@ -55,9 +59,18 @@ fn a_role_that_is_dropped_during_the_restore_takes_nothing_with_it() {
 #[test]
 fn a_change_of_the_kept_database_that_somebody_holds_open_does_not_keep_an_undo_waiting() {
     let shop = Shop::new(Major::V15);
-    ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
+    let replaced = ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
     let (server, name, oid, kept) = (shop.database.server, &shop.database.name, shop.oid(), shop.kept().remove(0));
-    server.psql("postgres", &format!("ALTER DATABASE {name} CONNECTION LIMIT 9"));
+    // As there may be others.
+    let way_back = format!("--undo-replace --kept {kept}\n");
+    assert!(replaced.stdout.contains(&way_back), "{way_back} in {}", replaced.stdout);
+    server.psql(
+        "postgres",
+        &format!("ALTER DATABASE {name} CONNECTION LIMIT 9; ALTER DATABASE {name} ALLOW_CONNECTIONS false"),
+    );
+    let told = ended(shop.undo(&["--dry-run"]).run(), 0);
+    assert!(told.stdout.contains("allows no connections; the one that comes back will"), "{}", told.stdout);
+    server.psql("postgres", &format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true"));
     let held = being_changed(&shop, &format!("ALTER DATABASE {kept} CONNECTION LIMIT 5"));
     let again = ended(shop.undo(&["--yes"]).run(), 75);
     assert!(again.stderr.contains("pg_blocking_pids"), "{}", again.stderr);

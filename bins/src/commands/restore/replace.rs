@@ -193,7 +193,7 @@ fn summary_text(summary: &ReplaceSummary) -> String {
         text += &format!("The database as it was is in the store as {safety}.\n");
     }
     text + &format!(
-        "It is kept as {}. To have it back: lifeboat restore --into … --undo-replace\nWhen nobody needs it any more: {};\n",
+        "It is kept as {0}. To have it back: lifeboat restore --into … --undo-replace --kept {0}\nWhen nobody needs it any more: {1};\n",
         summary.kept_as, summary.drop_old
     )
 }

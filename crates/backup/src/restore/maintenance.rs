@@ -54,10 +54,13 @@ pub async fn drop_database(session: &mut DirectSession, name: &str, job: &Job) -
     session.execute(&drop_statement(name, version_num)).await
 }
 
-/// Ends every session with the database, as the server itself can from 13 on.
+/// Ends every session with the database, as the server itself can from 13 on. What belongs to no role, such as autovacuum, gives way by
+/// itself, and only a superuser may end it.
 fn end_sessions_statement(name: &str) -> String {
     let name = quote_literal(name);
-    format!("SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = {name}")
+    format!(
+        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE datname = {name} AND usesysid IS NOT NULL"
+    )
 }
 
 /// What drops a database on a server of this version.
@@ -76,6 +79,6 @@ mod tests {
     fn a_server_before_13_drops_a_database_without_force() {
         assert_eq!(drop_statement("shop", 120_022), "DROP DATABASE IF EXISTS \"shop\"");
         assert_eq!(drop_statement("shop", 130_000), "DROP DATABASE IF EXISTS \"shop\" WITH (FORCE)");
-        assert!(end_sessions_statement("o'shop").ends_with("WHERE datname = 'o''shop'"));
+        assert!(end_sessions_statement("o'shop").ends_with("WHERE datname = 'o''shop' AND usesysid IS NOT NULL"));
     }
 }

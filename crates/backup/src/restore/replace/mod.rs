@@ -300,13 +300,11 @@ async fn prepare(
         (Some(summary), coming)
     };
     let proving = proof::prove(store, archive, &beside.target, &beside.options, job);
-    if let Err(error) = job.run(Box::pin(proving)).await {
-        // Only what is known to differ is worth nothing: hours may have gone into it.
-        match error.kind() {
-            Kind::Integrity => beside.discard(job).await,
-            _ => beside.tell_that_it_stays(job),
-        }
-        return Err(error);
+    // Only what is known to differ is worth nothing: hours may have gone into it.
+    let differ = job.run(Box::pin(proving)).await.inspect_err(|_| beside.tell_that_it_stays(job))?;
+    if !differ.is_empty() {
+        beside.discard(job).await;
+        return Err(proof::refuted(&differ));
     }
     Ok(Prepared { safety_backup, restore, coming })
 }

@@ -267,6 +267,9 @@ fn notes(name: &str, present: &Live, moved: bool) -> Vec<String> {
     if moved {
         notes.push("the two lie in different tablespaces, and stay where they are".to_owned());
     }
+    if !present.allows_connections {
+        notes.push(format!("{name} allows no connections; the one that comes back will"));
+    }
     if present.followers > 0 {
         let followers = counted(present.followers, "server or program");
         notes
