@@ -29,7 +29,9 @@ pub(super) struct Written {
     pub(super) held: u64,
     /// Rows, by their number in the batch, that the database refused, and by what.
     pub(super) refused: Vec<(usize, String)>,
-    /// The transactions.
+    /// Statements, each of which takes a transaction's id, also where it fails.
+    pub(super) attempts: usize,
+    /// The transactions that wrote.
     pub(super) transactions: Vec<u64>,
     /// The longest statement.
     pub(super) took: Duration,
@@ -65,6 +67,7 @@ pub(super) async fn store(
     while let Some(range) = ranges.pop() {
         let began = Instant::now();
         let last = ranges.is_empty();
+        written.attempts += 1;
         match attempt(lane, swept, batch, &writes[range.clone()], mark, last).await {
             Ok((numbers, transaction)) => {
                 count(&mut written, &writes[range], &numbers);

@@ -11,6 +11,7 @@ use lifeboat_core::{Job, Result};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::lane::Lane;
+use super::options::Limits;
 use super::transaction::numbers;
 
 /// What is known of others.
@@ -62,9 +63,9 @@ impl Traffic {
         }
     }
 
-    /// Whether the sweep makes room for others.
-    pub(super) fn makes_room(&self) -> bool {
-        self.makes_room.load(Ordering::Relaxed)
+    /// How long a batch should hold its rows.
+    pub(super) fn batch_time(&self, limits: &Limits) -> Duration {
+        if self.makes_room.load(Ordering::Relaxed) { limits.shared_batch_time } else { limits.batch_time }
     }
 
     /// Notes transactions of ours.
@@ -93,7 +94,7 @@ impl Traffic {
 
     /// Waits for the other sessions of this sweep where one is to work at a time.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
-        if self.makes_room() { self.turn.acquire().await.ok() } else { None }
+        if self.makes_room.load(Ordering::Relaxed) { self.turn.acquire().await.ok() } else { None }
     }
 
     fn is_due(&self) -> bool {
@@ -133,9 +134,10 @@ const GONE_AFTER: u32 = 4;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
     use std::time::{Duration, Instant};
 
-    use super::{Look, Looks, Others};
+    use super::{Limits, Look, Looks, Others, Traffic};
 
     /// Looks half a second apart, at so many transactions of ours and of others between them.
     fn learned(counts: &[(u64, u64)]) -> Vec<Others> {
@@ -161,6 +163,19 @@ mod tests {
         assert_eq!(learned(&[(300, 0), (300, 10), (50, 0), (50, 250)]), [None, Write(0), Write(1), Write(0)]);
         let gone = learned(&[(50, 250), (50, 0), (50, 0), (50, 0), (50, 0)]);
         assert_eq!(gone, [Write(0), Write(1), Write(2), Write(3), None]);
+    }
+
+    #[tokio::test]
+    async fn one_session_works_at_a_time_where_room_is_made_and_holds_rows_for_less() {
+        let (traffic, limits) = (Traffic::new(true), Limits::default());
+        assert_eq!(traffic.batch_time(&limits), limits.batch_time);
+        assert!(traffic.turn().await.is_none(), "every session works");
+        traffic.makes_room.store(true, Ordering::Relaxed);
+        assert_eq!(traffic.batch_time(&limits), limits.shared_batch_time);
+        let first = traffic.turn().await.unwrap();
+        assert!(tokio::time::timeout(Duration::from_millis(10), traffic.turn()).await.is_err(), "two at once");
+        drop(first);
+        assert!(traffic.turn().await.is_some());
     }
 
     #[test]

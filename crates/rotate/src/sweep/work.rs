@@ -1,7 +1,6 @@
 //! What the workers of one target share.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::{Job, Result};
@@ -131,11 +130,6 @@ impl Work {
     /// Another keyring like this one's.
     pub(super) fn keyring_again(&self, target: &Target) -> Result<Keyring> {
         if self.back { target.keyring_back() } else { target.keyring() }
-    }
-
-    /// How long a batch should hold its rows.
-    pub(super) fn batch_time(&self) -> Duration {
-        if self.traffic.makes_room() { self.limits.shared_batch_time } else { self.limits.batch_time }
     }
 
     /// Whether a failed batch can be repeated.

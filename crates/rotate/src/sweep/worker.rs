@@ -82,7 +82,7 @@ async fn step(
     let mut found = Tally::naming(work.failures_named);
     let opened = judged.took;
     let held = written(lane, work, part, judged, &mark, unsaved, &mut found).await?;
-    work.pace.learn(rows, held, opened, work.batch_time());
+    work.pace.learn(rows, held, opened, work.traffic.batch_time(&work.limits));
     if !work.quiet {
         work.job.count(Counter::Rows, rows as u64);
     }
@@ -150,7 +150,7 @@ async fn again(
 }
 
 fn note_own(work: &Work, written: &Written) {
-    work.traffic.note(written.transactions.len().max(1));
+    work.traffic.note(written.attempts);
     written.transactions.iter().for_each(|id| work.own.note(*id));
 }
 
