@@ -200,9 +200,8 @@ fn a_clock_that_is_off_is_told_at_once_and_with_what_to_do() {
     let backup = || backup_command(&database, &bucket, "x").envs(proxy.environment(Identity::Writer));
     assert!(!backup().run().expect(0).stderr.contains("host's clock"));
     proxy.on(When::any(), Fault::Ahead(20 * 60));
-    let began = std::time::Instant::now();
     let refused = backup().run().expect(78);
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(!refused.stderr.contains("will be repeated"), "{}", refused.stderr);
     assert!(refused.stderr.contains("set this host's clock: it differs from the store's"), "{}", refused.stderr);
     let told = |stderr: &str, seconds: std::ops::Range<u32>| {
         seconds

@@ -109,10 +109,9 @@ async fn an_object_of_another_length_is_not_taken_for_stored() {
 
 #[tokio::test]
 async fn an_upload_that_somebody_aborted_is_told_at_once() {
-    let began = std::time::Instant::now();
     let error = completed(Then::ItWasAborted).await.0.unwrap_err();
-    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
-    assert!(error.chain().contains("NoSuchUpload"), "{error:?}");
+    // Had it been waited for, the error would be of looking.
+    assert!(error.chain().contains("NoSuchUpload") && !error.chain().contains("learn whether"), "{error:?}");
 }
 
 #[test]
