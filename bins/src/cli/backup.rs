@@ -9,7 +9,7 @@ use crate::config::{BackupFlags, EncryptionFlags, Flags, NetworkFlags, SingleDat
 #[derive(Args, Debug, Default, PartialEq, Eq)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BackupArgs {
-    /// Names of configured databases; all of them without one
+    /// Names of configured databases; without one, all of them
     #[arg(value_name = "DATABASE", conflicts_with = "database_url")]
     pub(crate) databases: Vec<String>,
     /// Where the database is: env:NAME, file:/path, credential:NAME, command:[…], or a connection string without
@@ -91,5 +91,5 @@ Examples:
   Before a migration, in a class that is kept longer:
     lifeboat backup shop --class before-migration
 
-The store's keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its endpoint from AWS_ENDPOINT_URL, or from the
+The store's keys come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, its endpoint from AWS_ENDPOINT_URL, or from the \
 configuration file. A key that may only write suffices. Exit code 3 means that some databases failed and others did not.";

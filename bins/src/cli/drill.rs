@@ -71,7 +71,7 @@ pub(crate) struct EvidenceArgs {
     /// Trust this signer too, beside trusted_signers and those of the keyring: ed25519:…
     #[arg(long = "signer", value_name = "KEY")]
     pub(crate) signers: Vec<String>,
-    /// The backup's manifest.json, to compare with the one that was signed for; that of the store without it
+    /// The backup's manifest.json, to compare with the one that was signed for; without it, that of the store
     #[arg(long, value_name = "FILE")]
     pub(crate) manifest: Option<std::path::PathBuf>,
     /// What may be opened.
@@ -82,18 +82,19 @@ pub(crate) struct EvidenceArgs {
 pub(super) const EXAMPLES: &str = "\
 Exit codes: 0 passed, 31 failed (do not count on this backup), 32 inconclusive (nothing was found out; the report says why).";
 const LIST_HELP: &str = "\
-A drill that began and left no record of its end is lost; one that began less than a day ago may still run.";
+A drill that began and left no record of its end is lost; one that began less than a day ago may still run. Exit code 10: there is \
+nothing at all below the store's prefix.";
 const SHOW_HELP: &str = "\
 Examples:
   lifeboat drill show shop/latest
   lifeboat drill show shop/latest --form html > drill.html
   lifeboat drill show 20261201T04 --form markdown >> runbook/drills.md";
 const VERIFY_HELP: &str = "\
-Says who signed and what the drill found out, and ends with the verdict's exit code: 0, 31 or 32. Of a drill in the store the
+Says who signed and what the drill found out, and ends with the verdict's exit code: 0, 31 or 32. Of a drill in the store the \
 report and the backup's manifest must be those that were signed for.
 
 Other tools do it too (docs/drill.md):
   lifeboat drill show shop/latest --form evidence > evidence.json
   lifeboat key signer --pem > host.pem
-  cosign verify-blob-attestation --key host.pem --type urn:lifeboat:drill:v1 --signature evidence.json \\
-    --insecure-ignore-tlog manifest.json";
+  cosign verify-blob-attestation --key host.pem --type urn:lifeboat:drill:v1 \\
+    --signature evidence.json --insecure-ignore-tlog manifest.json";

@@ -103,7 +103,7 @@ impl ScratchArgs {
 }
 
 const RUN_HELP: &str = "\
-Restores the backup into a scratch database, compares every row with the fingerprints taken while it was dumped, runs the
+Restores the backup into a scratch database, compares every row with the fingerprints taken while it was dumped, runs the \
 checks of [drill] in the configuration, records the verdict in the store, and removes the scratch database.
 
 Examples:
@@ -111,5 +111,5 @@ Examples:
   lifeboat drill run shop/latest --server env:STAGING_URL --budget 30m --rto 2h
   lifeboat drill run --all --json";
 const GC_HELP: &str = "\
-A drill that was killed leaves its scratch database; the next drill removes it, and so does this, and records in the store that
+A drill that was killed leaves its scratch database; the next drill removes it, and so does this, and records in the store that \
 it was killed. Live drills are left alone.";

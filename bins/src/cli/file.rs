@@ -25,12 +25,14 @@ pub(crate) struct ImportArgs {
     /// The file: a path, - for standard input, or store:KEY for an object of the store
     #[arg(value_name = "FILE")]
     pub(crate) file: String,
-    /// When the dump was taken: a time such as 2025-11-21T02:17:00Z, or mtime for that of the file [default: as the dump says]
+    /// When the dump was taken: a time such as 2025-11-21T02:17:00Z, or mtime for that of the file [default: as the dump says,
+    /// where that is certain enough]
     #[arg(long, value_name = "WHEN")]
     pub(crate) taken_at: Option<String>,
-    /// The time zone of whoever took the dump, which times in it are written in
-    #[arg(long, value_name = "ZONE", default_value = "UTC")]
-    pub(crate) time_zone: String,
+    /// The time zone of whoever took the dump: times in its rows are printed in it, and an archive says by it when it was made
+    /// [default: UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub(crate) time_zone: Option<String>,
     /// What opens the file.
     #[command(flatten)]
     pub(crate) open: FileArgs,
@@ -65,9 +67,10 @@ Examples:
   Last year's archive, so that it can be drilled:
     lifeboat import shop-2025.dump --store s3://bucket/prod --name shop
   A script that gpg encrypted; a plain script does not say when it was taken:
-    lifeboat import shop-2025.sql.gz.gpg --name shop --passphrase env:BACKUP_PASSPHRASE --taken-at mtime
+    lifeboat import shop-2025.sql.gz.gpg --name shop --taken-at mtime \\
+      --passphrase env:BACKUP_PASSPHRASE
     lifeboat drill run shop/20251121T0217
 
-Read are SQL and archives of pg_dump (-Fc, -Ft), in any nesting of gzip, zstd, gpg and openssl enc -aes-256-cbc -pbkdf2, told apart
-by their content. The backup's id has the time at which the dump was taken, so that a later backup stays the latest. A file
+SQL and archives of pg_dump (-Fc, -Ft) are read, in any nesting of gzip, zstd, gpg and openssl enc -aes-256-cbc -pbkdf2, told \
+apart by their content. The backup's id has the time at which the dump was taken, so that a later backup stays the latest. A file \
 that is cut, and one that does more than a dump of one database does, is refused, and leaves nothing that looks like a backup.";

@@ -42,7 +42,7 @@ pub(crate) struct GenerateArgs {
 /// The key that is meant.
 #[derive(Args, Debug)]
 pub(crate) struct KeyArgs {
-    /// Its id in the keyring; every key that fits without one
+    /// Its id in the keyring; without one, every key that fits
     #[arg(value_name = "ID")]
     pub(crate) id: Option<String>,
 }
@@ -89,11 +89,11 @@ Examples:
     lifeboat backup --keyring file:keyring.toml
   A new key takes over; rotate backups with it afterwards:
     lifeboat key generate --id 2026-12 --out keyring.toml --primary
-  A recovery key that stays on another machine; the printed line goes into recipients of [encryption]:
+  A recovery key, which stays on another machine; what is printed goes into recipients:
     lifeboat key generate --id recovery --kind x25519 --out recovery.toml
     lifeboat key recipient --keyring file:recovery.toml
 
-The primary aes256 key seals, beside recipients, and the primary ed25519 key signs. Every key that is not retired opens
+The primary aes256 key seals, beside recipients, and the primary ed25519 key signs. Every key that is not retired opens \
 what was sealed with it or to it.
 
 Whoever has the keyring can read the backups, and without it nobody can: keep a copy in another place.";

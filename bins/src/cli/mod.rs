@@ -176,9 +176,9 @@ Examples:
   lifeboat demo
   lifeboat backup --store s3://bucket/prod --name shop --database-url env:DATABASE_URL
   lifeboat list --store s3://bucket/prod
-  lifeboat restore shop/latest --store s3://bucket/prod --into postgresql://db/shop_restored --create
+  lifeboat restore shop/latest --store s3://bucket/prod --into env:TARGET_URL --create
 
-Passwords never stand in arguments: write env:NAME, file:/path, credential:NAME or command:[\"program\"] instead.
+Passwords never stand in arguments: write env:NAME, file:/path, credential:NAME or command:[\"program\"] instead. \
 `lifeboat exit-codes` lists the exit codes.";
 
 #[cfg(test)]

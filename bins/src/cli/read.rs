@@ -34,7 +34,7 @@ pub(crate) struct ListArgs {
     /// Only backups of this database
     #[arg(value_name = "DATABASE")]
     pub(crate) database: Option<String>,
-    /// What interrupted runs left behind, and nothing refers to
+    /// Only what interrupted runs left behind and nothing refers to
     #[arg(long)]
     pub(crate) orphans: bool,
 }
@@ -46,7 +46,7 @@ pub(crate) struct RunsArgs {
     /// Only runs that were to back this database up
     #[arg(value_name = "DATABASE")]
     pub(crate) database: Option<String>,
-    /// The newest so many
+    /// Only the newest so many
     #[arg(long, value_name = "N", default_value = "30")]
     pub(crate) last: NonZeroUsize,
     /// Say what the errors were, too; those of a store whose backups are sealed need a key that opens them
@@ -111,37 +111,39 @@ pub(crate) struct DownloadArgs {
 }
 
 const LIST_HELP: &str = "\
-States: available (every object is there with its length), damaged, expired (older than the configured retention and no
-longer whole), in flight (not finished, begun less than 48 hours ago, and no run is known to have ended without it), orphan
+States: available (every object is there with its length), damaged, expired (older than the configured retention and no \
+longer whole), in flight (not finished, begun less than 48 hours ago, and no run is known to have ended without it), orphan \
 (never finished: --orphans lists them, `lifeboat runs` says why). Exit code 10: there is nothing at all below the store's prefix.
 
-KEYS names what opens a backup, each alone: an id of the keyring, or 16 hexadecimal digits, the fingerprint of a recipient
+KEYS names what opens a backup, each alone: an id of the keyring, or 16 hexadecimal digits, the fingerprint of a recipient \
 (`lifeboat key fingerprint` prints it for an x25519 key). A dash: the backup is not encrypted.
 
-PROVEN says how long ago a drill restored a backup and passed it; in part, when it compared the rows of some tables only; FAILED,
+PROVEN says how long ago a drill restored a backup and passed it; in part, when it compared the rows of some tables only; FAILED, \
 when the last drill that found something out said no.";
 const RUNS_HELP: &str = "\
-Runs are those of `backup` and `import`, failed ones too. Outcomes: ok, partial (some databases failed), failed with the class of the
-error (the names that `lifeboat exit-codes` lists), runs, or lost (begun less than 48 hours ago, no end on record), lost.
+Runs are those of `backup` and `import`, failed ones too. What became of one is ok; partial (some databases failed); failed, with \
+the class of the error (the names that `lifeboat exit-codes` lists); \"runs, or lost\" (begun less than 48 hours ago, without an end \
+on record); or lost. Exit code 10: there is nothing at all below the store's prefix.
 
 Examples:
   What became of last night:
     lifeboat runs --last 1 --errors
   For monitoring: when the last good run of a database ended:
-    lifeboat runs shop --json | tail -n 1 | jq -r '[.result.runs[] | select(.outcome == \"ok\")][0].end.finished'";
+    lifeboat runs shop --json | tail -n 1 \\
+      | jq -r '[.result.runs[] | select(.outcome == \"ok\")][0].end.finished'";
 const VERIFY_HELP: &str = "\
-Reads every object, checks its length and digest, and unpacks it. Exit code 30 names the first object that is not what
+Reads every object, checks its length and digest, and unpacks it. Exit code 30 names the first object that is not what \
 the manifest says.";
 const CAT_HELP: &str = "\
 Examples:
   lifeboat cat shop/latest | psql -X -v ON_ERROR_STOP=1 shop_restored
   lifeboat cat shop/latest | grep -c '^COPY '
 
-`lifeboat restore` is the better way back: psql commits what it got when its input ends early, and nothing tells it so.
+`lifeboat restore` is the better way back: psql commits what it got when its input ends early, and nothing tells it so. \
 Watch this command's exit code (set -o pipefail).";
 const DOWNLOAD_HELP: &str = "\
-The folder then holds a backup that needs no Lifeboat: gunzip the objects of manifest.json's script in their order, or `zstd -d`
+The folder then holds a backup that needs no Lifeboat: gunzip the objects of manifest.json's script in their order, or `zstd -d` \
 them where they end with .zst, and pipe them into psql.
 
-An encrypted backup is opened on the way: the folder holds the script's objects and the others in the clear, for whoever
+An encrypted backup is opened on the way: the folder holds the script's objects and the others in the clear, for whoever \
 can read the folder, and no manifest.json, which proves the sealed ones. With --sealed it holds what the store holds.";

@@ -83,15 +83,16 @@ Examples:
     lifeboat restore shop/latest --into env:LIVE_URL --table sales.orders
   Rows alone, into tables that a migration made:
     lifeboat restore shop/latest --into env:TARGET_URL --data-only --schema sales
-  What another script made: SQL or pg_dump -Fc, in gzip, zstd, gpg, openssl enc, told apart by content:
-    lifeboat restore --from shop.sql.gz.gpg --passphrase env:BACKUP_PASSPHRASE --into env:TARGET_URL --create
+  What another script made: SQL or pg_dump -Fc, in gzip, zstd, gpg or openssl enc:
+    lifeboat restore --from shop.sql.gz.gpg --passphrase env:BACKUP_PASSPHRASE \\
+      --into env:TARGET_URL --create
 
   In the place of the live database, which is kept; and back again:
     lifeboat restore shop/latest --into env:LIVE_URL --replace --dry-run
     lifeboat restore shop/latest --into env:LIVE_URL --replace
     lifeboat restore --into env:LIVE_URL --undo-replace
 
-A database that is not empty is refused; but of --schema and --table it is only asked that nothing
-of them exists yet. What lies across the border of a part, such as foreign keys to other tables, is
-left out and listed. No row is committed before its bytes are proven; a restore that fails leaves
+A database that is not empty is refused; with --schema and --table, one that has something of what \
+they select. What lies across the border of a part, such as foreign keys to other tables, is \
+left out and listed. No row is committed before its bytes are proven; a restore that fails leaves \
 nothing under the target's name when it was to be created, and nothing at all of a part.";

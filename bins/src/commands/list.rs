@@ -6,12 +6,12 @@ use jiff::Timestamp;
 use lifeboat_backup::archive::{BackupState, ListOptions, ListedBackup, databases, list};
 use lifeboat_core::drill::Proven;
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::{BackupPath, DRILLS, RUNS};
-use lifeboat_core::{Job, Kind, Name, Result};
+use lifeboat_core::store::layout::BackupPath;
+use lifeboat_core::{Job, Name, Result};
 use lifeboat_drill::history::{Failure, Proof, Proofs, proofs};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, unwritten};
 use crate::cli::ListArgs;
 use crate::exit::Exit;
 use crate::output::table::{Align, render};
@@ -42,26 +42,15 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Outcome> {
     Ok(Outcome { text, json: json!({"store": store.address(), "backups": backups}), exit })
 }
 
-/// Why there is nothing to list. A store that was never written to is more likely a slip of the pen.
+/// Why there is nothing to list.
 async fn nothing(args: &ListArgs, wanted: Option<&Name>, store: &Store, job: &Job) -> Result<(String, Exit)> {
-    let (address, databases) = (store.address(), databases(store, job).await?);
-    if databases.is_empty() && !has_records(store, job).await? {
-        let text = format!("nothing of Lifeboat's is in {address}: is its address right, its prefix too?\n");
-        return Ok((text, Exit::Failed(Kind::NotFound)));
+    if let Some(told) = unwritten::told(store, job).await? {
+        return Ok(told);
     }
+    let (address, databases) = (store.address(), databases(store, job).await?);
     let text =
         if args.orphans { format!("no orphans in {address}\n") } else { no_backups(wanted, &databases, address) };
     Ok((text, Exit::Success))
-}
-
-/// Whether anything was begun in a store that has no backups.
-async fn has_records(store: &Store, job: &Job) -> Result<bool> {
-    for folder in [RUNS, DRILLS] {
-        if !store.list(job, folder).await?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Which backups drills proved; `None` when the store does not tell, for a list of backups is worth having without it.

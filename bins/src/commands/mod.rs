@@ -17,6 +17,7 @@ mod runs;
 mod show;
 mod source;
 mod store;
+mod unwritten;
 mod verify;
 
 use std::sync::Arc;

@@ -4,12 +4,13 @@ use jiff::Timestamp;
 use lifeboat_backup::archive::{ListedRun, RunState, RunsOptions, run_details, runs};
 use lifeboat_core::run::{DatabaseError, DatabaseResult, RunEnd};
 use lifeboat_core::store::Store;
-use lifeboat_core::{Kind, Name, Result};
+use lifeboat_core::{Job, Kind, Name, Result};
 use serde_json::{Value, json};
 
-use super::Context;
+use super::{Context, unwritten};
 use crate::cli::RunsArgs;
 use crate::config::Config;
+use crate::exit::Exit;
 use crate::output::table::{Align, render};
 use crate::output::{Outcome, units};
 
@@ -28,13 +29,22 @@ pub(super) async fn run(args: &RunsArgs, context: &Context) -> Result<Outcome> {
     };
     let found = runs(&store, &options, context.monitor.clone()).await?;
     let errors = if args.errors { errors(&found, args, &config, &store, context).await? } else { Vec::new() };
-    let text = match (found.is_empty(), &options.database) {
-        (true, Some(wanted)) => format!("no runs of {wanted} in {}\n", store.address()),
-        (true, None) => format!("no runs in {}: is its address right, its prefix too?\n", store.address()),
-        (false, _) => table(&found, Timestamp::now()) + &errors_text(&found, &errors),
+    let (text, exit) = if found.is_empty() {
+        nothing(options.database.as_ref(), &store, &context.job()).await?
+    } else {
+        (table(&found, Timestamp::now()) + &errors_text(&found, &errors), Exit::Success)
     };
     let runs: Vec<Value> = found.iter().enumerate().map(|(at, run)| described(run, errors.get(at))).collect();
-    Ok(Outcome::success(text, json!({"store": store.address(), "runs": runs})))
+    Ok(Outcome { text, json: json!({"store": store.address(), "runs": runs}), exit })
+}
+
+/// Why there is nothing to list.
+async fn nothing(wanted: Option<&Name>, store: &Store, job: &Job) -> Result<(String, Exit)> {
+    if let Some(told) = unwritten::told(store, job).await? {
+        return Ok(told);
+    }
+    let of = wanted.map(|wanted| format!(" of {wanted}")).unwrap_or_default();
+    Ok((format!("no runs{of} in {}\n", store.address()), Exit::Success))
 }
 
 /// What the errors of each run say. One that cannot be opened is warned of, for the others may be what was asked for.

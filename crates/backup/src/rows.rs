@@ -2,18 +2,14 @@
 //! row a function of the row. Whoever prints the rows of a restored table so, with what the index says, gets the lines that
 //! were dumped.
 
+mod chunks;
 mod read;
 mod tables;
 
 use std::ops::Range;
 
-use lifeboat_core::store::Store;
-use lifeboat_core::{Job, Result};
-
-use crate::archive::Archive;
-pub use crate::parallel::plan::{Chunk, Extent, PlanOptions, plan};
 use crate::postgres::{quote_ident, quote_literal};
-use crate::restore::script_encoding;
+pub use chunks::{Chunk, Extent, PlanOptions, plan};
 pub use read::{read_rows, set_up};
 pub use tables::{Printed, printed};
 
@@ -73,21 +69,10 @@ pub(crate) const READ_AS_PLANNED: &str = "SET row_security = off; SET synchroniz
     SELECT pg_catalog.set_config(name, 'view, foreign-table', false) FROM pg_catalog.pg_settings \
     WHERE name = 'restrict_nonsystem_relation_kind'";
 
-/// Whether a server of this major version reads a range of pages without reading the others.
+/// Whether a server of this major version reads a range of pages, asked for by `ctid`, without reading the others.
 #[must_use]
 pub fn reads_page_ranges(major: u32) -> bool {
-    major >= crate::parallel::READS_PAGE_RANGES
-}
-
-/// The encoding in which the rows of a backup were printed.
-///
-/// # Errors
-/// Those of reading the beginning of the script, where the index does not tell.
-pub async fn row_encoding(store: &Store, archive: &Archive, job: &Job) -> Result<String> {
-    match &archive.index.source {
-        Some(source) => Ok(source.encoding.clone()),
-        None => script_encoding(store, archive, job).await,
-    }
+    major >= 14
 }
 
 fn page_condition(pages: &Range<u64>) -> String {

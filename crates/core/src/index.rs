@@ -238,6 +238,17 @@ pub struct Range {
     pub content: Content,
 }
 
+impl Range {
+    /// Position among the index's relations of the one whose rows it holds, where it holds rows.
+    #[must_use]
+    pub fn relation(&self) -> Option<usize> {
+        match &self.content {
+            Content::Rows(rows) => Some(rows.relation),
+            Content::Sql { .. } => None,
+        }
+    }
+}
+
 /// What a range holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]

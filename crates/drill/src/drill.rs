@@ -16,7 +16,7 @@ use lifeboat_core::store::Store;
 use lifeboat_core::{DrillId, Error, FORMAT, Job, Kind, Name, Result, TOOL};
 
 use crate::check::{Checked, Subject, assert_all, check_into, smoke};
-use crate::findings::Findings;
+use crate::findings::{Ended, Findings};
 use crate::history;
 use crate::killed::{Finder, end_killed};
 use crate::known::find_known;
@@ -82,12 +82,9 @@ fn begin(reference: &BackupRef, options: &DrillOptions) -> Result<DrillStart> {
     })?;
     let started = options.clock.now();
     let drill = DrillId::generate(started)?;
-    let run = options.run.clone().unwrap_or_else(|| drill.clone());
+    let run = options.run.clone().unwrap_or_else(|| (&drill).into());
     Ok(DrillStart { format: FORMAT, tool: TOOL.to_owned(), drill, run, database, started })
 }
-
-/// What ended a drill before its checks were through, and where.
-pub(crate) type Ended = Result<(), (Stage, Error)>;
 
 /// Cancels the job when it takes longer than `limit`; the work then cleans up as for any cancellation.
 async fn within(limit: Option<Duration>, job: &Job, work: impl Future<Output = Ended>) -> Ended {

@@ -6,12 +6,16 @@ use lifeboat_backup::archive::{Archive, Chosen};
 use lifeboat_core::drill::{DrillStart, Proven, Verdict};
 use lifeboat_core::{Error, Job};
 
-use crate::check::{CheckReport, Checked};
-use crate::drill::Ended;
+use crate::check::Checked;
 use crate::options::DrillOptions;
-use crate::report::{DrillReport, DrilledBackup, FoundBackup, NotProven, Rpo, Rto, ScratchFacts, TableReport};
+use crate::report::{
+    CheckReport, DrillReport, DrilledBackup, FoundBackup, NotProven, Rpo, Rto, ScratchFacts, TableReport,
+};
 use crate::stopwatch::Stopwatch;
-use crate::verdict;
+use crate::verdict::{self, Stage};
+
+/// What ended a drill before its checks were through, and where.
+pub(crate) type Ended = Result<(), (Stage, Error)>;
 
 /// Filled step by step, so that a drill that ends early still tells what it knows.
 pub(crate) struct Findings {

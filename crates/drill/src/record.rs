@@ -19,8 +19,8 @@ use serde::Serialize;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::drill::Ended;
 use crate::evidence;
+use crate::findings::Ended;
 use crate::options::DrillOptions;
 use crate::report::DrillReport;
 use crate::verdict::Stage;

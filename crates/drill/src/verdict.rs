@@ -3,10 +3,13 @@
 //! Invariant: nothing but a check that proved data makes a drill pass, and "could not find out" is never a yes.
 
 use lifeboat_backup::postgres::server_error_of;
+use lifeboat_backup::postgres::sqlstate::{
+    FEATURE_NOT_SUPPORTED, INSUFFICIENT_PRIVILEGE, NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT,
+};
 use lifeboat_core::drill::Verdict;
 use lifeboat_core::{Error, Kind};
 
-use crate::check::CheckReport;
+use crate::report::CheckReport;
 use crate::report::DrillReport;
 
 /// Where in a drill an error came up.
@@ -89,10 +92,10 @@ fn is_of_the_server(state: &str) -> bool {
         "58", // an extension's files are not there
     ];
     const STATES: [&str; 4] = [
-        "0A000", // an extension or a locale provider that this server does not have
-        "42501", // a right
-        "42704", // a collation, a role or another object
-        "55000", // an extension that has to be preloaded, among others
+        FEATURE_NOT_SUPPORTED, // an extension or a locale provider that this server does not have
+        INSUFFICIENT_PRIVILEGE,
+        UNDEFINED_OBJECT,          // a collation, a role or another object
+        NOT_IN_PREREQUISITE_STATE, // an extension that has to be preloaded, among others
     ];
     CLASSES.iter().any(|class| state.starts_with(class)) || STATES.contains(&state)
 }
@@ -102,10 +105,10 @@ fn is_of_the_server(state: &str) -> bool {
 fn is_of_the_dump(state: &str, message: &str) -> bool {
     match state {
         // We are its superuser: whoever lacks a right there is a role of the dump's.
-        "42501" => true,
+        INSUFFICIENT_PRIVILEGE => true,
         // What the dump's own statements make; roles, collations, tablespaces, extensions and what these bring are the server's.
-        "42704" => OWN_OBJECTS.iter().any(|kind| message.starts_with(kind)),
-        "55000" => !PRELOADED.iter().any(|words| message.contains(words)),
+        UNDEFINED_OBJECT => OWN_OBJECTS.iter().any(|kind| message.starts_with(kind)),
+        NOT_IN_PREREQUISITE_STATE => !PRELOADED.iter().any(|words| message.contains(words)),
         _ => false,
     }
 }
@@ -133,7 +136,7 @@ mod tests {
     use lifeboat_core::{Error, Kind};
 
     use super::{Stage, Verdict, is_of_the_server, of, of_checks, of_error, unrecorded};
-    use crate::check::CheckReport;
+    use crate::report::CheckReport;
     use crate::report::DrillReport;
     use crate::report::tests::example;
 
@@ -193,7 +196,8 @@ mod tests {
     fn what_the_dump_should_have_made_is_told_from_what_the_machine_lacks() {
         let verdict = |ours, sqlstate: &str, message: &str| {
             let (sqlstate, message) = (sqlstate.to_owned(), message.to_owned());
-            let error = ServerError { sqlstate, message, detail: None, hint: None }.while_doing("restore");
+            let error =
+                ServerError { sqlstate, message, detail: None, hint: None, constraint: None }.while_doing("restore");
             of_error(Stage::Restore { ours }, &error).0
         };
         for (sqlstate, message, ours) in [

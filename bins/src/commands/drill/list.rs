@@ -2,12 +2,14 @@
 
 use jiff::Timestamp;
 use lifeboat_core::drill::DrillEnd;
-use lifeboat_core::{Name, Result};
+use lifeboat_core::store::Store;
+use lifeboat_core::{Job, Name, Result};
 use lifeboat_drill::history::{DrillState, ListedDrill, drills};
 use serde_json::json;
 
 use crate::cli::DrillListArgs;
-use crate::commands::Context;
+use crate::commands::{Context, unwritten};
+use crate::exit::Exit;
 use crate::output::table::{Align, render};
 use crate::output::{Outcome, units};
 
@@ -21,12 +23,21 @@ pub(super) async fn run(args: &DrillListArgs, context: &Context) -> Result<Outco
     let wanted = wanted.map(str::parse::<Name>).transpose()?;
     let now = Timestamp::now();
     let found = drills(wanted.as_ref(), now, &store.clone().at_first_contact(), &context.job()).await?;
-    let text = match (found.is_empty(), &wanted) {
-        (true, Some(wanted)) => format!("no drills of {wanted} in {}\n", store.address()),
-        (true, None) => format!("no drills in {}\n", store.address()),
-        (false, _) => table(&found, now),
+    let (text, exit) = if found.is_empty() {
+        nothing(wanted.as_ref(), &store, &context.job()).await?
+    } else {
+        (table(&found, now), Exit::Success)
     };
-    Ok(Outcome::success(text, json!({"store": store.address(), "drills": found})))
+    Ok(Outcome { text, json: json!({"store": store.address(), "drills": found}), exit })
+}
+
+/// Why there is nothing to list.
+async fn nothing(wanted: Option<&Name>, store: &Store, job: &Job) -> Result<(String, Exit)> {
+    if let Some(told) = unwritten::told(store, job).await? {
+        return Ok(told);
+    }
+    let of = wanted.map(|wanted| format!(" of {wanted}")).unwrap_or_default();
+    Ok((format!("no drills{of} in {}\n", store.address()), Exit::Success))
 }
 
 fn table(drills: &[ListedDrill], now: Timestamp) -> String {

@@ -2,7 +2,9 @@
 
 use std::io::{self, IsTerminal as _};
 
+use lifeboat_core::job::cancelled;
 use lifeboat_core::{Error, Kind, Result, ResultExt as _};
+use tokio::sync::oneshot;
 
 use crate::cli::ReplaceArgs;
 use crate::commands::Context;
@@ -24,14 +26,20 @@ pub(super) async fn confirm(plan: &str, database: &str, args: &ReplaceArgs, cont
         return Err(refused.hint("read what --dry-run says, then give --yes"));
     }
     context.console.line("\nType the database's name to go on:");
-    let read = tokio::task::spawn_blocking(|| {
-        let mut line = String::new();
-        io::stdin().read_line(&mut line).map(|_| line)
-    });
-    let answer = read.await.kind_of(Kind::Failure, || "read the answer".to_owned())?;
-    let answer = answer.kind_of(Kind::Failure, || "read the answer".to_owned())?;
+    let answer = context.cancel.run_until_cancelled(line()).await.ok_or_else(cancelled)??;
     if answer.trim_end_matches(['\r', '\n']) == database {
         return Ok(());
     }
     Err(refused.hint(format!("answer {database}, or give --yes")))
+}
+
+/// A line of standard input. The thread that waits for it is nobody's: a signal does not end its wait, and nothing waits for it.
+async fn line() -> Result<String> {
+    let (give, line) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let _ = give.send(io::stdin().read_line(&mut line).map(|_| line));
+    });
+    let doing = || "read the answer".to_owned();
+    line.await.kind_of(Kind::Failure, doing)?.kind_of(Kind::Failure, doing)
 }

@@ -11,7 +11,6 @@ use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::proof::RangeProof;
 use super::{Archive, BackupRef, find, or_instead};
 
 /// Writes the whole script to `out`, range by range; gives the number of bytes.
@@ -85,7 +84,7 @@ impl Reader<'_> {
     /// Reads and proves a range, and hands it over as it comes if it is to be written.
     async fn pass(&self, range: &Range, to_write: bool) -> Result<()> {
         let mut blocks = self.archive.read_range(self.store, self.job, range)?;
-        let mut proof = RangeProof::new(self.archive, range);
+        let mut proof = self.archive.proof(range);
         while let Some(block) = blocks.next().await? {
             let mut block = &block[..];
             while !block.is_empty() {

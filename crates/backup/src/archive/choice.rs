@@ -8,7 +8,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::BackupRef;
 use super::age::Age;
-use super::list::{Folder, manifest};
+use super::folder::{Folder, manifest};
 use super::reference::Which;
 
 /// The backup that `reference` means.
@@ -91,7 +91,8 @@ mod tests {
     use lifeboat_core::store::{Store, create};
     use tokio_util::sync::CancellationToken;
 
-    use super::super::list::{ListOptions, folders, list};
+    use super::super::folder::folders;
+    use super::super::list::{ListOptions, list};
     use super::choose;
 
     fn manifest(suffix: &str, started: &str, finished: &str) -> Manifest {

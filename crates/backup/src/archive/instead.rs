@@ -4,7 +4,7 @@ use lifeboat_core::store::Store;
 use lifeboat_core::store::layout::{BackupPath, MANIFEST};
 use lifeboat_core::{Job, Kind, Result};
 
-use super::list::{Folder, damage, folders, manifest};
+use super::folder::{Folder, damage, folders, manifest};
 
 /// The result of reading the backup at `path`: damage is told with the name of a backup that could be restored instead.
 pub(crate) async fn or_instead<T>(store: &Store, job: &Job, path: &BackupPath, result: Result<T>) -> Result<T> {

@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use lifeboat_core::clock::{Clock, SystemClock};
-use lifeboat_core::keys::KeyId;
-use lifeboat_core::manifest::{Manifest, StoredManifest};
+use lifeboat_core::manifest::StoredManifest;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::{self, BACKUPS, BackupPath, MANIFEST};
-use lifeboat_core::{Job, Kind, Name, Result};
-use serde::Serialize;
+use lifeboat_core::store::layout::{self, BackupPath, MANIFEST};
+use lifeboat_core::{Job, Name, Result};
 use tokio_util::sync::CancellationToken;
 
 use super::age::Age;
-use super::runs::{Around, MAY_RUN};
+use super::folder::{Folder, damage, folders, manifest};
+use super::listed::{BackupState, ListedBackup};
+use super::runs::MAY_RUN;
+use super::unfinished::give_up;
 
 /// What to list.
 #[derive(Clone)]
@@ -37,56 +38,6 @@ impl Default for ListOptions {
     }
 }
 
-/// One backup, or what is left of one.
-#[derive(Clone, Debug, Serialize)]
-pub struct ListedBackup {
-    /// The database's name in the store.
-    pub database: Name,
-    /// Class.
-    pub class: Name,
-    /// Id.
-    pub id: lifeboat_core::BackupId,
-    /// Whether it could be restored.
-    #[serde(flatten)]
-    pub state: BackupState,
-    /// When it was started.
-    pub started: Timestamp,
-    /// The moment whose state it holds, where the manifest tells.
-    pub snapshot: Option<Timestamp>,
-    /// Whether its manifest says that it is encrypted.
-    pub encrypted: bool,
-    /// The keys that open it, as the names of its wraps tell.
-    pub keys: Vec<KeyId>,
-    /// Bytes it takes in the store.
-    pub stored_bytes: u64,
-    /// Objects it has in the store.
-    pub objects: usize,
-}
-
-impl ListedBackup {
-    /// Where it lies.
-    #[must_use]
-    pub fn path(&self) -> BackupPath {
-        BackupPath { class: self.class.clone(), database: self.database.clone(), id: self.id.clone() }
-    }
-}
-
-/// Whether a backup could be restored.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(tag = "state", content = "reason", rename_all = "kebab-case")]
-pub enum BackupState {
-    /// Every object is there with its length.
-    Available,
-    /// It cannot be restored: why.
-    Damaged(String),
-    /// Older than its class is kept, and objects are gone.
-    Expired,
-    /// Without a manifest, young enough to be running, and of no run that is known to have ended.
-    InFlight,
-    /// Without a manifest, and its run has ended, or it is old enough to be given up.
-    Orphan,
-}
-
 /// Every backup in the store, newest first.
 ///
 /// # Errors
@@ -99,35 +50,9 @@ pub async fn list(store: &Store, options: &ListOptions, monitor: Arc<dyn Monitor
         found.into_iter().filter(|(path, _)| options.database.as_ref().is_none_or(|name| *name == path.database));
     let listed = stream::iter(wanted.map(|(path, folder)| describe(store, &job, options, path, folder)));
     let mut listed: Vec<_> = listed.buffer_unordered(MANIFESTS_AT_ONCE).try_collect().await?;
-    give_up(listed.iter_mut().map(|(_, backup)| backup), store, &job, options).await?;
+    give_up(listed.iter_mut().map(|(_, backup)| backup), options.clock.now(), store, &job).await?;
     listed.sort_by(|(a, _), (b, _)| b.cmp(a));
     Ok(listed.into_iter().map(|(_, backup)| backup).collect())
-}
-
-/// Takes what runs left that have ended for what it is. Without a word from their records nobody can tell, and a list of backups is
-/// worth having all the same.
-async fn give_up(
-    listed: impl Iterator<Item = &mut ListedBackup>,
-    store: &Store,
-    job: &Job,
-    options: &ListOptions,
-) -> Result<()> {
-    let mut unfinished: Vec<_> = listed.filter(|backup| backup.state == BackupState::InFlight).collect();
-    let Some(oldest) = unfinished.iter().map(|backup| backup.started).min() else { return Ok(()) };
-    let around = match Around::since(oldest - MAY_RUN, options.clock.now(), store, job).await {
-        Ok(around) => around,
-        Err(error) if error.kind() == Kind::Cancelled => return Err(error),
-        Err(error) => {
-            job.warn(&format!("could not read how runs ended: {}", error.chain()));
-            return Ok(());
-        }
-    };
-    for backup in &mut unfinished {
-        if let Some(state) = around.end_of(&backup.path()) {
-            backup.state = state;
-        }
-    }
-    Ok(())
 }
 
 /// The databases that have backups in the store, finished or not. Nothing is read but names.
@@ -137,46 +62,6 @@ async fn give_up(
 pub async fn databases(store: &Store, job: &Job) -> Result<BTreeSet<Name>> {
     let found = folders(&store.clone().at_first_contact(), job).await?;
     Ok(found.into_keys().map(|path| path.database).collect())
-}
-
-/// Names and lengths of the objects in one backup's folder.
-pub(super) type Folder = BTreeMap<String, u64>;
-
-/// One listing, by backup. Names that are not ours are passed over.
-pub(super) async fn folders(store: &Store, job: &Job) -> Result<BTreeMap<BackupPath, Folder>> {
-    let mut folders: BTreeMap<BackupPath, Folder> = BTreeMap::new();
-    for object in store.list(job, BACKUPS).await? {
-        if let Some((path, name)) = BackupPath::parse(&object.name) {
-            folders.entry(path).or_default().insert(name.to_owned(), object.length);
-        }
-    }
-    Ok(folders)
-}
-
-/// The manifest at `path`. One that is damaged or another's is the inner error; the outer one is the store's.
-pub(super) async fn manifest(store: &Store, job: &Job, path: &BackupPath) -> Result<Result<StoredManifest>> {
-    match store.get(job, &path.object(MANIFEST)).await {
-        Ok(bytes) => Ok(StoredManifest::parse_at(bytes, path)),
-        Err(error) if error.kind() == Kind::NotFound => Ok(Err(error)),
-        Err(error) => Err(error),
-    }
-}
-
-/// What is wrong with the objects a manifest names, if anything.
-pub(super) fn damage(manifest: &Manifest, folder: &Folder) -> Option<String> {
-    let is_closed = manifest.is_encrypted() && !folder.keys().any(|name| layout::wrapped_under(name).is_some());
-    let lost = is_closed.then(|| "it is encrypted, and no wrap of its data key is left".to_owned());
-    lost.or_else(|| missing_or_cut(manifest, folder))
-}
-
-fn missing_or_cut(manifest: &Manifest, folder: &Folder) -> Option<String> {
-    manifest.objects().find_map(|object| match folder.get(&object.name) {
-        None => Some(format!("{} is missing", object.name)),
-        Some(length) if *length != object.length => {
-            Some(format!("{} has {length} bytes instead of {}", object.name, object.length))
-        }
-        Some(_) => None,
-    })
 }
 
 async fn describe(

@@ -15,9 +15,9 @@ use lifeboat_core::{Error, Job, Kind, Result};
 use super::BackupRef;
 use super::body::{Body, CompressedRange, compressed_length};
 use super::choice;
+use super::folder::{Folder, damage, folders, manifest};
 use super::instead::or_instead;
-use super::list::{Folder, damage, folders, manifest};
-use super::proof::RangeProof;
+use super::proof::{RangeProof, compressed_bytes};
 
 /// A backup whose manifest and index are proven; its other bytes are not yet.
 #[derive(Clone, Debug)]
@@ -192,7 +192,7 @@ impl Archive {
     /// Reads a range and proves it before giving any of it. For ranges of SQL, which are a few MiB.
     pub(crate) async fn read_whole(&self, store: &Store, job: &Job, range: &Range) -> Result<Vec<u8>> {
         let mut blocks = self.read_range(store, job, range)?;
-        let mut proof = RangeProof::new(self, range);
+        let mut proof = self.proof(range);
         let mut sql = Vec::new();
         while let Some(block) = blocks.next().await? {
             let mut block = &block[..];
@@ -225,19 +225,13 @@ impl Archive {
         Ok(())
     }
 
+    /// What proves a range as its compressed bytes pass.
+    pub(crate) fn proof(&self, range: &Range) -> RangeProof {
+        RangeProof::new(self.name_of(range), range.clone(), self.manifest.compression)
+    }
+
     /// The name of a range's object in the store.
     pub(super) fn name_of(&self, range: &Range) -> String {
         self.path.object(&self.manifest.script[range.object].name)
     }
-}
-
-/// The error of a range that is not what was stored, in the object of this name.
-pub(super) fn unproven(name: &str, range: &Range) -> Error {
-    let bytes = compressed_bytes(range);
-    let doing = format!("prove {name}, bytes {} to {}: they are not what was stored", bytes.start, bytes.end);
-    Error::new(Kind::Integrity, doing).hint("the backup is damaged: see `lifeboat list` for another one")
-}
-
-pub(super) fn compressed_bytes(range: &Range) -> std::ops::Range<u64> {
-    range.bytes.offset..range.bytes.offset.saturating_add(range.bytes.length)
 }

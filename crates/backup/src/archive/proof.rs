@@ -1,11 +1,8 @@
 //! Proves one range as its bytes pass: digest, length, and the rows' fingerprint.
 
-use lifeboat_core::Result;
-use lifeboat_core::codec::{Decompressor, Digester, RowLines};
+use lifeboat_core::codec::{Compression, Decompressor, Digester, RowLines};
 use lifeboat_core::index::{Content, Range};
-
-use super::Archive;
-use super::opened::unproven;
+use lifeboat_core::{Error, Kind, Result};
 
 /// Takes a range's compressed bytes in order and gives its SQL bytes, unproven until [`RangeProof::finish`] says otherwise.
 ///
@@ -22,14 +19,15 @@ pub(crate) struct RangeProof {
 }
 
 impl RangeProof {
-    pub(crate) fn new(archive: &Archive, range: &Range) -> Self {
+    /// Of a range in the object of this name.
+    pub(super) fn new(name: String, range: Range, compression: Compression) -> Self {
         Self {
-            name: archive.name_of(range),
-            range: range.clone(),
-            digester: Digester::default(),
-            decompressor: Decompressor::new(archive.manifest.compression),
-            lines: RowLines::default(),
+            name,
             missing: range.bytes.length,
+            range,
+            digester: Digester::default(),
+            decompressor: Decompressor::new(compression),
+            lines: RowLines::default(),
             sql_bytes: 0,
         }
     }
@@ -79,4 +77,16 @@ impl RangeProof {
             Content::Rows(_) => self.lines.push(sql),
         }
     }
+}
+
+/// The error of a range that is not what was stored, in the object of this name.
+pub(super) fn unproven(name: &str, range: &Range) -> Error {
+    let bytes = compressed_bytes(range);
+    let doing = format!("prove {name}, bytes {} to {}: they are not what was stored", bytes.start, bytes.end);
+    Error::new(Kind::Integrity, doing).hint("the backup is damaged: see `lifeboat list` for another one")
+}
+
+/// Where a range lies in its object.
+pub(super) fn compressed_bytes(range: &Range) -> std::ops::Range<u64> {
+    range.bytes.offset..range.bytes.offset.saturating_add(range.bytes.length)
 }

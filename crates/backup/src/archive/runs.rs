@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 
-use futures_util::stream::{self, StreamExt as _};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::{SignedDuration, Timestamp};
 use lifeboat_core::clock::{Clock, SystemClock};
 use lifeboat_core::keys::OpenKeys;
@@ -15,12 +15,10 @@ use lifeboat_core::monitor::Monitor;
 use lifeboat_core::run::{RunDetails, RunEnd, RunStart};
 use lifeboat_core::sealing::SmallObjects;
 use lifeboat_core::store::Store;
-use lifeboat_core::store::layout::{self, BackupPath, MANIFEST, RUN_DETAILS, RUNS, RunRecord};
+use lifeboat_core::store::layout::{self, RUN_DETAILS, RUNS, RunRecord};
 use lifeboat_core::{Error, Job, Kind, Name, Result, ResultExt, RunId};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-
-use super::list::BackupState;
 
 /// Which runs to list.
 #[derive(Clone)]
@@ -122,30 +120,10 @@ pub async fn run_details(run: &RunId, store: &Store, keys: &OpenKeys, job: &Job)
     serde_json::from_slice(&json).kind_of(Kind::Integrity, || format!("read {what}"))
 }
 
-/// The runs around a backup's folder without a manifest.
-pub(super) struct Around(Vec<ListedRun>);
-
-impl Around {
-    /// Those that began since `since`.
-    pub(super) async fn since(since: Timestamp, now: Timestamp, store: &Store, job: &Job) -> Result<Self> {
-        let found = names(store, job).await?.into_iter().filter(|(run, _)| run.start() >= since);
-        let described: Vec<_> = described(found, now, store, job).collect().await;
-        described.into_iter().collect::<Result<_>>().map(Self)
-    }
-
-    /// What became of a backup whose run has ended: nobody will write its manifest any more. A run that has not ended may be an
-    /// import, whose backup has the time of its dump: then nobody can tell.
-    pub(super) fn end_of(&self, path: &BackupPath) -> Option<BackupState> {
-        let mut of_database = self.0.iter().filter(|run| run.databases.contains(&path.database));
-        let mut ends = of_database.clone().filter_map(ListedRun::end);
-        let committed = |end: &RunEnd| end.results.iter().any(|result| result.backup.as_ref() == Some(&path.id));
-        if ends.clone().any(committed) {
-            return Some(BackupState::Damaged(format!("{MANIFEST} is missing, and its run wrote one")));
-        }
-        let at = path.id.start();
-        let covers = |end: &RunEnd| end.start.run.start() <= at && at <= end.finished;
-        (ends.any(covers) && of_database.all(|run| run.end().is_some())).then_some(BackupState::Orphan)
-    }
+/// Every run that began since `since`.
+pub(super) async fn runs_since(since: Timestamp, now: Timestamp, store: &Store, job: &Job) -> Result<Vec<ListedRun>> {
+    let found = names(store, job).await?.into_iter().filter(|(run, _)| run.start() >= since);
+    described(found, now, store, job).try_collect().await
 }
 
 /// One listing: every run that left a record, and whether it is one of its end.
@@ -209,45 +187,3 @@ fn of_run<'a>(start: &'a RunStart, run: &RunId) -> Result<&'a RunStart> {
 const READS_AT_ONCE: usize = 16;
 /// Nothing runs for longer.
 pub(super) const MAY_RUN: SignedDuration = SignedDuration::from_hours(48);
-
-#[cfg(test)]
-mod tests {
-    use lifeboat_core::run::{RunEnd, RunStart};
-    use lifeboat_core::store::layout::BackupPath;
-    use lifeboat_core::{Name, RunId};
-
-    use super::{Around, BackupState, ListedRun, RunState};
-
-    fn run(id: &str, database: &str, finished: Option<&str>) -> ListedRun {
-        let run: RunId = id.parse().unwrap();
-        let (started, databases) = (run.start(), vec![database.parse::<Name>().unwrap()]);
-        let start = RunStart { format: 1, tool: "t".into(), run: run.clone(), started, databases: databases.clone() };
-        let state = match finished {
-            None => RunState::Unfinished,
-            Some(finished) => RunState::Ended {
-                end: Box::new(RunEnd { start, finished: finished.parse().unwrap(), exit_code: 1, results: Vec::new() }),
-            },
-        };
-        ListedRun { run, started, databases, state }
-    }
-
-    #[test]
-    fn a_folder_is_given_up_when_its_run_has_ended_and_no_other_may_be_writing_it() {
-        let path = BackupPath {
-            class: "daily".parse().unwrap(),
-            database: "shop".parse().unwrap(),
-            id: "20261121T021705Z-7f3a9c".parse().unwrap(),
-        };
-        let ended = run("20261121T021700Z-000001", "shop", Some("2026-11-21T02:18:00.5Z"));
-        let earlier = run("20261121T021600Z-000002", "shop", Some("2026-11-21T02:16:30Z"));
-        let others = run("20261121T021701Z-000003", "billing", None);
-        let running = run("20261121T030000Z-000004", "shop", None);
-        let end = |runs: &[&ListedRun]| Around(runs.iter().map(|run| (*run).clone()).collect()).end_of(&path);
-        assert_eq!(end(&[&ended]), Some(BackupState::Orphan));
-        assert_eq!(end(&[&earlier, &ended, &others]), Some(BackupState::Orphan));
-        for unclear in [&[][..], &[&earlier], &[&others]] {
-            assert_eq!(end(unclear), None);
-        }
-        assert_eq!(end(&[&ended, &running]), None, "an import's backup has an earlier time than its run");
-    }
-}

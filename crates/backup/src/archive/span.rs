@@ -10,8 +10,7 @@ use lifeboat_core::{Job, Result};
 
 use super::Archive;
 use super::body::CompressedRange;
-use super::opened::{compressed_bytes, unproven};
-use super::proof::RangeProof;
+use super::proof::{compressed_bytes, unproven};
 
 /// Ranges of one object in the order in which they lie there; never none.
 #[derive(Clone, Debug)]
@@ -84,7 +83,7 @@ impl Archive {
 
     /// What the bytes of a range decompress to, proven. For ranges of SQL, which are a few MiB.
     pub(crate) fn prove(&self, range: &Range, compressed_bytes: &[u8]) -> Result<Vec<u8>> {
-        let mut proof = RangeProof::new(self, range);
+        let mut proof = self.proof(range);
         let mut sql = Vec::with_capacity(usize::try_from(range.bytes.sql_bytes.min(BLOCK_BYTES)).unwrap_or_default());
         let mut left = compressed_bytes;
         while !left.is_empty() {

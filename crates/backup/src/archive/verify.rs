@@ -159,7 +159,7 @@ impl<'a> Proofs<'a, ()> {
 impl<'a, R: Iterator<Item = &'a Range>> Proofs<'a, R> {
     fn push(&mut self, mut compressed_bytes: &[u8]) -> Result<()> {
         while !compressed_bytes.is_empty() {
-            let next = || Some(RangeProof::new(self.archive, self.ranges.next()?));
+            let next = || Some(self.archive.proof(self.ranges.next()?));
             // The index was checked to cover its objects: bytes without a range cannot be.
             let Some(mut proof) = self.current.take().or_else(next) else { break };
             let (mut now, later) = compressed_bytes.split_at(proof.missing().min(compressed_bytes.len()));

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use lifeboat_core::codec::{Compression, ObjectWriter, PartSink, WrittenObject};
 use lifeboat_core::manifest::StoredObject;
 use lifeboat_core::monitor::Counter;
+use lifeboat_core::sealing::Sealing;
 use lifeboat_core::store::layout::{self, BackupPath};
-use lifeboat_core::store::{Parts, Store, UploadOptions, Writers};
+use lifeboat_core::store::{Store, UploadOptions, Writers};
 use lifeboat_core::{Job, Kind, Result, ResultExt};
 use serde::Serialize;
 use tokio::process::Command;
 
+use crate::objects::BackupObjects;
 use crate::tools::{ExitGate, run};
-use lifeboat_core::sealing::Sealing;
 
 /// Where a backup's objects go.
 #[derive(Clone)]
@@ -40,7 +41,7 @@ impl Destination {
         writers: &Writers,
         kept: Option<File>,
     ) -> Result<StoredObject> {
-        let objects = Objects { compression: Compression::Gzip, ..self.objects(writers.clone()) };
+        let objects = BackupObjects { compression: Compression::Gzip, ..self.objects(writers.clone()) };
         let (listening, name) = (job.clone(), name.to_owned());
         let stored = self.stored_name(&name);
         let compress = move |output, gate| compress(&listening, output, gate, objects.open(&name)?, kept);
@@ -49,8 +50,8 @@ impl Destination {
     }
 
     /// What opens the writers of the script's objects.
-    pub(super) fn objects(&self, writers: Writers) -> Objects {
-        Objects {
+    pub(super) fn objects(&self, writers: Writers) -> BackupObjects {
+        BackupObjects {
             writers,
             backup: self.backup.clone(),
             part_bytes: self.upload.part_bytes,
@@ -92,43 +93,6 @@ impl Destination {
         writer.write(text)?;
         let object = writer.finish()?;
         Ok((bytes.0, object))
-    }
-}
-
-/// Opens the writers of objects that are uploaded in parts.
-#[derive(Clone)]
-pub(crate) struct Objects {
-    writers: Writers,
-    backup: BackupPath,
-    part_bytes: usize,
-    compression: Compression,
-    sealing: Option<Arc<Sealing>>,
-}
-
-impl Objects {
-    /// How what they hold is compressed.
-    pub(crate) fn compression(&self) -> Compression {
-        self.compression
-    }
-
-    /// The writer of the object called `name`, sealed or not.
-    pub(crate) fn open(&self, name: &str) -> Result<ObjectWriter<Parts>> {
-        let (name, sealer) = match &self.sealing {
-            Some(sealing) => {
-                let name = layout::sealed(name);
-                let sealer = sealing.sealer(&name)?;
-                (name, Some(sealer))
-            }
-            None => (name.to_owned(), None),
-        };
-        let sink = self.writers.object(self.backup.object(&name));
-        Ok(ObjectWriter::new(sink, self.part_bytes, self.compression, sealer))
-    }
-
-    /// Gives up the object called `name`, whose writer was dropped unfinished.
-    pub(crate) fn give_up(&self, name: &str) {
-        let name = if self.sealing.is_some() { layout::sealed(name) } else { name.to_owned() };
-        self.writers.give_up(self.backup.object(&name));
     }
 }
 

@@ -10,7 +10,7 @@ use lifeboat_core::{Error, Job, Kind, Result, ResultExt};
 
 use super::attachments::Destination;
 use super::names::Names;
-use super::told::Told;
+use crate::indexed::IndexedScript;
 use crate::leader::{Bounds, Leader, Watch};
 use crate::parallel::{self, LeaderView, Limits, Tables};
 use crate::stream;
@@ -18,7 +18,7 @@ use crate::tools::Toolbox;
 
 /// What was dumped.
 pub(super) struct Dumped {
-    pub(super) script: Told,
+    pub(super) script: IndexedScript,
     pub(super) attachments: Vec<StoredObject>,
     pub(super) warnings: Vec<String>,
 }
@@ -86,7 +86,7 @@ impl Dump<'_> {
         let (script, attachments, mut warnings) = self.while_leading(leader.as_deref_mut(), work).await?;
         let names = job.run(Names::read(&script, leader)).await?;
         warnings.extend(names.warning().map(ToOwned::to_owned).inspect(|warning| job.warn(warning)));
-        Ok(Dumped { script: Told::of(script, &names), attachments, warnings })
+        Ok(Dumped { script: names.indexed(script), attachments, warnings })
     }
 
     async fn parallel(

@@ -5,39 +5,42 @@
 
 mod describe;
 mod spool;
+mod taken;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lifeboat_core::monitor::{Monitor, Silent};
 use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::store::{Journal, Store, Uploader};
-use lifeboat_core::{BackupId, Error, Job, Kind, Name, Result, ResultExt, RunId, job::cancelled};
+use lifeboat_core::{BackupId, Job, Kind, Name, Result, ResultExt, RunId, job::cancelled};
 
 pub(crate) use spool::{Spooled, spool};
 
 use super::dump::{Dumped, check_lengths, first_error};
 use super::names::Names;
-use super::told::Told;
 use super::{BackupOptions, BackupSummary, one, run, stall};
 use crate::foreign::{ForeignFile, ForeignOptions, Header, Unpacked, unpack};
 use crate::stream;
 
 /// How a file is imported.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
     /// What opens it. Scripts that have to be trusted are not imported: nobody could index them.
     pub foreign: ForeignOptions,
     /// When the dump was taken.
     pub taken: Taken,
-    /// The time zone of whoever took it: `pg_dump` prints times with it, and a drill compares with what it prints itself.
-    pub time_zone: String,
+    /// The time zone of whoever took it, where somebody says so: `pg_dump` prints times with it, and a drill compares with what it
+    /// prints itself. An archive says by its clock when it was made.
+    pub time_zone: Option<String>,
 }
 
-impl Default for ImportOptions {
-    fn default() -> Self {
-        Self { foreign: ForeignOptions::default(), taken: Taken::default(), time_zone: "UTC".to_owned() }
+impl ImportOptions {
+    /// The time zone, UTC where nobody says which.
+    #[must_use]
+    pub fn zone(&self) -> &str {
+        self.time_zone.as_deref().unwrap_or("UTC")
     }
 }
 
@@ -110,7 +113,7 @@ impl Importing<'_> {
         let Self { options, job, .. } = self;
         let unpacked = self.unpack(file).await?;
         let name = unpacked.name.clone();
-        let taken = self.taken(&unpacked)?;
+        let taken = taken::taken(&unpacked, self.import, options.clock.now(), job)?;
         let backup = BackupPath {
             class: options.class.clone(),
             database: self.database.clone(),
@@ -137,7 +140,7 @@ impl Importing<'_> {
         let vetted = script.vetted.take().unwrap_or_default();
         let names = Names::read(&script, None).await?;
         let warnings: Vec<_> = names.warning().map(ToOwned::to_owned).into_iter().collect();
-        let dumped = Dumped { script: Told::of(script, &names), attachments: Vec::new(), warnings };
+        let dumped = Dumped { script: names.indexed(script), attachments: Vec::new(), warnings };
         check_lengths(&uploaded, &dumped, &destination)?;
         let Dumped { script, mut warnings, .. } = dumped;
         warnings.extend(self.warnings(&vetted));
@@ -157,32 +160,11 @@ impl Importing<'_> {
         self.job.step(&format!("open {}", given.name));
         let foreign = self.import.foreign.clone();
         let unpacked = blocking(self.job, move || unpack(given, &foreign)).await?;
-        if unpacked.header.of_cluster && !self.keep {
-            return Err(stream::of_cluster().while_doing(format!("open {}", unpacked.name)));
+        if unpacked.header.of_cluster {
+            return Err(stream::of_cluster(&unpacked.forms).while_doing(format!("open {}", unpacked.name)));
         }
         (self.fits)(&unpacked.header)?;
         Ok(unpacked)
-    }
-
-    fn taken(&self, unpacked: &Unpacked) -> Result<Timestamp> {
-        let unknown = |what: &str| {
-            Error::new(Kind::Usage, format!("find out when {} was taken: {what}", unpacked.name))
-                .hint("give --taken-at 2025-11-21T02:17:00Z, or --taken-at mtime for the time of the file")
-        };
-        let taken = match self.import.taken {
-            Taken::At(time) => time,
-            Taken::Modified => unpacked.modified.ok_or_else(|| unknown("it is no file of this host"))?,
-            Taken::AsItSays => unpacked.header.made.ok_or_else(|| unknown("the dump does not say"))?,
-        };
-        if taken > self.options.clock.now() + CLOCKS_DIFFER {
-            return Err(unknown(&format!("{taken} is still to come")));
-        }
-        if self.import.taken == Taken::AsItSays {
-            self.job.warn(&format!(
-                "the dump says that it was made at {taken}, by a clock whose time zone it does not tell: UTC is assumed"
-            ));
-        }
-        Ok(taken)
     }
 
     fn warnings(&self, vetted: &stream::Vetted) -> Vec<String> {
@@ -215,4 +197,3 @@ const NOT_THERE: &str = "imported: the file tells neither settings nor privilege
      of the source is in it; there is no schema archive and no catalog";
 const INSERTS: &str = "rows come as INSERT: there are no fingerprints of them, and a drill cannot prove them";
 const LET_GO: Duration = Duration::from_secs(5);
-const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(26);

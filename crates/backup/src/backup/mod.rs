@@ -13,7 +13,6 @@ mod plan;
 mod run;
 mod run_lock;
 mod stall;
-mod told;
 mod warned;
 
 use std::num::NonZeroUsize;
@@ -32,11 +31,9 @@ use lifeboat_core::{BackupId, Error, Job, Name, Result, RunId};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use attachments::Objects;
 pub use import::{ImportOptions, Taken, import};
 pub(crate) use import::{Spooled, spool};
 pub use plan::{BackupPlan, plan};
-pub(crate) use told::Told;
 
 use crate::postgres::Retry;
 use crate::source::{MethodChoice, Source};

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use lifeboat_core::index::{Relation, Sequence};
 use lifeboat_core::{Error, Kind, Result};
 
+use crate::indexed::IndexedScript;
 use crate::leader::Leader;
 use crate::script::SqlName;
 use crate::stream::{CopiedRelation, Script, SetSequence};
@@ -17,6 +18,17 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// A script that was indexed from its own output, with its names as text.
+    pub(super) fn indexed(&self, script: Script) -> IndexedScript {
+        IndexedScript {
+            relations: script.relations.iter().map(|relation| self.relation(relation)).collect(),
+            sequences: script.sequences.iter().map(|sequence| self.sequence(sequence)).collect(),
+            objects: script.objects,
+            ranges: script.ranges,
+            large_objects: script.large_objects,
+        }
+    }
+
     /// Asks the server where the encoding is another than UTF-8. Whether bytes look like UTF-8 says nothing: in LATIN1
     /// `Ã©` does.
     pub(super) async fn read(script: &Script, leader: Option<&mut Leader>) -> Result<Self> {

@@ -15,9 +15,9 @@ use super::attachments::Destination;
 use super::dump::{Dump, Dumped, How};
 use super::open::{Opened, end_remote_sessions, open};
 use super::plan::no_tables;
-use super::told::Told;
 use super::warned::Warned;
 use super::{BackupOptions, BackupSummary};
+use crate::indexed::IndexedScript;
 use crate::leader::{Bounds, Facts, Leader, ROW_SETTINGS, account_for, database_sql};
 use crate::parallel::{Choice, LeaderView};
 use crate::source::Source;
@@ -120,7 +120,7 @@ pub(super) async fn destination(
     Ok(Destination { store: store.clone(), backup, upload, chunk_bytes, compression, sealing })
 }
 
-fn index(leader: Option<&Leader>, tools: &Toolbox, script: Told, warnings: Vec<String>) -> Result<Index> {
+fn index(leader: Option<&Leader>, tools: &Toolbox, script: IndexedScript, warnings: Vec<String>) -> Result<Index> {
     check_large_objects(leader.map(|leader| &leader.facts), &script)?;
     let mut relations = script.relations;
     let skipped = match leader {
@@ -147,7 +147,7 @@ fn index(leader: Option<&Leader>, tools: &Toolbox, script: Told, warnings: Vec<S
     })
 }
 
-fn check_large_objects(facts: Option<&Facts>, script: &Told) -> Result<()> {
+fn check_large_objects(facts: Option<&Facts>, script: &IndexedScript) -> Result<()> {
     match facts {
         Some(facts) if facts.large_objects != script.large_objects => Err(Error::new(
             Kind::Integrity,

@@ -46,7 +46,7 @@ pub(super) async fn end_when_stalled<T>(work: impl Future<Output = Result<T>>, s
     let result = work.await;
     result.map_err(|error| {
         Error::new(Kind::TryAgain, format!("make progress: nothing moved for {}", spoken(stall.timeout)))
-            .hint("look at the database's locks and at the store, then run again")
+            .hint("look at the database's locks, at the network to it, and at the store; then run again")
             .caused_by(error)
     })
 }

@@ -28,32 +28,31 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// The form of what begins with `head`, which is all of it where it is short.
+    /// The form of what begins with `head`, which is all of it where it is short; none where it is in no form that is known.
     ///
     /// # Errors
-    /// [`Kind::Policy`] for what is known and not read, with what to do; [`Kind::Integrity`] for nothing at all, and for what is
-    /// not known.
-    pub(super) fn of(head: &[u8]) -> Result<Self> {
+    /// [`Kind::Policy`] for what is known and not read, with what to do; [`Kind::Integrity`] for nothing at all, and for text that
+    /// is no dump.
+    pub(super) fn of(head: &[u8]) -> Result<Option<Self>> {
         if let Some((_, form)) = MAGIC.iter().find(|(magic, _)| head.starts_with(magic)) {
-            return Ok(*form);
+            return Ok(Some(*form));
         }
         if let Some((_, what, hint)) = KNOWN.iter().find(|(magic, ..)| head.starts_with(magic)) {
             return Err(Error::new(Kind::Policy, format!("read {what}")).hint(*hint));
         }
         if let Some(form) = pgp(head) {
-            return Ok(form);
+            return Ok(Some(form));
         }
         match head {
             [] => Err(Error::new(Kind::Integrity, "read a dump: the file is empty")
                 .hint("whatever made it failed, or it is another file")),
-            _ if is_tar(head) && head.starts_with(b"toc.dat\0") => Ok(Self::Tar),
-            _ if is_tar(head) => Err(Error::new(Kind::Policy, "read a tar archive that is not pg_dump's")
-                .hint("unpack it, and restore the dump that is in it; a directory of pg_dump -Fd is restored by pg_restore")),
-            _ if head.starts_with(BYTE_ORDER_MARK) => Ok(Self::Marked),
-            _ if head.iter().all(is_text) => script(head),
-            _ => Err(Error::new(Kind::Integrity, "read a dump: the file is in no form that is known").hint(
-                "known are SQL, pg_dump -Fc and -Ft, in gzip, zstd, gpg and openssl enc -aes-256-cbc -pbkdf2; is it the right file?",
+            _ if is_tar(head) && head.starts_with(b"toc.dat\0") => Ok(Some(Self::Tar)),
+            _ if is_tar(head) => Err(Error::new(Kind::Policy, "read a tar archive that is not pg_dump's").hint(
+                "unpack it, and restore the dump that is in it; a directory of pg_dump -Fd is restored by pg_restore",
             )),
+            _ if head.starts_with(BYTE_ORDER_MARK) => Ok(Some(Self::Marked)),
+            _ if head.iter().all(is_text) => script(head).map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -127,10 +126,14 @@ const KNOWN: &[(&[u8], &str, &str)] = &[
     (b"\xfd7zXZ\0", "an xz file", "decompress it on the way: xz -dc FILE | lifeboat … -"),
     (b"BZh", "a bzip2 file", "decompress it on the way: bzip2 -dc FILE | lifeboat … -"),
     (b"\x04\x22\x4d\x18", "an lz4 file", "decompress it on the way: lz4 -dc FILE | lifeboat … -"),
-    (b"PK\x03\x04", "a zip archive", "unpack it on the way: unzip -p FILE | lifeboat … -"),
+    (
+        b"PK\x03\x04",
+        "a zip archive",
+        "unpack it on the way: unzip -p FILE | lifeboat … -; an encrypted one by 7z x -so FILE",
+    ),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it on the way: 7z x -so FILE | lifeboat … -"),
     (b"age-encryption.org/", "an age file", "decrypt it on the way: age -d -i KEY FILE | lifeboat … -"),
-    (b"U2FsdGVkX1", "a file of openssl enc -a", "decode it on the way: openssl base64 -d -in FILE | lifeboat … -"),
+    (b"U2FsdGVkX1", "a file of openssl enc -a", "decode it on the way: openssl base64 -d < FILE | lifeboat … -"),
     (b"\xff\xfe", "UTF-16", "something converted the dump: convert it back with iconv -f UTF-16 -t UTF-8"),
     (b"-- MySQL dump", "a dump of MySQL", OTHERS),
     (b"-- MariaDB dump", "a dump of MariaDB", OTHERS),
@@ -150,24 +153,24 @@ mod tests {
     #[test]
     fn forms_are_told_apart_by_their_first_bytes() {
         let told = |head: &[u8]| Form::of(head).map_err(|error| error.kind());
-        assert_eq!(told(b"\x1f\x8b\x08\0"), Ok(Form::Gzip));
-        assert_eq!(told(b"--\n-- PostgreSQL database dump\n"), Ok(Form::Plain));
-        assert_eq!(told("SELECT 'höhe';\n".as_bytes()), Ok(Form::Plain));
-        assert_eq!(told(b"\x8c\x0d\x04\x09"), Ok(Form::GpgPassphrase));
-        assert_eq!(told(b"\xc3\x0d\x04\x09"), Ok(Form::GpgPassphrase));
-        assert_eq!(told(b"\x85\x01\x0c\x03"), Ok(Form::GpgKey));
-        assert_eq!(told(b"Salted__12345678"), Ok(Form::Salted));
-        assert_eq!(told(b"\xef\xbb\xbf--\n"), Ok(Form::Marked));
-        assert_eq!(told(b"--\r\n-- PostgreSQL database dump\r\n"), Ok(Form::Returned));
+        assert_eq!(told(b"\x1f\x8b\x08\0"), Ok(Some(Form::Gzip)));
+        assert_eq!(told(b"--\n-- PostgreSQL database dump\n"), Ok(Some(Form::Plain)));
+        assert_eq!(told("SELECT 'höhe';\n".as_bytes()), Ok(Some(Form::Plain)));
+        assert_eq!(told(b"\x8c\x0d\x04\x09"), Ok(Some(Form::GpgPassphrase)));
+        assert_eq!(told(b"\xc3\x0d\x04\x09"), Ok(Some(Form::GpgPassphrase)));
+        assert_eq!(told(b"\x85\x01\x0c\x03"), Ok(Some(Form::GpgKey)));
+        assert_eq!(told(b"Salted__12345678"), Ok(Some(Form::Salted)));
+        assert_eq!(told(b"\xef\xbb\xbf--\n"), Ok(Some(Form::Marked)));
+        assert_eq!(told(b"--\r\n-- PostgreSQL database dump\r\n"), Ok(Some(Form::Returned)));
         assert_eq!(told(b"\n<!DOCTYPE html>\n"), Err(Kind::Integrity));
         assert_eq!(told(b"{\"error\": \"AccessDenied\"}"), Err(Kind::Integrity));
         assert_eq!(told(b""), Err(Kind::Integrity));
-        assert_eq!(told(b"\x7fELF\x02\x01\x01\0"), Err(Kind::Integrity));
+        assert_eq!(told(b"\x7fELF\x02\x01\x01\0"), Ok(None));
         assert_eq!(told(b"7z\xbc\xaf\x27\x1c\0\x04"), Err(Kind::Policy));
         let mut tar = [0; 600];
         tar[257..262].copy_from_slice(b"ustar");
         tar[..8].copy_from_slice(b"toc.dat\0");
-        assert_eq!(told(&tar), Ok(Form::Tar));
+        assert_eq!(told(&tar), Ok(Some(Form::Tar)));
         tar[0] = b'x';
         assert_eq!(told(&tar), Err(Kind::Policy));
     }

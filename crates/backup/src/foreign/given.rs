@@ -86,7 +86,7 @@ impl ForeignFile {
             }
             Self::Reader(reader) => Ok(Given::new(Source::Reader(reader), called)),
             Self::Stored(store, name) => {
-                let blocks = fetched(store, name, job).await?;
+                let blocks = fetched(store.of_others(), name, job).await?;
                 Ok(Given::new(Source::Blocks { blocks, now: Bytes::new() }, called))
             }
         }

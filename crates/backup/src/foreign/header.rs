@@ -12,10 +12,19 @@ pub(crate) struct Header {
     pub(crate) pg_dump: Option<String>,
     /// The database's name.
     pub(crate) database: Option<String>,
-    /// When it was made; by a clock of the dumper's whose zone is not told, read as UTC.
-    pub(crate) made: Option<Timestamp>,
+    /// When it was made.
+    pub(crate) made: Option<Made>,
     /// Whether it is a dump of a whole cluster.
     pub(crate) of_cluster: bool,
+}
+
+/// When a dump was made, as far as it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Made {
+    /// Then.
+    At(Timestamp),
+    /// By a clock of the dumper's, whose zone is not told.
+    Local(DateTime),
 }
 
 impl Header {
@@ -53,11 +62,11 @@ fn major(version: &str) -> Option<u32> {
 }
 
 /// `2026-11-21 02:17:00 UTC`: of the zones that pg_dump prints as letters, only this one says which it is.
-fn time(text: &str) -> Option<Timestamp> {
+fn time(text: &str) -> Option<Made> {
     let (date_time, zone) = text.rsplit_once(' ')?;
     matches!(zone, "UTC" | "GMT").then_some(())?;
     let time: DateTime = date_time.parse().ok()?;
-    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+    time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| Made::At(zoned.timestamp()))
 }
 
 /// The bytes of an archive's header, as every version since 8.0 writes them.
@@ -92,8 +101,7 @@ impl<'a> Toc<'a> {
                 day.try_into().ok()?,
             );
             let (hour, minute, second) = (hour.try_into().ok()?, minute.try_into().ok()?, second.try_into().ok()?);
-            let time = date.ok()?.to_datetime(jiff::civil::Time::new(hour, minute, second, 0).ok()?);
-            time.to_zoned(jiff::tz::TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+            Some(Made::Local(date.ok()?.to_datetime(jiff::civil::Time::new(hour, minute, second, 0).ok()?)))
         };
         let made = time();
         let database = self.text()?;
@@ -132,7 +140,7 @@ impl<'a> Toc<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::Header;
+    use super::{Header, Made};
 
     #[test]
     fn a_script_says_what_it_is_of() {
@@ -140,7 +148,7 @@ mod tests {
                      -- Dumped by pg_dump version 17.2\n\n-- Started on 2026-11-21 02:17:00 UTC\n";
         let header = Header::of_script(head);
         assert_eq!((header.server.as_deref(), header.pg_dump_major()), (Some("15.18 (Debian 1)"), Some(17)));
-        assert_eq!(header.made.unwrap().to_string(), "2026-11-21T02:17:00Z");
+        assert_eq!(header.made, Some(Made::At("2026-11-21T02:17:00Z".parse().unwrap())));
         assert_eq!(Header::of_script(b"-- Started on 2026-11-21 02:17:00 CET\n").made, None);
         assert!(Header::of_script(b"--\n-- PostgreSQL database cluster dump\n--\n").of_cluster);
     }
@@ -159,7 +167,7 @@ mod tests {
             head.extend(text.as_bytes());
         }
         let header = Header::of_archive(&head);
-        assert_eq!(header.made.unwrap().to_string(), "2026-11-21T02:17:00Z");
+        assert_eq!(header.made, Some(Made::Local("2026-11-21T02:17:00".parse().unwrap())));
         assert_eq!(header.database.as_deref(), Some("shop"));
         assert_eq!((header.server.as_deref(), header.pg_dump_major()), (Some("15.18 (Debian)"), Some(15)));
         for cut in 0..head.len() {

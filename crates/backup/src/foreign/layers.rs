@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use lifeboat_core::codec::Compression;
 use lifeboat_core::{Error, Kind, Result};
 
+use super::by_hand::beneath;
 use super::compressed::Decompressed;
 use super::crlf::Unreturned;
 use super::flow::{Flow, Peeked};
@@ -38,8 +39,7 @@ pub(crate) struct Unpacked {
 /// Takes off the layers of a file. Reads, and therefore blocks: its first bytes now, the others when the SQL is read.
 ///
 /// # Errors
-/// [`Kind::WrongKey`] without the right passphrase; [`Kind::Policy`] for a form that is known and not read, and for a dump of a whole
-/// cluster unless scripts are trusted; [`Kind::Integrity`] for what is damaged or not known; [`Kind::Tool`] without gpg or
+/// [`Kind::WrongKey`] without the right passphrase; [`Kind::Policy`] for a form that is known and not read; [`Kind::Integrity`] for what is damaged or not known; [`Kind::Tool`] without gpg or
 /// pg_restore.
 pub(crate) fn unpack(file: Given, options: &ForeignOptions) -> Result<Unpacked> {
     let (name, modified, digested) = (file.name.clone(), file.modified, file.digested());
@@ -57,7 +57,8 @@ fn take_off(file: Given, options: &ForeignOptions) -> Result<(Box<dyn Flow>, Vec
         if let Some(error) = peeked.failed_at_once() {
             return Err(error);
         }
-        let form = Form::of(peeked.head()).map_err(|error| beneath(forms.last().copied(), error))?;
+        let form = Form::of(peeked.head()).map_err(|error| beneath(&forms, error))?;
+        let form = form.ok_or_else(|| unknown(forms.last().copied()))?;
         forms.push(form.name());
         flow = match form {
             Form::Gzip => Box::new(Decompressed::new(Box::new(peeked), Compression::Gzip)),
@@ -88,12 +89,15 @@ fn take_off(file: Given, options: &ForeignOptions) -> Result<(Box<dyn Flow>, Vec
 }
 
 /// Nothing proves what openssl decrypted: nothing known beneath it means that the key is another.
-fn beneath(layer: Option<&str>, error: Error) -> Error {
-    if layer != Some(Form::Salted.name()) {
-        return error;
+fn unknown(layer: Option<&str>) -> Error {
+    if layer == Some(Form::Salted.name()) {
+        return Error::new(Kind::WrongKey, "decrypt as openssl does: what comes out is in no form that is known").hint(
+            "the passphrase is another one, or the number of iterations is (--openssl-iterations, openssl's -iter)",
+        );
     }
-    Error::new(Kind::WrongKey, "decrypt as openssl does: what comes out is in no form that is known")
-        .hint("the passphrase is another one, or the number of iterations is (--openssl-iterations, openssl's -iter)")
+    Error::new(Kind::Integrity, "read a dump: the file is in no form that is known").hint(
+        "known are SQL, pg_dump -Fc and -Ft, in gzip, zstd, gpg and openssl enc -aes-256-cbc -pbkdf2; is it the right file?",
+    )
 }
 
 /// What `pg_restore` makes of an archive.

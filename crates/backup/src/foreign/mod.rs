@@ -4,6 +4,7 @@
 //! layer was read to its end and was whole; what was encrypted is never written to a disk in the clear; no passphrase is in an
 //! argument or a child's environment.
 
+mod by_hand;
 mod compressed;
 mod crlf;
 mod flow;
@@ -18,10 +19,11 @@ mod program;
 mod salted;
 mod tar;
 
+pub(crate) use by_hand::opened_by_hand;
 pub(crate) use flow::Flow;
 pub(crate) use folder::{Folder, Purpose};
 pub(crate) use given::Given;
 pub use given::{Digested, ForeignFile};
-pub(crate) use header::Header;
+pub(crate) use header::{Header, Made};
 pub(crate) use layers::{Unpacked, unpack};
 pub use options::ForeignOptions;

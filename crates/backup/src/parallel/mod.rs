@@ -6,8 +6,7 @@
 mod blocks;
 mod choose;
 mod lane;
-pub(crate) mod plan;
-mod queue;
+pub(crate) mod queue;
 mod sections;
 mod worker;
 
@@ -25,13 +24,13 @@ pub(crate) use choose::{Choice, choose};
 pub(crate) use sections::{large_objects, section, sequences};
 pub(crate) use worker::LOCK_TRIES;
 
-use crate::backup::Objects as UploadedObjects;
-use crate::backup::Told;
+use crate::indexed::IndexedScript;
 use crate::leader::{Leader, LoadedInto, SourceTable};
+use crate::objects::BackupObjects;
 use crate::postgres::{ConnectOptions, ConnectionSettings, Retry, connect, quote_ident};
+use crate::rows::{Extent, PlanOptions, plan, reads_page_ranges};
 use blocks::{Blocks, Cuts, DataObject, Objects};
 use lane::Lane;
-use plan::{Extent, PlanOptions};
 use queue::Queue;
 use worker::{Shared, Worker};
 
@@ -120,13 +119,13 @@ pub(crate) async fn dump_rows(
     leader: &LeaderView,
     tables: Tables,
     workers: usize,
-    objects: UploadedObjects,
+    objects: BackupObjects,
     limits: Limits,
-) -> Result<Told> {
+) -> Result<IndexedScript> {
     let Tables { dumped, mut relations } = tables;
     let extents: Vec<_> = dumped.iter().map(|table| Extent::from(&table.source)).collect();
-    let plan = PlanOptions { workers, chunk_bytes: limits.range_bytes, by_pages: leader.major >= READS_PAGE_RANGES };
-    let chunks = plan::plan(&extents, plan);
+    let options = PlanOptions { workers, chunk_bytes: limits.range_bytes, by_pages: reads_page_ranges(leader.major) };
+    let chunks = plan(&extents, options);
     let workers = workers.clamp(1, chunks.len().max(1));
     let stop = Job::new(job.monitor.clone(), job.cancel.child_token());
     let shared = Arc::new(Shared {
@@ -140,12 +139,12 @@ pub(crate) async fn dump_rows(
     let joined = join_all(&shared, leader, workers, &objects).await?;
     drop(objects);
     let dumped = run_all(joined, &stop).await?;
-    let mut told = Told::default();
+    let mut script = IndexedScript::default();
     for object in dumped {
-        add(&mut told, &mut relations, object);
+        add(&mut script, &mut relations, object);
     }
-    told.relations = relations;
-    Ok(told)
+    script.relations = relations;
+    Ok(script)
 }
 
 /// What a worker needs of the leader, whose session is in use meanwhile.
@@ -163,7 +162,7 @@ async fn join_all(
     shared: &Arc<Shared>,
     leader: &LeaderView,
     workers: usize,
-    objects: &UploadedObjects,
+    objects: &BackupObjects,
 ) -> Result<Vec<Worker>> {
     let numbers = Arc::new(AtomicUsize::new(0));
     let (mut joined, mut failed) = (Vec::new(), None);
@@ -223,18 +222,18 @@ async fn run_all(workers: Vec<Worker>, stop: &Job) -> Result<Vec<DataObject>> {
     failed.map_or(Ok(objects), Err)
 }
 
-fn add(told: &mut Told, relations: &mut [Relation], object: DataObject) {
+fn add(script: &mut IndexedScript, relations: &mut [Relation], object: DataObject) {
     for (_, content) in &object.ranges {
         if let Content::Rows(rows) = content {
             relations[rows.relation].fingerprint += rows.fingerprint;
         }
     }
-    told.add_object(object.name, object.object, object.ranges);
+    script.add_object(object.name, object.object, object.ranges);
 }
 
 /// Names and opens the `data` objects of all workers.
 struct DataObjects {
-    objects: UploadedObjects,
+    objects: BackupObjects,
     numbers: Arc<AtomicUsize>,
 }
 
@@ -242,7 +241,7 @@ impl Objects for DataObjects {
     type Sink = Parts;
 
     fn open(&mut self) -> Result<(String, ObjectWriter<Parts>)> {
-        let name = Piece::Data.object(self.numbers.fetch_add(1, Ordering::Relaxed), self.objects.compression());
+        let name = Piece::Data.object(self.numbers.fetch_add(1, Ordering::Relaxed), self.objects.compression);
         let writer = self.objects.open(&name)?;
         // All cores are busy with it: what a better ratio costs is time of the backup.
         Ok((name, writer.in_a_hurry()))
@@ -252,9 +251,6 @@ impl Objects for DataObjects {
         self.objects.give_up(name);
     }
 }
-
-/// From 14 on a condition on `ctid` reads a range of pages and no others.
-pub(crate) const READS_PAGE_RANGES: u32 = 14;
 
 /// Most memory that each worker takes beside the part it fills.
 pub(crate) const WORKER_BYTES: usize = (lane::BATCHES + 6) * lane::BATCH_BYTES;

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use super::plan::Chunk;
+use crate::rows::Chunk;
 
 /// The chunks of one dump.
 pub(super) struct Queue {
@@ -89,7 +89,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::Queue;
-    use crate::parallel::plan::Chunk;
+    use crate::rows::Chunk;
 
     fn chunks(count: usize) -> Vec<Chunk> {
         (0..count).map(|table| Chunk { table, pages: None, bytes: 1, tries: 0 }).collect()

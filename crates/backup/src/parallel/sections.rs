@@ -7,9 +7,9 @@ use lifeboat_core::store::UploadOptions;
 use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Job, Kind, Result, ResultExt};
 
-use crate::backup::Objects;
-use crate::backup::Told;
+use crate::indexed::IndexedScript;
 use crate::leader::{Leader, SequenceValue};
+use crate::objects::BackupObjects;
 use crate::stream;
 use crate::tools::Toolbox;
 
@@ -19,14 +19,14 @@ pub(crate) async fn section(
     tools: &Toolbox,
     archive: &Path,
     piece: Piece,
-    objects: Objects,
+    objects: BackupObjects,
     upload: &UploadOptions,
-) -> Result<Told> {
+) -> Result<IndexedScript> {
     let section = if piece == Piece::PostData { "post-data" } else { "pre-data" };
     let mut pg_restore = tools.offline("pg_restore");
     pg_restore.arg(format!("--section={section}")).arg("--file=-").arg(archive);
     let script = stream::dump(job, pg_restore, "pg_restore", piece, objects, upload, u64::MAX).await?;
-    Ok(Told { objects: script.objects, ranges: script.ranges, ..Told::default() })
+    Ok(IndexedScript { objects: script.objects, ranges: script.ranges, ..IndexedScript::default() })
 }
 
 /// The large objects under the snapshot, as `pg_dump` prints them: a section of data without any table. Tables whose data alone
@@ -35,39 +35,39 @@ pub(crate) async fn large_objects(
     job: &Job,
     tools: &Toolbox,
     snapshot: &str,
-    objects: Objects,
+    objects: BackupObjects,
     upload: &UploadOptions,
-) -> Result<Told> {
+) -> Result<IndexedScript> {
     let mut pg_dump = tools.pg_dump("large-objects");
     // Of a dump without some tables they are no part unless asked for; `-b` is what every version calls them.
     pg_dump.args(["--section=data", "-b", "--exclude-table=*.*"]);
     pg_dump.arg(format!("--snapshot={snapshot}"));
     let script = stream::dump(job, pg_dump, "pg_dump", Piece::LargeObjects, objects, upload, u64::MAX).await?;
     let large_objects = script.large_objects;
-    Ok(Told { objects: script.objects, ranges: script.ranges, large_objects, ..Told::default() })
+    Ok(IndexedScript { objects: script.objects, ranges: script.ranges, large_objects, ..IndexedScript::default() })
 }
 
 /// The values of sequences; to be taken after the last row.
-pub(crate) async fn sequences(leader: &mut Leader, objects: Objects) -> Result<Told> {
+pub(crate) async fn sequences(leader: &mut Leader, objects: BackupObjects) -> Result<IndexedScript> {
     let values = leader.sequence_values().await?;
     if values.is_empty() {
-        return Ok(Told::default());
+        return Ok(IndexedScript::default());
     }
     let statements: Vec<_> = values.iter().map(SequenceValue::statement).collect();
     let sql = leader.encode(&statements).await?.concat();
     let write = move || {
-        let name = Piece::Sequences.object(0, objects.compression());
+        let name = Piece::Sequences.object(0, objects.compression);
         let mut writer = objects.open(&name)?;
         writer.write(&sql)?;
         let content = Content::Sql { section: Section::Data, only_copy: false };
         let ranges = writer.end_range()?.map(|range| (range, content)).into_iter().collect();
-        let mut told = Told::default();
-        told.add_object(name, writer.finish()?, ranges);
-        Ok(told)
+        let mut script = IndexedScript::default();
+        script.add_object(name, writer.finish()?, ranges);
+        Ok(script)
     };
     // The writer may wait for the uploader, which runs on this thread.
     let written = tokio::task::spawn_blocking(write).await;
-    let mut told = written.kind_of(Kind::Failure, || "write the values of sequences".into())??;
-    told.sequences = values.iter().map(SequenceValue::indexed).collect();
-    Ok(told)
+    let mut script = written.kind_of(Kind::Failure, || "write the values of sequences".into())??;
+    script.sequences = values.iter().map(SequenceValue::indexed).collect();
+    Ok(script)
 }

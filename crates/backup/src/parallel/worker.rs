@@ -10,13 +10,12 @@ use tokio_postgres::CopyOutStream;
 
 use super::blocks::DataObject;
 use super::lane::Lane;
-use super::plan::Chunk;
 use super::queue::Queue;
 use super::{DumpedTable, Limits};
 use crate::leader::{ROW_SETTINGS, SourceTable};
 use crate::postgres::sqlstate::{LOCK_NOT_AVAILABLE, SERIALIZATION_FAILURE, UNDEFINED_SCHEMA, UNDEFINED_TABLE};
 use crate::postgres::{DirectSession, RECOVERY_CONFLICT, Session as _, quote_ident, quote_literal, sqlstate_of};
-use crate::rows::{CopyOut, READ_AS_PLANNED};
+use crate::rows::{Chunk, CopyOut, READ_AS_PLANNED};
 
 /// What all workers of a dump share.
 pub(super) struct Shared {

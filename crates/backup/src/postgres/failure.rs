@@ -249,7 +249,7 @@ mod tests {
 
     fn answered(sqlstate: &str, message: &str) -> Cause {
         let (sqlstate, message) = (sqlstate.to_owned(), message.to_owned());
-        cause_by_sqlstate(&ServerError { sqlstate, message, detail: None, hint: None })
+        cause_by_sqlstate(&ServerError { sqlstate, message, detail: None, hint: None, constraint: None })
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod credentials;
 mod driver;
 pub mod environment;
 mod failure;
+mod open;
 mod parameters;
 pub mod pgpass;
 mod pooler;

@@ -3,9 +3,9 @@
 use lifeboat_core::Result;
 use serde::Deserialize;
 
-use super::connect::open;
 use super::credentials::session_options;
 use super::failure::Cause;
+use super::open::open;
 use super::session::{DirectSession, Session as _, dropping_pooler, inspect, pooler, without_time_limit};
 
 /// Refuses a connection pooler in transaction mode. It gives two sessions that are open and idle the same server

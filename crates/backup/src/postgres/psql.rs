@@ -168,7 +168,7 @@ impl PsqlSession {
             self.stderr.clear();
             return Ok(output);
         }
-        let last = ServerError { sqlstate, message: text_of(&message), detail: None, hint: None };
+        let last = ServerError { sqlstate, message: text_of(&message), detail: None, hint: None, constraint: None };
         let first = self.stderr.first_error().await;
         self.stderr.clear();
         Err(first.unwrap_or(last).while_doing(self.doing()))

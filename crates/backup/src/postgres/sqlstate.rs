@@ -17,6 +17,8 @@ pub struct ServerError {
     pub detail: Option<String>,
     /// The server's hint, where there is one.
     pub hint: Option<String>,
+    /// The name of the constraint that refused a row: of all this, what never carries a value.
+    pub constraint: Option<String>,
 }
 
 impl ServerError {
@@ -64,6 +66,7 @@ impl From<&DbError> for ServerError {
             message: error.message().to_owned(),
             detail: error.detail().map(str::to_owned),
             hint: error.hint().map(str::to_owned),
+            constraint: error.constraint().map(str::to_owned),
         }
     }
 }
@@ -86,6 +89,8 @@ impl StdError for ServerError {}
 pub const PROTOCOL_VIOLATION: &str = "08P01";
 /// Feature not supported.
 pub const FEATURE_NOT_SUPPORTED: &str = "0A000";
+/// Character not in repertoire.
+pub const CHARACTER_NOT_IN_REPERTOIRE: &str = "22021";
 /// Read only transaction.
 pub const READ_ONLY_TRANSACTION: &str = "25006";
 /// Invalid authorization.
@@ -106,6 +111,8 @@ pub const INSUFFICIENT_PRIVILEGE: &str = "42501";
 pub const UNDEFINED_COLUMN: &str = "42703";
 /// Undefined object.
 pub const UNDEFINED_OBJECT: &str = "42704";
+/// Invalid foreign key.
+pub const INVALID_FOREIGN_KEY: &str = "42830";
 /// Undefined function.
 pub const UNDEFINED_FUNCTION: &str = "42883";
 /// Undefined table.
@@ -193,7 +200,8 @@ mod tests {
     use super::{ServerError, classify, sqlstate_of};
 
     fn server(sqlstate: &str) -> ServerError {
-        ServerError { sqlstate: sqlstate.into(), message: "no".into(), detail: Some("row 1".into()), hint: None }
+        let (message, detail) = ("no".to_owned(), Some("row 1".to_owned()));
+        ServerError { sqlstate: sqlstate.to_owned(), message, detail, hint: None, constraint: None }
     }
 
     #[test]

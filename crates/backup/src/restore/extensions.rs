@@ -10,7 +10,6 @@ use lifeboat_core::index::{Extension, Index, Range};
 use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Deserialize;
 
-use super::jobs::relation_of;
 use crate::postgres::{DirectSession, Session, quote_literal, rows};
 use crate::script::created_extension;
 
@@ -93,7 +92,7 @@ impl OfExtensions {
     /// Takes the rows out that have to come first, in their order.
     pub(super) fn first<'a>(&self, all: &[&'a Range]) -> (Vec<&'a Range>, Vec<&'a Range>) {
         let place = |range: &Range| {
-            let relation = relation_of(range);
+            let relation = range.relation();
             self.in_order.iter().position(|at| Some(*at) == relation)
         };
         let (mut first, rest): (Vec<_>, Vec<_>) = all.iter().copied().partition(|range| place(range).is_some());

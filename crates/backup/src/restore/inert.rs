@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lifeboat_core::{Error, Job, Result};
 
+use crate::postgres::sqlstate::{NOT_IN_PREREQUISITE_STATE, UNDEFINED_OBJECT};
 use crate::postgres::{DirectSession, Session, quote_literal, sqlstate_of};
 use crate::script::{creates_user_mapping, refreshes_materialized_view};
 
@@ -48,7 +49,7 @@ fn is_foreign(state: &str) -> bool {
 }
 
 /// No user mapping; no connection to the other server; a view without rows.
-const OUT_OF_REACH: [&str; 3] = ["42704", "08001", "55000"];
+const OUT_OF_REACH: [&str; 3] = [UNDEFINED_OBJECT, "08001", NOT_IN_PREREQUISITE_STATE];
 /// Where releases of TimescaleDB have it.
 const STOP_WORKERS: [&str; 2] =
     ["_timescaledb_functions.stop_background_workers()", "_timescaledb_internal.stop_background_workers()"];

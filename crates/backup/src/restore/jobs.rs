@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use lifeboat_core::index::{Content, Index, Range, Relation};
+use lifeboat_core::index::{Index, Range, Relation};
 
 use super::schedule::{Gate, Hold, Job, Table};
 use super::standing::Standing;
@@ -92,7 +92,7 @@ impl<'a> Tables<'a> {
 
     fn rows_job(&self, span: Span<'a>) -> Job<Work<'a>> {
         let cost = span.ranges.iter().map(|range| JOB_COST + range.bytes.sql_bytes).sum();
-        let tables: Vec<_> = span.ranges.iter().filter_map(|range| relation_of(range)).collect();
+        let tables: Vec<_> = span.ranges.iter().filter_map(|range| range.relation()).collect();
         // All parts of a table weigh what the table does: they are loaded one after another, by all sessions.
         let weight = tables.iter().map(|table| self.bytes(*table)).max().unwrap_or_default().max(cost);
         let mut opens: Vec<Gate> = tables;
@@ -164,14 +164,6 @@ fn batches<'a>(rows: &[&'a Range]) -> Vec<Span<'a>> {
 
 fn is_short(range: &Range) -> bool {
     range.bytes.sql_bytes <= SHORT_SQL_BYTES
-}
-
-/// The relation whose rows a range holds.
-pub(super) fn relation_of(range: &Range) -> Option<usize> {
-    match &range.content {
-        Content::Rows(rows) => Some(rows.relation),
-        Content::Sql { .. } => None,
-    }
 }
 
 /// What building an index costs, beside loading so many bytes of rows. What matters is which one comes first.

@@ -5,6 +5,7 @@
 //! database that this run creates bears its final name only when everything is in it.
 
 mod analyze;
+mod appeared;
 mod apply;
 mod copy_in;
 mod crew;
@@ -13,6 +14,7 @@ mod foreign;
 mod inert;
 mod jobs;
 mod maintenance;
+mod naming;
 mod pieces;
 mod preflight;
 mod proving;
@@ -56,7 +58,7 @@ pub use replace::{
 };
 use select::Part;
 pub use select::{LeftOut, SchemaName, Selection, TableName};
-pub(crate) use sql::script_encoding;
+pub use sql::row_encoding;
 pub use stand_in::StandIn;
 pub use subscriptions::drop_subscriptions;
 pub use target::locale_options;

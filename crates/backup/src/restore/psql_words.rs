@@ -3,42 +3,51 @@
 //! Invariant: an error is counted whatever the script makes of it. `\\set ON_ERROR_STOP off` has psql go on and end well.
 
 use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::ChildStderr;
 
 /// What psql said.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Words {
-    /// Its last lines, on one line.
-    pub(super) last: String,
+    last: VecDeque<String>,
     /// Statements and commands that failed, and the first line about one.
     pub(super) failed: u64,
     pub(super) first_failed: String,
 }
 
-/// Listens to the end of a psql that was told to be verbose.
-pub(super) async fn listen(stderr: Option<ChildStderr>) -> Words {
-    let Some(stderr) = stderr else { return Words::default() };
-    let (mut lines, mut words, mut kept) = (BufReader::new(stderr).split(b'\n'), Words::default(), VecDeque::new());
-    while let Ok(Some(line)) = lines.next_segment().await {
-        let line = String::from_utf8_lossy(&line).trim().to_owned();
+impl Words {
+    /// Its last lines, on one line.
+    pub(super) fn last(&self) -> String {
+        Vec::from(self.last.clone()).join("; ")
+    }
+
+    fn hear(&mut self, line: &str) {
         if line.is_empty() || line.starts_with(LOCATION) {
-            continue;
+            return;
         }
-        if is_error(&line) {
-            if words.failed == 0 {
-                words.first_failed.clone_from(&line);
+        if is_error(line) {
+            if self.failed == 0 {
+                line.clone_into(&mut self.first_failed);
             }
-            words.failed += 1;
+            self.failed += 1;
         }
-        kept.push_back(line);
-        if kept.len() > LINES_KEPT {
-            kept.pop_front();
+        self.last.push_back(line.to_owned());
+        if self.last.len() > LINES_KEPT {
+            self.last.pop_front();
         }
     }
-    words.last = Vec::from(kept).join("; ");
-    words
+}
+
+/// Listens to a psql that was told to be verbose, until nobody can say anything any more: that may be long after psql has ended.
+pub(super) async fn listen(stderr: Option<ChildStderr>, words: Arc<Mutex<Words>>) {
+    let Some(stderr) = stderr else { return };
+    let mut lines = BufReader::new(stderr).split(b'\n');
+    while let Ok(Some(line)) = lines.next_segment().await {
+        let Ok(mut words) = words.lock() else { return };
+        words.hear(String::from_utf8_lossy(&line).trim());
+    }
 }
 
 /// `psql:<stdin>:3: ERROR:  22012: division by zero`, whatever language the server says ERROR in; its own errors have no code.

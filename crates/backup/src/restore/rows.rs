@@ -17,7 +17,6 @@ use super::proving::Proving;
 use super::target::Target;
 use crate::archive::Archive;
 use crate::archive::body::CompressedRange;
-use crate::archive::proof::RangeProof;
 use crate::archive::span::Span;
 use crate::postgres::{DirectSession, Session, rows};
 
@@ -94,7 +93,7 @@ impl<'a> Loader<'a> {
     }
 
     fn note_filled(&self, span: &Span<'_>) {
-        let relations = span.ranges.iter().filter_map(|range| super::jobs::relation_of(range));
+        let relations = span.ranges.iter().filter_map(|range| range.relation());
         self.filled.lock().unwrap_or_else(PoisonError::into_inner).extend(relations);
     }
 
@@ -134,7 +133,7 @@ impl<'a> Loader<'a> {
             let begun = session.client().copy_in(&statement).await;
             Some(Box::pin(begun.map_err(|error| session.failed("begin COPY", error))?))
         };
-        let proving = Proving::start(RangeProof::new(self.archive, range));
+        let proving = Proving::start(self.archive.proof(range));
         let (compressed_bytes, mut proven) = (proving.compressed_bytes, proving.sql);
         let reading = async {
             // Who proves may have found damage and gone.

@@ -19,6 +19,9 @@ use super::standing::{self, Standing};
 use super::worker::Worker;
 use crate::archive::Archive;
 use crate::archive::span::spans;
+use crate::postgres::sqlstate::{
+    DEADLOCK_DETECTED, INVALID_FOREIGN_KEY, UNDEFINED_COLUMN, UNDEFINED_FUNCTION, UNDEFINED_OBJECT, UNDEFINED_TABLE,
+};
 use crate::postgres::sqlstate_of;
 use crate::script::{Built, OnRows};
 
@@ -204,5 +207,6 @@ fn is_too_early(error: &Error) -> bool {
     sqlstate_of(error).is_some_and(|sqlstate| TOO_EARLY.contains(&sqlstate))
 }
 
-/// An undefined function, table, object or column; a foreign key to what is not unique yet; a deadlock.
-const TOO_EARLY: &[&str] = &["42883", "42P01", "42704", "42703", "42830", "40P01"];
+/// A foreign key is invalid while what it refers to is not unique yet.
+const TOO_EARLY: &[&str] =
+    &[UNDEFINED_FUNCTION, UNDEFINED_TABLE, UNDEFINED_OBJECT, UNDEFINED_COLUMN, INVALID_FOREIGN_KEY, DEADLOCK_DETECTED];

@@ -11,7 +11,6 @@ use super::extensions;
 use super::inert::Inert;
 use super::pieces::Pieces;
 use super::settings::Settings;
-use super::target::not_convertible;
 use super::worker::Worker;
 use crate::archive::Archive;
 use crate::postgres::sqlstate::{INSUFFICIENT_PRIVILEGE, UNDEFINED_OBJECT};
@@ -65,15 +64,27 @@ impl Header {
     }
 }
 
-/// The encoding of a script's rows, as its first statements say it.
-pub(crate) async fn script_encoding(store: &Store, archive: &Archive, job: &Job) -> Result<String> {
-    Ok(Header::read(store, archive, job).await?.encoding().to_owned())
+/// The encoding in which the rows of a backup were printed.
+///
+/// # Errors
+/// Those of reading the beginning of the script, where the index does not tell.
+pub async fn row_encoding(store: &Store, archive: &Archive, job: &Job) -> Result<String> {
+    match &archive.index.source {
+        Some(source) => Ok(source.encoding.clone()),
+        None => Ok(Header::read(store, archive, job).await?.encoding().to_owned()),
+    }
 }
 
 /// The encoding that `SET client_encoding = 'X';` names.
 fn client_encoding(setting: &str) -> Option<&str> {
     let value = setting.strip_prefix("SET client_encoding = '")?;
     value.split_once('\'').map(|(encoding, _)| encoding)
+}
+
+/// The error when a session that must be UTF-8 meets text in another encoding that the server cannot convert.
+fn not_convertible(encoding: &str) -> Error {
+    Error::new(Kind::Failure, format!("run a statement that is not ASCII in the encoding {encoding}"))
+        .hint("pipe the script into psql instead: `lifeboat cat BACKUP | psql -X -v ON_ERROR_STOP=1`")
 }
 
 /// Runs statements of the script, whichever session does.

@@ -2,8 +2,10 @@
 
 use lifeboat_core::index::Source;
 use lifeboat_core::{Error, Job, Kind, Result};
+use tokio_util::sync::CancellationToken;
 
 pub(super) use super::maintenance::{drop_database, drop_statement};
+use super::naming::Naming;
 use super::preflight::{Preflight, maintenance};
 use super::{RestoreOptions, with_rights_hint};
 use crate::archive::Archive;
@@ -74,18 +76,26 @@ impl Target {
         self.is_created
     }
 
+    /// A session with another database of its server.
+    pub(super) async fn maintenance(&self, job: &Job) -> Result<DirectSession> {
+        let how = ConnectOptions { cancel: job.cancel.clone(), ..self.how.clone() };
+        maintenance(&self.settings, &how, job).await
+    }
+
     /// Gives a created database its final name. Every session with it must be closed.
     pub(super) async fn publish(&self, job: &Job) -> Result<()> {
         let Some(name) = &self.final_name else { return Ok(()) };
         job.step(&format!("name the database {name}"));
-        let mut session = maintenance(&self.settings, &self.how, job).await?;
+        let mut session = self.maintenance(job).await?;
         // Everything that was committed before is safe when this is, even where the sessions did not wait for the disk.
         session.execute(WAIT_FOR_DISK).await?;
-        let rename = format!("ALTER DATABASE {} RENAME TO {}", quote_ident(&self.settings.dbname), quote_ident(name));
-        let renamed =
-            session.execute(&rename).await.map_err(|error| error.while_doing(format!("name the database {name}")));
+        let naming = Naming::find(&mut session, &self.settings.dbname, name).await?;
+        // Nobody is left with a name that is not certain, also when the run is cancelled.
+        let uncancelled = Job::new(job.monitor.clone(), CancellationToken::new());
+        let how = ConnectOptions { cancel: uncancelled.cancel.clone(), ..self.how.clone() };
+        let renamed = naming.apply(&mut session, &how, &uncancelled).await;
         session.close().await;
-        renamed
+        renamed.map_err(|error| error.while_doing(format!("name the database {name}")))
     }
 
     /// Drops a database that this run created; one that was there is left to the caller.
@@ -95,10 +105,9 @@ impl Target {
         }
         let name = &self.settings.dbname;
         // A cancelled run cleans up too.
-        let job = Job::new(job.monitor.clone(), tokio_util::sync::CancellationToken::new());
-        let how = ConnectOptions { cancel: job.cancel.clone(), ..self.how.clone() };
+        let job = Job::new(job.monitor.clone(), CancellationToken::new());
         let dropped = async {
-            let mut session = maintenance(&self.settings, &how, &job).await?;
+            let mut session = self.maintenance(&job).await?;
             drop_database(&mut session, name, &job).await
         };
         if let Err(error) = dropped.await {
@@ -182,12 +191,6 @@ pub(super) async fn or_discard<T>(target: &Target, job: &Job, work: impl Future<
         target.discard(job).await;
     }
     result
-}
-
-/// The error when a session that must be UTF-8 meets text in another encoding that the server cannot convert.
-pub(super) fn not_convertible(encoding: &str) -> Error {
-    Error::new(Kind::Failure, format!("run a statement that is not ASCII in the encoding {encoding}"))
-        .hint("pipe the script into psql instead: `lifeboat cat BACKUP | psql -X -v ON_ERROR_STOP=1`")
 }
 
 pub(super) const NAME_BYTES_MAX: usize = 63;

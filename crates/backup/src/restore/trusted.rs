@@ -5,16 +5,17 @@
 
 use std::io::PipeWriter;
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt, counted};
 use tokio::process::{Child, Command};
 
-use super::psql_words::{self, Words};
+use super::appeared::Before;
+use super::psql_words::{Words, listen};
 use super::target::{Target, or_discard};
-use super::{RestoreOptions, RestoreSummary, preflight, refuse};
+use super::{RestoreOptions, RestoreSummary, preflight, refuse, user_objects};
 use crate::archive::{cat, find};
 use crate::backup::Spooled;
 use crate::foreign::ForeignOptions;
@@ -39,9 +40,13 @@ pub(super) async fn run(
     let target = Target::prepare(&archive, wanted, options, &preflight, &job).await?;
     let running = async {
         let files = ClientFiles::write(&target.settings, spooled.folder())?;
+        let before = Before::look(&target, &job).await?;
         let psql = Psql::start(&folder.join("psql"), &files)?;
         job.step("run the script by psql");
-        psql.feed(spooled, &job).await.map_err(|error| explained(error, target.is_created()))?;
+        let ran = psql.feed(spooled, &job).await.map_err(|error| explained(error, target.is_created()));
+        let made = before.tell(&target, &job).await;
+        ran?;
+        check_is_filled(&target, wanted, &made?, &job).await?;
         target.publish(&job).await
     };
     or_discard(&target, &job, Box::pin(running)).await?;
@@ -60,10 +65,27 @@ pub(super) async fn run(
     })
 }
 
+/// A script that connects to another database fills that one, and psql ends well.
+async fn check_is_filled(target: &Target, wanted: &ConnectionSettings, made: &[String], job: &Job) -> Result<()> {
+    let mut session = target.connect("restore", job).await?;
+    let objects = user_objects(&mut session).await?;
+    session.close().await;
+    if objects > 0 {
+        return Ok(());
+    }
+    let mut doing = format!("find what the script made in {}: there is nothing in the database", wanted.display());
+    if !made.is_empty() {
+        doing += &format!(", while the databases {} appeared", made.join(", "));
+    }
+    Err(Error::new(Kind::Failure, doing).hint(ELSEWHERE))
+}
+
 /// A running psql.
 struct Psql {
     child: Child,
-    said: tokio::task::JoinHandle<Words>,
+    /// What it said so far, and whether it may say more.
+    said: Arc<Mutex<Words>>,
+    listening: tokio::task::JoinHandle<()>,
     input: PipeWriter,
 }
 
@@ -75,12 +97,13 @@ impl Psql {
         files.apply(&mut command, &ToolCall { purpose: "restore", ..ToolCall::default() });
         command.stdin(reader).stdout(Stdio::null()).stderr(Stdio::piped()).kill_on_drop(true).process_group(0);
         let mut child = command.spawn().kind_of(Kind::Tool, || "start psql".into())?;
-        let said = tokio::spawn(psql_words::listen(child.stderr.take()));
-        Ok(Self { child, said, input })
+        let said = Arc::default();
+        let listening = tokio::spawn(listen(child.stderr.take(), Arc::clone(&said)));
+        Ok(Self { child, said, listening, input })
     }
 
     async fn feed(self, spooled: &Spooled, job: &Job) -> Result<()> {
-        let Self { mut child, said, input } = self;
+        let Self { mut child, said, listening, input } = self;
         let handed = input.try_clone().kind_of(Kind::Failure, || "open a pipe for psql".into())?;
         let (store, keys, reference) = (&spooled.store, &spooled.keys, &spooled.reference);
         let sent = cat(store, keys, reference, handed, job.cancel.clone(), Arc::clone(&job.monitor)).await;
@@ -100,7 +123,9 @@ impl Psql {
             }
         };
         let status = job.run(async { child.wait().await.kind_of(Kind::Failure, || "wait for psql".into()) }).await?;
-        let said = tokio::time::timeout(ENDS_WITHIN, said).await.map(Result::unwrap_or_default).unwrap_or_default();
+        // What a script has started may hold psql's own output open for as long as it likes; psql's words are read by then.
+        let _ = tokio::time::timeout(ENDS_WITHIN, listening).await;
+        let said = said.lock().map(|words| words.clone()).unwrap_or_default();
         match (status.success(), said.failed) {
             (true, 0) => sent,
             (true, failed) => {
@@ -109,7 +134,8 @@ impl Psql {
             }
             (false, _) => {
                 let error = Error::new(Kind::Failure, format!("run the script by psql: it ended with {status}"));
-                Err(if said.last.is_empty() { error } else { error.caused_by(said.last) })
+                let last = said.last();
+                Err(if last.is_empty() { error } else { error.caused_by(last) })
             }
         }
     }
@@ -123,6 +149,8 @@ fn explained(error: Error, is_created: bool) -> Error {
 const ENDS_WITHIN: Duration = Duration::from_secs(2);
 const GOES_ON: &str =
     "the script has psql go on behind errors (\\set ON_ERROR_STOP off): take that line out, or run it by psql yourself";
+const ELSEWHERE: &str = "either the script has \\connect, as pg_dump --create writes it, and makes everything in the database that it \
+    names: look there, and restore a dump without --create; or it makes nothing that a database is filled with";
 const STAYS: &str =
     "what ran before stays in the database: drop it and create it again before the next try, or restore with --create";
 const NOTHING_PROVEN: &str = "psql ran the script as it is: nobody counted its rows";

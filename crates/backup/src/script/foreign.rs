@@ -27,6 +27,14 @@ pub fn beyond_the_database(statement: &[u8]) -> Option<&'static str> {
     }
 }
 
+/// Whether a statement makes or drops a whole database, which no database is asked to do with itself.
+#[must_use]
+pub fn makes_or_drops_a_database(statement: &[u8]) -> bool {
+    let mut words = Words::new(statement);
+    let first = words.next().and_then(bare).unwrap_or_default();
+    matches!(first.as_slice(), b"create" | b"drop") && words.next_is(b"database")
+}
+
 /// The roles that a statement gives something to, takes something from, or speaks for, without `PUBLIC` and the roles that every
 /// server has. A statement in a form that `pg_dump` does not print may have others.
 #[must_use]
@@ -127,7 +135,7 @@ fn bare(word: Word<'_>) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{beyond_the_database, created_extension, roles_named};
+    use super::{beyond_the_database, created_extension, makes_or_drops_a_database, roles_named};
 
     #[test]
     fn what_reaches_beyond_the_database_is_told() {
@@ -143,6 +151,8 @@ mod tests {
             "ROLLBACK;",
         ] {
             assert!(beyond_the_database(statement.as_bytes()).is_some(), "{statement}");
+            let another = statement.contains("DATABASE shop WITH") || statement.contains("drop");
+            assert_eq!(makes_or_drops_a_database(statement.as_bytes()), another, "{statement}");
         }
         for statement in [
             "CREATE TABLE database (user int);",

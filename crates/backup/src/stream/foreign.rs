@@ -10,7 +10,7 @@ use super::cuts::Cuts;
 use super::indexer::Indexer;
 use super::outline::{Outline, Script};
 use super::output::Output as _;
-use super::{Giver, SLICE_BYTES, SQL_RANGE_BYTES, UploadedObjects, handoff, write};
+use super::{BackupObjects, Giver, SLICE_BYTES, SQL_RANGE_BYTES, handoff, write};
 use crate::foreign::Flow;
 
 /// Writes a script as objects of a backup, and indexes it. Blocks: to be called on a thread of its own.
@@ -21,7 +21,7 @@ use crate::foreign::Flow;
 pub(crate) fn index(
     job: &Job,
     sql: &mut dyn Flow,
-    objects: UploadedObjects,
+    objects: BackupObjects,
     upload: &UploadOptions,
     chunk_bytes: u64,
 ) -> Result<Script> {
@@ -31,7 +31,7 @@ pub(crate) fn index(
         chunk_bytes,
         sql_range_bytes: SQL_RANGE_BYTES,
         piece: Piece::Dump,
-        compression: objects.compression(),
+        compression: objects.compression,
     };
     beside_the_writer(objects, |giver| {
         let mut indexer = Indexer::foreign(giver, cuts);
@@ -56,7 +56,7 @@ pub(crate) fn index(
 ///
 /// # Errors
 /// Those of the flow and of the store.
-pub(crate) fn keep(job: &Job, sql: &mut dyn Flow, objects: UploadedObjects) -> Result<Script> {
+pub(crate) fn keep(job: &Job, sql: &mut dyn Flow, objects: BackupObjects) -> Result<Script> {
     beside_the_writer(objects, |mut giver| {
         let (mut outline, mut slice, mut range_bytes) = (Outline::default(), vec![0; SLICE_BYTES], 0);
         loop {
@@ -79,7 +79,7 @@ pub(crate) fn keep(job: &Job, sql: &mut dyn Flow, objects: UploadedObjects) -> R
 }
 
 /// Reads on this thread and compresses on another.
-fn beside_the_writer(objects: UploadedObjects, read: impl FnOnce(Giver) -> Result<Outline>) -> Result<Script> {
+fn beside_the_writer(objects: BackupObjects, read: impl FnOnce(Giver) -> Result<Outline>) -> Result<Script> {
     let (giver, taker) = handoff();
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| write(taker, objects, Piece::Dump));

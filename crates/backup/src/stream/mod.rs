@@ -28,7 +28,7 @@ pub(crate) use outline::{CopiedRelation, Script, SetSequence};
 use output::{Objects, ScriptWriter, Written};
 pub(crate) use vet::{Vetted, of_cluster};
 
-use crate::backup::Objects as UploadedObjects;
+use crate::objects::BackupObjects;
 use crate::tools::{ExitGate, run};
 
 /// Runs `tool`, which prints a `piece` of the script, and writes that as objects of the backup.
@@ -40,7 +40,7 @@ pub(crate) async fn dump(
     command: Command,
     tool: &str,
     piece: Piece,
-    objects: UploadedObjects,
+    objects: BackupObjects,
     upload: &UploadOptions,
     chunk_bytes: u64,
 ) -> Result<Script> {
@@ -50,14 +50,14 @@ pub(crate) async fn dump(
         chunk_bytes,
         sql_range_bytes: SQL_RANGE_BYTES,
         piece,
-        compression: objects.compression(),
+        compression: objects.compression,
     };
     let counting = job.clone();
     run(job, command, tool, move |output, gate| index(&counting, output, gate, objects, cuts)).await
 }
 
 /// Reads on this thread and compresses on another.
-fn index(job: &Job, output: PipeReader, gate: ExitGate, objects: UploadedObjects, cuts: Cuts) -> Result<Script> {
+fn index(job: &Job, output: PipeReader, gate: ExitGate, objects: BackupObjects, cuts: Cuts) -> Result<Script> {
     let (giver, taker) = handoff();
     std::thread::scope(|scope| {
         let writing = scope.spawn(|| write(taker, objects, cuts.piece));
@@ -94,13 +94,13 @@ fn read(job: &Job, mut output: PipeReader, gate: ExitGate, indexer: Result<Index
 }
 
 /// `None` when the script was given up: its last object is then never completed.
-fn write(taker: Taker, objects: UploadedObjects, piece: Piece) -> Result<Option<Written>> {
-    let first = piece.object(0, objects.compression());
+fn write(taker: Taker, objects: BackupObjects, piece: Piece) -> Result<Option<Written>> {
+    let first = piece.object(0, objects.compression);
     let mut writer = ScriptWriter::new(objects, first)?;
     if taker.apply(&mut writer)? { writer.finish().map(Some) } else { Ok(None) }
 }
 
-impl Objects for UploadedObjects {
+impl Objects for BackupObjects {
     type Sink = Parts;
 
     fn open(&mut self, name: &str) -> Result<ObjectWriter<Parts>> {

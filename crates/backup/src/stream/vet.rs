@@ -7,8 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lifeboat_core::{Error, Kind, Result};
 
+use crate::foreign::opened_by_hand;
 use crate::script::{
-    CopyTarget, SqlName, Statement, StatementKind, Trailer, beyond_the_database, created_extension, roles_named,
+    CopyTarget, SqlName, Statement, StatementKind, Trailer, beyond_the_database, created_extension,
+    makes_or_drops_a_database, roles_named,
 };
 
 /// What a script needs, and how it was made.
@@ -45,7 +47,7 @@ impl Vet {
         match (kind, statement.meta_command()) {
             (StatementKind::MetaCommand, Some(b"restrict" | b"unrestrict")) => {}
             (StatementKind::MetaCommand, Some(b"connect" | b"c")) => {
-                return Err(self.refuse(&statement, "psql would connect to another database"));
+                return Err(self.refuse(&statement, "psql would connect to another database").hint(WITHOUT_CREATE));
             }
             (StatementKind::MetaCommand, _) => return Err(self.refuse(&statement, "it is a command for psql")),
             (StatementKind::Sql, _) => self.sql(&statement)?,
@@ -83,7 +85,7 @@ impl Vet {
     pub(super) fn end(self, trailer: Trailer) -> Result<Vetted> {
         match trailer {
             Trailer::Database => Ok(self.found),
-            Trailer::Cluster => Err(of_cluster()),
+            Trailer::Cluster => Err(of_cluster(&[])),
             Trailer::Missing => Err(Error::new(Kind::Integrity, "find the last line of pg_dump, \"PostgreSQL database dump complete\"")
                 .hint("the dump is cut: use another one; a script that pg_dump did not write is run by psql with --trust-script")),
         }
@@ -92,7 +94,8 @@ impl Vet {
     fn sql(&mut self, statement: &Statement<'_>) -> Result<()> {
         let body = statement.body();
         if let Some(why) = beyond_the_database(body) {
-            return Err(self.refuse(statement, why));
+            let error = self.refuse(statement, why);
+            return Err(if makes_or_drops_a_database(body) { error.hint(WITHOUT_CREATE) } else { error });
         }
         self.found.roles.extend(roles_named(body));
         self.found.extensions.extend(created_extension(body));
@@ -111,10 +114,19 @@ impl Vet {
     }
 }
 
-/// The refusal of what pg_dumpall made.
-pub(crate) fn of_cluster() -> Error {
-    Error::new(Kind::Policy, "read a dump of a whole cluster, by pg_dumpall")
-        .hint("have pg_dump make one of each database; where its server is gone, run the file into a new one (gunzip -c FILE | psql -X -d postgres) and have pg_dump make them there")
+/// The refusal of what pg_dumpall made, in a file of these forms. Trust changes nothing: psql would fill databases of the file's
+/// choice, and not the one that was asked for.
+pub(crate) fn of_cluster(forms: &[&str]) -> Error {
+    Error::new(Kind::Policy, "read a dump of a whole cluster, by pg_dumpall").hint(format!(
+        "have pg_dump make one of each database; where its server is gone, run the file into a new one ({}) and have pg_dump make them there",
+        by_psql(forms)
+    ))
+}
+
+/// The command line that has psql run a file of these forms.
+fn by_psql(forms: &[&str]) -> String {
+    let opened = opened_by_hand(forms);
+    opened.map_or_else(|| "psql -X -d postgres < FILE".into(), |opened| format!("{opened} | psql -X -d postgres"))
 }
 
 fn newlines(text: &[u8]) -> u64 {
@@ -130,12 +142,15 @@ fn statement_quotes_all(copy: &[u8]) -> bool {
 
 const TRUST: &str =
     "with --trust-script psql runs the whole script as it is, whatever it does to this host and the server";
+/// Trusted, it cannot fill the database that was asked for.
+const WITHOUT_CREATE: &str = "have pg_dump make it without --create (-C): with --trust-script psql would drop and fill the database \
+    that the script names, whatever is in it; where you want that, run the script by psql yourself";
 
 #[cfg(test)]
 mod tests {
     use lifeboat_core::Kind;
 
-    use super::Vet;
+    use super::{Vet, by_psql};
     use crate::script::{Lexer, Token};
 
     /// The refusal of a script, or nothing.
@@ -177,6 +192,12 @@ mod tests {
             assert_eq!(refusal(&format!("{line}\n{END}")).map(|(kind, _)| kind), Some(Kind::Policy), "{line}");
         }
         assert_eq!(refusal(&format!("\\restrict abc\nSELECT '\\! no command';\n{END}")), None);
+    }
+
+    #[test]
+    fn psql_gets_what_is_under_every_layer() {
+        assert_eq!(by_psql(&["plain"]), "psql -X -d postgres < FILE");
+        assert_eq!(by_psql(&["gpg", "gzip", "plain"]), "gpg -d < FILE | gunzip -c | psql -X -d postgres");
     }
 
     #[test]

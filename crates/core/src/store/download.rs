@@ -5,12 +5,14 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt as _};
 use object_store::{GetOptions, GetResult};
 
 use super::Store;
+use super::admitted::Call;
 use crate::codec::{Digester, Sha256};
 use crate::error::{Error, Kind, Result};
 use crate::job::Job;
@@ -88,9 +90,16 @@ impl Store {
             let etag = found.meta.e_tag.clone();
             Ok((found.bytes().await?, etag))
         };
-        let (bytes, etag) = self.retry.run(job, &doing, get).await.map_err(|error| missing(error, &name))?;
+        let found = self.call(Call::Read, job, Duration::ZERO, &doing, get).await;
+        let (bytes, etag) = found.map_err(|error| if self.verbatim { error } else { missing(error, &name) })?;
         job.count(Counter::FetchedBytes, bytes.len() as u64);
-        if bytes.len() as u64 == range.end - range.start { Ok((bytes, etag)) } else { Err(differs(&name)) }
+        match bytes.len() as u64 == range.end - range.start {
+            true => Ok((bytes, etag)),
+            false if self.verbatim => {
+                Err(Error::new(Kind::Integrity, format!("{doing}: it is shorter than it was listed")))
+            }
+            false => Err(differs(&name)),
+        }
     }
 }
 

@@ -28,17 +28,16 @@ const FATAL: &[(&str, Kind, &str)] = &[
     ("No space left on device", Kind::Failure, "free disk space and run again"),
     ("Disk quota exceeded", Kind::Failure, "free disk space and run again"),
     ("Permission denied", Kind::Config, "give this user the right to write there"),
-    ("URL scheme is not allowed", Kind::Config, super::open::HTTPS),
+    ("URL scheme is not allowed", Kind::Config, super::plain_http::HTTPS),
     (
         "invalid peer certificate",
         Kind::Config,
         "check the endpoint, and name the authority of its certificate in [store] ca if it is one of your own",
     ),
+    ("proxy authorization required", Kind::Config, PROXY_LOGIN),
+    ("code: 407", Kind::Config, PROXY_LOGIN),
     ("EntityTooLarge", Kind::Config, "lower the part size or the number of parts this store takes"),
-    ("Error getting credentials", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
     ("code: 30", Kind::Config, "correct the endpoint: requests are led elsewhere, perhaps to a page to log in"),
-    ("failed to get IMDS", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
-    ("169.254.169.254", Kind::Config, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
 ];
 
 /// 4xx answers that pass: 408, 425, 429, and S3's 400 for a connection that was idle too long.
@@ -53,6 +52,9 @@ pub(super) fn judge(error: &object_store::Error) -> Fault {
     if text.contains("OperationAborted") {
         // Another call about the same object is under way: one of ours, whose answer was lost.
         return Fault::Transient;
+    }
+    if lacks_credentials(&text) {
+        return Fault::Fatal(Kind::Config, credentials_of(error));
     }
     if let Some((_, kind, hint)) = FATAL.iter().find(|(code, ..)| text.contains(code)) {
         return Fault::Fatal(*kind, hint);
@@ -81,6 +83,7 @@ pub(super) fn fatal(error: &object_store::Error, doing: &str) -> Error {
     let (kind, hint) = match judge(error) {
         Fault::Fatal(kind, hint) => (kind, hint),
         Fault::Transient if is_unresolved(error) => (Kind::TryAgain, UNRESOLVED),
+        Fault::Transient if whole_text(error).contains(TUNNEL) => (Kind::TryAgain, NO_WAY),
         Fault::Transient => (Kind::TryAgain, UNREACHABLE),
     };
     Error::new(kind, doing).hint(hint).caused_by(told(error))
@@ -88,9 +91,33 @@ pub(super) fn fatal(error: &object_store::Error, doing: &str) -> Error {
 
 /// What the search for the credentials of a cloud's machine says.
 const CREDENTIALS: &[&str] = &["Error getting credentials", "failed to get IMDS", "169.254.169.254"];
+
+fn lacks_credentials(text: &str) -> bool {
+    CREDENTIALS.iter().any(|code| text.contains(code))
+}
+
+/// Those of the store that was asked.
+fn credentials_of(error: &object_store::Error) -> &'static str {
+    match error {
+        object_store::Error::Generic { store: "GCS", .. } => {
+            "set GOOGLE_SERVICE_ACCOUNT to the path of a service account's key"
+        }
+        object_store::Error::Generic { store: "MicrosoftAzure", .. } => {
+            "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or a token of the container"
+        }
+        _ => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    }
+}
+
 const UNRESOLVED: &str =
     "correct the host name of the store's endpoint, or this host's name resolution, then run again";
 const UNREACHABLE: &str = "check that the store's endpoint is right and reachable, then run again";
+
+/// How the client calls the way through a proxy to a store that is spoken to by TLS.
+const TUNNEL: &str = "tunnel error: ";
+const PROXY_LOGIN: &str = "give the proxy's user and password: [store] proxy, or HTTPS_PROXY";
+const NO_WAY: &str = "the proxy opens no way to the store: check [store] proxy or HTTPS_PROXY, its user and password, and whether it may \
+                      lead there; then run again";
 
 /// What went wrong, once: `object_store` says it at each of its layers.
 pub(super) fn told(error: &object_store::Error) -> String {
@@ -99,7 +126,7 @@ pub(super) fn told(error: &object_store::Error) -> String {
         return answer;
     }
     let texts = texts(error);
-    if CREDENTIALS.iter().any(|code| text.contains(code)) {
+    if lacks_credentials(&text) {
         return format!(
             "no credentials are set, and this machine's own are not to be had: {}",
             without_repetitions(&texts)
@@ -107,6 +134,9 @@ pub(super) fn told(error: &object_store::Error) -> String {
     }
     let innermost = texts.last().map_or("", String::as_str);
     match endpoint(&text) {
+        Some(endpoint) if text.contains(TUNNEL) => {
+            format!("{endpoint} cannot be reached through the proxy: {}", innermost.trim_start_matches(TUNNEL))
+        }
         Some(endpoint) if text.contains("(Connect)") => format!("{endpoint} cannot be reached: {innermost}"),
         Some(endpoint) => format!("no answer of {endpoint}: {innermost}"),
         None => without_repetitions(&texts),
@@ -152,6 +182,12 @@ pub(super) fn status(error: &object_store::Error) -> Option<u16> {
 pub(super) fn is_about_the_way(error: &object_store::Error) -> bool {
     let text = whole_text(error);
     WAY.iter().any(|code| text.contains(code))
+}
+
+/// Whether the server refused the key, or what it may do.
+pub(super) fn is_refusal(error: &object_store::Error) -> bool {
+    use object_store::Error as E;
+    matches!(error, E::PermissionDenied { .. } | E::Unauthenticated { .. }) || matches!(status(error), Some(401 | 403))
 }
 
 /// What every call to a wrong address, or with a wrong key, is answered with.
@@ -254,6 +290,9 @@ mod tests {
         let connecting = ["client error (Connect)", "tcp connect error", "Connection refused (os error 111)"];
         let refused = layers(&[&[performing][..], &outer, &connecting].concat());
         assert_eq!(told(&refused), "http://127.0.0.1:1 cannot be reached: Connection refused (os error 111)");
+        let tunnel = ["client error (Connect)", "tunnel error: unsuccessful"];
+        let unled = layers(&[&[performing][..], &outer, &tunnel].concat());
+        assert_eq!(told(&unled), "http://127.0.0.1:1 cannot be reached through the proxy: unsuccessful");
         let slow = layers(&[&[performing][..], &outer, &["operation timed out"]].concat());
         assert_eq!(told(&slow), "no answer of http://127.0.0.1:1: operation timed out");
         let still = layers(&[
@@ -265,6 +304,15 @@ mod tests {
         assert!(is_unanswered(&still));
         let cut = layers(&["HTTP error: request or response body error", "request or response body error", "cut"]);
         assert_eq!(told(&cut), "request or response body error: cut");
+    }
+
+    #[test]
+    fn credentials_are_asked_for_by_the_variables_of_the_store() {
+        for (store, variable) in [("S3", "AWS_"), ("GCS", "GOOGLE_"), ("MicrosoftAzure", "AZURE_")] {
+            let error = object_store::Error::Generic { store, source: "GET http://169.254.169.254/x".into() };
+            let Fault::Fatal(Kind::Config, hint) = judge(&error) else { panic!("{store} was not judged") };
+            assert!(hint.contains(variable), "{hint}");
+        }
     }
 
     #[test]
@@ -281,6 +329,8 @@ mod tests {
             Fault::Transient => None,
         };
         assert_eq!(kind("status code: 501 Not Implemented"), Some(Kind::Failure));
+        assert_eq!(kind("client error (Connect): tunnel error: proxy authorization required"), Some(Kind::Config));
+        assert_eq!(kind("client error (Connect): tunnel error: unsuccessful"), None);
         assert_eq!(kind("status code: 303 See Other"), Some(Kind::Config));
         assert_eq!(kind("status code: 403: <Code>RequestTimeTooSkewed</Code>"), Some(Kind::Config));
         assert_eq!(kind("status code: 404: <Code>NoSuchBucket</Code>"), Some(Kind::NotFound));

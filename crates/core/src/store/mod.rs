@@ -7,6 +7,7 @@
 //! once may write the same wrap, each around the same data key.
 
 mod address;
+mod admitted;
 mod checksum;
 mod clouds;
 mod deletes;
@@ -17,6 +18,7 @@ pub mod layout;
 mod listing;
 mod local;
 mod open;
+mod plain_http;
 mod probe;
 mod provider;
 mod retry;
@@ -25,21 +27,25 @@ pub mod settings;
 mod upload;
 mod wire;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 use object_store::multipart::MultipartStore;
-use object_store::path::Path;
+use object_store::path::{Path, PathPart};
 use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt as _, PutPayload};
+use url::Url;
 
 pub use address::{Scheme, StoreUrl};
+use admitted::{Admitted, Call};
 pub use checksum::Checksum;
 pub use deletes::Deletes;
 pub use download::BLOCK_BYTES;
 pub use journal::Journal;
-pub use open::{create, is_plain_http, open, plain_http};
+pub use open::{create, open};
+pub use plain_http::{is_plain_http, plain_http};
 pub use probe::{Advice, Answer, Behaviour, Finding, Probe, ProbeReport};
 pub use provider::Provider;
 pub use retry::RetryPolicy;
@@ -61,6 +67,10 @@ pub struct Store {
     address: String,
     retry: RetryPolicy,
     parts_max: u64,
+    /// What it has let this run do.
+    admitted: Arc<Admitted>,
+    /// Whether names are others', and taken as they are.
+    verbatim: bool,
     /// Whether the operator bounded how fast bytes move: then nobody is told that they move slowly.
     paced: bool,
     /// The clock of a store on the network.
@@ -85,6 +95,8 @@ impl Store {
             address: address.into(),
             retry: RetryPolicy::default(),
             parts_max: provider::PARTS_MAX,
+            admitted: Arc::default(),
+            verbatim: false,
             paced: false,
             clock: Arc::default(),
             versions: None,
@@ -112,10 +124,23 @@ impl Store {
         self.with_retry(retry)
     }
 
+    /// The same store, for objects that something else wrote: their names are taken byte for byte, and no manifest names them.
+    #[must_use]
+    pub fn of_others(mut self) -> Self {
+        self.verbatim = true;
+        self
+    }
+
     /// The store's address as operators know it, without credentials.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// The folder in which it lies, where it is one of this host.
+    #[must_use]
+    pub fn folder(&self) -> Option<PathBuf> {
+        Url::parse(&self.address).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok()
     }
 
     /// How far the store's clock is ahead of this host's, by its last answer; none before the first, and where it does not say.
@@ -144,7 +169,7 @@ impl Store {
         let (path, stored) = (self.path(name), bytes.len() as u64);
         let doing = format!("write {name} to {}", self.address);
         let put = || self.objects.put(&path, PutPayload::from_bytes(bytes.clone()));
-        self.retry.run_to_its_end(job, PUT_DEADLINE, &doing, put).await?;
+        self.call(Call::Put, job, PUT_DEADLINE, &doing, put).await?;
         job.count(Counter::StoredBytes, stored);
         Ok(())
     }
@@ -157,7 +182,7 @@ impl Store {
         let path = self.path(name);
         let doing = format!("read {name} from {}", self.address);
         let read = || async { self.objects.get(&path).await?.bytes().await };
-        let bytes = self.retry.run(job, &doing, read).await?;
+        let bytes = self.call(Call::Read, job, Duration::ZERO, &doing, read).await?;
         job.count(Counter::FetchedBytes, bytes.len() as u64);
         Ok(bytes)
     }
@@ -170,7 +195,7 @@ impl Store {
         let path = self.path(folder);
         let doing = format!("list {folder} in {}", self.address);
         let list = || async { self.objects.list(Some(&path)).try_collect::<Vec<_>>().await };
-        let found = self.retry.run(job, &doing, list).await?;
+        let found = self.call(Call::List, job, Duration::ZERO, &doing, list).await?;
         Ok(found.iter().filter_map(|meta| self.listed(meta)).collect())
     }
 
@@ -190,7 +215,25 @@ impl Store {
                 other => other,
             }
         };
-        self.retry.run(job, &doing, delete).await
+        self.call(Call::Delete, job, Duration::ZERO, &doing, delete).await
+    }
+
+    /// Makes a call as often as the policy says; one under way when the job is cancelled has `deadline` to end by itself.
+    async fn call<T, F>(
+        &self,
+        call: Call,
+        job: &Job,
+        deadline: Duration,
+        doing: &str,
+        attempt: impl FnMut() -> F,
+    ) -> Result<T>
+    where
+        F: Future<Output = object_store::Result<T>>,
+    {
+        let may_pass = || self.admitted.refusals_that_may_pass(call);
+        let done = self.retry.run_to_its_end(job, deadline, &may_pass, doing, attempt).await?;
+        self.admitted.note(call);
+        Ok(done)
     }
 
     fn listed(&self, meta: &ObjectMeta) -> Option<Listed> {
@@ -200,7 +243,11 @@ impl Store {
 
     fn path(&self, name: &str) -> Path {
         // Part by part: the prefix is a path already and must not be encoded again.
-        name.split('/').filter(|part| !part.is_empty()).fold(self.prefix.clone(), Path::join)
+        let join = |path: Path, part: &str| match PathPart::parse(part) {
+            Ok(part) if self.verbatim => path.join(part),
+            _ => path.join(part),
+        };
+        name.split('/').filter(|part| !part.is_empty()).fold(self.prefix.clone(), join)
     }
 }
 

@@ -93,22 +93,6 @@ fn open_cloud(
     Ok(Store { clock: connector.clock(), ..store })
 }
 
-/// Whether requests to the endpoint would not be encrypted.
-#[must_use]
-pub fn is_plain_http(endpoint: &str) -> bool {
-    endpoint.trim_start().to_ascii_lowercase().starts_with("http://")
-}
-
-/// The refusal of an endpoint that [`is_plain_http`].
-#[must_use]
-pub fn plain_http(doing: &str) -> Error {
-    Error::new(Kind::Config, format!("{doing}: plain http is not allowed")).hint(HTTPS)
-}
-
-/// What to do about it.
-pub(super) const HTTPS: &str =
-    "use https, or set allow_http = true in [store] or AWS_ALLOW_HTTP=true for a store on loopback";
-
 /// Short, because every later attempt should carry a fresh signature: see [`RetryPolicy`](super::RetryPolicy).
 fn inner_retry() -> RetryConfig {
     RetryConfig {

@@ -4,11 +4,12 @@
 //! expire. So its loop is kept short, and ours makes the call anew, with a new signature, for as long as the policy says.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
+use tokio::time::Instant;
 
-use super::fault::{Fault, fatal, is_unresolved, judge, told};
+use super::fault::{Fault, fatal, is_refusal, is_unresolved, judge, told};
 use crate::error::Result;
 use crate::job::{Job, cancelled};
 use crate::monitor::Event;
@@ -50,14 +51,16 @@ impl RetryPolicy {
     where
         F: Future<Output = object_store::Result<T>>,
     {
-        self.run_to_its_end(job, Duration::ZERO, doing, attempt).await
+        self.run_to_its_end(job, Duration::ZERO, &|| 0, doing, attempt).await
     }
 
-    /// The same, but an attempt under way when the job is cancelled has `deadline` to end by itself.
+    /// The same, but an attempt under way when the job is cancelled has `deadline` to end by itself, and as many refusals of
+    /// the key as `may_pass` says at the time are taken for passing ones.
     pub(super) async fn run_to_its_end<T, F>(
         &self,
         job: &Job,
         deadline: Duration,
+        may_pass: &(dyn Fn() -> u32 + Sync),
         doing: &str,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T>
@@ -65,7 +68,7 @@ impl RetryPolicy {
         F: Future<Output = object_store::Result<T>>,
     {
         let mut waits = self.waits();
-        let mut attempts = 0;
+        let (mut attempts, mut refusals) = (0, 0);
         let mut failing_since = self.first_contact.then(Instant::now);
         loop {
             attempts += 1;
@@ -74,9 +77,14 @@ impl RetryPolicy {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let (Fault::Transient, Some(wait)) = (judge(&error), waits.next()) else {
-                return Err(fatal(&error, doing));
+            let is_worth_a_wait = match judge(&error) {
+                Fault::Transient => true,
+                Fault::Fatal(..) => {
+                    refusals += 1;
+                    is_refusal(&error) && refusals <= may_pass()
+                }
             };
+            let (true, Some(wait)) = (is_worth_a_wait, waits.next()) else { return Err(fatal(&error, doing)) };
             let failing = failing_since.get_or_insert_with(Instant::now).elapsed();
             if failing + wait > self.give_up_after || (self.first_contact && gives_up(&error, attempts)) {
                 return Err(fatal(&error, doing));
@@ -126,8 +134,9 @@ async fn unless_overdue<T>(job: &Job, deadline: Duration, attempt: impl Future<O
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Arc, Mutex};
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
+    use tokio::time::Instant;
     use tokio_util::sync::CancellationToken;
 
     use super::RetryPolicy;
@@ -135,14 +144,9 @@ mod tests {
     use crate::job::Job;
     use crate::monitor::{Event, Monitor};
 
-    /// The default, with a millisecond for each second.
-    const HASTY: RetryPolicy = RetryPolicy {
-        first_wait: Duration::from_millis(1),
-        longest_wait: Duration::from_millis(30),
-        give_up_after: Duration::from_millis(600),
-        first_contact: false,
-    };
-    const MINUTE: Duration = Duration::from_millis(60);
+    // The clock of these tests stands still while anything is to be done, and goes on to the end of the next wait.
+
+    const MINUTE: Duration = Duration::from_secs(60);
 
     #[derive(Default)]
     struct Retries(Mutex<Vec<String>>);
@@ -160,7 +164,7 @@ mod tests {
         let retries = Arc::new(Retries::default());
         let job = Job::new(retries.clone(), CancellationToken::new());
         let began = Instant::now();
-        let result = HASTY
+        let result = RetryPolicy::default()
             .run(&job, "write a/b", || async { if began.elapsed() < time { Err(slow_down()) } else { Ok("written") } })
             .await;
         let told = retries.0.lock().unwrap().clone();
@@ -173,7 +177,7 @@ mod tests {
         object_store::Error::Generic { store: "S3", source: answer.into() }
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_store_that_answers_503_for_a_minute_is_waited_for() {
         let (result, told) = refused_for(MINUTE).await;
         assert_eq!(result.unwrap(), "written");
@@ -182,42 +186,69 @@ mod tests {
         assert!(told[0].starts_with("1: the store answered 503 Service Unavailable (SlowDown)"), "{told:?}");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn a_store_that_answers_503_for_longer_than_the_policy_says_try_again() {
         let began = Instant::now();
         let (result, told) = refused_for(MINUTE * 100).await;
+        let waited = began.elapsed();
         let error = result.unwrap_err();
         assert_eq!((error.kind(), error.kind().exit_code()), (Kind::TryAgain, 75));
         assert!(error.chain().contains("write a/b: the store answered 503"), "{error:?}");
-        assert!(began.elapsed() >= HASTY.give_up_after / 2, "gave up after {:?}", began.elapsed());
+        assert!((MINUTE * 5..=MINUTE * 10).contains(&waited), "gave up after {waited:?}");
         assert!(told.len() > 15, "{told:?}");
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_of_what_was_allowed_before_is_asked_about_and_one_that_lasts_is_believed() {
+        let job = Job::new(Arc::new(Retries::default()), CancellationToken::new());
+        let refused = |times: u32, allowed: u32| {
+            let (job, attempts) = (&job, AtomicU32::new(0));
+            async move {
+                let attempt = || async {
+                    let earlier = attempts.fetch_add(1, Ordering::Relaxed);
+                    if earlier < times { Err(denied()) } else { Ok(()) }
+                };
+                let done =
+                    RetryPolicy::default().run_to_its_end(job, Duration::ZERO, &|| allowed, "write x", attempt).await;
+                (done.map_err(|error| error.kind()), attempts.load(Ordering::Relaxed))
+            }
+        };
+        assert_eq!(refused(1, 2).await, (Ok(()), 2));
+        assert_eq!(refused(9, 2).await, (Err(Kind::Config), 3));
+        assert_eq!(refused(1, 0).await, (Err(Kind::Config), 1));
+    }
+
+    fn denied() -> object_store::Error {
+        let answer = "Server returned non-2xx status code: 403 Forbidden: <Code>AccessDenied</Code>";
+        object_store::Error::PermissionDenied { path: "x".into(), source: answer.into() }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn at_first_contact_slow_attempts_count_and_a_name_that_does_not_resolve_is_tried_twice() {
-        let impatient = RetryPolicy { first_contact: true, give_up_after: Duration::from_millis(100), ..HASTY };
+        let impatient =
+            RetryPolicy { first_contact: true, give_up_after: Duration::from_secs(100), ..RetryPolicy::default() };
         let job = Job::new(Arc::new(Retries::default()), CancellationToken::new());
         let attempts = AtomicU32::new(0);
         let failing = |error: fn() -> object_store::Error| {
             let attempts = &attempts;
             move || async move {
                 attempts.fetch_add(1, Ordering::Relaxed);
-                tokio::time::sleep(Duration::from_millis(60)).await;
+                tokio::time::sleep(MINUTE).await;
                 Err::<(), _>(error())
             }
         };
         assert_eq!(impatient.run(&job, "read x", failing(slow_down)).await.unwrap_err().kind(), Kind::TryAgain);
-        assert!((1..=2).contains(&attempts.swap(0, Ordering::Relaxed)));
-        let patient_about_time = RetryPolicy { give_up_after: Duration::from_secs(10), ..impatient };
+        assert_eq!(attempts.swap(0, Ordering::Relaxed), 2);
+        let patient_about_time = RetryPolicy { give_up_after: MINUTE * 100, ..impatient };
         let error = patient_about_time.run(&job, "read x", failing(unresolved)).await.unwrap_err();
         assert_eq!(error.kind(), Kind::TryAgain);
         assert!(error.help().unwrap().contains("host name"), "{error:?}");
         assert_eq!(attempts.into_inner(), 2);
     }
 
-    #[tokio::test]
+    #[tokio::test(start_paused = true)]
     async fn the_time_of_attempts_counts_but_that_of_the_first() {
-        let policy = RetryPolicy { give_up_after: Duration::from_millis(200), ..HASTY };
+        let policy = RetryPolicy { give_up_after: Duration::from_secs(190), ..RetryPolicy::default() };
         let job = Job::new(Arc::new(Retries::default()), CancellationToken::new());
         let attempts = AtomicU32::new(0);
         let slow = |time: Duration| {
@@ -228,10 +259,10 @@ mod tests {
                 Err::<(), _>(slow_down())
             }
         };
-        policy.run(&job, "write x", slow(Duration::from_millis(60))).await.unwrap_err();
+        policy.run(&job, "write x", slow(MINUTE)).await.unwrap_err();
         let counted = attempts.swap(0, Ordering::Relaxed);
-        assert!((2..=4).contains(&counted), "{counted}");
-        policy.run(&job, "write x", slow(Duration::from_millis(400))).await.unwrap_err();
+        assert_eq!(counted, 4, "the first, and three more in 190 s");
+        policy.run(&job, "write x", slow(MINUTE * 7)).await.unwrap_err();
         assert_eq!(attempts.into_inner(), 2);
     }
 
@@ -246,10 +277,5 @@ mod tests {
         let patient = RetryPolicy::default();
         assert!((540..=600).contains(&seconds(patient)), "{}", seconds(patient));
         assert!((15..=30).contains(&seconds(patient.first_contact())), "{}", seconds(patient.first_contact()));
-        assert_eq!(
-            HASTY.waits().count() / 10,
-            patient.waits().count() / 10,
-            "the tests' policy is the default, in small"
-        );
     }
 }

@@ -11,7 +11,7 @@ use url::Url;
 use super::address::{Region, Scheme, StoreUrl};
 use super::checksum::Checksum;
 use super::deletes::Deletes;
-use super::open::{is_plain_http, plain_http};
+use super::plain_http::{is_plain_http, plain_http};
 use super::provider::{PARTS_MAX, Provider};
 use super::settings;
 use super::wire::{Connector, Network};

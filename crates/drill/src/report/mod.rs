@@ -24,8 +24,6 @@ pub use junit::junit;
 pub use markdown::markdown;
 pub use text::text;
 
-use crate::check::CheckReport;
-
 /// The report of one drill, as `report.json` stores it (`docs/format.md`, section 8).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -82,6 +80,27 @@ pub struct DrillReport {
     pub tables: Vec<TableReport>,
     /// What the operator should know besides.
     pub warnings: Vec<String>,
+}
+
+/// What one check found.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CheckReport {
+    /// Its name: `rows`, `catalog`, `assert orders-are-recent`.
+    pub name: String,
+    /// What it proves when it passes, as a clause: "every row of every table is the one that was dumped".
+    pub proves: String,
+    /// How it ended.
+    #[cfg_attr(test, schemars(with = "schema::VerdictText"))]
+    pub outcome: Verdict,
+    /// Whether passing proves data: a drill that passed no such check does not pass.
+    pub proves_data: bool,
+    /// One line: "40,500 rows of 4 tables", or why not.
+    pub summary: String,
+    /// What it found, a line each; at most 100 and then a line that says how many more.
+    pub findings: Vec<String>,
+    /// How long it took.
+    pub seconds: f64,
 }
 
 impl DrillReport {

@@ -6,13 +6,14 @@ use lifeboat_core::manifest::{Imported, Manifest, Method, StoredObject};
 use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::{Error, FORMAT, Kind, Result, TOOL};
 
-use super::{ImportOptions, Importing, Told, Unpacked};
+use super::{ImportOptions, Importing, Unpacked};
+use crate::indexed::IndexedScript;
 use crate::stream::Vetted;
 
 pub(super) fn index(
     unpacked: &Unpacked,
     vetted: &Vetted,
-    script: Told,
+    script: IndexedScript,
     import: &ImportOptions,
     warnings: Vec<String>,
 ) -> Index {
@@ -30,7 +31,7 @@ pub(super) fn index(
         source: None,
         dumped_from: Some(DumpedFrom { server_version: header.server.clone(), database: header.database.clone() }),
         tools: Tools { pg_dump, prefix: None },
-        settings: settings(vetted, &import.time_zone),
+        settings: settings(vetted, import.zone()),
         database: DatabaseProperties { connection_limit: NO_LIMIT, ..DatabaseProperties::default() },
         roles: vetted.roles.iter().map(role).collect(),
         extensions: vetted.extensions.iter().map(extension).collect(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use lifeboat_core::keys::{KeyWrap, OpenKeys, SealKeys, Secret, SymmetricKey};
 use lifeboat_core::store::{self, Journal, Store, StoreUrl};
-use lifeboat_core::{BackupId, Error, Job, Kind, Name, Result};
+use lifeboat_core::{Error, Job, Kind, Name, Result, RunId};
 use url::Url;
 
 use super::{BackupOptions, ForeignFile, ImportOptions, Importing, Taken};
@@ -50,7 +50,7 @@ pub(crate) async fn spool(
     let import = ImportOptions { foreign: foreign.clone(), taken: Taken::At(now), ..ImportOptions::default() };
     let database: Name = "file".parse()?;
     let journal = Journal::open(&options.state_dir.join("uploads"))?;
-    let run = BackupId::generate(now)?;
+    let run = RunId::generate(now)?;
     let importing = Importing {
         database: &database,
         run: &run,

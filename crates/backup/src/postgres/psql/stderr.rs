@@ -71,8 +71,13 @@ impl Drop for Stderr {
 fn first_error(stderr: &str) -> Option<ServerError> {
     let mut lines = stderr.lines().skip_while(|line| severe(line).is_none());
     let (sqlstate, message) = severe(lines.next()?)?;
-    let mut error =
-        ServerError { sqlstate: sqlstate.to_owned(), message: message.to_owned(), detail: None, hint: None };
+    let mut error = ServerError {
+        sqlstate: sqlstate.to_owned(),
+        message: message.to_owned(),
+        detail: None,
+        hint: None,
+        constraint: None,
+    };
     for line in lines.take_while(|line| severe(line).is_none()) {
         if let Some(detail) = line.strip_prefix("DETAIL:  ") {
             error.detail.get_or_insert(detail.to_owned());

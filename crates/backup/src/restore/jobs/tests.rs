@@ -49,7 +49,7 @@ fn order_with(index: &Index, statements: &[String], analyzed: &[usize]) -> (Vec<
     while let Next::Do(id, work) = schedule.next() {
         order.push(match work {
             Work::Rows(span) => {
-                let tables = span.ranges.iter().filter_map(|range| super::relation_of(range));
+                let tables = span.ranges.iter().filter_map(|range| range.relation());
                 tables.map(|table| format!("t{table}")).collect::<Vec<_>>().join(" ")
             }
             Work::Values => "values".into(),

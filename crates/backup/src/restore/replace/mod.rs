@@ -24,7 +24,7 @@ use std::time::Instant;
 use jiff::Timestamp;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Kind, Result, RunId, counted};
+use lifeboat_core::{Error, Job, Kind, Result, RunId, counted, units};
 use serde::Serialize;
 
 use super::target::{drop_database, drop_statement};
@@ -197,7 +197,7 @@ pub async fn replace(
     let dropped = clear_away(&mut lease, &beside.leftovers, &job).await?;
     // Held until what has to be cleaned up is clean.
     let resting = lease.rest();
-    let prepared = Box::pin(prepare(store, &archive, &beside, options, &job)).await;
+    let prepared = Box::pin(prepare(store, &archive, &beside, &plan.disk, options, &job)).await;
     let lease = resting.wake(&job).await;
     let Prepared { safety_backup, restore, coming } = prepared?;
     let began = Instant::now();
@@ -273,6 +273,7 @@ async fn prepare(
     store: &Store,
     archive: &Archive,
     beside: &Beside,
+    disk: &Disk,
     options: &ReplaceOptions,
     job: &Job,
 ) -> Result<Prepared> {
@@ -280,6 +281,9 @@ async fn prepare(
         Some(safety) => Some(back_up(store, archive, beside, safety, job).await?),
         None => None,
     };
+    if !options.ignore_disk && beside.ready.is_none() {
+        check_room(disk, beside, safety_backup.as_deref())?;
+    }
     let (restore, coming) = if beside.ready.is_some() {
         job.step(&format!("go on from {}, which an earlier run restored", beside.target.dbname));
         (None, beside.open_up(job).await?)
@@ -307,6 +311,18 @@ async fn prepare(
         return Err(proof::refuted(&differ));
     }
     Ok(Prepared { safety_backup, restore, coming })
+}
+
+/// Looks at the disk again: the safety backup may have taken hours, and lie on it.
+fn check_room(disk: &Disk, beside: &Beside, safety_backup: Option<&str>) -> Result<()> {
+    let Some((free, needed)) = disk.without_room_now() else { return Ok(()) };
+    let (free, needed) = (units::size(free), units::size(needed));
+    let stays = safety_backup.map(|id| format!("; the safety backup {id} stays in the store")).unwrap_or_default();
+    let doing = format!(
+        "restore beside {}: its disk has {free} free now, and about {needed} are needed; nothing was changed{stays}",
+        beside.live.dbname
+    );
+    Err(Error::new(Kind::Policy, doing).hint("free disk space, or --ignore-disk, and run it again"))
 }
 
 async fn back_up(

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::stand_in::StandIn;
 use super::super::{MissingRoles, RestoreOptions, Selection, describe, preflight};
 use super::beside::Beside;
-use super::disk::{self, Disk};
+use super::disk::{self, Demand, Disk};
 use super::live::{self, Live, Ours, Refusals};
 use super::lock::Lease;
 use super::marker::{Names, State};
@@ -41,7 +41,13 @@ pub(super) async fn survey(
     let (stand_ins, kept) = split(live::ours(&mut lease.session, &name).await?);
     let names = Names::new(&name, &options.run);
     let beside = beside(&mut lease, &archive, &found, stand_ins, &names, options, job).await?;
-    let disk = disk::look(&mut lease.session, &name, &archive.index, &beside.leftovers).await?;
+    let demand = Demand {
+        name: &name,
+        index: &archive.index,
+        leftovers: &beside.leftovers,
+        safety: options.safety.as_ref().map(|_| (store, found.size_bytes.unwrap_or(0))),
+    };
+    let disk = disk::look(&mut lease.session, &demand).await?;
     let publications = publications(&lease.live, &found, job).await;
     let mut refusals = Refusals::default();
     let safety = safety_plan(store, &archive, &lease.live, &found, options, &mut refusals, job).await?;
@@ -49,7 +55,7 @@ pub(super) async fn survey(
     refuse_skipped_roles(options, &mut refusals);
     refuse_encoding(&archive, &beside, &mut refusals);
     if !options.ignore_disk && beside.ready.is_none() {
-        refuse_disk(disk, &mut refusals);
+        refuse_disk(&disk, &mut refusals);
     }
     let restore = describe(&archive, &beside.target, &beside.options, None, beside.preflight.clone());
     refusals.why.splice(0..0, restore.refusals.clone());
@@ -63,6 +69,7 @@ pub(super) async fn survey(
         stand_in: beside.target.dbname.clone(),
         goes_on: beside.ready.is_some(),
         safety,
+        notes: notes(&archive, &beside, &found, options, &publications, &disk),
         disk,
         pins: Pins {
             system_identifier: preflight::system_identifier(&mut lease.session).await?,
@@ -70,7 +77,6 @@ pub(super) async fn survey(
             coming: beside.ready,
             dropped: beside.leftovers.iter().map(|left| left.oid).collect(),
         },
-        notes: notes(&archive, &beside, &found, options, &publications),
         connected: found.connected,
         leftovers: beside.leftovers.iter().map(|left| left.name.clone()).collect(),
         kept: kept.iter().map(Ours::kept).collect(),
@@ -194,6 +200,7 @@ fn notes(
     found: &Live,
     options: &ReplaceOptions,
     publications: &[String],
+    disk: &Disk,
 ) -> Vec<String> {
     let name = &beside.live.dbname;
     let taken = archive.manifest.snapshot;
@@ -217,6 +224,11 @@ fn notes(
     if !publications.is_empty() {
         let names = publications.join(", ");
         notes.push(format!("{name} has the publications {names}; the restored one will have those of the backup"));
+    }
+    if let Some(why) = &disk.log_kept {
+        notes.push(format!(
+            "the server keeps its write-ahead log because {why}: that of the restore stays on its disk, and a full one stops the server"
+        ));
     }
     if options.safety.is_none() {
         notes.push("no safety backup is taken".to_owned());
@@ -242,7 +254,7 @@ fn source_notes(source: &Source, beside: &Beside) -> Vec<String> {
 }
 
 /// What leaves a full disk is a server that is down.
-fn refuse_disk(disk: Disk, refusals: &mut Refusals) {
+fn refuse_disk(disk: &Disk, refusals: &mut Refusals) {
     let needed = units::size(disk.needed_bytes);
     let Some(free) = disk.free_bytes else {
         let why =
@@ -255,13 +267,28 @@ fn refuse_disk(disk: Disk, refusals: &mut Refusals) {
             freed => format!(", {} when what killed runs left is dropped", units::size(free + freed)),
         };
         let why = format!(
-            "the server's disk has {} free{freed}, and the restored database takes about {needed}",
-            units::size(free)
+            "the server's disk has {} free{freed}, and the restored database takes about {needed}{}",
+            units::size(free),
+            with_what(disk)
         );
         refusals.add(
             why,
             "free disk space, or --ignore-disk; dropping a database that an earlier run kept loses what was in it",
         );
+    }
+}
+
+/// What is needed besides the restored database and its log.
+fn with_what(disk: &Disk) -> String {
+    let safety =
+        (disk.safety_bytes > 0).then(|| format!("the safety backup, up to {}, in", units::size(disk.safety_bytes)));
+    let log =
+        disk.log_kept.as_ref().map(|why| format!("its write-ahead log, which the server keeps because {why}, in"));
+    let with: Vec<_> = safety.into_iter().chain(log).collect();
+    if with.is_empty() {
+        String::new()
+    } else {
+        format!(" (with {} that)", with.join(" and with ").replace(", in and", " and"))
     }
 }
 

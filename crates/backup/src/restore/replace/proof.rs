@@ -15,9 +15,8 @@ use lifeboat_core::{Error, Job, Kind, Result};
 use super::super::RestoreOptions;
 use crate::archive::Archive;
 use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Retry, Session as _, connect};
-use crate::rows::{
-    Chunk, PlanOptions, Printed, copy_of, plan, printed, read_rows, reads_page_ranges, row_encoding, set_up,
-};
+use crate::restore::row_encoding;
+use crate::rows::{Chunk, PlanOptions, Printed, copy_of, plan, printed, read_rows, reads_page_ranges, set_up};
 
 /// What the workers share.
 struct Shared<'a> {

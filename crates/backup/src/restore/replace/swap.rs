@@ -12,10 +12,11 @@ use serde::Deserialize;
 
 use super::super::stand_in::StandIn;
 use super::super::target::WAIT_FOR_DISK;
-use super::follow::{LOCK_TIMEOUT, follow};
+use super::follow::{LOCK_TIMEOUT, follow, is_changed_at_once};
 use super::live::{Live, MAY_END, Refusals};
 use super::lock::Lease;
 use super::marker::Marker;
+use crate::postgres::sqlstate::{LOCK_NOT_AVAILABLE, OBJECT_IN_USE};
 use crate::postgres::{DirectSession, Session, quote_ident, quote_literal, rows, sqlstate_of};
 
 /// Two databases, of which one has the name and the other one is to have it.
@@ -165,7 +166,7 @@ impl Swap<'_> {
 
 /// Whether the same may work in a moment: somebody changed one of them just when it was to be renamed.
 fn may_pass(error: &Error) -> bool {
-    is_in_use(error) || sqlstate_of(error) == Some(CHANGED_AT_ONCE)
+    is_in_use(error) || is_changed_at_once(error)
 }
 
 fn is_in_use(error: &Error) -> bool {
@@ -187,7 +188,3 @@ WHERE a.datid IN (%OIDS%) AND a.usesysid IS NOT NULL AND a.pid <> pg_backend_pid
 const ATTEMPTS: u32 = 6;
 const END_EVERY: Duration = Duration::from_millis(100);
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// An internal error: `tuple concurrently updated`.
-const CHANGED_AT_ONCE: &str = "XX000";
-const OBJECT_IN_USE: &str = "55006";
-const LOCK_NOT_AVAILABLE: &str = "55P03";

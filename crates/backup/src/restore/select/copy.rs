@@ -1,12 +1,11 @@
 //! Loads all rows of a table by one COPY, inside the transaction of everything else.
 
-use lifeboat_core::index::{Content, Range, Relation};
+use lifeboat_core::index::{Range, Relation};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use crate::archive::Archive;
-use crate::archive::proof::RangeProof;
 use crate::postgres::DirectSession;
 use crate::restore::copy_in::{copy_statement, feed};
 
@@ -22,7 +21,7 @@ impl Rows<'_> {
     /// Loads the rows of a relation, all of them in one statement: a row may refer to another of its table. COPY ends only
     /// when every byte is proven. `frozen` is for a table that this transaction has made.
     pub(super) async fn load(&self, session: &DirectSession, relation: usize, frozen: bool) -> Result<()> {
-        let of_relation = |range: &&Range| matches!(&range.content, Content::Rows(rows) if rows.relation == relation);
+        let of_relation = |range: &&Range| range.relation() == Some(relation);
         let ranges: Vec<_> = self.archive.index.ranges.iter().filter(of_relation).collect();
         let relation = &self.archive.index.relations[relation];
         let expected = relation.fingerprint.rows;
@@ -42,7 +41,7 @@ impl Rows<'_> {
         let mut sink = std::pin::pin!(sink);
         for range in ranges {
             let mut blocks = self.archive.read_range(self.store, self.job, range)?;
-            let mut proof = RangeProof::new(self.archive, range);
+            let mut proof = self.archive.proof(range);
             while let Some(block) = blocks.next().await? {
                 let mut block = &block[..];
                 while !block.is_empty() {

@@ -13,7 +13,7 @@ use super::definition::{self, Definitions};
 use super::kind::{is_part, is_remark};
 use super::needs::Needs;
 use super::part::Part;
-use super::text::set_value;
+use super::text::{SETTINGS, set_value};
 use super::toc::Entry;
 use super::{fit, order};
 use crate::postgres::sqlstate::{LOCK_NOT_AVAILABLE, UNDEFINED_OBJECT};
@@ -291,16 +291,6 @@ struct Named {
     schema: String,
     name: String,
 }
-
-/// As pg_dump's scripts begin; our sessions have no time limits and speak UTF-8.
-pub(super) const SETTINGS: &[&str] = &[
-    "SET standard_conforming_strings = on;",
-    "SET check_function_bodies = false;",
-    "SET xmloption = content;",
-    "SET client_min_messages = warning;",
-    "SET row_security = off;",
-    "SET lc_monetary = 'C';",
-];
 
 const SEQUENCES: &str = "
 SELECT n.nspname AS schema, c.relname AS name

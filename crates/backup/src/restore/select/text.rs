@@ -7,7 +7,6 @@ use lifeboat_core::index::{Index, Section};
 
 use super::choose::described;
 use super::definition::{self, Definitions};
-use super::fill::SETTINGS;
 use super::kind::{is_relation, pass};
 use super::part::Part;
 use super::toc::Entry;
@@ -105,3 +104,13 @@ fn commented(entry: &Entry, statements: &[String]) -> String {
         text
     })
 }
+
+/// As pg_dump's scripts begin; our sessions have no time limits and speak UTF-8.
+pub(super) const SETTINGS: &[&str] = &[
+    "SET standard_conforming_strings = on;",
+    "SET check_function_bodies = false;",
+    "SET xmloption = content;",
+    "SET client_min_messages = warning;",
+    "SET row_security = off;",
+    "SET lc_monetary = 'C';",
+];

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use object_store::multipart::PartId;
 use object_store::{ObjectStoreExt as _, PutPayload};
 
+use super::super::admitted::Call;
 use super::super::fault::is_unanswered;
 use super::super::journal::{Entry, Journal, OpenUpload};
 use super::super::{PUT_DEADLINE, Store};
@@ -29,7 +30,7 @@ pub(super) async fn create(store: &Store, journal: &Journal, job: &Job, name: &s
         }
         created
     };
-    let created = store.retry.run_to_its_end(job, CREATE_DEADLINE, &doing, create).await;
+    let created = store.call(Call::Create, job, CREATE_DEADLINE, &doing, create).await;
     tell_unanswered(job, name, unanswered.into_inner());
     let id = created?;
     let upload = OpenUpload { store: store.address.clone(), path: path.to_string(), id };
@@ -57,7 +58,7 @@ pub(super) async fn put_whole(store: &Store, job: &Job, part: &Part) -> Result<(
     let path = store.path(&part.name);
     let doing = format!("write {} to {}", part.name, store.address);
     let put = || store.objects.put(&path, PutPayload::from_bytes(part.bytes.clone()));
-    store.retry.run_to_its_end(job, PUT_DEADLINE, &doing, put).await?;
+    store.call(Call::Put, job, PUT_DEADLINE, &doing, put).await?;
     Ok(())
 }
 
@@ -76,7 +77,7 @@ pub(super) async fn put_part(
         let id = store.uploads.put_part(&path, id, position, PutPayload::from_bytes(part.bytes.clone())).await?;
         Ok((id, began.elapsed()))
     };
-    store.retry.run(job, &doing, put).await
+    store.call(Call::Part, job, Duration::ZERO, &doing, put).await
 }
 
 const CREATE_DEADLINE: Duration = Duration::from_secs(5);

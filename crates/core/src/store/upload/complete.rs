@@ -7,12 +7,14 @@
 //! stored under its name.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use object_store::multipart::PartId;
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectMeta, ObjectStoreExt as _, Result as StoreResult};
 
 use super::super::Store;
+use super::super::admitted::Call;
 use super::super::fault::{is_unknown_upload, may_be_under_way, told};
 use crate::error::{Error, Kind, Result};
 use crate::job::Job;
@@ -39,7 +41,7 @@ pub(super) async fn complete(
             Ok(_) => Ok(None),
         }
     };
-    let unknown = store.retry.run(job, &doing, complete).await?;
+    let unknown = store.call(Call::Complete, job, Duration::ZERO, &doing, complete).await?;
     let lost_answer = unknown.is_some();
     if let Some(error) = unknown {
         let wanted = Wanted { path, length, parts: parts.len() };
@@ -73,8 +75,7 @@ impl Wanted {
             }
         };
         store
-            .retry
-            .run(job, &doing, head)
+            .call(Call::Read, job, Duration::ZERO, &doing, head)
             .await
             .map_err(|error| Error::new(Kind::TryAgain, doing.clone()).hint("run the backup again").caused_by(error))
     }

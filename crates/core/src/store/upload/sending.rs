@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use super::super::Store;
 use super::super::journal::{Entry, Journal};
-use super::abort::{abort, abort_all};
+use super::abort::{abort, abort_all, abort_twice};
 use super::calls::{create, put_part, put_whole};
 use super::complete::complete;
 use super::{Order, Part, UploadedObject};
@@ -40,6 +40,8 @@ struct Object {
     stored: Vec<(usize, PartId)>,
     length: u64,
     calls: usize,
+    /// A call of it failed, or was cut short: what it sent may still land.
+    unsure: bool,
     given_up: bool,
 }
 
@@ -85,13 +87,17 @@ impl<'a> Sending<'a> {
 
     /// Aborts what is open. To be called when the job is cancelled: every call then ends soon.
     pub(super) async fn abort(mut self) {
-        let mut open: Vec<_> = self.objects.into_values().filter_map(|object| object.upload).collect();
+        let is_unsure = |object: &Object| object.unsure || object.calls > 0;
+        let (under_way, still): (Vec<_>, Vec<_>) = self.objects.into_values().partition(is_unsure);
+        let uploads = |objects: Vec<Object>| objects.into_iter().filter_map(|object| object.upload).collect::<Vec<_>>();
+        let mut open = uploads(still);
         while let Some(ended) = self.calls.next().await {
             if let Ok(What::Begun(entry)) = ended.what {
                 open.push(entry);
             }
         }
-        abort_all(self.store, open.into_iter()).await;
+        abort_all(self.store, open).await;
+        abort_twice(self.store, uploads(under_way)).await;
     }
 
     fn take(&mut self, part: Part) {
@@ -136,6 +142,7 @@ impl<'a> Sending<'a> {
         let Done { name, what } = done;
         let object = self.objects.get_mut(&name).expect("an object stays until it is completed");
         object.calls -= 1;
+        object.unsure |= what.is_err();
         if object.given_up {
             if let Ok(What::Begun(entry)) = what {
                 object.upload = Some(entry);
@@ -167,7 +174,7 @@ impl<'a> Sending<'a> {
     }
 
     /// Says once that the store, or the way to it, is slow: an operator should not have to guess why a run takes so long.
-    fn tell_slow(&mut self, length: u64, took: Duration) {
+    pub(super) fn tell_slow(&mut self, length: u64, took: Duration) {
         if took < SLOW || std::mem::replace(&mut self.slow_told, true) {
             return;
         }

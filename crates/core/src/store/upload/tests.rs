@@ -1,25 +1,27 @@
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use object_store::memory::InMemory;
 use object_store::multipart::{MultipartStore, PartId};
 use object_store::path::Path;
-use object_store::{MultipartId, PutPayload, PutResult, Result as StoreResult};
+use object_store::{Error as StoreError, MultipartId, PutPayload, PutResult, Result as StoreResult};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::sending::Sending;
 use super::{UploadOptions, UploadedObject, Uploader, Writers};
 use crate::codec::PartSink as _;
 use crate::error::{Kind, Result};
 use crate::job::Job;
-use crate::monitor::Silent;
+use crate::monitor::{Event, Monitor, Silent};
 use crate::store::journal::OpenUpload;
 use crate::store::{Journal, Store};
 
-/// A store that tells what it was asked for, and whose object `slow` begins and completes only when let.
+/// A store that tells what it was asked for, whose object `slow` begins and completes only when let, and which never says whether it
+/// has a part of `late`.
 struct Watched {
     memory: Arc<InMemory>,
     begun: Notify,
@@ -29,6 +31,9 @@ struct Watched {
     completing: Notify,
     completed: Notify,
     aborted: AtomicUsize,
+    /// Whether it refuses to abort what it does not know, instead of saying so; or refuses every time.
+    refuses_unknown: AtomicBool,
+    refuses_all: AtomicBool,
 }
 
 #[async_trait]
@@ -45,6 +50,10 @@ impl MultipartStore for Watched {
     }
 
     async fn put_part(&self, path: &Path, id: &MultipartId, part: usize, data: PutPayload) -> StoreResult<PartId> {
+        if path.as_ref().ends_with("late") {
+            self.begun.notify_one();
+            std::future::pending::<()>().await;
+        }
         self.memory.put_part(path, id, part, data).await
     }
 
@@ -60,8 +69,19 @@ impl MultipartStore for Watched {
 
     async fn abort_multipart(&self, path: &Path, id: &MultipartId) -> StoreResult<()> {
         self.aborted.fetch_add(1, Ordering::SeqCst);
-        self.memory.abort_multipart(path, id).await
+        if self.refuses_all.load(Ordering::SeqCst) {
+            return Err(refused(path));
+        }
+        let aborted = self.memory.abort_multipart(path, id).await;
+        aborted.map_err(|error| match self.refuses_unknown.load(Ordering::SeqCst) {
+            true => refused(path),
+            false => StoreError::NotFound { path: path.to_string(), source: error.into() },
+        })
     }
+}
+
+fn refused(path: &Path) -> StoreError {
+    StoreError::PermissionDenied { path: path.to_string(), source: "AccessDenied".into() }
 }
 
 struct World {
@@ -84,6 +104,8 @@ impl World {
             completing: Notify::new(),
             completed: Notify::new(),
             aborted: AtomicUsize::new(0),
+            refuses_unknown: AtomicBool::new(false),
+            refuses_all: AtomicBool::new(false),
         });
         let folder = TempDir::new().unwrap();
         Self {
@@ -133,6 +155,43 @@ async fn an_upload_that_begins_while_the_run_is_cancelled_is_aborted() {
     assert_eq!(result.unwrap_err().kind(), Kind::Cancelled);
     assert_eq!(world.made_and_aborted(), (1, 1));
     assert!(world.journal_is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_whose_parts_may_still_land_is_aborted_once_more() {
+    let world = World::new();
+    let cancel = async {
+        world.watched.begun.notified().await;
+        world.job.cancel.cancel();
+    };
+    let (result, ()) = tokio::join!(world.upload("late"), cancel);
+    assert_eq!(result.unwrap_err().kind(), Kind::Cancelled);
+    assert_eq!(world.made_and_aborted(), (1, 2));
+    assert!(world.journal_is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_that_was_aborted_is_struck_out_although_the_store_refuses_to_abort_it_once_more() {
+    let world = World::new();
+    world.watched.refuses_unknown.store(true, Ordering::SeqCst);
+    let cancel = async {
+        world.watched.begun.notified().await;
+        world.job.cancel.cancel();
+    };
+    let (result, ()) = tokio::join!(world.upload("late"), cancel);
+    assert_eq!(result.unwrap_err().kind(), Kind::Cancelled);
+    assert!(world.made_and_aborted().1 > 1, "{:?}", world.made_and_aborted());
+    assert!(world.journal_is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_that_the_store_does_not_let_go_of_is_not_counted_and_stays_written_down() {
+    let world = World::new();
+    world.watched.refuses_all.store(true, Ordering::SeqCst);
+    let upload = OpenUpload { store: "memory".into(), path: "left".into(), id: "1".into() };
+    drop(world.journal.record(upload).unwrap());
+    assert_eq!(world.store.abort_abandoned(&world.journal).await.unwrap(), 0);
+    assert!(!world.journal_is_empty());
 }
 
 #[tokio::test]
@@ -200,4 +259,34 @@ async fn what_a_dead_run_left_open_is_aborted_by_the_path_it_was_made_under() {
     assert_eq!(world.store.abort_abandoned(&world.journal).await.unwrap(), 1);
     assert!(world.watched.memory.put_part(&path, &id, 0, "x".into()).await.is_err(), "still open");
     assert!(world.journal_is_empty());
+}
+
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Monitor for Warnings {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Warning(text) = event {
+            self.0.lock().unwrap().push((*text).to_owned());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_slow_store_is_told_once_and_not_to_who_asked_for_it() {
+    let world = World::new();
+    let paced = Store { paced: true, ..world.store.clone() };
+    for (store, told) in [(&world.store, 1), (&paced, 0)] {
+        let warnings = Arc::new(Warnings::default());
+        let job = Job::new(warnings.clone(), CancellationToken::new());
+        let mut sending = Sending::new(store, &world.journal, &job);
+        for seconds in [59, 61, 300] {
+            sending.tell_slow(16 << 20, Duration::from_secs(seconds));
+        }
+        let warnings = warnings.0.lock().unwrap();
+        assert_eq!(warnings.len(), told, "{warnings:?}");
+        for warning in warnings.iter() {
+            assert_eq!(warning, "the store is slow: it took 61 seconds for a part of 16.0 MiB");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use lifeboat_core::drill::{DrillEnd, Verdict};
 use lifeboat_core::units;
 
 use super::{DrillReport, TableReport, escape, words};
-use crate::check::CheckReport;
+use crate::report::CheckReport;
 
 /// The report as a page. `history` are the ends of the database's drills, oldest first, this one's included: they are drawn.
 #[must_use]

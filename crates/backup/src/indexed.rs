@@ -1,14 +1,11 @@
-//! The script, or pieces of it: which objects it lies in, and what the index tells of it.
+//! A dumped script, or pieces of it: which objects it lies in, and what the index tells of it.
 
 use lifeboat_core::codec::{ByteRange, WrittenObject};
 use lifeboat_core::index::{Content, Range, Relation, Sequence};
 
-use super::names::Names;
-use crate::stream::Script;
-
 /// Pieces of a script, in order.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct IndexedScript {
     /// By name.
     pub(crate) objects: Vec<(String, WrittenObject)>,
     pub(crate) ranges: Vec<Range>,
@@ -17,18 +14,7 @@ pub(crate) struct Told {
     pub(crate) large_objects: u64,
 }
 
-impl Told {
-    /// A script that was indexed from its own output.
-    pub(super) fn of(script: Script, names: &Names) -> Self {
-        Self {
-            relations: script.relations.iter().map(|relation| names.relation(relation)).collect(),
-            sequences: script.sequences.iter().map(|sequence| names.sequence(sequence)).collect(),
-            objects: script.objects,
-            ranges: script.ranges,
-            large_objects: script.large_objects,
-        }
-    }
-
+impl IndexedScript {
     /// Adds an object and its ranges, whose relations are those of this script.
     pub(crate) fn add_object(&mut self, name: String, object: WrittenObject, ranges: Vec<(ByteRange, Content)>) {
         let position = self.objects.len();
