@@ -129,20 +129,20 @@ A new key takes over, and the old one goes two days later:
   lifeboat rotate backups verify --keyring file:keyring.toml
   lifeboat rotate backups retire --keyring file:keyring.toml --from 2026-11 --yes
 
---store may be given more than once: these commands look through every store that is named, with
-the same credentials. Exit code 3 means that some backups failed and others did not; the same
+--store may be given more than once: these commands look through every store that is named, with \
+the same credentials. Exit code 3 means that some backups failed and others did not; the same \
 command again does the rest.";
 const REWRAP_HELP: &str = "\
-Adds keys/<id>.json to each backup and changes nothing else. Run it as often as you like, and
+Adds keys/<id>.json to each backup and changes nothing else. Run it as often as you like, and \
 interrupt it anywhere.
 
-It is no remedy for a leaked key: whoever kept an old wrap and has the old key still has the data
+It is no remedy for a leaked key: whoever kept an old wrap and has the old key still has the data \
 key. Reencrypt is, with the deletion of old versions in the bucket.";
 const RETIRE_HELP: &str = "\
-Deletes keys/<id>.json of each backup and changes nothing else, after proving that a key that new
-backups are sealed with opens it. Refuses all of it when a single backup would not open, and a key
+Deletes keys/<id>.json of each backup and changes nothing else, after proving that a key that new \
+backups are sealed with opens it. Refuses all of it when a single backup would not open, and a key \
 that new backups are sealed with, or were within 48 hours.";
 const REENCRYPT_HELP: &str = "\
-Writes each backup anew: same time, new id, new data key. The new one is read back and compared
-before the old one is removed. With --allow-unencrypted, backups that are not encrypted are sealed
+Writes each backup anew: same time, new id, new data key. The new one is read back and compared \
+before the old one is removed. With --allow-unencrypted, backups that are not encrypted are sealed \
 too. Old versions that the bucket keeps are not touched: delete them there.";

@@ -198,16 +198,16 @@ A rotation while the application runs and reads both keys:
   lifeboat rotate columns verify
   lifeboat rotate columns finalize
 
-A value that does not open is never written; such rows are listed by their primary keys, and the
+A value that does not open is never written; such rows are listed by their primary keys, and the \
 exit code is 3. docs/rotate-a-key.md is the whole procedure.";
 pub(super) const DETECT_HELP: &str = "\
-Reads some rows of every table and writes nothing. Every column that opens is told with its layout,
+Reads some rows of every table and writes nothing. Every column that opens is told with its layout, \
 and the configuration for it is printed; columns that look encrypted and did not open are told too.";
 const RUN_HELP: &str = "\
-Every value is opened, encrypted under the new key, opened again and compared before it is written,
-and written only in the place of the very value that was read. The new key has to be kept where it
+Every value is opened, encrypted under the new key, opened again and compared before it is written, \
+and written only in the place of the very value that was read. The new key has to be kept where it \
 is found again before anything is written: on a terminal its fingerprint is to be confirmed.";
 const FINALIZE_HELP: &str = "\
-Refused while a value is left that the new key does not open, unless --accept-list names its row:
-a plain key or a JSON array a line, [schema.table] before those of a table, # before a remark.
+Refused while a value is left that the new key does not open, unless --accept-list names its row: \
+one plain key or JSON array a line, [schema.table] before those of a table, # before a remark. \
 Changes no backup: it lists those that still need the old key.";

@@ -1,19 +1,24 @@
 //! `[rotate]` and `[[rotate.column]]`: which columns hold ciphertexts, in which form, and the keys they go from and to.
 
+mod column;
+mod keys;
+mod settings;
+
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lifeboat_core::Name;
-use lifeboat_rotate::columns::{AadTemplate, KeyFormat, Layout};
-use lifeboat_rotate::sweep::{Mode, TableName};
+use lifeboat_rotate::sweep::Mode;
 
+pub(crate) use self::column::ColumnConfig;
+pub(crate) use self::keys::KeysConfig;
 use super::layers::Layers;
 use super::origin::Sourced;
 use super::problems::{Place, Problems};
 use super::secret_ref::SecretRef;
 use super::section::Section;
-use super::setting::{Misfit, Setting, quoted};
+use super::setting::Misfit;
 
 /// How columns are rotated.
 #[derive(Clone, Debug, Default)]
@@ -42,44 +47,6 @@ pub(crate) struct RotateConfig {
     pub(crate) accept_list: Option<Sourced<PathBuf>>,
     /// The columns.
     pub(crate) columns: Vec<ColumnConfig>,
-}
-
-/// Two keys, and how they are made.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct KeysConfig {
-    /// What values are under before.
-    pub(crate) old: Option<Sourced<SecretRef>>,
-    /// What they are under afterwards.
-    pub(crate) new: Option<Sourced<SecretRef>>,
-    /// How the application makes its key of the secret.
-    pub(crate) key_format: Option<Sourced<KeyFormat>>,
-    /// The same for the old key, where it differs.
-    pub(crate) old_key_format: Option<Sourced<KeyFormat>>,
-    /// The id by which values name the old key.
-    pub(crate) old_id: Option<Sourced<String>>,
-    /// The id by which they name the new one.
-    pub(crate) new_id: Option<Sourced<String>>,
-}
-
-/// `[[rotate.column]]`.
-#[derive(Clone, Debug)]
-pub(crate) struct ColumnConfig {
-    /// The database it is in; the only one without it.
-    pub(crate) database: Option<Sourced<Name>>,
-    /// Its table.
-    pub(crate) table: Sourced<TableName>,
-    /// The column; none where the layout names its columns.
-    pub(crate) column: Option<Sourced<String>>,
-    /// What a value looks like.
-    pub(crate) layout: Sourced<Layout>,
-    /// The columns by which rows are named.
-    pub(crate) key_columns: Option<Sourced<Vec<String>>>,
-    /// What else is authenticated.
-    pub(crate) aad: Option<Sourced<AadTemplate>>,
-    /// What the application can do meanwhile, where it differs.
-    pub(crate) mode: Option<Sourced<Mode>>,
-    /// Keys of its own.
-    pub(crate) keys: KeysConfig,
 }
 
 /// The flags of `rotate columns`, as text.
@@ -193,131 +160,6 @@ impl RotateConfig {
     }
 }
 
-impl KeysConfig {
-    fn read(section: &mut Section<'_, '_>, problems: &mut Problems) -> Self {
-        Self {
-            old: section.read("old", problems),
-            new: section.read("new", problems),
-            key_format: section.read("key_format", problems),
-            old_key_format: section.read("old_key_format", problems),
-            old_id: section.read("old_id", problems),
-            new_id: section.read("new_id", problems),
-        }
-    }
-
-    fn layered(self, flags: RotateFlags<'_>, layers: &mut Layers<'_>) -> Self {
-        Self {
-            old: layers.pick(("--old", flags.old), NONE, self.old),
-            new: layers.pick(("--new", flags.new), NONE, self.new),
-            key_format: layers.pick(("--key-format", flags.key_format), NONE, self.key_format),
-            old_key_format: layers.pick(("--old-key-format", flags.old_key_format), NONE, self.old_key_format),
-            old_id: layers.pick(("--old-id", flags.old_id), NONE, self.old_id),
-            new_id: layers.pick(("--new-id", flags.new_id), NONE, self.new_id),
-        }
-    }
-
-    /// These, and what they leave out of others.
-    pub(crate) fn or(&self, others: &Self) -> Self {
-        Self {
-            old: self.old.clone().or_else(|| others.old.clone()),
-            new: self.new.clone().or_else(|| others.new.clone()),
-            key_format: self.key_format.clone().or_else(|| others.key_format.clone()),
-            old_key_format: self.old_key_format.clone().or_else(|| others.old_key_format.clone()),
-            old_id: self.old_id.clone().or_else(|| others.old_id.clone()),
-            new_id: self.new_id.clone().or_else(|| others.new_id.clone()),
-        }
-    }
-}
-
-impl ColumnConfig {
-    fn read(mut section: Section<'_, '_>, problems: &mut Problems) -> Option<Self> {
-        let (table, layout) = (section.require("table", problems), section.require("layout", problems));
-        let column: Option<Sourced<String>> = section.read("column", problems);
-        let has_column = section.has("column");
-        let found = (|| {
-            Some(Self {
-                database: section.read("database", problems),
-                table: table?,
-                column,
-                layout: layout?,
-                key_columns: section.read("key_columns", problems),
-                aad: section.read("aad", problems),
-                mode: section.read("mode", problems),
-                keys: KeysConfig::read(&mut section, problems),
-            })
-        })();
-        if let Some(found) = &found
-            && let Some(misfit) = misplaced(&found.layout.value, has_column)
-        {
-            problems.add(Place::of(&found.layout.origin), misfit);
-        }
-        if found.is_some() {
-            // Otherwise keys that were not read for want of others would be called unknown.
-            section.finish(problems);
-        }
-        found
-    }
-
-    fn of_flags(flags: RotateFlags<'_>, layers: &mut Layers<'_>) -> Option<Self> {
-        let layout: Option<Sourced<Layout>> = layers.pick(("--layout", flags.layout), NONE, None);
-        if flags.layout.is_none() {
-            let missing = Misfit::new("--table needs --layout").help("lifeboat rotate columns detect finds it");
-            layers.problems.add(Place::Named("--table"), missing);
-        }
-        if let Some(layout) = &layout
-            && let Some(misfit) = misplaced(&layout.value, flags.column.is_some())
-        {
-            layers.problems.add(Place::Named("--layout"), misfit);
-        }
-        let key_columns = (!flags.key_columns.is_empty())
-            .then(|| Sourced { value: flags.key_columns.to_vec(), origin: super::Origin::Flag("--key-column") });
-        Some(Self {
-            database: None,
-            table: layers.pick(("--table", flags.table), NONE, None)?,
-            column: layers.pick(("--column", flags.column), NONE, None),
-            layout: layout?,
-            key_columns,
-            aad: layers.pick(("--aad", flags.aad), NONE, None),
-            mode: None,
-            keys: KeysConfig::default(),
-        })
-    }
-
-    fn is_twin_of(&self, other: &Self) -> bool {
-        let database = |column: &Self| column.database.as_ref().map(|name| name.value.clone());
-        database(self) == database(other) && self.name() == other.name()
-    }
-
-    /// Whether these columns of that table are what is declared.
-    pub(crate) fn is_of(&self, table: &TableName, columns: &[String]) -> bool {
-        self.table.value == *table && self.columns() == columns
-    }
-
-    fn columns(&self) -> Vec<String> {
-        let named = self.layout.value.columns().filter_map(|(name, _)| name.map(str::to_owned));
-        self.column.iter().map(|column| column.value.clone()).chain(named).collect()
-    }
-
-    /// `schema.table.column`.
-    pub(crate) fn name(&self) -> String {
-        format!("{}.{}", self.table.value, self.columns().join("+"))
-    }
-}
-
-/// A layout names its columns, or a column is named: one of the two.
-fn misplaced(layout: &Layout, has_column: bool) -> Option<Misfit> {
-    let names_columns = layout.columns().any(|(name, _)| name.is_some());
-    match (names_columns, has_column) {
-        (true, true) => {
-            Some(Misfit::new("the layout names its columns, and another one is named").help("leave `column` out"))
-        }
-        (false, false) => {
-            Some(Misfit::new("which column has this layout is not said").help("add column = \"…\", or --column"))
-        }
-        _ => None,
-    }
-}
-
 /// Flags that describe a column, without its table.
 fn refuse_lone(flags: RotateFlags<'_>, problems: &mut Problems) {
     let lone = [("--column", flags.column), ("--layout", flags.layout), ("--aad", flags.aad)];
@@ -331,63 +173,3 @@ fn refuse_lone(flags: RotateFlags<'_>, problems: &mut Problems) {
 
 /// No variable sets these: a rotation is begun by somebody who is there.
 const NONE: &str = "";
-
-impl Setting for Layout {
-    const EXPECTED: &'static str = "a layout such as \"base64(iv tag ct)\"";
-
-    fn from_text(text: &str) -> Result<Self, Misfit> {
-        text.parse().map_err(|error: lifeboat_core::Error| Misfit::from(&error))
-    }
-
-    fn show(&self) -> String {
-        quoted(&self.to_string())
-    }
-}
-
-impl Setting for KeyFormat {
-    const EXPECTED: &'static str = "a key format such as \"hex\", \"sha256\" or \"scrypt(N=16384, r=8, p=1)\"";
-
-    fn from_text(text: &str) -> Result<Self, Misfit> {
-        text.parse().map_err(|error: lifeboat_core::Error| Misfit::from(&error))
-    }
-
-    fn show(&self) -> String {
-        quoted(&self.to_string())
-    }
-}
-
-impl Setting for AadTemplate {
-    const EXPECTED: &'static str = "a template such as \"{table}.{column}:{id}\"";
-
-    fn from_text(text: &str) -> Result<Self, Misfit> {
-        text.parse().map_err(|error: lifeboat_core::Error| Misfit::from(&error))
-    }
-
-    fn show(&self) -> String {
-        quoted(&self.to_string())
-    }
-}
-
-impl Setting for TableName {
-    const EXPECTED: &'static str = "a table such as \"secrets\" or \"app.secrets\"";
-
-    fn from_text(text: &str) -> Result<Self, Misfit> {
-        text.parse().map_err(|error: lifeboat_core::Error| Misfit::from(&error))
-    }
-
-    fn show(&self) -> String {
-        quoted(&self.to_string())
-    }
-}
-
-impl Setting for Mode {
-    const EXPECTED: &'static str = "a mode: \"online\", \"staged\" or \"offline\"";
-
-    fn from_text(text: &str) -> Result<Self, Misfit> {
-        text.parse().map_err(|error: lifeboat_core::Error| Misfit::from(&error))
-    }
-
-    fn show(&self) -> String {
-        quoted(self.name())
-    }
-}

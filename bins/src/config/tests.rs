@@ -85,6 +85,14 @@ fn misspelt_keys_get_a_suggestion() {
 }
 
 #[test]
+fn a_column_that_lacks_something_is_told_with_all_its_misspelt_keys() {
+    let found = problems("[[rotate.column]]\ncolumn = \"c\"\nlayot = \"hex(iv ct tag)\"\nmod = \"online\"\n");
+    let expected = ["lacks `table`", "lacks `layout`", "unknown key `layot`", "unknown key `mod`"];
+    assert!(expected.iter().all(|told| found.iter().any(|line| line.contains(told))), "{found:?}");
+    assert_eq!(found.len(), 4, "{found:?}");
+}
+
+#[test]
 fn errors_of_toml_itself_do_not_hide_the_others() {
     let found = problems("class = \nstor = \"x\"\n[backup\nmethod = \"fast\"\n");
     assert!(found.iter().any(|line| line.contains("unknown key `stor`")), "{found:?}");

@@ -3,19 +3,21 @@
 //! A backup whose secrets nobody can open is worth little, and everything else in it may be as it was. Rows are named by their
 //! primary keys; nothing of what they hold is told.
 
+mod reader;
 mod share;
 
 use std::sync::Arc;
 
 use lifeboat_backup::postgres::sqlstate::{UNDEFINED_COLUMN, UNDEFINED_SCHEMA, UNDEFINED_TABLE};
 use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident, sqlstate_of};
-use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
+use lifeboat_core::{Job, Kind, Result, ResultExt as _};
 use lifeboat_rotate::Keyring;
+use lifeboat_rotate::columns::AadTemplate;
 use lifeboat_rotate::columns::layout::Content;
-use lifeboat_rotate::columns::{Aad, AadTemplate, Unopened};
-use lifeboat_rotate::sweep::{AcceptList, Holder, TableName, holders, key_text};
+use lifeboat_rotate::sweep::{AcceptList, Holder, TableName, holders};
 use tokio_postgres::SimpleQueryMessage;
 
+use self::reader::Reader;
 use self::share::{Share, from, shares};
 use super::said::{Check, Said, many, thousands};
 use super::session::open_reading;
@@ -68,11 +70,19 @@ pub(super) async fn check(subject: &Subject<'_>, checked: &mut Checked, job: &Jo
 
 async fn all(subject: &Subject<'_>) -> Result<Said> {
     let options = &subject.options.encrypted;
-    let (mut found, mut unread) = (Tally::default(), Vec::new());
+    let (mut found, mut unread, mut empty, mut astray) = (Tally::default(), Vec::new(), Vec::new(), Vec::new());
     for column in &options.columns {
         match &column.keyring {
             Err(why) => unread.push(format!("{}: {why}", column.name())),
             Ok(keyring) => match one(subject, column, keyring, options).await {
+                Ok(tally) if tally.is_nothing() && tally.elsewhere > 0 => {
+                    let (rows, layout) = (many(tally.elsewhere, "row"), keyring.layout());
+                    astray.push(format!(
+                        "{}: something is in {rows}, and nothing where the layout {layout} looks",
+                        column.name()
+                    ));
+                }
+                Ok(tally) if tally.is_nothing() => empty.push(format!("{}: it holds no values", column.name())),
                 Ok(tally) => found.add(tally),
                 Err(error) if sqlstate_of(&error).is_some_and(|state| ABSENT.contains(&state)) => {
                     found.findings.push(format!("{}: it is not there", column.name()));
@@ -82,10 +92,17 @@ async fn all(subject: &Subject<'_>) -> Result<Said> {
             },
         }
     }
-    Ok(judge(found, unread))
+    // A member that nobody has set yet is as rightly nowhere as one that is misspelt is wrongly: only where nothing opened at all does
+    // that leave everything open.
+    if found.opened > 0 {
+        empty.extend(astray);
+    } else {
+        unread.extend(astray);
+    }
+    Ok(judge(found, unread, empty))
 }
 
-fn judge(found: Tally, unread: Vec<String>) -> Said {
+fn judge(found: Tally, unread: Vec<String>, empty: Vec<String>) -> Said {
     let by_old = if found.by_old > 0 {
         format!(", {} of them with the old key", thousands(found.by_old))
     } else {
@@ -97,16 +114,17 @@ fn judge(found: Tally, unread: Vec<String>) -> Said {
     if !found.findings.is_empty() {
         let closed = found.findings.len() as u64 + found.unnamed;
         let said = Said::failed(format!("{opened}; {} did not", thousands(closed)));
-        return said.with(found.findings).with(unread);
+        return said.with(found.findings).with(unread).with(empty);
     }
     if !unread.is_empty() {
         return Said::inconclusive(format!(
             "{opened}; {} not be tried",
             if unread.len() == 1 { "a column could" } else { "columns could" }
         ))
-        .with(unread);
+        .with(unread)
+        .with(empty);
     }
-    if found.opened + found.accepted == 0 { Said::inconclusive(NOTHING) } else { Said::passed(opened) }
+    if found.is_nothing() { Said::inconclusive(NOTHING) } else { Said::passed(opened).with(empty) }
 }
 
 /// What became of values.
@@ -115,16 +133,24 @@ struct Tally {
     opened: u64,
     by_old: u64,
     accepted: u64,
+    /// Rows that hold something, and nothing where the layout looks.
+    elsewhere: u64,
     findings: Vec<String>,
     /// Rows that did not open beyond those that are named.
     unnamed: u64,
 }
 
 impl Tally {
+    /// Whether no value was met with.
+    fn is_nothing(&self) -> bool {
+        self.opened + self.accepted + self.unnamed == 0 && self.findings.is_empty()
+    }
+
     fn add(&mut self, other: Self) {
         self.opened += other.opened;
         self.by_old += other.by_old;
         self.accepted += other.accepted;
+        self.elsewhere += other.elsewhere;
         self.unnamed += other.unnamed;
         self.findings.extend(other.findings);
     }
@@ -188,6 +214,7 @@ async fn opened(
         keys: holder.key.len().max(1),
         aad: column.aad.of(&column.table.schema, &column.table.name, column.columns.first().map_or("", String::as_str)),
         accept: options.accept.clone(),
+        named: column.columns.clone(),
     });
     let mut tally = Tally::default();
     loop {
@@ -217,63 +244,6 @@ fn list(column: &EncryptedColumn, keyring: &Keyring, key: &[String]) -> String {
         Content::Text => text(name),
     });
     key.into_iter().chain(aad).chain(values).collect::<Vec<_>>().join(", ")
-}
-
-struct Reader {
-    columns: String,
-    /// As it is declared, and where the rows lie.
-    table: TableName,
-    holder: TableName,
-    keyring: Arc<Keyring>,
-    content: Vec<Content>,
-    /// How many columns name a row.
-    keys: usize,
-    aad: Aad,
-    accept: AcceptList,
-}
-
-impl Reader {
-    fn open(&self, messages: &[SimpleQueryMessage]) -> Tally {
-        let mut tally = Tally::default();
-        for message in messages {
-            let SimpleQueryMessage::Row(row) = message else { continue };
-            let texts: Vec<Option<&str>> = (0..row.len()).map(|at| row.get(at)).collect();
-            let key: Vec<String> = texts[..self.keys].iter().map(|text| text.unwrap_or_default().to_owned()).collect();
-            match self.opened(&texts[self.keys..]) {
-                Ok(by_primary) => {
-                    tally.opened += 1;
-                    tally.by_old += u64::from(!by_primary);
-                }
-                Err(Unopened::Empty) => {}
-                Err(_) if self.accepts(&key) => tally.accepted += 1,
-                Err(why) => {
-                    tally.findings.push(format!("{}.{} {}: {why}", self.holder, self.columns, key_text(&key)));
-                }
-            }
-        }
-        tally
-    }
-
-    fn accepts(&self, key: &[String]) -> bool {
-        self.accept.accepts(&self.table, key) || self.accept.accepts(&self.holder, key)
-    }
-
-    /// Whether the new key opened it, rather than the old one.
-    fn opened(&self, texts: &[Option<&str>]) -> Result<bool, Unopened> {
-        let (aad, values) = texts.split_at(texts.len() - self.content.len());
-        let bytes: Vec<Option<Vec<u8>>> = values
-            .iter()
-            .zip(&self.content)
-            .map(|(text, content)| match content {
-                Content::Bytes => text.and_then(|text| hex::decode(text).ok()),
-                Content::Text => text.map(|text| text.as_bytes().to_vec()),
-            })
-            .collect();
-        let parts: Vec<Option<&[u8]>> = bytes.iter().map(Option::as_deref).collect();
-        let keys: Vec<&str> = aad.iter().map(|text| text.unwrap_or_default()).collect();
-        let aad = self.aad.render(&keys).map_err(|_: Error| Unopened::FailedAuthentication)?;
-        self.keyring.open(&parts, &aad).map(|opened| opened.by_primary())
-    }
 }
 
 const NOTHING: &str = "they hold no values";

@@ -36,7 +36,6 @@ use lifeboat_core::drill::{Proven, Verdict};
 use lifeboat_core::index::{Content, Relation};
 use lifeboat_core::store::Store;
 use lifeboat_core::{Job, Result};
-use serde::{Deserialize, Serialize};
 
 pub use assertions::{Assert, assert_all};
 pub use encrypted::{EncryptedColumn, EncryptedColumns};
@@ -45,28 +44,7 @@ pub use options::{CheckOptions, RowsOptions, ShapeOptions};
 pub use smoke::{Smoke, smoke};
 pub use url::database_url;
 
-use crate::report::{DrillReport, NotProven, TableReport};
-
-/// What one check found.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct CheckReport {
-    /// Its name: `rows`, `catalog`, `assert orders-are-recent`.
-    pub name: String,
-    /// What it proves when it passes, as a clause: "every row of every table is the one that was dumped".
-    pub proves: String,
-    /// How it ended.
-    #[cfg_attr(test, schemars(with = "crate::report::schema::VerdictText"))]
-    pub outcome: Verdict,
-    /// Whether passing proves data: a drill that passed no such check does not pass.
-    pub proves_data: bool,
-    /// One line: "40,500 rows of 4 tables", or why not.
-    pub summary: String,
-    /// What it found, a line each; at most 100 and then a line that says how many more.
-    pub findings: Vec<String>,
-    /// How long it took.
-    pub seconds: f64,
-}
+use crate::report::{CheckReport, DrillReport, NotProven, TableReport};
 
 /// What is checked, and what it is held against.
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use lifeboat_core::keys::KeyId;
 use lifeboat_core::store::layout::{self, BACKUPS, BackupPath, DRILLS, DrillName, MANIFEST, RUNS};
 use lifeboat_core::store::{Listed, Store};
-use lifeboat_core::{BackupId, DrillId, Job, Name, Result, RunId};
+use lifeboat_core::{DrillId, Job, Name, Result, RunId};
 
 use super::IN_FLIGHT;
 
@@ -44,13 +44,23 @@ pub(super) struct Folder<'s> {
 }
 
 impl Owner {
-    /// Its id: what data keys, wraps and contexts are bound to.
+    /// Its id as text: what data keys, wraps and contexts are bound to.
     #[must_use]
-    pub fn id(&self) -> &BackupId {
+    pub fn id(&self) -> &str {
         match self {
-            Self::Backup(path) => &path.id,
-            Self::Run(run) => run,
-            Self::Drill(_, drill) => drill,
+            Self::Backup(path) => path.id.as_str(),
+            Self::Run(run) => run.as_str(),
+            Self::Drill(_, drill) => drill.as_str(),
+        }
+    }
+
+    /// When what it is began, to the second.
+    #[must_use]
+    pub fn start(&self) -> Timestamp {
+        match self {
+            Self::Backup(path) => path.id.start(),
+            Self::Run(run) => run.start(),
+            Self::Drill(_, drill) => drill.start(),
         }
     }
 
@@ -129,7 +139,7 @@ impl<'s> Folder<'s> {
 
     /// Whether what is unfinished may still be at work.
     pub(super) fn is_young(&self, now: Timestamp) -> bool {
-        now.duration_since(self.owner.id().start()) < IN_FLIGHT
+        now.duration_since(self.owner.start()) < IN_FLIGHT
     }
 }
 

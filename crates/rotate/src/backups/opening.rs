@@ -22,7 +22,7 @@ impl Proof {
     pub(super) fn check(&self, owner: &Owner, key: &DataKey) -> Result<()> {
         match self {
             Self::Manifest(stored) => stored.check_mac(key),
-            Self::Details(name, header) => key.opener(owner.id().as_str(), name, header).map(drop),
+            Self::Details(name, header) => key.opener(owner.id(), name, header).map(drop),
         }
     }
 
@@ -65,7 +65,7 @@ impl Folder<'_> {
     /// Reads a wrap.
     pub(super) async fn wrap(&self, job: &Job, id: &KeyId) -> Result<Wrap> {
         let bytes = self.wrap_bytes(job, id).await?;
-        Wrap::parse(&bytes, self.owner.id().as_str(), id)
+        Wrap::parse(&bytes, self.owner.id(), id)
     }
 
     pub(super) async fn wrap_bytes(&self, job: &Job, id: &KeyId) -> Result<Bytes> {
@@ -76,7 +76,7 @@ impl Folder<'_> {
     pub(super) async fn open(&self, keys: &OpenKeys, job: &Job) -> Result<(DataKey, Proof)> {
         let wraps = self.wraps();
         let fetch = |id: KeyId| async move { self.wrap_bytes(job, &id).await };
-        let opening = keys.open(self.owner.id().as_str(), &wraps, fetch);
+        let opening = keys.open(self.owner.id(), &wraps, fetch);
         let (opened, proof) = tokio::join!(opening, self.proof(job));
         let ((key, _), proof) = (opened?, proof?);
         proof.check(&self.owner, &key)?;

@@ -125,7 +125,7 @@ async fn existing(folder: &Folder<'_>, to: &dyn KeyWrap, job: &Job) -> Result<Do
 }
 
 async fn add(folder: &Folder<'_>, key: &DataKey, to: &dyn KeyWrap, job: &Job) -> Result<Done> {
-    let owner = folder.owner.id().as_str();
+    let owner = folder.owner.id();
     let wrap = to.wrap(key, owner).await?;
     let compared = opens_to(to, &wrap, key).await?.is_some();
     let name = folder.owner.object(&layout::wrap(to.id()));

@@ -1,6 +1,6 @@
 //! The tables and columns of a database that may hold ciphertexts.
 
-use lifeboat_backup::postgres::{Session, rows};
+use lifeboat_backup::postgres::{Session, quote_literal, rows};
 use lifeboat_core::Result;
 use serde::Deserialize;
 
@@ -48,7 +48,14 @@ impl Table {
 /// Every table of the database with a column that can hold a ciphertext, in the order of their names. Partitions are read
 /// through their table.
 pub(super) async fn tables(session: &mut dyn Session) -> Result<Vec<Table>> {
-    rows(session, TABLES).await
+    rows(session, &TABLES.replace("{which}", "NOT c.relispartition")).await
+}
+
+/// One of them, or a partition.
+pub(super) async fn table(session: &mut dyn Session, table: &TableName) -> Result<Option<Table>> {
+    let (schema, name) = (quote_literal(&table.schema), quote_literal(&table.name));
+    let which = format!("n.nspname = {schema} AND c.relname = {name}");
+    Ok(rows(session, &TABLES.replace("{which}", &which)).await?.pop())
 }
 
 /// Domains count as what they are made of; types of strings are those that extensions bring, too.
@@ -76,6 +83,6 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind = 'm' AS is_copy, c.rel
               WHEN coalesce(base.typname, t.typname) IN ('json', 'jsonb') THEN 'text'
               WHEN t.typcategory = 'S' THEN 'text' END) AS kind (holds)
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND kind.holds IS NOT NULL) AS columns
- WHERE c.relkind IN ('r', 'p', 'm') AND NOT c.relispartition AND columns.list IS NOT NULL
+ WHERE c.relkind IN ('r', 'p', 'm') AND {which} AND columns.list IS NOT NULL
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'lifeboat_rotate') AND n.nspname !~ '^pg_(toast|temp)'
  ORDER BY n.nspname COLLATE \"C\", c.relname COLLATE \"C\"";

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::column::{Hit, hits};
 use super::look::looks_encrypted;
 use super::neighbours;
+use super::rivals::rivals;
 use super::sample::Sample;
 use super::trial::{Sealed, TrialKey, Trials};
 use super::{Found, Other, Suspect};
@@ -22,12 +23,25 @@ pub fn examine(sample: &Sample, keys: &[TrialKey], aads: &[AadTemplate]) -> (Vec
             found.push(in_column);
         }
     }
+    for found in &mut found {
+        found.sharing = sharing(found, sample, keys, &templates);
+    }
     for spread in neighbours::spread(&examiner.trials, sample, &templates, &taken) {
         taken.extend(spread.columns.iter().copied());
-        found.push(examiner.found(&spread.columns, &[spread.hit], spread.filled));
+        let mut spread = examiner.found(&spread.columns, &[spread.hit], spread.filled);
+        spread.sharing = sharing(&spread, sample, keys, &templates);
+        let is_shared = |column: &usize| spread.sharing.contains(&sample.columns[*column].name);
+        taken.extend((0..sample.columns.len()).filter(is_shared));
+        found.push(spread);
     }
     let suspects = (0..sample.columns.len()).filter(|column| !taken.contains(column));
     (found, suspects.filter_map(|column| examiner.suspect(column)).collect())
+}
+
+/// What else opens with the IV of values that were found.
+fn sharing(found: &Found, sample: &Sample, keys: &[TrialKey], templates: &[AadTemplate]) -> Vec<String> {
+    let column = sample.columns.iter().position(|column| Some(&column.name) == found.columns.first());
+    column.map(|column| rivals(keys, sample, &found.layout, column, templates, &|| false).places).unwrap_or_default()
 }
 
 /// No AAD, then the operator's.
@@ -79,6 +93,7 @@ impl Examiner<'_> {
             aad: self.templates[first.opener.aad].clone(),
             sampled,
             opened: first.opened.len(),
+            sharing: Vec::new(),
             others: others.iter().map(other).collect(),
             key_id_column: columns.first().and_then(|column| self.key_id_column(&name(column))),
         }

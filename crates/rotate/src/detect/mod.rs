@@ -16,6 +16,7 @@ mod look;
 mod neighbours;
 #[cfg(feature = "database")]
 mod read;
+mod rivals;
 mod sample;
 #[cfg(feature = "database")]
 mod search;
@@ -29,7 +30,11 @@ use serde::{Serialize, Serializer};
 use crate::columns::{AadTemplate, KeyFormat, Layout};
 
 pub use examine::examine;
+#[cfg(feature = "database")]
+pub(crate) use rivals::{Found as FoundRivals, rivals};
 pub use sample::{Row, Sample, SampledColumn};
+#[cfg(feature = "database")]
+pub(crate) use search::sample_of;
 #[cfg(feature = "database")]
 pub use search::{DetectOptions, Detection, NotLookedAt, detect};
 pub use trial::TrialKey;
@@ -64,6 +69,9 @@ pub struct Found {
     pub opened: usize,
     /// Layouts in which others opened: one run for each.
     pub others: Vec<Other>,
+    /// Other columns, or strings of the document, that open with the IV of this one: whichever is rotated first takes it from the
+    /// others for ever.
+    pub sharing: Vec<String>,
     /// A column beside it that may name the key.
     pub key_id_column: Option<String>,
 }

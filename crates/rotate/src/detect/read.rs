@@ -7,7 +7,7 @@ use std::time::Duration;
 use lifeboat_backup::postgres::sqlstate::QUERY_CANCELED;
 use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident, sqlstate_of};
 use lifeboat_core::{Error, Job, Result};
-use tokio_postgres::SimpleQueryMessage;
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use super::catalog::{Column, Holds, Table};
 use super::sample::{Row, Sample, SampledColumn};
@@ -29,18 +29,22 @@ pub(super) async fn sample(
         aad_columns: of_aad.map(|name| (*name).to_owned()).collect(),
         seen: BTreeSet::new(),
         rows: Vec::new(),
+        garbled: BTreeSet::new(),
         limits,
     };
     let mut unread = Vec::new();
     let is_whole = reader.ends(session, &table.primary_key, job).await?;
     if !is_whole {
         reader.between(session, table.pages, job).await?;
+    }
+    if !is_whole && limits.filled {
         for (at, column) in columns.iter().enumerate() {
             if let Some(why) = reader.filled(session, at, job).await? {
                 unread.push((column.name.clone(), why));
             }
         }
     }
+    unread.extend(reader.garbled_columns());
     let content = |holds| if holds == Holds::Bytes { Content::Bytes } else { Content::Text };
     let sample = Sample {
         schema: table.schema.clone(),
@@ -63,6 +67,8 @@ pub(super) struct Limits {
     pub(super) rows: usize,
     /// How long one query may take.
     pub(super) timeout: Duration,
+    /// Whether rows are looked for that have something in columns which are mostly empty: that may read all of a table.
+    pub(super) filled: bool,
 }
 
 struct Reader<'a> {
@@ -72,6 +78,8 @@ struct Reader<'a> {
     /// Where the rows lie that were read.
     seen: BTreeSet<String>,
     rows: Vec<Row>,
+    /// Which of the values in a row were no UTF-8, in some rows.
+    garbled: BTreeSet<usize>,
     limits: &'a Limits,
 }
 
@@ -150,7 +158,7 @@ impl Reader<'_> {
             let mut rows = 0;
             for message in &fetched {
                 let SimpleQueryMessage::Row(row) = message else { continue };
-                let texts: Vec<Option<&str>> = (0..row.len()).map(|at| row.get(at)).collect();
+                let texts: Vec<_> = (0..row.len()).map(|at| self.text(row, at)).collect();
                 bytes += texts.iter().flatten().map(|text| text.len()).sum::<usize>();
                 rows += 1;
                 self.keep(&texts);
@@ -160,6 +168,21 @@ impl Reader<'_> {
                 return Ok(count);
             }
         }
+    }
+
+    /// A value; none where it is no UTF-8, which a database in no encoding may send.
+    fn text<'r>(&mut self, row: &'r SimpleQueryRow, at: usize) -> Option<&'r str> {
+        row.try_get(at).unwrap_or_else(|_| {
+            self.garbled.insert(at);
+            None
+        })
+    }
+
+    /// The columns of which some values could not be read.
+    fn garbled_columns(&self) -> impl Iterator<Item = (String, String)> {
+        let names: Vec<_> = self.columns.iter().map(|column| &column.name).chain(&self.aad_columns).collect();
+        let name = move |at: &usize| names.get(at.checked_sub(1)?).map(|name| (*name).clone());
+        self.garbled.iter().filter_map(name).map(|name| (name, "some of what it holds is no UTF-8".to_owned()))
     }
 
     fn keep(&mut self, texts: &[Option<&str>]) {

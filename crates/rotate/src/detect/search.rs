@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lifeboat_backup::postgres::sqlstate::{
-    INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED, UNDEFINED_COLUMN,
-    UNDEFINED_TABLE,
+    CHARACTER_NOT_IN_REPERTOIRE, INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE, NOT_IN_PREREQUISITE_STATE, QUERY_CANCELED,
+    UNDEFINED_COLUMN, UNDEFINED_TABLE,
 };
 use lifeboat_backup::postgres::{
     ConnectOptions, ConnectionSettings, DirectSession, Retry, Session as _, connect, sqlstate_of,
@@ -35,7 +35,7 @@ pub struct DetectOptions {
 
 impl Default for DetectOptions {
     fn default() -> Self {
-        Self { tables: Vec::new(), aads: Vec::new(), rows: 300, timeout: Duration::from_secs(10) }
+        Self { tables: Vec::new(), aads: Vec::new(), rows: ROWS, timeout: TIMEOUT }
     }
 }
 
@@ -96,6 +96,24 @@ pub async fn detect(
     Ok(search.detection)
 }
 
+/// Rows of one table, which may be a partition, for other eyes; and which of its columns they say nothing of. None: it has no column of
+/// text or bytes. `filled`: rows are looked for that have something in columns which are mostly empty.
+pub(crate) async fn sample_of(
+    session: &mut DirectSession,
+    table: &TableName,
+    aad_columns: &[&str],
+    filled: bool,
+    job: &Job,
+) -> Result<Option<(Sample, Vec<(String, String)>)>> {
+    let Some(table) = catalog::table(session, table).await? else { return Ok(None) };
+    let closed = table.columns.iter().filter(|column| !column.readable);
+    let mut unread: Vec<_> = closed.map(|column| (column.name.clone(), "no right to read it".to_owned())).collect();
+    let limits = Limits { rows: ROWS, timeout: TIMEOUT, filled };
+    let (sample, other) = read::sample(session, &table, aad_columns, &limits, job).await?;
+    unread.extend(other);
+    Ok(Some((sample, unread)))
+}
+
 fn chosen(tables: Vec<Table>, wanted: &[TableName]) -> Result<Vec<Table>> {
     if wanted.is_empty() {
         return Ok(tables);
@@ -127,7 +145,7 @@ impl Search<'_> {
         }
         let aads = self.aads.clone();
         let aad_columns: Vec<&str> = aads.iter().flat_map(AadTemplate::key_columns).collect();
-        let limits = Limits { rows: self.options.rows, timeout: self.options.timeout };
+        let limits = Limits { rows: self.options.rows, timeout: self.options.timeout, filled: true };
         match read::sample(session, table, &aad_columns, &limits, self.job).await {
             Ok((sample, unread)) => {
                 for (column, why) in unread {
@@ -166,12 +184,17 @@ impl Search<'_> {
     }
 }
 
-/// No right, a policy, too slow, held by another session, dropped meanwhile, a view that was never filled.
-const PASSING: [&str; 6] = [
+const ROWS: usize = 300;
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// No right, a policy, too slow, held by another session, dropped meanwhile, a view that was never filled, bytes of
+/// no encoding.
+const PASSING: [&str; 7] = [
     INSUFFICIENT_PRIVILEGE,
     QUERY_CANCELED,
     LOCK_NOT_AVAILABLE,
     UNDEFINED_TABLE,
     NOT_IN_PREREQUISITE_STATE,
     UNDEFINED_COLUMN,
+    CHARACTER_NOT_IN_REPERTOIRE,
 ];

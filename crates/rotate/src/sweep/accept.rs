@@ -11,13 +11,16 @@ use super::target::TableName;
 ///
 /// The file has one row a line: the key as it is reported, either plain (`ev_7f3a`) or, always possible and needed for
 /// keys of several columns, as a JSON array of texts (`["acme", "42"]`). A line `[schema.table]` names the table of the lines
-/// that follow it; before the first of these they are of whichever table the rotation has. Empty lines and lines that
+/// that follow it, `[schema.table.column]` one column of it; before the first of these they are of whichever table the rotation has. Empty lines and lines that
 /// begin with `#` are passed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AcceptList {
     anywhere: BTreeSet<Vec<String>>,
-    tables: BTreeMap<TableName, BTreeSet<Vec<String>>>,
+    tables: BTreeMap<Rows, BTreeSet<Vec<String>>>,
 }
+
+/// A table, and one of its columns or all.
+type Rows = (TableName, Option<String>);
 
 impl AcceptList {
     /// Reads a file's text.
@@ -26,21 +29,21 @@ impl AcceptList {
     /// [`Kind::Usage`], with the line that cannot be read.
     pub fn parse(text: &str) -> Result<Self> {
         let mut list = Self::default();
-        let mut table: Option<TableName> = None;
+        let mut rows: Option<Rows> = None;
         for (number, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             if let Ok(key) = serde_json::from_str::<Vec<serde_json::Value>>(line) {
-                list.add(table.as_ref(), key.iter().map(as_text).collect());
+                list.insert(rows.as_ref(), key.iter().map(as_text).collect());
             } else if let Some(name) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-                table = Some(name.parse().map_err(|error: Error| error.while_doing(reading(number)))?);
+                rows = Some(rows_of(name).map_err(|error| error.while_doing(reading(number)))?);
             } else if line.starts_with('[') {
                 return Err(Error::new(Kind::Usage, reading(number))
-                    .hint("a row is a plain key or a JSON array of texts, a table is [schema.table]"));
+                    .hint("a row is a plain key or a JSON array of texts, a table is [schema.table], one column of it [schema.table.column]"));
             } else {
-                list.add(table.as_ref(), vec![line.to_owned()]);
+                list.insert(rows.as_ref(), vec![line.to_owned()]);
             }
         }
         Ok(list)
@@ -48,37 +51,56 @@ impl AcceptList {
 
     /// Adds a row, of that table or of any.
     pub fn add(&mut self, table: Option<&TableName>, key: Vec<String>) {
-        match table {
-            Some(table) => self.tables.entry(table.clone()).or_default().insert(key),
+        self.insert(table.map(|table| (table.clone(), None)).as_ref(), key);
+    }
+
+    fn insert(&mut self, rows: Option<&Rows>, key: Vec<String>) {
+        match rows {
+            Some(rows) => self.tables.entry(rows.clone()).or_default().insert(key),
             None => self.anywhere.insert(key),
         };
     }
 
-    /// Whether a row may stay as it is.
+    /// Whether a row's value in these columns may stay as it is.
     #[must_use]
-    pub fn accepts(&self, table: &TableName, key: &[String]) -> bool {
-        self.anywhere.contains(key) || self.tables.get(table).is_some_and(|rows| rows.contains(key))
+    pub fn accepts(&self, table: &TableName, columns: &[String], key: &[String]) -> bool {
+        let is_meant =
+            |(of, column): &Rows| of == table && column.as_ref().is_none_or(|column| columns.contains(column));
+        self.anywhere.contains(key) || self.tables.iter().any(|(rows, keys)| is_meant(rows) && keys.contains(key))
     }
 
-    /// What it names of these tables, or of none in particular, that is not among the rows which did not open. Nothing where not
+    /// What it names of these columns, or of none in particular, that is not among the rows which did not open. Nothing where not
     /// all of those are named.
     #[must_use]
-    pub fn unmatched<'f>(&self, found: impl Iterator<Item = (&'f TableName, &'f Failures)>) -> Vec<String> {
-        let (mut tables, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        for (table, failures) in found {
-            if (failures.named.len() as u64) < failures.total {
-                return Vec::new();
-            }
-            tables.insert(table);
-            for failure in &failures.named {
-                tables.insert(&failure.table);
-                seen.insert((table, &failure.key));
-                seen.insert((&failure.table, &failure.key));
-            }
+    pub fn unmatched<'f>(
+        &self,
+        found: impl Iterator<Item = (&'f TableName, &'f [String], &'f Failures)>,
+    ) -> Vec<String> {
+        let found: Vec<_> = found.collect();
+        if found.iter().any(|(_, _, failures)| (failures.named.len() as u64) < failures.total) {
+            return Vec::new();
         }
-        let anywhere = self.anywhere.iter().filter(|key| !tables.iter().any(|table| seen.contains(&(*table, *key))));
-        let here = self.tables.iter().filter(|(table, _)| tables.contains(table));
-        let there = here.flat_map(|(table, keys)| keys.iter().filter(|key| !seen.contains(&(table, *key))));
+        let has = |failures: &Failures, key: &Vec<String>| failures.named.iter().any(|failure| failure.key == *key);
+        let anywhere = self.anywhere.iter().filter(|key| !found.iter().any(|(_, _, failures)| has(failures, key)));
+        let there = self.tables.iter().flat_map(|((of, column), keys)| {
+            let is_meant = |columns: &[String]| column.as_ref().is_none_or(|column| columns.contains(column));
+            let meant: Vec<_> = found
+                .iter()
+                .filter(|(table, columns, failures)| {
+                    is_meant(columns) && (*table == of || failures.named.iter().any(|failure| failure.table == *of))
+                })
+                .collect();
+            let is_left = move |key: &&Vec<String>| {
+                !meant.is_empty()
+                    && !meant.iter().any(|(table, _, failures)| {
+                        failures
+                            .named
+                            .iter()
+                            .any(|failure| failure.key == **key && (*table == of || failure.table == *of))
+                    })
+            };
+            keys.iter().filter(is_left)
+        });
         anywhere.chain(there).map(|key| key_text(key)).collect()
     }
 
@@ -93,6 +115,27 @@ impl AcceptList {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+/// `schema.table` or `schema.table.column`, as SQL names them.
+fn rows_of(name: &str) -> Result<Rows> {
+    let whole = match name.parse::<TableName>() {
+        Ok(table) => return Ok((table, None)),
+        Err(error) => error,
+    };
+    let mut dots = name.match_indices('.').map(|(at, _)| at);
+    let outside = |at: &usize| name[..*at].matches('"').count().is_multiple_of(2);
+    let Some(last) = dots.rfind(outside) else { return Err(whole) };
+    let column = column_of(&name[last + 1..]).ok_or(whole)?;
+    Ok((name[..last].parse()?, Some(column)))
+}
+
+/// A column as it is declared elsewhere: capital letters stay, and quotes may stand around it.
+fn column_of(name: &str) -> Option<String> {
+    let quoted = name.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let rest = quoted.map_or_else(|| name.to_owned(), |name| name.replace("\"\"", ""));
+    let column = quoted.map_or_else(|| name.to_owned(), |name| name.replace("\"\"", "\""));
+    (!rest.contains('"') && !column.is_empty()).then_some(column)
 }
 
 fn reading(number: usize) -> String {
@@ -117,10 +160,33 @@ mod tests {
     fn rows_are_named_plainly_or_as_arrays_and_belong_to_their_table() {
         let list = AcceptList::parse("# lost in 2024\nev_1\n[app.secrets]\n[\"acme\", 7]\n[\"x]\"]\n").unwrap();
         let (secrets, other): (TableName, TableName) = ("app.secrets".parse().unwrap(), "other".parse().unwrap());
-        assert!(list.accepts(&other, &key(&["ev_1"])) && list.accepts(&secrets, &key(&["ev_1"])));
-        assert!(list.accepts(&secrets, &key(&["acme", "7"])) && !list.accepts(&other, &key(&["acme", "7"])));
-        assert!(list.accepts(&secrets, &key(&["x]"])));
+        let accepts = |table: &TableName, names: &[&str]| list.accepts(table, &key(&["value"]), &key(names));
+        assert!(accepts(&other, &["ev_1"]) && accepts(&secrets, &["ev_1"]));
+        assert!(accepts(&secrets, &["acme", "7"]) && !accepts(&other, &["acme", "7"]));
+        assert!(accepts(&secrets, &["x]"]));
         assert_eq!(list.len(), 3);
+    }
+
+    #[test]
+    fn a_row_may_be_given_up_in_one_column_alone() {
+        let list = AcceptList::parse("[app.secrets.value]\n7\n[app.secrets.\"Odd.name\"]\n8\n").unwrap();
+        let secrets: TableName = "app.secrets".parse().unwrap();
+        let accepts = |columns: &[&str], id: &str| list.accepts(&secrets, &key(columns), &key(&[id]));
+        assert!(accepts(&["value"], "7") && accepts(&["ct", "value"], "7") && !accepts(&["second"], "7"));
+        assert!(accepts(&["Odd.name"], "8") && !accepts(&["value"], "8"));
+        for wrong in ["[a.b.c.d]\n", "[a.b.]\n", "[a.b.\"\"]\n", "[a.b.c\"]\n", "[a.b.\"c]\n"] {
+            assert!(AcceptList::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_column_keeps_its_capital_letters_as_it_does_where_it_is_declared() {
+        let list = AcceptList::parse("[Public.Users.apiToken]\n7\n").unwrap();
+        let users: TableName = "users".parse().unwrap();
+        let accepts = |column: &str, id: &str| list.accepts(&users, &key(&[column]), &key(&[id]));
+        assert!(accepts("apiToken", "7") && !accepts("apitoken", "7"));
+        let list = AcceptList::parse("[public.users.\"a\"\"b\"]\n8\n").unwrap();
+        assert!(list.accepts(&users, &key(&["a\"b"]), &key(&["8"])));
     }
 
     #[test]
@@ -133,10 +199,24 @@ mod tests {
             why: Why::Unopened(Unopened::Plaintext),
             accepted: true,
         };
-        let mut failures = Failures { named: vec![failure(&["2"]), failure(&["3"])], total: 2, accepted: 2 };
-        assert_eq!(list.unmatched([(&table, &failures)].into_iter()), ["1", "[\"acme\",\"7\"]"]);
+        let mut failures =
+            Failures { named: vec![failure(&["2"]), failure(&["3"])], total: 2, accepted: 2, ..Failures::default() };
+        let columns = key(&["value"]);
+        let unmatched =
+            |list: &AcceptList, failures: &Failures| list.unmatched([(&table, &*columns, failures)].into_iter());
+        assert_eq!(unmatched(&list, &failures), ["1", "[\"acme\",\"7\"]"]);
+        let of_columns = AcceptList::parse("[app.secrets.value]\n2\n5\n[app.secrets.other]\n6\n").unwrap();
+        assert_eq!(unmatched(&of_columns, &failures), ["5"], "the other column is of another rotation");
+        let other = Failures { named: vec![failure(&["5"])], total: 1, accepted: 1, ..Failures::default() };
+        let others = key(&["other"]);
+        let both = [(&table, &*columns, &failures), (&table, &*others, &other)];
+        assert_eq!(
+            of_columns.unmatched(both.into_iter()),
+            ["6", "5"],
+            "what did not open in the other column is another value"
+        );
         failures.total = 3;
-        assert!(list.unmatched([(&table, &failures)].into_iter()).is_empty(), "not all are named");
+        assert!(unmatched(&list, &failures).is_empty(), "not all are named");
     }
 
     #[test]

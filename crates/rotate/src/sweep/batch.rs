@@ -1,5 +1,6 @@
 //! A batch of rows as they were read, and where the next one begins.
 
+use lifeboat_backup::postgres::Session as _;
 use lifeboat_core::{Error, Kind, Result, ResultExt as _};
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
@@ -27,18 +28,27 @@ impl Batch {
         self.rows.len()
     }
 
+    /// What they took to read.
+    pub(super) fn bytes(&self) -> usize {
+        self.rows.iter().map(Row::raw_size_bytes).sum()
+    }
+
     pub(super) fn place(&self, row: usize) -> Result<Place> {
         self.rows[row].try_get(0).kind_of(Kind::Failure, unreadable)
     }
 
-    /// The key as Postgres prints it; no columns when the table has none.
-    pub(super) fn key(&self, row: usize) -> Result<Vec<String>> {
-        (1..=self.keys).map(|column| self.text(row, column)).collect()
+    /// The key as Postgres prints it; no columns when the table has none. None: it is no UTF-8, and a text that was made of it would
+    /// be another key.
+    pub(super) fn key(&self, row: usize) -> Result<Option<Vec<String>>> {
+        (1..=self.keys).map(|column| Ok(str::from_utf8(self.text(row, column)?).ok().map(str::to_owned))).collect()
     }
 
     /// By what a report names the row.
     pub(super) fn name(&self, row: usize) -> Result<Vec<String>> {
-        if self.keys > 0 { self.key(row) } else { Ok(vec![self.place(row)?.to_string()]) }
+        if self.keys == 0 {
+            return Ok(vec![self.place(row)?.to_string()]);
+        }
+        (1..=self.keys).map(|column| Ok(String::from_utf8_lossy(self.text(row, column)?).into_owned())).collect()
     }
 
     /// The columns that the AAD takes; NULL is none.
@@ -58,63 +68,114 @@ impl Batch {
             .kind_of(Kind::Failure, unreadable)
     }
 
-    fn text(&self, row: usize, column: usize) -> Result<String> {
+    fn text(&self, row: usize, column: usize) -> Result<&[u8]> {
         let raw: Raw<'_> = self.rows[row].try_get(column).kind_of(Kind::Failure, unreadable)?;
-        Ok(String::from_utf8_lossy(raw.0).into_owned())
+        Ok(raw.0)
     }
 }
 
-/// The next rows of a part, about so many, and what is left of it afterwards.
+/// What a batch takes: about so many rows, and no more once they have that many bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
+}
+
+/// The next rows of a part, and what is left of it afterwards.
 pub(super) async fn next(
     lane: &mut Lane,
     swept: &Swept,
     position: &Position,
-    rows: usize,
+    room: Room,
     only: Option<&str>,
 ) -> Result<(Batch, Option<Position>)> {
     match position {
-        Position::Blocks { next, end } => by_blocks(lane, swept, (*next, *end), rows, only).await,
-        Position::Keys { after, until } => by_keys(lane, swept, (after, until), rows, only).await,
+        Position::Blocks { next, line, end } => {
+            by_blocks(lane, swept, (Place { block: *next, line: *line }, *end), room, only).await
+        }
+        Position::Keys { by, after, until } => by_keys(lane, swept, by, (after, until), room, only).await,
+        Position::Whole { taken } => whole(lane, swept, *taken, room, only).await,
     }
 }
 
 async fn by_blocks(
     lane: &mut Lane,
     swept: &Swept,
-    (next, end): (u32, u32),
-    rows: usize,
+    (from, end): (Place, u32),
+    room: Room,
     only: Option<&str>,
 ) -> Result<(Batch, Option<Position>)> {
     let per_block = (swept.rows / u64::from(swept.blocks.max(1))).max(1);
-    let blocks = u32::try_from(rows as u64 / per_block).unwrap_or(u32::MAX).max(1);
-    let until = next.saturating_add(blocks).min(end);
-    let (from, to) = (Place { block: next, line: 0 }, Place { block: until, line: 0 });
-    let found = lane.query(|| reading(swept), sql::read(swept, Span::Places, only), &[&from, &to]).await?;
-    let left = (until < end).then_some(Position::Blocks { next: until, end });
-    Ok((Batch::new(swept, found), left))
+    let blocks = u32::try_from(room.rows as u64 / per_block).unwrap_or(u32::MAX).max(1);
+    let until = from.block.saturating_add(blocks).min(end);
+    let to = Place { block: until, line: 0 };
+    let statement = lane.ready(|| reading(swept), sql::read(swept, Span::Places, only)).await?;
+    let (found, more) = lane.some(|| reading(swept), &statement, &[&from, &to], room.bytes).await?;
+    let batch = Batch::new(swept, found);
+    let left = match batch.len().checked_sub(1).filter(|_| more) {
+        // They come as they lie.
+        Some(last) => {
+            let Place { block, line } = batch.place(last)?;
+            Some(Position::Blocks { next: block, line: line.saturating_add(1), end })
+        }
+        None => (until < end).then_some(Position::Blocks { next: until, line: 0, end }),
+    };
+    Ok((batch, left))
 }
+
+/// By a cursor: rows as they lie, each once, also such as no index leads to. What the transaction writes meanwhile is not among them.
+async fn whole(
+    lane: &mut Lane,
+    swept: &Swept,
+    taken: u64,
+    room: Room,
+    only: Option<&str>,
+) -> Result<(Batch, Option<Position>)> {
+    if taken == 0 {
+        let read = sql::read(swept, Span::All, only);
+        let declare = format!("SET LOCAL cursor_tuple_fraction = 1; DECLARE {CURSOR} SCROLL CURSOR FOR {read}");
+        lane.session.execute(&declare).await?;
+    }
+    // Each cursor has other columns: prepared anew.
+    let fetch = lane.prepared(|| reading(swept), &format!("FETCH {} FROM {CURSOR}", room.rows)).await?;
+    let (found, more) = lane.some(|| reading(swept), &fetch, &[], room.bytes).await?;
+    let batch = Batch::new(swept, found);
+    let taken = taken + batch.len() as u64;
+    if more {
+        lane.session.execute(&format!("MOVE ABSOLUTE {taken} IN {CURSOR}")).await?;
+    } else if batch.len() < room.rows {
+        lane.session.execute(&format!("CLOSE {CURSOR}")).await?;
+        return Ok((batch, None));
+    }
+    Ok((batch, Some(Position::Whole { taken })))
+}
+
+const CURSOR: &str = "lifeboat_rows";
 
 async fn by_keys(
     lane: &mut Lane,
     swept: &Swept,
+    by: &[String],
     (after, until): (&Option<Vec<String>>, &Option<Vec<String>>),
-    rows: usize,
+    room: Room,
     only: Option<&str>,
 ) -> Result<(Batch, Option<Position>)> {
     let span = Span::Keys { after: after.is_some(), until: until.is_some() };
-    let limit = i64::try_from(rows).unwrap_or(i64::MAX);
+    let limit = i64::try_from(room.rows).unwrap_or(i64::MAX);
     let bounds = after.iter().chain(until).flatten();
     let mut parameters: Vec<&(dyn ToSql + Sync)> = bounds.map(|text| text as &(dyn ToSql + Sync)).collect();
     parameters.push(&limit);
-    let batch = Batch::new(swept, lane.query(|| reading(swept), sql::read(swept, span, only), &parameters).await?);
+    let statement = lane.ready(|| reading(swept), sql::read(swept, span, only)).await?;
+    let (found, more) = lane.some(|| reading(swept), &statement, &parameters, room.bytes).await?;
+    let batch = Batch::new(swept, found);
     let left = match batch.len() {
-        full if full >= rows => {
-            let last = Some(batch.key(full - 1)?);
+        full if more || full >= room.rows => {
+            let last = Some(batch.key(full - 1)?.ok_or_else(|| no_position(swept))?);
             if last == *after {
                 return Err(Error::new(Kind::Failure, format!("{}: its key does not lead on", reading(swept)))
                     .hint("name another key of the table; this one's type is not read as it is printed"));
             }
-            Some(Position::Keys { after: last, until: until.clone() })
+            Some(Position::Keys { by: by.to_vec(), after: last, until: until.clone() })
         }
         _ => None,
     };
@@ -132,6 +193,16 @@ pub(super) async fn these(lane: &mut Lane, swept: &Swept, keys: &[Vec<String>], 
 
 pub(super) fn reading(swept: &Swept) -> String {
     format!("read rows of {}", swept.name)
+}
+
+/// A key that is no UTF-8 cannot be written down, so that a sweep could go on behind it.
+pub(super) fn no_position(swept: &Swept) -> Error {
+    let keys: Vec<_> = swept.key.iter().map(|key| key.name.as_str()).collect();
+    let doing = format!("{} in the order of {}, which is not UTF-8 in some of them", reading(swept), keys.join(", "));
+    Error::new(Kind::Policy, doing).hint(format!(
+        "nothing is lost, and what was written stays: name another key of the table, or give it one (ALTER TABLE {} ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY UNIQUE) and name that by --key-column",
+        swept.name
+    ))
 }
 
 fn unreadable() -> String {

@@ -6,6 +6,7 @@ use lifeboat_core::{Error, Kind, Result};
 use serde::Deserialize;
 
 use super::claim::{Claim, lost};
+use super::counts::Counts;
 use super::options::Mode;
 use super::part::{Part, Position};
 use super::status::{Direction, Phase, TargetStatus};
@@ -18,7 +19,11 @@ pub(super) struct Entry {
     schema_name: String,
     table_name: String,
     columns: Vec<String>,
+    /// The table's oid when it began.
+    pub(super) relation: u32,
     pub(super) layout: String,
+    /// The template; empty: none.
+    pub(super) aad: String,
     pub(super) mode: Mode,
     pub(super) direction: Direction,
     pub(super) phase: Phase,
@@ -27,6 +32,8 @@ pub(super) struct Entry {
     pub(super) pass: u32,
     pub(super) rotated: u64,
     pub(super) unopened: u64,
+    /// Those of them that are no plaintext, before the way back began. None: nobody had counted them by then.
+    pub(super) broken: Option<u64>,
     accepted: u64,
     started: Timestamp,
     updated: Timestamp,
@@ -34,8 +41,8 @@ pub(super) struct Entry {
     seen: u64,
 }
 
-const ENTRY: &str = "SELECT id, schema_name, table_name, columns, layout, mode, direction, phase, old_key, new_key, pass, \
-                     rotated, unopened, pg_catalog.jsonb_array_length(accepted) AS accepted, started, updated, \
+const ENTRY: &str = "SELECT id, schema_name, table_name, columns, relation::pg_catalog.int8 AS relation, layout, aad, mode, direction, phase, old_key, new_key, pass, \
+                     rotated, unopened, broken, pg_catalog.jsonb_array_length(accepted) AS accepted, started, updated, \
                      (SELECT coalesce(pg_catalog.sum(p.rotated), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS in_pass, \
                      (SELECT coalesce(pg_catalog.sum(p.seen), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS seen \
                      FROM lifeboat_rotate.rotation r";
@@ -85,22 +92,39 @@ pub(super) async fn open_entry(session: &mut DirectSession, target: &Target) -> 
     Ok(rows(session, &format!("{ENTRY} WHERE finished IS NULL AND {}", of(target))).await?.pop())
 }
 
+/// The columns of another open rotation that has some of a target's.
+pub(super) async fn beside(session: &mut DirectSession, target: &Target) -> Result<Option<Vec<String>>> {
+    let columns = columns_of(target);
+    let query = format!(
+        "{ENTRY} WHERE finished IS NULL AND schema_name = {} AND table_name = {} AND columns && {columns} AND columns <> {columns}",
+        quote_literal(&target.table.schema),
+        quote_literal(&target.table.name),
+    );
+    Ok(rows::<Entry>(session, &query).await?.pop().map(|entry| entry.columns))
+}
+
 /// The newest rotation of a target, open or not.
 pub(super) async fn last_entry(session: &mut DirectSession, target: &Target) -> Result<Option<Entry>> {
     Ok(rows(session, &format!("{ENTRY} WHERE {} ORDER BY id DESC LIMIT 1", of(target))).await?.pop())
 }
 
 /// Begins a rotation.
-pub(super) async fn begin(session: &mut DirectSession, target: &Target, mode: Mode, keys: [&str; 2]) -> Result<Entry> {
-    let columns: Vec<_> = target.value_columns().iter().map(|name| quote_literal(name)).collect();
+pub(super) async fn begin(
+    session: &mut DirectSession,
+    target: &Target,
+    relation: u32,
+    mode: Mode,
+    keys: [&str; 2],
+) -> Result<Entry> {
     session
         .execute(&format!(
-            "INSERT INTO lifeboat_rotate.rotation (schema_name, table_name, columns, layout, mode, direction, phase, old_key, new_key) \
-             VALUES ({}, {}, ARRAY[{}], {}, '{}', 'forward', 'sweeping', {}, {})",
+            "INSERT INTO lifeboat_rotate.rotation (schema_name, table_name, columns, relation, layout, aad, mode, direction, phase, old_key, new_key) \
+             VALUES ({}, {}, {}, {relation}, {}, {}, '{}', 'forward', 'sweeping', {}, {})",
             quote_literal(&target.table.schema),
             quote_literal(&target.table.name),
-            columns.join(", "),
+            columns_of(target),
             quote_literal(&target.layout.to_string()),
+            quote_literal(&target.aad.to_string()),
             mode.name(),
             quote_literal(keys[0]),
             quote_literal(keys[1]),
@@ -142,10 +166,11 @@ pub(super) async fn turn_back(session: &mut DirectSession, id: i64) -> Result<()
 }
 
 /// Notes what one transaction has written.
-pub(super) async fn set_rotated(session: &mut DirectSession, id: i64, rotated: u64, unopened: u64) -> Result<()> {
+pub(super) async fn set_rotated(session: &mut DirectSession, id: i64, rotated: u64, counts: &Counts) -> Result<()> {
+    set_unopened(session, id, counts).await?;
     session
         .execute(&format!(
-            "UPDATE lifeboat_rotate.rotation SET rotated = {rotated}, unopened = {unopened} WHERE id = {id}; \
+            "UPDATE lifeboat_rotate.rotation SET rotated = {rotated} WHERE id = {id}; \
              DELETE FROM lifeboat_rotate.part WHERE rotation = {id}"
         ))
         .await
@@ -164,9 +189,16 @@ pub(super) async fn drop_values(session: &mut DirectSession, id: i64) -> Result<
     session.execute(&delete).await
 }
 
-/// Notes which rows did not open in a whole pass.
-pub(super) async fn set_unopened(session: &mut DirectSession, id: i64, unopened: u64) -> Result<()> {
-    session.execute(&format!("UPDATE lifeboat_rotate.rotation SET unopened = {unopened} WHERE id = {id}")).await
+/// Notes how many values did not open in a whole pass, in either direction; on the way forward, how many of them are no plaintext.
+pub(super) async fn set_unopened(session: &mut DirectSession, id: i64, counts: &Counts) -> Result<()> {
+    let unopened = counts.unopened();
+    let broken = counts.broken();
+    session
+        .execute(&format!(
+            "UPDATE lifeboat_rotate.rotation SET unopened = {unopened}, \
+             broken = CASE direction WHEN 'forward' THEN {broken} ELSE broken END WHERE id = {id}"
+        ))
+        .await
 }
 
 /// The parts of the pass that is under way.
@@ -234,13 +266,17 @@ pub(super) async fn begin_pass(session: &mut DirectSession, id: i64, pass: u32, 
 }
 
 fn of(target: &Target) -> String {
-    let columns: Vec<_> = target.value_columns().iter().map(|name| quote_literal(name)).collect();
     format!(
-        "schema_name = {} AND table_name = {} AND columns = ARRAY[{}]::pg_catalog.text[]",
+        "schema_name = {} AND table_name = {} AND columns = {}",
         quote_literal(&target.table.schema),
         quote_literal(&target.table.name),
-        columns.join(", ")
+        columns_of(target)
     )
+}
+
+fn columns_of(target: &Target) -> String {
+    let columns: Vec<_> = target.value_columns().iter().map(|name| quote_literal(name)).collect();
+    format!("ARRAY[{}]::pg_catalog.text[]", columns.join(", "))
 }
 
 /// A word of the book as a literal.

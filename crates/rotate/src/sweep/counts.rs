@@ -70,6 +70,11 @@ impl Counts {
         self.plaintext + self.unknown_key + self.failed_authentication + self.malformed
     }
 
+    /// Those of them that are no plaintext, which is under no key.
+    pub(super) fn broken(&self) -> u64 {
+        self.unopened() - self.plaintext
+    }
+
     /// Values that a key opened.
     #[must_use]
     pub fn opened(&self) -> u64 {
@@ -160,6 +165,9 @@ pub struct Failures {
     pub total: u64,
     /// How many of them the accept list names.
     pub accepted: u64,
+    /// How many of the others are plaintext, which is under no key.
+    #[serde(skip)]
+    pub(super) plaintext: u64,
 }
 
 impl Failures {
@@ -167,6 +175,8 @@ impl Failures {
     pub(super) fn add(&mut self, failure: Failure, limit: usize) {
         self.total += 1;
         self.accepted += u64::from(failure.accepted);
+        let is_plaintext = failure.why == Why::Unopened(Unopened::Plaintext);
+        self.plaintext += u64::from(is_plaintext && !failure.accepted);
         self.name(failure, limit);
     }
 
@@ -184,6 +194,7 @@ impl Failures {
     pub(super) fn merge(&mut self, other: Self, limit: usize) {
         self.total += other.total;
         self.accepted += other.accepted;
+        self.plaintext += other.plaintext;
         other.named.into_iter().for_each(|failure| self.name(failure, limit));
     }
 
@@ -191,6 +202,11 @@ impl Failures {
     pub(super) fn some_unaccepted(&self) -> String {
         let some = self.named.iter().filter(|failure| !failure.accepted).take(SHOWN);
         some.map(ToString::to_string).collect::<Vec<_>>().join("; ")
+    }
+
+    /// How many ciphertexts no key opened that the accept list does not name.
+    pub(super) fn broken(&self) -> u64 {
+        self.unaccepted() - self.plaintext
     }
 
     /// How many the accept list does not name.

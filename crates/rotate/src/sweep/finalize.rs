@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::book::{self, Entry};
 use super::catalog::Use;
 use super::errand::{Errand, errands};
+use super::in_flight;
 use super::leader::Leader;
 use super::options::SweepOptions;
 use super::status::{Direction, Phase};
@@ -38,8 +39,8 @@ pub struct FinalizedTarget {
 /// Proves every target by its new key alone, then drops old values and checkpoints and keeps a record.
 ///
 /// # Errors
-/// [`Kind::Policy`] when a last pass still had something to write, or a row does not open and is not accepted: nothing was
-/// dropped.
+/// [`Kind::Policy`] when a last pass still had something to write, or a row does not open and is not accepted;
+/// [`Kind::TryAgain`] while a transaction of others that has written a table is not over: nothing was dropped.
 pub async fn finalize(
     settings: &ConnectionSettings,
     targets: &[Target],
@@ -55,6 +56,7 @@ pub async fn finalize(
     }
     leader.take_over().await?;
     let entries = swept(&mut leader, &errands).await?;
+    in_flight::ended(&mut leader, &errands, "prove what every table holds", &options, job).await?;
     let verification = proven(&mut leader, &errands, &options, job).await?;
     for (errand, proof) in errands.iter().zip(&verification.targets) {
         refuse_unopened(proof)?;
@@ -120,7 +122,7 @@ async fn finished(
         let accepted =
             serde_json::to_string(&accepted).kind_of(Kind::Failure, || "write the accepted rows down".to_owned())?;
         book::set_accepted(session, entry.id, &accepted).await?;
-        book::set_rotated(session, entry.id, entry.written(), proof.counts.unopened()).await?;
+        book::set_rotated(session, entry.id, entry.written(), &proof.counts).await?;
         book::drop_values(session, entry.id).await?;
         book::set_phase(session, entry.id, Direction::Forward, Phase::Finalized).await?;
         targets.push(FinalizedTarget { rotated: entry.written(), old_key: entry.old_key, verification: proof });

@@ -71,7 +71,9 @@ fn is_under_the_old_key(work: &Work, batch: &Batch, row: usize) -> Result<bool> 
 
 fn failure(work: &Work, swept: &Swept, batch: &Batch, row: usize, why: Unopened) -> Result<Failure> {
     let key = batch.name(row)?;
-    let named = work.accept.accepts(&work.table, &key) || work.accept.accepts(&swept.name, &key);
+    let named = [&work.table, &swept.name].iter().any(|table| work.accept.accepts(table, &work.columns, &key));
+    // Another row may be shown by the same name, where a key is no UTF-8.
+    let named = named && batch.key(row)?.is_some();
     // Whoever named the row did not mean a value that can still be rotated.
     let accepted = named && !is_under_the_old_key(work, batch, row)?;
     Ok(Failure { table: swept.name.clone(), key, why: Why::Unopened(why), accepted })

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures_util::TryStreamExt as _;
 use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal};
 use lifeboat_core::Result;
 use tokio_postgres::types::ToSql;
@@ -36,6 +37,44 @@ impl Lane {
         Self { session, ready: HashMap::new() }
     }
 
+    /// The first rows of a statement, until they have that many bytes, and whether there were others. What is left of them is read and
+    /// thrown away before the next statement.
+    pub(super) async fn some(
+        &mut self,
+        doing: impl Fn() -> String,
+        statement: &Statement,
+        parameters: &[&(dyn ToSql + Sync)],
+        bytes: usize,
+    ) -> Result<(Vec<Row>, bool)> {
+        let failed = |error| failed(&self.session, doing(), error);
+        let parameters = parameters.iter().copied();
+        let mut found = Box::pin(self.session.client().query_raw(statement, parameters).await.map_err(failed)?);
+        let (mut rows, mut taken) = (Vec::new(), 0);
+        while let Some(row) = found.try_next().await.map_err(failed)? {
+            if taken >= bytes {
+                return Ok((rows, true));
+            }
+            taken += row.raw_size_bytes();
+            rows.push(row);
+        }
+        Ok((rows, false))
+    }
+
+    /// A statement of which nothing is kept.
+    pub(super) async fn prepared(&self, doing: impl Fn() -> String, sql: &str) -> Result<Statement> {
+        self.session.client().prepare(sql).await.map_err(|error| failed(&self.session, doing(), error))
+    }
+
+    /// A statement that is prepared once.
+    pub(super) async fn ready(&mut self, doing: impl Fn() -> String, sql: String) -> Result<Statement> {
+        if let Some(ready) = self.ready.get(&sql) {
+            return Ok(ready.clone());
+        }
+        let prepared = self.prepared(doing, &sql).await?;
+        self.ready.insert(sql, prepared.clone());
+        Ok(prepared)
+    }
+
     /// The rows of a statement, which is prepared once.
     pub(super) async fn query(
         &mut self,
@@ -43,12 +82,8 @@ impl Lane {
         sql: String,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>> {
-        if !self.ready.contains_key(&sql) {
-            let prepared = self.session.client().prepare(&sql).await;
-            let prepared = prepared.map_err(|error| failed(&self.session, doing(), error))?;
-            self.ready.insert(sql.clone(), prepared);
-        }
-        let found = self.session.client().query(&self.ready[&sql], parameters).await;
+        let statement = self.ready(&doing, sql).await?;
+        let found = self.session.client().query(&statement, parameters).await;
         found.map_err(|error| failed(&self.session, doing(), error))
     }
 }

@@ -131,8 +131,25 @@ impl Leader {
         Ok(found)
     }
 
+    /// Refuses targets some of whose columns are in another rotation that is under way.
+    pub(super) async fn refuse_beside(&mut self, errands: &[Errand<'_>]) -> Result<()> {
+        let session = self.session()?;
+        if !schema::exists(session).await? {
+            return Ok(());
+        }
+        for errand in errands {
+            let target = errand.target;
+            let Some(columns) = book::beside(session, target).await? else { continue };
+            let columns = columns.join("+");
+            return Err(Error::new(Kind::Policy, format!("rotate {target} beside the rotation of {columns}"))
+                .hint(format!("nothing was written: finalize the rotation of {columns}, or roll it back, first")));
+        }
+        Ok(())
+    }
+
     /// The open rotation of every target, begun where there is none. Nothing is begun unless all of them fit.
     pub(super) async fn entries(&mut self, errands: &[Errand<'_>], mode: Mode) -> Result<Vec<(Entry, bool)>> {
+        self.refuse_beside(errands).await?;
         let found = self.begun(errands).await?;
         for (errand, entry) in errands.iter().zip(&found) {
             entry.iter().try_for_each(|entry| fits(entry, errand, mode, Direction::Forward))?;
@@ -142,7 +159,7 @@ impl Leader {
             let keys = [errand.old_key.as_str(), &errand.new_key];
             entries.push(match entry {
                 Some(entry) => (entry, true),
-                None => (book::begin(self.session()?, errand.target, mode, keys).await?, false),
+                None => (book::begin(self.session()?, errand.target, errand.found.oid(), mode, keys).await?, false),
             });
         }
         entries.iter().for_each(|(entry, _)| self.claim(entry.id, Direction::Forward));

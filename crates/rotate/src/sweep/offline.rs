@@ -16,9 +16,8 @@ use super::run::TargetSummary;
 use super::session::PLANS;
 use super::status::Direction;
 use super::tally::Tally;
-use super::transaction::{Deed, one_part, together};
+use super::transaction::{Deed, sweep_whole, together};
 use super::work::{Aim, Work};
-use super::worker::sweep;
 
 /// Rewrites every value of every target, or none.
 pub(super) async fn offline(
@@ -51,7 +50,7 @@ pub(super) async fn rewritten(
     let work = Arc::new(work);
     let mut tally = Tally::naming(options.failures_named);
     for swept in catalog::find(&mut lane.session, errand.target, options).await?.relations {
-        sweep(lane, &work, one_part(&Arc::new(swept)), &mut tally).await?;
+        sweep_whole(lane, &work, &Arc::new(swept), &mut tally).await?;
     }
     refuse_unopened(errand, &tally)?;
     Ok(tally)

@@ -9,8 +9,9 @@ use super::book::{self, Entry};
 use super::catalog::Swept;
 use super::confirm::confirm;
 use super::errand::Errand;
+use super::in_flight;
 use super::leader::Leader;
-use super::options::SweepOptions;
+use super::options::{Order, SweepOptions};
 use super::part::{Part, divide};
 use super::pass::{PARTS_PER_JOB, pass};
 use super::run::{Resumed, TargetSummary};
@@ -67,7 +68,9 @@ pub(super) async fn booked(
     (direction, phase): (Direction, Phase),
 ) -> Result<TargetSummary> {
     let session = leader.alive().await?;
-    book::set_unopened(session, entry.id, whole.tally.counts.unopened()).await?;
+    if whole.counted {
+        book::set_unopened(session, entry.id, &whole.tally.counts).await?;
+    }
     if whole.complete {
         book::set_phase(session, entry.id, direction, phase).await?;
     }
@@ -84,6 +87,8 @@ pub(super) struct Passes {
     pub(super) overtaken: u64,
     /// Values that the last look found under the other key.
     pub(super) left: u64,
+    /// Whether a pass went over the whole target, and not over the rest of one alone.
+    pub(super) counted: bool,
     /// Whether the last pass saw what the ones before it had written.
     pub(super) saw_written: bool,
 }
@@ -102,6 +107,7 @@ impl Passes {
         TargetSummary {
             target: errand.target.to_string(),
             table: errand.target.table.clone(),
+            columns: errand.target.value_columns(),
             counts,
             written: rotated - resumed.as_ref().map_or(0, |resumed| resumed.rotated.min(rotated)),
             failures,
@@ -133,7 +139,16 @@ pub(super) async fn passes(
     options: &SweepOptions,
 ) -> Result<Passes> {
     let saw_written = work.unless_prepared.is_none();
-    let mut all = Passes { tally: Tally::default(), passes: 0, complete: false, overtaken: 0, left: 0, saw_written };
+    let mut unled = false;
+    let mut all = Passes {
+        tally: Tally::default(),
+        passes: 0,
+        complete: false,
+        overtaken: 0,
+        left: 0,
+        counted: false,
+        saw_written,
+    };
     let mut number = entry.pass;
     let losses = leader.losses();
     if resumed && let Some(parts) = left_over(leader, entry, &errand.relations).await? {
@@ -144,12 +159,13 @@ pub(super) async fn passes(
     }
     while !all.complete && !all.is_stuck() && all.passes < options.max_passes {
         leader.alive().await?;
-        let relations = leader.relations(errand).await?;
+        let relations = relations(leader, errand, unled).await?;
         let session = leader.session()?;
         let parts = divide(session, &relations, work.jobs * PARTS_PER_JOB).await?;
         book::begin_pass(session, entry.id, number, &parts).await?;
         work.own.learn();
         all.tally = pass(work, parts).await?;
+        all.counted = true;
         settled(leader, work, entry.id, losses).await?;
         all.passes += 1;
         all.overtaken += all.tally.overtaken;
@@ -158,11 +174,29 @@ pub(super) async fn passes(
             // Under a writer there is always something new.
             all.complete = all.passes >= options.max_passes || wrote(leader, errand).await? <= few(work);
         } else if all.passes < options.max_passes {
+            let wrote = all.tally.counts.rotated;
             confirmed(leader, work, errand, options, &mut all).await?;
+            unled |= all.left > 0 && wrote == 0 && !all.is_stuck();
         }
+    }
+    if unled {
+        work.job.warn(&format!(
+            "{}: the order of a key did not lead to every value under the other key: {UNLED}",
+            errand.target
+        ));
     }
     Ok(all)
 }
+
+/// The tables, in the order of their keys; `unled`: as their rows lie, where the server can read them so.
+async fn relations(leader: &mut Leader, errand: &Errand<'_>, unled: bool) -> Result<Vec<Arc<Swept>>> {
+    let found = leader.relations(errand).await?;
+    let placed = |swept: &Arc<Swept>| Arc::new(Swept { order: Order::Place, ..Swept::clone(swept) });
+    let can = found.iter().all(|swept| swept.reads_ranges);
+    Ok(if unled && can { found.iter().map(placed).collect() } else { found })
+}
+
+const UNLED: &str = "others wrote or held some, or its index is broken, which REINDEX TABLE mends";
 
 /// Workers do not wait for the disk. Once this has, the ids of their transactions are theirs for good; a server that crashed
 /// before gives lost ones to others.
@@ -185,6 +219,12 @@ async fn confirmed(
     options: &SweepOptions,
     all: &mut Passes,
 ) -> Result<()> {
+    if work.back {
+        // With this look a rotation back is over, and the new key free to go: no other comes after it.
+        let one = std::slice::from_ref(errand);
+        leader.alive().await?;
+        in_flight::ended(leader, one, &format!("see every value of {}", errand.target), options, &work.job).await?;
+    }
     work.own.learn();
     let mut found = confirm(leader, work, errand, options).await?;
     all.passes += 1;
@@ -205,7 +245,7 @@ fn few(work: &Work) -> u64 {
     if work.keyring.layout().has_salt() { 20 } else { 10_000 }
 }
 
-/// What is left of the pass that another run began; nothing when it was over, or a table is another since.
+/// What is left of the pass that another run began; nothing when it was over, or a table is another since, or read by another key.
 async fn left_over(leader: &mut Leader, entry: &Entry, relations: &[Arc<Swept>]) -> Result<Option<Vec<Part>>> {
     let booked = book::parts(leader.session()?, entry.id).await?;
     let mut parts = Vec::new();
@@ -213,6 +253,9 @@ async fn left_over(leader: &mut Leader, entry: &Entry, relations: &[Arc<Swept>])
         let same = |swept: &&Arc<Swept>| swept.oid == part.relation && swept.filenode == part.filenode;
         let Some(swept) = relations.iter().find(same) else { return Ok(None) };
         if let Some(position) = part.position()? {
+            if !position.leads_on(swept) {
+                return Ok(None);
+            }
             parts.push(Part { number: part.number, swept: swept.clone(), position });
         }
     }

@@ -107,6 +107,8 @@ pub struct Limits {
     /// The same while others write in the server; then, too, one session of the sweep works at a time. Zero: whether others do is
     /// not looked at.
     pub shared_batch_time: Duration,
+    /// No batch takes more rows once those that it has read have so many bytes.
+    pub batch_bytes: usize,
     /// The wait after each batch.
     pub pause: Duration,
     /// How far a standby may lag behind before the sweep waits for it. None: it never waits.
@@ -126,6 +128,7 @@ impl Default for Limits {
         Self {
             batch_time: Duration::from_millis(100),
             shared_batch_time: Duration::from_millis(3),
+            batch_bytes: 16 << 20,
             pause: Duration::ZERO,
             replication_lag: Some(Duration::from_secs(10)),
             autovacuum: Duration::from_secs(30),

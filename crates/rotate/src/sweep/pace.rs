@@ -1,12 +1,13 @@
 //! How much at a time, and when to wait: for others, not for the sweep's own sake.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use lifeboat_backup::postgres::Session as _;
 use lifeboat_core::{Job, Result};
 
+use super::batch::Room;
 use super::catalog::Swept;
 use super::lane::Lane;
 use super::options::{Limits, SweepOptions};
@@ -15,7 +16,11 @@ use super::options::{Limits, SweepOptions};
 #[derive(Debug)]
 pub(super) struct Pace {
     rows: AtomicUsize,
+    /// The most bytes of a batch.
+    bytes: usize,
     fixed: bool,
+    /// Whether it is known how long rows are.
+    measured: AtomicBool,
     asked: Mutex<Option<Instant>>,
     said: Mutex<Option<Instant>>,
 }
@@ -26,27 +31,52 @@ impl Pace {
         let first = if slow { LEAST } else { FIRST };
         Self {
             rows: AtomicUsize::new(options.batch_rows.unwrap_or(first).max(1)),
+            bytes: options.limits.batch_bytes.max(1),
             fixed: options.batch_rows.is_some(),
+            measured: AtomicBool::new(false),
             asked: Mutex::new(None),
             said: Mutex::new(None),
         }
     }
 
-    /// All at once: for the few rows that a condition leaves.
-    pub(super) fn unbounded() -> Self {
-        let options = SweepOptions { batch_rows: Some(i32::MAX as usize), ..SweepOptions::default() };
-        Self::new(&options, false)
+    /// Room of the next batch. Of the first ones by what the server says of the table's size, as rows that it reads in vain cost
+    /// as much as others.
+    pub(super) fn room(&self, swept: &Swept) -> Room {
+        let rows = self.rows();
+        let guessed = usize::try_from(swept.bytes / swept.rows.max(1)).unwrap_or(usize::MAX);
+        match self.fixed || self.measured.load(Ordering::Relaxed) {
+            true => Room { rows, bytes: self.bytes },
+            false => Room { rows: rows.min(self.most(guessed)), bytes: self.bytes },
+        }
     }
 
-    /// Rows of the next batch.
-    pub(super) fn rows(&self) -> usize {
+    fn rows(&self) -> usize {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// Learns from a batch: how long its rows were held, and how long it took until then, which only a kill would waste. The next
-    /// ones are to take `aim`.
-    pub(super) fn learn(&self, rows: usize, held: Duration, opened: Duration, aim: Duration) {
-        if self.fixed || rows * 2 < self.rows() {
+    /// As many rows of that length as a batch takes.
+    fn most(&self, row_bytes: usize) -> usize {
+        (self.bytes / row_bytes.max(1)).clamp(1, MOST)
+    }
+
+    /// A batch failed, for whatever it held: the next ones are to hold less.
+    pub(super) fn halve(&self) {
+        if !self.fixed {
+            self.rows.store((self.rows() / 2).max(1), Ordering::Relaxed);
+        }
+    }
+
+    /// Learns from a batch: how long its rows are, how long they were held, and how long it took until then, which only a kill would
+    /// waste. The next ones are to take `aim`.
+    pub(super) fn learn(&self, read: Room, held: Duration, opened: Duration, aim: Duration) {
+        let Room { rows, bytes } = read;
+        if self.fixed || rows == 0 {
+            return;
+        }
+        let most = self.most(bytes / rows);
+        self.measured.store(true, Ordering::Relaxed);
+        if rows * 2 < self.rows() {
+            self.rows.store(self.rows().min(most), Ordering::Relaxed);
             return;
         }
         let spent = held.max(opened / 10).as_secs_f64().max(0.000_1);
@@ -58,7 +88,7 @@ impl Pace {
             reason = "at most MOST"
         )]
         let next = (rows as f64 * factor) as usize;
-        self.rows.store(next.clamp(LEAST, MOST), Ordering::Relaxed);
+        self.rows.store(next.clamp(LEAST, MOST).min(most), Ordering::Relaxed);
     }
 
     /// Waits for what comes before the sweep.
@@ -142,15 +172,41 @@ const WAIT: Duration = Duration::from_millis(500);
 mod tests {
     use std::time::Duration;
 
-    use super::{FIRST, LEAST, MOST, Pace};
+    use super::{FIRST, LEAST, MOST, Pace, Room};
     use crate::sweep::SweepOptions;
 
     const AIM: Duration = Duration::from_millis(100);
 
+    /// A batch of so many short rows.
+    fn small(rows: usize) -> Room {
+        Room { rows, bytes: 100 * rows }
+    }
+
+    #[test]
+    fn batches_of_long_rows_are_small_also_where_they_are_quick_and_where_others_were_cut_short() {
+        let pace = Pace::new(&SweepOptions::default(), false);
+        let quick = Duration::from_millis(1);
+        pace.learn(Room { rows: 20, bytes: 20 << 20 }, quick, Duration::ZERO, AIM);
+        assert_eq!(pace.rows(), 16, "sixteen rows of a megabyte");
+        pace.learn(Room { rows: 16, bytes: 16 << 26 }, quick, Duration::ZERO, AIM);
+        assert_eq!(pace.rows(), 1);
+        pace.learn(small(1), quick, Duration::ZERO, AIM);
+        assert_eq!(pace.rows(), LEAST, "it grows again");
+    }
+
+    #[test]
+    fn a_batch_that_failed_makes_the_next_ones_smaller() {
+        let pace = Pace::new(&SweepOptions::default(), false);
+        pace.halve();
+        assert_eq!(pace.rows(), FIRST / 2);
+        (0..20).for_each(|_| pace.halve());
+        assert_eq!(pace.rows(), 1);
+    }
+
     #[test]
     fn batches_grow_and_shrink_to_their_time_within_bounds() {
         let pace = Pace::new(&SweepOptions::default(), false);
-        let learn = |millis| pace.learn(pace.rows(), Duration::from_millis(millis), Duration::ZERO, AIM);
+        let learn = |millis| pace.learn(small(pace.rows()), Duration::from_millis(millis), Duration::ZERO, AIM);
         learn(50);
         assert_eq!(pace.rows(), 2 * FIRST);
         (0..10).for_each(|_| learn(1));
@@ -164,17 +220,17 @@ mod tests {
     #[test]
     fn a_batch_that_was_cut_short_teaches_nothing_and_a_fixed_size_stays() {
         let pace = Pace::new(&SweepOptions::default(), false);
-        pace.learn(3, Duration::from_micros(1), Duration::ZERO, AIM);
+        pace.learn(small(3), Duration::from_micros(1), Duration::ZERO, AIM);
         assert_eq!(pace.rows(), FIRST);
         let fixed = Pace::new(&SweepOptions { batch_rows: Some(7), ..SweepOptions::default() }, false);
-        fixed.learn(7, Duration::from_secs(9), Duration::ZERO, AIM);
+        fixed.learn(small(7), Duration::from_secs(9), Duration::ZERO, AIM);
         assert_eq!(fixed.rows(), 7);
     }
 
     #[test]
     fn keys_that_are_derived_for_each_value_begin_with_small_batches_and_stay_there() {
         let pace = Pace::new(&SweepOptions::default(), true);
-        pace.learn(LEAST, Duration::from_millis(1), Duration::from_secs(2), AIM);
+        pace.learn(small(LEAST), Duration::from_millis(1), Duration::from_secs(2), AIM);
         assert_eq!(pace.rows(), LEAST);
     }
 }

@@ -1,123 +1,21 @@
 //! What a rotation would do, and what stands in its way: reads the catalog and a sample, writes nothing.
 
+mod model;
+
 use lifeboat_backup::postgres::{ConnectionSettings, DirectSession, Session as _};
 use lifeboat_core::{Error, Job, Result};
-use serde::Serialize;
 
+pub use self::model::{ColumnPlan, Plan, Relation, Rows, Sampled, TargetPlan, Trigger};
 use super::book::Entry;
 use super::catalog::{self, FactTrigger, Swept, Use};
-use super::counts::Counts;
-use super::errand::{Errand, errands, schema_refusal};
+use super::errand::{Errand, errands};
 use super::leader::Leader;
-use super::options::{Mode, Order, SweepOptions};
+use super::options::{Mode, SweepOptions};
+use super::rivals::{Moment, Rivals, look_for_rivals};
+use super::run::too_narrow;
 use super::schema;
-use super::status::TargetStatus;
-use super::target::{TableName, Target};
+use super::target::Target;
 use super::under_way::{admitted, mode as modes};
-
-/// What a rotation would do.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Plan {
-    /// What the application can do meanwhile: as asked for, or as the rotation under way began.
-    pub mode: Mode,
-    /// Whether a run is at work now.
-    pub running: bool,
-    /// One for each target, in their order.
-    pub targets: Vec<TargetPlan>,
-    /// What the server's state means for the rotation: standbys, publications.
-    pub remarks: Vec<String>,
-}
-
-impl Plan {
-    /// Everything that makes [`run`](super::run) refuse.
-    pub fn refusals(&self) -> impl Iterator<Item = &str> {
-        self.targets.iter().flat_map(|target| target.refusals.iter().map(String::as_str))
-    }
-}
-
-/// What a rotation would do with one target.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct TargetPlan {
-    /// The target, as `schema.table.column`.
-    pub target: String,
-    /// The table.
-    pub table: TableName,
-    /// The columns of a value.
-    pub columns: Vec<ColumnPlan>,
-    /// The layout.
-    pub layout: String,
-    /// The fingerprint of the key that values are under before.
-    pub old_key: String,
-    /// The fingerprint of the key that they are under afterwards.
-    pub new_key: String,
-    /// The rotation that is under way.
-    pub under_way: Option<TargetStatus>,
-    /// The table itself, or its partitions and children that hold rows.
-    pub relations: Vec<Relation>,
-    /// Rows, as the server estimates.
-    pub rows: Rows,
-    /// Triggers that every update fires.
-    pub triggers: Vec<Trigger>,
-    /// Indexes over a column of the value, by name; unique ones too.
-    pub indexes: Vec<String>,
-    /// A sample, tried with both keys: `rotated` are under the old one.
-    pub sample: Sampled,
-    /// What [`run`](super::run) would refuse, with what to do about it.
-    pub refusals: Vec<String>,
-    /// What the operator should know.
-    pub remarks: Vec<String>,
-}
-
-/// A column of a value.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ColumnPlan {
-    /// Its name.
-    pub name: String,
-    /// Its type, as Postgres prints it.
-    pub kind: String,
-}
-
-/// A table that holds rows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Relation {
-    /// Its name.
-    pub name: TableName,
-    /// The columns by which its rows are named. Empty: they are named by their place.
-    pub key: Vec<String>,
-    /// In which order it is read.
-    pub order: Order,
-    /// Rows and bytes, as the server estimates.
-    pub rows: Rows,
-}
-
-/// How much there is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Rows {
-    /// Rows, as the server estimates.
-    pub estimate: u64,
-    /// Bytes with TOAST and indexes: about what a rotation adds until vacuum has passed.
-    pub bytes: u64,
-}
-
-/// A trigger that every update fires.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Trigger {
-    /// Its name.
-    pub name: String,
-    /// Its function.
-    pub function: String,
-    /// Whether it may change the row before it is written.
-    pub before: bool,
-}
-
-/// What became of a sample.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Sampled {
-    /// Rows that were looked at.
-    pub rows: u64,
-    /// What became of them.
-    pub counts: Counts,
-}
 
 /// Looks at every target: tables, rights, triggers, and a sample of values tried with both keys.
 ///
@@ -142,7 +40,7 @@ pub async fn plan(
     let mut planned = Vec::new();
     for (errand, entry) in errands.iter().zip(begun) {
         job.step(&format!("look at {}", errand.target));
-        let mut target = planned_one(&mut leader, errand, entry, &options).await?;
+        let mut target = planned_one(&mut leader, errand, entry, &options, job).await?;
         target.refusals.extend(general.iter().cloned());
         planned.push(target);
     }
@@ -157,10 +55,11 @@ async fn planned_one(
     errand: &Errand<'_>,
     entry: Option<Entry>,
     options: &SweepOptions,
+    job: &Job,
 ) -> Result<TargetPlan> {
     let target = errand.target;
-    let mut refusals = catalog::refusals(&errand.found, target, Use::Write);
-    let mut sample = Sampled::default();
+    let mut refusals = catalog::refusals(&errand.found, target, Use::of(options.mode.unwrap_or_default()));
+    let (mut sample, mut rivals) = (Sampled::default(), Rivals::default());
     let begun = std::slice::from_ref(&entry);
     let admitted = admitted(std::slice::from_ref(errand), begun, options);
     refusals.extend(admitted.err().map(|error| told(&error)));
@@ -169,9 +68,13 @@ async fn planned_one(
         let has_written = entry.as_ref().is_some_and(|entry| entry.written() > 0);
         let wrong = errand.refuse_wrong_keys(&sample).err().filter(|_| !has_written);
         refusals.extend(wrong.map(|error| told(&error)));
-        refusals.extend(errand.too_narrow(leader.session()?).await?);
+        refusals.extend(too_narrow(leader, errand, entry.as_ref()).await?);
+        rivals = look_for_rivals(leader.session()?, target, Moment::of(entry.as_ref()), job).await?;
     }
+    refusals.extend(rivals.refusals);
+    refusals.extend(leader.refuse_beside(std::slice::from_ref(errand)).await.err().map(|error| told(&error)));
     let mut remarks = catalog::remarks(&errand.found, target);
+    remarks.extend(rivals.remarks);
     remarks.extend(errand.doubtful_old_key(&sample));
     if sample.rows > 0 && sample.counts.empty == sample.rows {
         remarks.push(format!("nothing was found where the layout {} looks for values", target.layout));
@@ -239,7 +142,7 @@ fn indexes(errand: &Errand<'_>) -> Vec<String> {
 async fn general_refusals(session: &mut DirectSession) -> Result<Vec<String>> {
     let mut refusals = Vec::new();
     refusals.extend(unwritable(session));
-    refusals.extend(schema_refusal(session).await?);
+    refusals.extend(schema::impossible(session).await?);
     Ok(refusals)
 }
 

@@ -7,13 +7,15 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::book::{self, Entry};
 use super::catalog::{self, Use};
-use super::errand::Errand;
+use super::errand::{Errand, errands};
 use super::lane::Lane;
 use super::leader::Leader;
 use super::offline::offline;
 use super::online::online;
 use super::options::{Mode, SweepOptions};
-use super::run::{Summary, TargetSummary, possible, try_keys};
+use super::remaining::{Remaining, remaining};
+use super::rivals::{Moment, refuse_rivals};
+use super::run::{Summary, TargetSummary, refuse_impossible, try_keys};
 use super::staged::{delta, put_one};
 use super::status::{Direction, Phase};
 use super::tally::Tally;
@@ -35,8 +37,16 @@ pub async fn rollback(
     job: &Job,
 ) -> Result<Summary> {
     let mut leader = Leader::open(settings, options, job).await?;
-    let errands = possible(&mut leader, targets, options, Use::Write).await?;
+    let Remaining { targets, gone } = remaining(&mut leader, targets).await?;
+    let gone = end_without_tables(&mut leader, gone).await?;
+    if targets.is_empty() && !gone.is_empty() {
+        leader.close().await;
+        return Ok(Summary { mode: Mode::default(), dry_run: false, cut_over: false, targets: Vec::new(), gone });
+    }
+    let errands = errands(leader.session()?, &targets, options).await?;
     let begun = leader.begun(&errands).await?;
+    let mode = begun.iter().flatten().next().map_or_else(Mode::default, |entry| entry.mode);
+    refuse_impossible(&mut leader, &errands, Use::of(mode)).await?;
     try_keys(&mut leader, &errands, &begun, job).await?;
     leader.take_over().await?;
     let entries = under_way(&mut leader, &errands).await?;
@@ -47,13 +57,29 @@ pub async fn rollback(
             Error::new(Kind::Usage, "roll back rotations of several modes at once").hint("name one target at a time")
         );
     }
+    if mode != Mode::Staged || entries.iter().any(|entry| entry.phase == Phase::Swept) {
+        for errand in &errands {
+            refuse_rivals(leader.session()?, errand.target, Moment::UnderWay, job).await?;
+        }
+    }
     let targets = match mode {
         Mode::Online => sweep_back(&mut leader, &errands, entries, options, job).await?,
         Mode::Staged => together(&mut leader, &errands, entries, Deed::PutBack, options, job).await?,
         Mode::Offline => offline_back(&mut leader, &errands, entries, options, job).await?,
     };
     leader.close().await;
-    Ok(Summary { mode, dry_run: false, cut_over: false, targets })
+    Ok(Summary { mode, dry_run: false, cut_over: false, targets, gone })
+}
+
+/// Ends rotations whose values went with their table.
+async fn end_without_tables(leader: &mut Leader, gone: Vec<(Target, Entry)>) -> Result<Vec<String>> {
+    let mut ended = Vec::new();
+    for (target, entry) in gone {
+        leader.take_over().await?;
+        over(leader, entry.id).await?;
+        ended.push(target.to_string());
+    }
+    Ok(ended)
 }
 
 async fn under_way(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<Entry>> {
@@ -104,7 +130,7 @@ async fn sweep_back(
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Vec<TargetSummary>> {
-    let ids: Vec<_> = entries.iter().map(|entry| entry.id).collect();
+    let before: Vec<_> = entries.iter().map(|entry| (entry.id, entry.broken)).collect();
     let mut turned = Vec::new();
     for (errand, entry) in errands.iter().zip(entries) {
         let resumed = entry.direction == Direction::Back;
@@ -115,13 +141,34 @@ async fn sweep_back(
         let entry = book::open_entry(leader.session()?, errand.target).await?.unwrap_or(entry);
         turned.push((entry, resumed));
     }
-    let summaries = online(leader, errands, turned, Direction::Back, options, job).await?;
-    for (id, summary) in ids.into_iter().zip(&summaries) {
+    let mut summaries = online(leader, errands, turned, Direction::Back, options, job).await?;
+    for ((id, broken), summary) in before.into_iter().zip(&mut summaries) {
+        if let Some(loss) = loss(summary, broken).filter(|_| summary.complete) {
+            job.warn(&loss);
+            summary.complete = false;
+        }
         if summary.complete {
             over(leader, id).await?;
         }
     }
     Ok(summaries)
+}
+
+/// More values open by neither key than before the way back, and not all of them are given up: they may be under the new key, and
+/// what they are bound to is another. Both counts are with those that are given up: the lists of two runs need not be the same.
+fn loss(summary: &TargetSummary, before: Option<u64>) -> Option<String> {
+    let now = summary.counts.broken();
+    if summary.failures.broken() == 0 || before.is_some_and(|before| now <= before) {
+        return None;
+    }
+    let before = match before {
+        Some(before) => format!("of which {before} did not before"),
+        None => "and how many did not before nobody knows, as no pass forward came to its end".to_owned(),
+    };
+    Some(format!(
+        "{now} values of {} open by neither key, {before}: the rotation stays open. Look at what they are bound to (AAD); when all that are left are lost, an accept list that names every one of them ends it",
+        summary.target
+    ))
 }
 
 async fn offline_back(
@@ -169,15 +216,17 @@ pub(super) async fn put_back(
 
 /// The old values that were kept are dropped next: every value that opened must be under its old key.
 fn refuse_loss(errand: &Errand<'_>, entry: &Entry, tally: &Tally) -> Result<()> {
-    let unopened = tally.failures.unaccepted();
-    if unopened <= entry.unopened {
+    let unopened = tally.failures.total;
+    if tally.failures.unaccepted() == 0 || unopened <= entry.unopened {
         return Ok(());
     }
     let doing = format!("put the old values of {} back", errand.target);
     let why = format!("{unopened} do not open, of which {} did not before", entry.unopened);
     let some = tally.failures.some_unaccepted();
     Err(Error::new(Kind::Policy, doing)
-        .hint(format!("nothing was changed: name rows that are lost in an accept list: {some}"))
+        .hint(format!(
+            "nothing was changed: when those that are left are lost, name every one of them in an accept list: {some}"
+        ))
         .caused_by(why))
 }
 

@@ -5,7 +5,7 @@ use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Serialize;
 
 use super::book::Entry;
-use super::catalog::Use;
+use super::catalog::{self, Use};
 use super::counts::{Counts, Failures};
 use super::errand::{Errand, errands};
 use super::leader::Leader;
@@ -13,6 +13,7 @@ use super::offline::offline;
 use super::online::online;
 use super::options::{Mode, SweepOptions};
 use super::plan::unwritable;
+use super::rivals::{Moment, refuse_rivals};
 use super::staged::staged;
 use super::status::{Direction, Phase};
 use super::target::{TableName, Target};
@@ -28,8 +29,10 @@ pub struct Summary {
     pub dry_run: bool,
     /// In the mode staged: whether the application's own columns hold the new values now.
     pub cut_over: bool,
-    /// One for each target, in their order.
+    /// One for each target, in their order. Of a rollback: for each that was still to be taken back.
     pub targets: Vec<TargetSummary>,
+    /// Of a rollback: targets whose table was dropped. Their rotations are over, and nothing was taken back.
+    pub gone: Vec<String>,
 }
 
 impl Summary {
@@ -49,6 +52,9 @@ pub struct TargetSummary {
     pub target: String,
     /// The table.
     pub table: TableName,
+    /// Its columns.
+    #[serde(skip)]
+    pub columns: Vec<String>,
     /// What became of its values: `rotated` by this rotation, runs before this one included.
     pub counts: Counts,
     /// Values that this run wrote; none in a dry one.
@@ -98,12 +104,17 @@ pub async fn run(
     job: &Job,
 ) -> Result<Summary> {
     let mut leader = Leader::open(settings, options, job).await?;
-    let r#use = if options.dry_run { Use::Read } else { Use::Write };
-    let errands = possible(&mut leader, targets, options, r#use).await?;
+    let errands = errands(leader.session()?, targets, options).await?;
     let begun = leader.begun(&errands).await?;
     // Before keys are tried: who goes on with another key is told which one it was.
     let mode = admitted(&errands, &begun, options)?;
+    let r#use = if options.dry_run { Use::Read } else { Use::of(mode) };
+    refuse_impossible(&mut leader, &errands, r#use).await?;
+    refuse_narrow(&mut leader, &errands, &begun).await?;
     try_keys(&mut leader, &errands, &begun, job).await?;
+    for (errand, entry) in errands.iter().zip(&begun) {
+        refuse_rivals(leader.session()?, errand.target, Moment::of(entry.as_ref()), job).await?;
+    }
     if options.dry_run {
         return trial(&mut leader, &errands, mode, options, job).await;
     }
@@ -118,7 +129,7 @@ pub async fn run(
     };
     let targets = looked_at(&mut leader, &errands, targets).await?;
     leader.close().await;
-    Ok(Summary { mode, dry_run: false, cut_over: mode == Mode::Staged && in_place, targets })
+    Ok(Summary { mode, dry_run: false, cut_over: mode == Mode::Staged && in_place, targets, gone: Vec::new() })
 }
 
 /// Where a path of the layout leads nowhere, every value is empty.
@@ -135,24 +146,38 @@ pub(super) async fn looked_at(
     Ok(targets)
 }
 
-/// Every target, after all that can be asked of server and catalog.
-pub(super) async fn possible<'t>(
-    leader: &mut Leader,
-    targets: &'t [Target],
-    options: &SweepOptions,
-    r#use: Use,
-) -> Result<Vec<Errand<'t>>> {
-    let errands = errands(leader.session()?, targets, options).await?;
-    if let Some(refusal) = unwritable(leader.session()?).filter(|_| r#use == Use::Write) {
+/// Refuses what server and catalog say cannot be done: not after hours of preparing.
+pub(super) async fn refuse_impossible(leader: &mut Leader, errands: &[Errand<'_>], r#use: Use) -> Result<()> {
+    if let Some(refusal) = unwritable(leader.session()?).filter(|_| r#use != Use::Read) {
         return Err(Error::new(Kind::Policy, "write on this server").hint(refusal));
     }
-    for errand in &errands {
+    for errand in errands {
         errand.refuse(r#use)?;
-        if let Some(refusal) = errand.too_narrow(leader.session()?).await? {
+    }
+    Ok(())
+}
+
+/// Refuses columns that are too short for the new values.
+async fn refuse_narrow(leader: &mut Leader, errands: &[Errand<'_>], begun: &[Option<Entry>]) -> Result<()> {
+    for (errand, entry) in errands.iter().zip(begun) {
+        if let Some(refusal) = too_narrow(leader, errand, entry.as_ref()).await? {
             return Err(Error::new(Kind::Policy, format!("rotate {}", errand.target)).hint(refusal));
         }
     }
-    Ok(errands)
+    Ok(())
+}
+
+/// Why the new values do not fit. Where some are in place already, the longest of a column may be one of these.
+pub(super) async fn too_narrow(
+    leader: &mut Leader,
+    errand: &Errand<'_>,
+    entry: Option<&Entry>,
+) -> Result<Option<String>> {
+    let in_place = |entry: &Entry| entry.written() > 0 && (entry.mode != Mode::Staged || entry.phase == Phase::Swept);
+    if entry.is_some_and(in_place) {
+        return Ok(None);
+    }
+    catalog::too_narrow(leader.session()?, errand.target, &errand.found).await
 }
 
 /// Refuses keys that open nothing of a sample. What a rotation has written, its keys have opened.

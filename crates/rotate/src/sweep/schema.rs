@@ -50,8 +50,14 @@ async fn create(session: &mut DirectSession) -> Result<()> {
     session.execute(SCHEMA).await.map_err(|error| error.while_doing("create the schema lifeboat_rotate"))
 }
 
+/// The rotation's schema, or the reason why there can be none.
+pub(super) async fn impossible(session: &mut DirectSession) -> Result<Option<String>> {
+    let there = session.text("SELECT pg_catalog.to_regclass('lifeboat_rotate.format') IS NOT NULL").await?;
+    if there.as_deref() == Some("t") { Ok(None) } else { refusal(session).await }
+}
+
 /// Why this role cannot create what is missing, and what the owner of the database can do about it.
-pub(super) async fn refusal(session: &mut DirectSession) -> Result<Option<String>> {
+async fn refusal(session: &mut DirectSession) -> Result<Option<String>> {
     let query = "SELECT current_user AS role, pg_catalog.current_database() AS database, \
                  pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE') AS database_rights, \
                  n.oid IS NOT NULL AS there, \
@@ -92,7 +98,9 @@ CREATE TABLE lifeboat_rotate.rotation (
     schema_name pg_catalog.text NOT NULL,
     table_name pg_catalog.text NOT NULL,
     columns pg_catalog.text[] NOT NULL,
+    relation pg_catalog.oid NOT NULL,
     layout pg_catalog.text NOT NULL,
+    aad pg_catalog.text NOT NULL,
     mode pg_catalog.text NOT NULL,
     direction pg_catalog.text NOT NULL,
     phase pg_catalog.text NOT NULL,
@@ -101,6 +109,7 @@ CREATE TABLE lifeboat_rotate.rotation (
     pass pg_catalog.int4 NOT NULL DEFAULT 1,
     rotated pg_catalog.int8 NOT NULL DEFAULT 0,
     unopened pg_catalog.int8 NOT NULL DEFAULT 0,
+    broken pg_catalog.int8,
     accepted pg_catalog.jsonb NOT NULL DEFAULT '[]',
     started pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     updated pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),

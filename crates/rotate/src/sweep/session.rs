@@ -20,6 +20,7 @@ pub(super) async fn open(settings: &ConnectionSettings, limits: &Limits, job: &J
     let options = ConnectOptions { retry, cancel: job.cancel.clone() };
     let mut session = Box::pin(connect(settings, "rotate", &options, &*job.monitor)).await?;
     session.execute(SETTINGS).await?;
+    session.text(AS_IT_IS).await?;
     session
         .execute(&format!(
             "SET statement_timeout = {}; SET lock_timeout = {}",
@@ -57,18 +58,18 @@ pub(super) async fn open_to_lead(settings: &ConnectionSettings, limits: &Limits,
 const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; SET row_security = off; SET bytea_output = hex; SET datestyle = 'ISO'; SET intervalstyle = postgres; \
                         SET extra_float_digits = 3; SET timezone = 'UTC'; SET jit = off";
 
+/// Where texts have no encoding, nothing vouches that they are UTF-8, and a row that is not would end the sweep.
+const AS_IT_IS: &str = "SELECT pg_catalog.set_config('client_encoding', 'SQL_ASCII', false) WHERE pg_catalog.getdatabaseencoding() = 'SQL_ASCII'";
+
 /// What makes each statement go row by row.
 pub(super) const PLANS: &str = "SET enable_seqscan = off; SET enable_sort = off; SET enable_hashjoin = off; SET enable_mergejoin = off; \
                      SET enable_bitmapscan = off; SET max_parallel_workers_per_gather = 0; \
                      SET plan_cache_mode = force_generic_plan";
 
-/// An error of the driver as ours: the name of a constraint in place of the server's detail, which may repeat a value.
+/// An error of the driver as ours, without the server's detail, which may repeat a value.
 pub(super) fn failed(session: &DirectSession, doing: String, error: tokio_postgres::Error) -> Error {
     match error.as_db_error() {
-        Some(db) => {
-            let detail = db.constraint().map(|name| format!("constraint {name}"));
-            ServerError { detail, ..ServerError::from(db) }.while_doing(doing)
-        }
+        Some(db) => ServerError { detail: None, ..ServerError::from(db) }.while_doing(doing),
         None => session.failed(doing, error),
     }
 }

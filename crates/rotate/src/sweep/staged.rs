@@ -15,15 +15,13 @@ use super::lane::Lane;
 use super::leader::Leader;
 use super::online::{booked, passes};
 use super::options::SweepOptions;
-use super::pace::Pace;
 use super::run::TargetSummary;
 use super::session::{Remedy, remedy};
 use super::sql;
 use super::status::{Direction, Phase};
 use super::tally::Tally;
-use super::transaction::{Deed, execute, numbers, one_part, together};
+use super::transaction::{Deed, execute, numbers, sweep_whole, together};
 use super::work::{Aim, Work};
-use super::worker::sweep;
 use crate::Keyring;
 
 /// Prepares every target, or puts what was prepared in place.
@@ -155,11 +153,10 @@ pub(super) async fn delta(
     let mut work = Work::made(lane.session.settings(), errand.target, keyring, aim, options, job);
     work.in_transaction = true;
     work.unless_prepared = Some(rotation);
-    work.pace = Pace::unbounded();
     let work = Arc::new(work);
     let mut tally = Tally::naming(options.failures_named);
     for swept in relations {
-        sweep(lane, &work, one_part(swept), &mut tally).await?;
+        sweep_whole(lane, &work, swept, &mut tally).await?;
     }
     Ok(tally)
 }

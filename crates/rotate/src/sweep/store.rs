@@ -116,8 +116,10 @@ async fn attempt(
 
 /// What refused a row. The server's message may repeat a value; the name of a constraint does not.
 fn refused_by(error: &Error) -> String {
-    let constraint = server_error_of(error).and_then(|server| server.detail.clone());
-    constraint.unwrap_or_else(|| format!("SQLSTATE {}", sqlstate_of(error).unwrap_or_default()))
+    match server_error_of(error).and_then(|server| server.constraint.as_deref()) {
+        Some(constraint) => format!("constraint {constraint}"),
+        None => format!("SQLSTATE {}", sqlstate_of(error).unwrap_or_default()),
+    }
 }
 
 /// More of them in one batch are no matter of rows: whatever refuses them is to be looked at first.
@@ -198,9 +200,10 @@ fn explained(error: Error, swept: &Swept) -> Error {
     let hint = match sqlstate_of(&error) {
         Some("22001") => "the id of the new key is longer than the old one's: widen the column, or choose a shorter id",
         Some("22P02") if error.chain().contains(sql::TRIGGERED) => {
-            let doing = format!("write rows of {table}: a trigger changes what is written");
+            let bound = if swept.aad.is_empty() { "" } else { ", or a column of the AAD" };
+            let doing = format!("write rows of {table}: a trigger changes what is written{bound}");
             return Error::new(Kind::Policy, doing)
-                .hint("disable the trigger for the time of the rotation, or let it leave the column as it is");
+                .hint("disable the trigger for the time of the rotation, or let it leave these columns as they are");
         }
         Some("23505" | "23514" | "23503") => "a constraint of the table does not take the new value",
         _ => return error,

@@ -4,16 +4,17 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use lifeboat_core::{Error, Kind, Result};
+use lifeboat_backup::restore;
+use lifeboat_core::{Error, Result};
 use secrecy::SecretString;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Keyring;
 use crate::columns::derivation::Doubt;
 use crate::columns::{AadTemplate, ColumnKey, KeyFormat, Layout};
 
 /// A table, by schema and name.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct TableName {
     /// Its schema.
     pub schema: String,
@@ -24,21 +25,17 @@ pub struct TableName {
 impl FromStr for TableName {
     type Err = Error;
 
-    /// Reads `table` (in the schema `public`) or `schema.table`. Names are taken as they stand: `Order` is the table that SQL
-    /// calls `"Order"`. A name with a dot in it is written in double quotes.
+    /// Reads `table` (in the schema `public`) or `schema.table` as SQL does, and as `restore --table` does: `Orders` is `orders`,
+    /// and `"Orders"` stands in double quotes.
     fn from_str(text: &str) -> Result<Self> {
-        let parts = parts(text).ok_or_else(|| misnamed(text))?;
-        match parts.as_slice() {
-            [name] => Ok(Self { schema: "public".to_owned(), name: name.clone() }),
-            [schema, name] => Ok(Self { schema: schema.clone(), name: name.clone() }),
-            _ => Err(misnamed(text)),
-        }
+        let restore::TableName { schema, name } = text.parse()?;
+        Ok(Self { schema: schema.unwrap_or_else(|| "public".to_owned()), name })
     }
 }
 
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", plain(&self.schema), plain(&self.name))
+        restore::TableName { schema: Some(self.schema.clone()), name: self.name.clone() }.fmt(f)
     }
 }
 
@@ -129,7 +126,7 @@ impl KeySource {
     /// The key.
     ///
     /// # Errors
-    /// [`Kind::Config`] when the secret does not have the format.
+    /// [`Kind::Config`](lifeboat_core::Kind::Config) when the secret does not have the format.
     pub fn derive(&self) -> Result<ColumnKey> {
         let key = ColumnKey::derive(&self.secret, &self.format)?;
         Ok(self.id.iter().fold(key, |key, id| key.with_id(id.clone())))
@@ -142,7 +139,7 @@ impl KeySource {
     }
 }
 
-/// A name as it is written in ours: in quotes only where a dot or a quote is in it.
+/// A column as it is written in ours: in quotes only where a dot or a quote is in it.
 fn plain(name: &str) -> String {
     if name.contains(['.', '"']) || name.is_empty() {
         format!("\"{}\"", name.replace('"', "\"\""))
@@ -151,61 +148,23 @@ fn plain(name: &str) -> String {
     }
 }
 
-/// The names between the dots.
-fn parts(text: &str) -> Option<Vec<String>> {
-    let mut parts = Vec::new();
-    let mut rest = text;
-    loop {
-        let (part, after) = part(rest)?;
-        parts.push(part);
-        match after.strip_prefix('.') {
-            Some(after) => rest = after,
-            None if after.is_empty() => return Some(parts),
-            None => return None,
-        }
-    }
-}
-
-fn part(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find(['.', '"']).unwrap_or(text.len());
-        return (end > 0).then(|| (text[..end].to_owned(), &text[end..]));
-    };
-    let mut name = String::new();
-    let mut rest = quoted;
-    loop {
-        let end = rest.find('"')?;
-        name.push_str(&rest[..end]);
-        rest = &rest[end + 1..];
-        match rest.strip_prefix('"') {
-            Some(more) => {
-                name.push('"');
-                rest = more;
-            }
-            None => return (!name.is_empty()).then_some((name, rest)),
-        }
-    }
-}
-
-fn misnamed(text: &str) -> Error {
-    Error::new(Kind::Usage, format!("read {text:?} as the name of a table"))
-        .hint("write table, schema.table, or \"a name with a .\"")
-}
-
 #[cfg(test)]
 mod tests {
     use super::TableName;
 
     #[test]
-    fn names_are_read_as_they_stand() {
-        for (text, schema, name) in
-            [("secrets", "public", "secrets"), ("app.Secrets", "app", "Secrets"), ("\"a.b\".\"c\"\"d\"", "a.b", "c\"d")]
-        {
+    fn names_are_read_as_sql_reads_them_and_shown_as_they_can_be_written() {
+        for (text, schema, name) in [
+            ("secrets", "public", "secrets"),
+            ("App.Secrets", "app", "secrets"),
+            ("\"User\"", "public", "User"),
+            ("\"a.b\".\"c\"\"d\"", "a.b", "c\"d"),
+        ] {
             let table: TableName = text.parse().unwrap();
             assert_eq!((table.schema.as_str(), table.name.as_str()), (schema, name));
             assert_eq!(table.to_string().parse::<TableName>().unwrap(), table);
         }
-        for wrong in ["", ".", "a.", "a.b.c", "\"a", "a\"b\"", "\"\""] {
+        for wrong in ["", ".", "a.", "a.b.c", "a\"b\"", "\"\"", "my-table"] {
             assert!(wrong.parse::<TableName>().is_err(), "{wrong}");
         }
     }

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::lane::Lane;
 use super::options::Limits;
+use super::pace::rest;
 use super::transaction::numbers;
 
 /// What is known of others.
@@ -88,6 +89,16 @@ impl Traffic {
             (Others::Unknown | Others::None, Others::Write(_)) => job.step(ROOM),
             (Others::Write(_), Others::None) => job.step(NO_ROOM),
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Looks until it is known whether others write: before a snapshot, in which they cannot be seen.
+    pub(super) async fn look_ahead(&self, lane: &mut Lane, job: &Job) -> Result<()> {
+        if self.wanted {
+            self.look(lane, job).await?;
+            rest(job, EVERY).await?;
+            self.look(lane, job).await?;
         }
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use lifeboat_backup::postgres::sqlstate::LOCK_NOT_AVAILABLE;
+use lifeboat_backup::postgres::sqlstate::{INSUFFICIENT_PRIVILEGE, LOCK_NOT_AVAILABLE};
 use lifeboat_backup::postgres::{Session as _, sqlstate_of};
+use lifeboat_core::monitor::Counter;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 
 use super::book::{self, Entry};
@@ -13,7 +14,7 @@ use super::lane::Lane;
 use super::leader::Leader;
 use super::offline::rewritten;
 use super::online::Passes;
-use super::options::{Order, SweepOptions};
+use super::options::SweepOptions;
 use super::part::{Part, Position};
 use super::rollback::put_back;
 use super::run::TargetSummary;
@@ -23,6 +24,8 @@ use super::staged::put;
 use super::status::{Direction, Phase};
 use super::tally::Tally;
 use super::target::TableName;
+use super::work::Work;
+use super::worker::sweep;
 
 /// What is done to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,7 +70,7 @@ pub(super) async fn together(
         };
         refuse_unwritten(errand, &tally)?;
         let session = &mut lane.session;
-        book::set_rotated(session, entry.id, tally.counts.rotated, tally.counts.unopened()).await?;
+        book::set_rotated(session, entry.id, tally.counts.rotated, &tally.counts).await?;
         if phase == Phase::RolledBack {
             book::drop_values(session, entry.id).await?;
         }
@@ -94,8 +97,16 @@ async fn begin(lane: &mut Lane, errands: &[Errand<'_>], options: &SweepOptions) 
 
 fn not_alone(error: Error, table: &TableName) -> Error {
     let doing = format!("keep writers out of {table}");
-    if sqlstate_of(&error) != Some(LOCK_NOT_AVAILABLE) {
-        return error.while_doing(doing);
+    match sqlstate_of(&error) {
+        Some(LOCK_NOT_AVAILABLE) => {}
+        Some(INSUFFICIENT_PRIVILEGE) => {
+            return Error::new(Kind::Policy, doing)
+                .hint(format!(
+                    "nothing was changed: GRANT UPDATE ON {table} TO the role; no right to single columns is enough"
+                ))
+                .caused_by(error);
+        }
+        _ => return error.while_doing(doing),
     }
     Error::new(Kind::TryAgain, doing)
         .hint("nothing was changed: a transaction of another session writes the table or holds rows of it (pg_stat_activity shows it); let it end, then give the same command again")
@@ -120,13 +131,21 @@ async fn commit(lane: &mut Lane, job: &Job) -> Result<()> {
     lane.session.execute("COMMIT").await
 }
 
-/// All of a table, as one part.
-pub(super) fn one_part(swept: &Arc<Swept>) -> Part {
-    let position = match swept.order {
-        Order::Place => Position::Blocks { next: 0, end: swept.blocks },
-        Order::Key => Position::Keys { after: None, until: None },
-    };
-    Part { number: 0, swept: swept.clone(), position }
+/// Sweeps all of a table as it lies: nobody looks afterwards whether an index of its key led to every row. Rows without a value stay
+/// where they are, and are counted.
+pub(super) async fn sweep_whole(
+    lane: &mut Lane,
+    work: &Arc<Work>,
+    swept: &Arc<Swept>,
+    tally: &mut Tally,
+) -> Result<()> {
+    let part = Part { number: 0, swept: swept.clone(), position: Position::Whole { taken: 0 } };
+    sweep(lane, work, part, tally).await?;
+    let empty =
+        numbers(lane, || format!("count rows of {} without a value", swept.name), sql::count_empty(swept)).await?;
+    tally.counts.empty += empty;
+    work.job.count(Counter::Rows, empty);
+    Ok(())
 }
 
 /// A number that a query gives.
@@ -145,6 +164,6 @@ pub(super) async fn execute(lane: &mut Lane, doing: impl Fn() -> String, sql: &s
 /// What one pass did that nothing was beside.
 fn summary(errand: &Errand<'_>, tally: Tally) -> TargetSummary {
     let written = tally.counts.rotated;
-    Passes { tally, passes: 1, complete: true, overtaken: 0, left: 0, saw_written: false }
+    Passes { tally, passes: 1, complete: true, overtaken: 0, left: 0, counted: true, saw_written: false }
         .summary(errand, written, None)
 }

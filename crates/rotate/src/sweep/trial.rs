@@ -32,13 +32,13 @@ pub(super) async fn trial(
         targets.push(tried(leader, errand, &work).await?);
     }
     let targets = looked_at(leader, errands, targets).await?;
-    Ok(Summary { mode, dry_run: true, cut_over: false, targets })
+    Ok(Summary { mode, dry_run: true, cut_over: false, targets, gone: Vec::new() })
 }
 
 async fn tried(leader: &mut Leader, errand: &Errand<'_>, work: &Arc<Work>) -> Result<TargetSummary> {
     let parts = divide(leader.session()?, &errand.relations, work.jobs * PARTS_PER_JOB).await?;
     let tally: Tally = pass(work, parts).await?;
     let left = tally.counts.rotated;
-    let passes = Passes { tally, passes: 1, complete: left == 0, overtaken: 0, left, saw_written: true };
+    let passes = Passes { tally, passes: 1, complete: left == 0, overtaken: 0, left, counted: true, saw_written: true };
     Ok(TargetSummary { written: 0, ..passes.summary(errand, left, None) })
 }

@@ -56,6 +56,12 @@ pub(super) fn fits(entry: &Entry, errand: &Errand<'_>, mode: Mode, direction: Di
         )
         .hint("nothing was written: give the layout that the rotation began with"));
     }
+    // Without it, or with another, nothing opens by any key.
+    if entry.aad != target.aad.to_string() {
+        let aad = if entry.aad.is_empty() { "no AAD".to_owned() } else { format!("the AAD {}", entry.aad) };
+        return Err(Error::new(Kind::Policy, format!("go on with the rotation of {target}, which began with {aad}"))
+            .hint("nothing was written: give the AAD that the rotation began with (--aad)"));
+    }
     if entry.direction != direction && direction == Direction::Forward {
         return Err(Error::new(Kind::Policy, format!("rotate {target}, which is being rolled back"))
             .hint("run rollback until it is over, then begin anew"));

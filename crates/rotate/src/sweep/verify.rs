@@ -8,15 +8,17 @@ use lifeboat_core::{Job, Result};
 use serde::Serialize;
 
 use super::catalog::Use;
-use super::confirm::{in_place, snapshot};
+use super::confirm::{changed_meanwhile, in_place, snapshot};
 use super::counts::{Counts, Failures};
 use super::errand::{Errand, errands};
+use super::lane::Lane;
 use super::leader::Leader;
 use super::options::SweepOptions;
 use super::part::divide;
 use super::pass::{PARTS_PER_JOB, pass};
 use super::tally::Tally;
 use super::target::{TableName, Target};
+use super::traffic::Traffic;
 use super::work::{Aim, Work};
 
 /// What the new key opens.
@@ -41,6 +43,9 @@ pub struct TargetVerification {
     pub target: String,
     /// The table.
     pub table: TableName,
+    /// Its columns.
+    #[serde(skip)]
+    pub columns: Vec<String>,
     /// The fingerprint of the key.
     pub key: String,
     /// What became of the values; those it opens are `already_new`.
@@ -76,15 +81,25 @@ pub(super) async fn proven(
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Verification> {
+    let proof = prove(leader, errands, options, job).await;
+    proof.map_err(|error| changed_meanwhile(error, "open every value in one snapshot"))
+}
+
+async fn prove(leader: &mut Leader, errands: &[Errand<'_>], options: &SweepOptions, job: &Job) -> Result<Verification> {
     job.expect(Counter::Rows, errands.iter().map(Errand::estimated_rows).sum());
     let settings = leader.alive().await?.settings().clone();
-    let snapshot = snapshot(leader.session()?).await?;
+    let traffic = Arc::new(Traffic::new(!options.limits.shared_batch_time.is_zero()));
+    let mut lane = Lane::with(leader.lend()?);
+    traffic.look_ahead(&mut lane, job).await?;
+    leader.give_back(lane.session);
+    let snapshot = snapshot(leader, errands).await?;
     let mut targets = Vec::new();
     for errand in errands {
         job.step(&format!("verify {}", errand.target));
         let keyring = errand.target.keyring_new()?;
         let mut work = Work::made(&settings, errand.target, keyring, Aim::Prove, options, job);
         work.snapshot = Some(snapshot.clone());
+        work.traffic = traffic.clone();
         work.old = Some(errand.target.keyring_back()?);
         let relations = in_place(leader, errand).await?;
         let parts = divide(leader.session()?, &relations, work.jobs * PARTS_PER_JOB).await?;
@@ -98,6 +113,7 @@ fn told(errand: &Errand<'_>, tally: Tally) -> TargetVerification {
     TargetVerification {
         target: errand.target.to_string(),
         table: errand.target.table.clone(),
+        columns: errand.target.value_columns(),
         key: errand.new_key.clone(),
         counts: tally.counts,
         failures: tally.failures,

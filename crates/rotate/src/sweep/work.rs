@@ -43,6 +43,7 @@ pub(super) struct Work {
     pub(super) limits: Limits,
     pub(super) job: Job,
     pub(super) table: TableName,
+    pub(super) columns: Vec<String>,
     pub(super) keyring: Keyring,
     /// In a proof: what values that are left over open by, which no accept list gives up.
     pub(super) old: Option<Keyring>,
@@ -94,6 +95,7 @@ impl Work {
             limits: options.limits.clone(),
             job: job.clone(),
             table: target.table.clone(),
+            columns: target.value_columns(),
             aad: target.aad.of(&target.table.schema, &target.table.name, &target.column_name()),
             keyring,
             old: None,
@@ -123,7 +125,9 @@ impl Work {
         let unprepared = self.unless_prepared.map(|rotation| sql::not_prepared(swept, rotation));
         // A trigger may write in our transaction, and something else.
         let others = self.only_others.clone().or_else(|| self.own.written_by_others()).filter(|_| !swept.has_triggers);
-        let conditions: Vec<_> = unprepared.into_iter().chain(others).collect();
+        // Where nobody can write meanwhile, no row that has nothing to write is read.
+        let some = self.in_transaction.then(|| sql::some_value(swept));
+        let conditions: Vec<_> = some.into_iter().chain(unprepared).chain(others).collect();
         (!conditions.is_empty()).then(|| conditions.join(" AND "))
     }
 

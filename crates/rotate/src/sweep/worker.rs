@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lifeboat_core::monitor::{Counter, Event};
 use lifeboat_core::{Error, Result};
 
-use super::batch::{self, Batch};
+use super::batch::{self, Batch, Room};
 use super::book;
 use super::counts::{Failure, Why};
 use super::judge::{Judged, judge};
@@ -73,8 +73,9 @@ async fn step(
     }
     let _turn = work.traffic.turn().await;
     let only = work.only(&part.swept);
-    let (batch, left) = batch::next(lane, &part.swept, &part.position, work.pace.rows(), only.as_deref()).await?;
-    let rows = batch.len();
+    let room = work.pace.room(&part.swept);
+    let (batch, left) = batch::next(lane, &part.swept, &part.position, room, only.as_deref()).await?;
+    let (rows, bytes) = (batch.len(), batch.bytes());
     let judged = judge(work, &part.swept, batch).await?;
     let seen = unsaved.rows + rows as u64;
     let (aim, claim) = (&work.aim, work.checkpoints());
@@ -82,7 +83,7 @@ async fn step(
     let mut found = Tally::naming(work.failures_named);
     let opened = judged.took;
     let held = written(lane, work, part, judged, &mark, unsaved, &mut found).await?;
-    work.pace.learn(rows, held, opened, work.traffic.batch_time(&work.limits));
+    work.pace.learn(Room { rows, bytes }, held, opened, work.traffic.batch_time(&work.limits));
     if !work.quiet {
         work.job.count(Counter::Rows, rows as u64);
     }
@@ -116,15 +117,19 @@ async fn written(
     note_own(work, &written);
     found.counts.rotated += written.rows;
     found.held += written.held;
-    found.overtaken += written.overtaken.len() as u64;
     note_refused(work, part, &judged.batch, written.refused, found)?;
-    if !written.overtaken.is_empty() && !part.swept.key.is_empty() {
-        again(lane, work, part, &judged.batch, &written.overtaken, found).await?;
+    let mut overtaken = written.overtaken.len();
+    if overtaken > 0 && !part.swept.key.is_empty() {
+        let left = again(lane, work, part, &judged.batch, &written.overtaken, found).await?;
+        // By a trigger that touches other rows: in a transaction nobody else does.
+        overtaken = if work.in_transaction { left } else { overtaken };
     }
+    found.overtaken += overtaken as u64;
     Ok(written.took)
 }
 
-/// Rows whose value was another when it was to be written are read once more; who changes them even now has the next pass.
+/// Rows whose value was another when it was to be written are read once more; who changes them even now has the next pass. Gives
+/// how many were not met again, or changed again.
 async fn again(
     lane: &mut Lane,
     work: &Arc<Work>,
@@ -132,13 +137,14 @@ async fn again(
     batch: &Batch,
     rows: &[usize],
     found: &mut Tally,
-) -> Result<()> {
-    let keys: Vec<_> = rows.iter().map(|row| batch.key(*row)).collect::<Result<_>>()?;
+) -> Result<usize> {
+    let keys: Vec<_> = rows.iter().filter_map(|row| batch.key(*row).transpose()).collect::<Result<_>>()?;
     let batch = batch::these(lane, &part.swept, &keys, work.only(&part.swept).as_deref()).await?;
+    let gone = rows.len().saturating_sub(batch.len());
     let mut judged = judge(work, &part.swept, batch).await?;
     found.add(&mut judged);
     if judged.writes.is_empty() {
-        return Ok(());
+        return Ok(gone);
     }
     let (aim, claim) = (&work.aim, work.checkpoints());
     let mark = Mark { aim, claim, number: part.number, left: None, seen: 0, moves: false };
@@ -146,7 +152,8 @@ async fn again(
     note_own(work, &written);
     found.counts.rotated += written.rows;
     found.held += written.held;
-    note_refused(work, part, &judged.batch, written.refused, found)
+    note_refused(work, part, &judged.batch, written.refused, found)?;
+    Ok(gone + written.overtaken.len())
 }
 
 fn note_own(work: &Work, written: &Written) {
@@ -183,6 +190,7 @@ async fn recovered(
         return Err(error);
     }
     work.job.monitor.event(&Event::Retry { doing: "sweep a batch", attempt: failed, error: &error.chain() });
+    work.pace.halve();
     rest(&work.job, WAIT * failed).await?;
     if remedy != Remedy::Reconnect {
         return Ok(Some(part.position.clone()));

@@ -118,9 +118,15 @@ fn described(found: &Found) -> String {
             other.opened, other.layout
         );
     }
+    if !found.sharing.is_empty() {
+        let others = found.sharing.join(", ");
+        text += &format!(
+            "    {others} opens with the IV of this one as well: Lifeboat rotates neither, for the first would take it from the other. Let the application write each with an IV of its own\n"
+        );
+    }
     if let Some(column) = &found.key_id_column {
         text += &format!(
-            "    {column} beside it may name the key: then it is part of the layout, as columns{{…, {column}: kid}}\n"
+            "    {column} beside it may name the key: then it is part of the layout, as columns{{…, {column}: kid}}, unless it names that of another column too\n"
         );
     }
     if found.key_format == KeyFormat::Hex {
@@ -151,7 +157,8 @@ fn configuration(found: &[Found], database: Option<&str>) -> String {
         }
         toml
     };
-    found.iter().map(one).collect::<Vec<_>>().join("\n")
+    let alone = found.iter().filter(|found| found.sharing.is_empty());
+    alone.map(one).collect::<Vec<_>>().join("\n")
 }
 
 fn many(count: u64, noun: &str) -> String {

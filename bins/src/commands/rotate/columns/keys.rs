@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use super::place::Needs;
 use crate::config::{ColumnConfig, Environment, KeysConfig, SecretRef, Sourced};
 
-/// A declared column with its keys.
+/// A declared column with its keys, and whether its old one is among them. Where the new key is enough, the old one may be gone.
 ///
 /// # Errors
 /// [`Kind::Config`] when a key is not named, is not there, or its format is not said and not plain to see.
@@ -21,41 +21,51 @@ pub(super) async fn target(
     common: &KeysConfig,
     needs: Needs,
     environment: &Environment,
-) -> Result<Target> {
+) -> Result<(Target, bool)> {
     let keys = column.keys.or(common);
     let new = secret(keys.new.as_ref(), "new", environment).await?;
-    let old = match (&keys.old, needs) {
-        // The old key may be gone already: what is asked is what the new one opens alone. A key that nobody has stands in for it.
-        (_, Needs::NewKey) => SecretString::from("0".repeat(64)),
-        (old, _) => secret(old.as_ref(), "old", environment).await?,
+    let both = match secret(keys.old.as_ref(), "old", environment).await {
+        Ok(old) => with_both_keys(column, &keys, old, &new),
+        Err(error) => Err(error),
     };
-    let format = format(&keys, &[&old, &new])?;
-    let old_format = match (&keys.old_key_format, needs) {
-        (_, Needs::NewKey) => KeyFormat::Hex,
-        (Some(format), _) => format.value.clone(),
-        (None, _) => format.clone(),
-    };
-    let id = |id: &Option<Sourced<String>>| id.as_ref().map(|id| id.value.clone());
+    match both {
+        Err(_) if needs == Needs::NewKey => Ok((with_the_new_key(column, &keys, new)?, false)),
+        both => Ok((both?, true)),
+    }
+}
+
+fn with_both_keys(column: &ColumnConfig, keys: &KeysConfig, old: SecretString, new: &SecretString) -> Result<Target> {
+    let format = format(keys, &[&old, new])?;
+    let old_format = keys.old_key_format.as_ref().map_or_else(|| format.clone(), |format| format.value.clone());
+    let old = KeySource { secret: old, format: old_format, id: id(keys.old_id.as_ref()) };
+    opened_by(column, old, KeySource { secret: new.clone(), format, id: id(keys.new_id.as_ref()) })
+}
+
+/// A key that nobody has, and no value names, stands in for the old one.
+fn with_the_new_key(column: &ColumnConfig, keys: &KeysConfig, new: SecretString) -> Result<Target> {
+    let nobodys = SecretString::from("0".repeat(64));
+    let format = format(keys, &[&nobodys, &new])?;
+    let old = KeySource { secret: nobodys, format: KeyFormat::Hex, id: Some(NOBODY.to_owned()) };
+    opened_by(column, old, KeySource { secret: new, format, id: id(keys.new_id.as_ref()) })
+}
+
+fn opened_by(column: &ColumnConfig, old: KeySource, new: KeySource) -> Result<Target> {
     let target = Target {
         table: column.table.value.clone(),
         column: column.column.as_ref().map(|column| column.value.clone()),
         layout: column.layout.value.clone(),
         key_columns: column.key_columns.as_ref().map(|columns| columns.value.clone()),
         aad: column.aad.as_ref().map_or_else(AadTemplate::default, |aad| aad.value.clone()),
-        keys: Arc::new(KeyPair {
-            old: KeySource {
-                secret: old,
-                format: old_format,
-                id: if needs == Needs::NewKey { Some(NOBODY.to_owned()) } else { id(&keys.old_id) },
-            },
-            new: KeySource { secret: new, format, id: id(&keys.new_id) },
-        }),
+        keys: Arc::new(KeyPair { old, new }),
     };
     target.keyring().map(drop).map_err(|error| error.while_doing(format!("take the keys of {target}")))?;
     Ok(target)
 }
 
-/// By which values name the key that stands in for one that is gone: none does.
+fn id(id: Option<&Sourced<String>>) -> Option<String> {
+    id.map(|id| id.value.clone())
+}
+
 const NOBODY: &str = "nobody";
 
 /// A declared column as a drill opens it: by the new key, and by the old one as long as that is here. Keys that are not here keep
@@ -80,12 +90,11 @@ async fn keyring(column: &ColumnConfig, common: &KeysConfig, environment: &Envir
     let new = secret(keys.new.as_ref(), "new", environment).await?;
     let format = format(&keys, &[&new])?;
     let old_format = keys.old_key_format.as_ref().map_or_else(|| format.clone(), |format| format.value.clone());
-    let id = |id: &Option<Sourced<String>>| id.as_ref().map(|id| id.value.clone());
-    let new = KeySource { secret: new, format, id: id(&keys.new_id) };
+    let new = KeySource { secret: new, format, id: id(keys.new_id.as_ref()) };
     let keyring = Keyring::new(column.layout.value.clone(), new.derive()?)?;
     // An old key that has gone: backups from before need it, and the check says so of each value.
     let Ok(old) = secret(keys.old.as_ref(), "old", environment).await else { return Ok(keyring) };
-    let old = KeySource { secret: old, format: old_format, id: id(&keys.old_id) }.derive()?;
+    let old = KeySource { secret: old, format: old_format, id: id(keys.old_id.as_ref()) }.derive()?;
     let is_same = old.fingerprint() == keyring.primary().fingerprint();
     if is_same { Ok(keyring) } else { keyring.enable(old) }
 }

@@ -9,7 +9,7 @@ mod retired;
 mod text;
 
 use lifeboat_core::{Kind, Result};
-use lifeboat_rotate::sweep::{self, SweepOptions};
+use lifeboat_rotate::sweep::{self, Phase, SweepOptions};
 use serde_json::{Value, json};
 
 pub(in crate::commands) use self::keys::{encrypted_column, format};
@@ -82,7 +82,8 @@ async fn rotate(args: &RunArgs, context: &Context) -> Result<Outcome> {
         if !(summary.is_clean() || args.dry_run && opens) {
             told.partial();
         }
-        let unmatched = scene.unmatched(summary.targets.iter().map(|target| (&target.table, &target.failures)))?;
+        let unmatched = scene
+            .unmatched(summary.targets.iter().map(|target| (&target.table, &*target.columns, &target.failures)))?;
         let text = text::summary(&summary) + &text::unmatched(&unmatched);
         told.add(place, text, json!({"summary": summary, "accept_list_unmatched": unmatched}));
     }
@@ -109,9 +110,15 @@ async fn verify(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
         if !found.passed() {
             told.exit = Exit::Failed(if opened == 0 { Kind::WrongKey } else { Kind::Partial });
         }
-        let unmatched = scene.unmatched(found.targets.iter().map(|target| (&target.table, &target.failures)))?;
-        let text = text::verification(&found) + &text::unmatched(&unmatched);
-        let json = json!({"passed": found.passed(), "verification": found, "accept_list_unmatched": unmatched});
+        let unmatched =
+            scene.unmatched(found.targets.iter().map(|target| (&target.table, &*target.columns, &target.failures)))?;
+        let text = text::verification(&found, place.has_old_keys) + &text::unmatched(&unmatched);
+        let json = json!({
+            "passed": found.passed(),
+            "verification": found,
+            "old_keys_at_hand": place.has_old_keys,
+            "accept_list_unmatched": unmatched
+        });
         told.add(place, text, json);
     }
     Ok(told.outcome())
@@ -124,7 +131,7 @@ async fn finalize(args: &FinalizeArgs, context: &Context) -> Result<Outcome> {
     for place in &scene.places {
         let options = scene.options(place)?;
         let status = sweep::status(&place.settings, &context.job()).await;
-        if scene.places.len() > 1 && status.is_ok_and(|status| place.is_over(&status)) {
+        if scene.places.len() > 1 && status.is_ok_and(|status| place.is_in(Phase::Finalized, &status)) {
             // So that a command that was refused for one database can be given again.
             told.add(place, "It was finalized before.\n".to_owned(), json!({"finalized_before": true}));
             over.push(place);
@@ -135,7 +142,7 @@ async fn finalize(args: &FinalizeArgs, context: &Context) -> Result<Outcome> {
         let backups = backups::before(&scene, place, finalized.at).await;
         let status = sweep::status(&place.settings, &context.job()).await?;
         let proofs = finalized.targets.iter().map(|target| &target.verification);
-        let unmatched = scene.unmatched(proofs.map(|proof| (&proof.table, &proof.failures)))?;
+        let unmatched = scene.unmatched(proofs.map(|proof| (&proof.table, &*proof.columns, &proof.failures)))?;
         let text = text::finalized(&finalized, &retired(&scene, place, &over, &finalized, &status))
             + &text::unmatched(&unmatched)
             + &backups.text();
@@ -149,7 +156,12 @@ async fn finalize(args: &FinalizeArgs, context: &Context) -> Result<Outcome> {
 async fn rollback(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
     let scene = Scene::set(context, args.flags(&context.global), &args.place, Needs::BothKeys).await?;
     let mut told = Told::default();
-    for place in &scene.places {
+    let before = back_before(&scene, context).await;
+    for (place, is_back) in scene.places.iter().zip(before) {
+        if is_back {
+            told.add(place, "It was rolled back before.\n".to_owned(), json!({"rolled_back_before": true}));
+            continue;
+        }
         let back = sweep::rollback(&place.settings, &place.targets, &scene.options(place)?, &context.job()).await;
         let Some(summary) = told.unless_failed(&scene, place, back)? else { continue };
         if !summary.is_clean() {
@@ -158,6 +170,17 @@ async fn rollback(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
         told.add(place, text::rolled_back(&summary), json!({"summary": summary}));
     }
     Ok(told.outcome())
+}
+
+/// Whether each database was rolled back already, while another was not: a command that failed for one can be given again.
+async fn back_before(scene: &Scene<'_>, context: &Context) -> Vec<bool> {
+    let mut before = Vec::new();
+    for place in &scene.places {
+        let status = sweep::status(&place.settings, &context.job()).await;
+        before.push(status.is_ok_and(|status| place.is_in(Phase::RolledBack, &status)));
+    }
+    let are_all = before.iter().all(|is_back| *is_back);
+    before.into_iter().map(|is_back| is_back && !are_all).collect()
 }
 
 /// What is said of one database after the other.

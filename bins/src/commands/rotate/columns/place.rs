@@ -40,6 +40,8 @@ pub(super) struct Place {
     pub(super) database: Database,
     pub(super) settings: ConnectionSettings,
     pub(super) targets: Vec<Target>,
+    /// Whether every target's old key is at hand.
+    pub(super) has_old_keys: bool,
     /// Where each target's old key is, in the operator's words.
     pub(super) old: BTreeMap<String, String>,
     /// The configuration of each target.
@@ -47,22 +49,23 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Whether the newest rotation of each of its columns is the one from the old to the new key that are given, and over.
-    pub(super) fn is_over(&self, status: &Status) -> bool {
+    /// Whether the newest rotation of each of its columns is the one from the old to the new key that are given, and in this phase.
+    pub(super) fn is_in(&self, phase: Phase, status: &Status) -> bool {
         let fingerprint = |key: &KeySource| key.derive().map(|key| key.fingerprint().to_owned()).ok();
         self.targets.iter().all(|target| {
             let (old, new) = (fingerprint(&target.keys.old), fingerprint(&target.keys.new));
             status.targets.iter().any(|known| {
                 let same_keys = old.as_ref() == Some(&known.old_key) && new.as_ref() == Some(&known.new_key);
                 let same = known.table == target.table && known.columns == target.value_columns();
-                same && same_keys && known.phase == Phase::Finalized
+                same && same_keys && known.phase == phase
             })
         })
     }
 
     /// A database whose columns nobody has declared.
     pub(super) fn bare(database: &Database, settings: ConnectionSettings) -> Self {
-        Self { database: database.clone(), settings, targets: Vec::new(), old: BTreeMap::new(), columns: Vec::new() }
+        let database = database.clone();
+        Self { database, settings, targets: Vec::new(), has_old_keys: false, old: BTreeMap::new(), columns: Vec::new() }
     }
 }
 
@@ -77,17 +80,18 @@ impl<'a> Scene<'a> {
             if columns.is_empty() && needs != Needs::Database {
                 continue;
             }
-            let (mut targets, mut old) = (Vec::new(), BTreeMap::new());
+            let (mut targets, mut old, mut has_old_keys) = (Vec::new(), BTreeMap::new(), true);
             if needs != Needs::Database {
                 for column in &columns {
                     let target = keys::target(column, &config.rotate.keys, needs, &context.environment).await;
-                    let target = match target {
-                        Ok(target) => target,
+                    let (target, has_old_key) = match target {
+                        Ok(found) => found,
                         Err(error) => return Err(expecting(error, column, database, context).await),
                     };
                     let named = column.keys.or(&config.rotate.keys).old;
                     old.extend(named.map(|reference| (target.to_string(), reference.value.to_string())));
                     targets.push(target);
+                    has_old_keys &= has_old_key;
                 }
             }
             let settings = settings(database, context).await?;
@@ -95,6 +99,7 @@ impl<'a> Scene<'a> {
                 database: database.clone(),
                 settings,
                 targets,
+                has_old_keys,
                 old,
                 columns: columns.into_iter().cloned().collect(),
             });
@@ -142,10 +147,10 @@ impl<'a> Scene<'a> {
         })
     }
 
-    /// Lines of the accept list that are about these tables, and name no row that did not open.
+    /// Lines of the accept list that are about these columns, and name no row that did not open.
     pub(super) fn unmatched<'f>(
         &self,
-        found: impl Iterator<Item = (&'f TableName, &'f Failures)>,
+        found: impl Iterator<Item = (&'f TableName, &'f [String], &'f Failures)>,
     ) -> Result<Vec<String>> {
         Ok(accepted(&self.config)?.unmatched(found))
     }

@@ -45,7 +45,14 @@ fn ending(summary: &Summary) -> &'static str {
 }
 
 pub(super) fn rolled_back(summary: &Summary) -> String {
-    let text: String = summary.targets.iter().map(|target| target_summary(target, "taken back", true)).collect();
+    let gone = |target: &String| {
+        format!("{target}: the table was dropped; its rotation is over, and nothing was taken back\n")
+    };
+    let text: String = summary.gone.iter().map(gone).collect();
+    if summary.targets.is_empty() {
+        return text;
+    }
+    let text = summary.targets.iter().fold(text, |text, target| text + &target_summary(target, "taken back", true));
     let complete = summary.targets.iter().all(|target| target.complete);
     let end = match (complete, summary.targets.iter().all(|target| target.failures.total == 0)) {
         (true, true) => "Every value is under the old key again.\n",
@@ -88,7 +95,7 @@ fn target_summary(target: &TargetSummary, rotated: &str, writes: bool) -> String
     text + &failures(&target.failures)
 }
 
-pub(super) fn verification(found: &Verification) -> String {
+pub(super) fn verification(found: &Verification, has_old_keys: bool) -> String {
     let mut text = String::new();
     for target in &found.targets {
         let counts = &target.counts;
@@ -102,6 +109,9 @@ pub(super) fn verification(found: &Verification) -> String {
         text += &failures(&target.failures);
     }
     let accepted: u64 = found.targets.iter().map(|target| target.failures.accepted).sum();
+    if accepted > 0 && !has_old_keys {
+        text += "The old key is not at hand: nobody has looked whether an accepted row is under it and could be rotated. `finalize` looks.\n";
+    }
     text + &match (found.passed(), accepted) {
         (true, 0) => "Every value opens with the new key alone.\n".to_owned(),
         (true, rows) => {

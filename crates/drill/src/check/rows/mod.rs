@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use lifeboat_backup::postgres::{DirectSession, Session as _};
-use lifeboat_backup::rows::{PlanOptions, Printed, plan, printed, reads_page_ranges, row_encoding, set_up};
+use lifeboat_backup::restore::row_encoding;
+use lifeboat_backup::rows::{PlanOptions, Printed, plan, printed, reads_page_ranges, set_up};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::{Error, Job, Kind, Result};
 

@@ -120,7 +120,7 @@ async fn unless_left_alone(store: &Store, retirement: &Retirement, name: &str, g
 /// Whether the wrap that is to stay is there, whole.
 async fn stays(store: &Store, job: &Job, owner: &Owner, kept: &KeyId) -> Result<bool> {
     match read(store, job, &owner.object(&layout::wrap(kept))).await? {
-        Some(bytes) => Wrap::parse(&bytes, owner.id().as_str(), kept).map(|_| true),
+        Some(bytes) => Wrap::parse(&bytes, owner.id(), kept).map(|_| true),
         None => Ok(false),
     }
 }

@@ -154,6 +154,6 @@ fn in_flight(folder: &Folder<'_>, options: &RetireOptions) -> Error {
     Error::new(Kind::Policy, doing).hint(format!(
         "wait for that run to end, at the latest until {}, then rewrap and retire; --force leaves this one alone and \
              retires the rest",
-        folder.owner.id().start() + IN_FLIGHT
+        folder.owner.start() + IN_FLIGHT
     ))
 }

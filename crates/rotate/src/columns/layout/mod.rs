@@ -15,6 +15,7 @@
 //! A value is taken apart in one way or not at all: an expression that would leave a choice is refused when it is read.
 //! Writing keeps the form of the value that was there: padding, case of digits, spaces and order of JSON.
 
+mod apart;
 mod codec;
 mod extent;
 mod json;
@@ -30,6 +31,9 @@ use std::str::FromStr;
 
 use lifeboat_core::{Error, Kind, Result};
 
+#[cfg(feature = "database")]
+pub(crate) use self::apart::Apart;
+pub(crate) use self::apart::Place;
 use self::codec::Codec;
 use super::cipher::TAG_BYTES;
 use super::misread::Misread;

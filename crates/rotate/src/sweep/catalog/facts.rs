@@ -19,11 +19,15 @@ pub(in crate::sweep) struct Fact {
     /// Whether row-level security would hide rows from this role.
     pub(in crate::sweep) hides_rows: bool,
     pub(in crate::sweep) usable_schema: bool,
+    /// As a whole: places of rows are no column that could be granted with others.
+    pub(in crate::sweep) readable: bool,
+    /// Whether this role may keep others out: no right to single columns is enough.
+    pub(in crate::sweep) lockable: bool,
     pub(in crate::sweep) blocks: u32,
     pub(in crate::sweep) rows: u64,
     pub(in crate::sweep) bytes: u64,
     pub(in crate::sweep) columns: Vec<FactColumn>,
-    /// The primary key first.
+    /// The primary key first, then those that lead through the rows.
     pub(in crate::sweep) keys: Vec<FactKey>,
     pub(in crate::sweep) triggers: Vec<FactTrigger>,
     pub(in crate::sweep) indexes: Vec<FactIndex>,
@@ -45,13 +49,15 @@ pub(in crate::sweep) struct FactColumn {
     /// How many characters fit.
     pub(in crate::sweep) width: Option<u32>,
     pub(in crate::sweep) generated: bool,
-    pub(in crate::sweep) readable: bool,
     pub(in crate::sweep) writable: bool,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub(in crate::sweep) struct FactKey {
     pub(in crate::sweep) columns: Vec<KeyColumn>,
+    /// Whether its index compares as its columns do. Where it tells keys apart that are the same to `ORDER BY`, a batch that ends
+    /// between them would leave the others out.
+    pub(in crate::sweep) orders: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -76,8 +82,11 @@ impl Fact {
 
 /// The table first, then everything below it. None: there is no such table.
 pub(super) async fn read(session: &mut DirectSession, table: &TableName) -> Result<Vec<Fact>> {
-    let query =
-        QUERY.replace("{schema}", &quote_literal(&table.schema)).replace("{table}", &quote_literal(&table.name));
+    let locking = if session.server().version_num >= MAINTAIN_SINCE { LOCKING_OR_MAINTAIN } else { LOCKING };
+    let query = QUERY
+        .replace("{locking}", locking)
+        .replace("{schema}", &quote_literal(&table.schema))
+        .replace("{table}", &quote_literal(&table.name));
     let found: Vec<Wrapped> =
         rows(session, &query).await.map_err(|error| error.while_doing(format!("look {table} up")))?;
     let fact = |wrapped: Wrapped| serde_json::from_value(wrapped.fact);
@@ -88,10 +97,26 @@ pub(super) async fn read(session: &mut DirectSession, table: &TableName) -> Resu
         .kind_of(Kind::Failure, || format!("look {table} up"))
 }
 
+/// Tables whose names differ in capital letters only, or that are in another schema.
+pub(super) async fn alike(session: &mut DirectSession, table: &TableName) -> Result<Vec<String>> {
+    let query = format!(
+        "SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE pg_catalog.lower(c.relname) = {} AND c.relkind IN ('r', 'p') AND n.nspname <> 'pg_catalog' ORDER BY 1, 2 LIMIT 5",
+        quote_literal(&table.name.to_lowercase())
+    );
+    let found: Vec<TableName> = rows(session, &query).await?;
+    Ok(found.iter().map(ToString::to_string).collect())
+}
+
 #[derive(Deserialize)]
 struct Wrapped {
     fact: serde_json::Value,
 }
+
+/// Any of these lets a role take the lock that keeps writers out.
+const LOCKING: &str = "'UPDATE, DELETE, TRUNCATE'";
+const LOCKING_OR_MAINTAIN: &str = "'UPDATE, DELETE, TRUNCATE, MAINTAIN'";
+const MAINTAIN_SINCE: u32 = 170_000;
 
 /// Sizes are the file's own: `relpages` may be of last week.
 const QUERY: &str = r#"
@@ -105,7 +130,10 @@ WITH RECURSIVE tree (oid, depth) AS (
     UNION
     SELECT t.oid, base.base FROM base JOIN pg_catalog.pg_type t ON t.typtype = 'd' AND t.typbasetype = base.oid
 ), columns AS (
-    SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, b.typname AS base, b.typcategory, a.atttypid, a.attgenerated,
+    SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, b.typname AS base, b.typcategory, a.atttypid, a.attgenerated, a.attcollation,
+        (SELECT o.opcfamily FROM pg_catalog.pg_opclass o
+            JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod AND m.amname = 'btree'
+            WHERE o.opcdefault AND o.opcintype = b.oid LIMIT 1) AS family,
         pg_catalog.format_type(a.atttypid, a.atttypmod) AS kind, pg_catalog.format_type(a.atttypid, -1) AS typed,
         CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod,
         coalesce((
@@ -126,6 +154,8 @@ SELECT pg_catalog.json_build_object(
     'schema', n.nspname, 'table', c.relname, 'kind', c.relkind,
     'hides_rows', pg_catalog.row_security_active(c.oid),
     'usable_schema', pg_catalog.has_schema_privilege(n.oid, 'USAGE'),
+    'readable', pg_catalog.has_table_privilege(c.oid, 'SELECT'),
+    'lockable', pg_catalog.has_table_privilege(c.oid, {locking}),
     'blocks', CASE c.relkind WHEN 'r' THEN pg_catalog.pg_relation_size(c.oid) ELSE 0 END
         / pg_catalog.current_setting('block_size')::pg_catalog.int8,
     'rows', CASE WHEN c.relkind <> 'r' THEN 0
@@ -141,18 +171,22 @@ SELECT pg_catalog.json_build_object(
             'name', a.attname, 'kind', a.kind, 'typed', a.typed, 'base', a.base, 'category', a.typcategory,
             'width', CASE WHEN a.base IN ('varchar', 'bpchar') AND a.typmod > 4 THEN a.typmod - 4 END,
             'generated', a.attgenerated <> '',
-            'readable', pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT'),
             'writable', pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE')) ORDER BY a.attnum), '[]')
         FROM columns a WHERE a.attrelid = c.oid),
-    'keys', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('columns', k.columns)
-            ORDER BY k.indisprimary DESC, k.count, k.indexrelid), '[]')
+    'keys', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('columns', k.columns, 'orders', k.orders)
+            ORDER BY k.indisprimary DESC, k.orders DESC, k.count, k.indexrelid), '[]')
         FROM (SELECT i.indexrelid, i.indisprimary, pg_catalog.count(*) AS count,
                 pg_catalog.bool_and(a.attnotnull) AS usable,
+                pg_catalog.bool_and(coalesce(i.indcollation[(e.place - 1)::pg_catalog.int4] = a.attcollation
+                    AND o.opcfamily = coalesce(a.family, d.opcfamily), false))
+                    AND pg_catalog.count(DISTINCT i.indoption[(e.place - 1)::pg_catalog.int4] & 1) = 1 AS orders,
                 pg_catalog.json_agg(pg_catalog.json_build_object(
                     'name', a.attname, 'kind', a.typed, 'operators', a.operators) ORDER BY place) AS columns
-            FROM pg_catalog.pg_index i,
-                unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY AS e (attnum, place)
+            FROM pg_catalog.pg_index i
+                CROSS JOIN LATERAL unnest(i.indkey[0:i.indnkeyatts - 1]) WITH ORDINALITY AS e (attnum, place)
                 LEFT JOIN columns a ON a.attnum = e.attnum
+                LEFT JOIN pg_catalog.pg_opclass o ON o.oid = i.indclass[(e.place - 1)::pg_catalog.int4]
+                LEFT JOIN pg_catalog.pg_opclass d ON d.opcmethod = o.opcmethod AND d.opcintype = o.opcintype AND d.opcdefault
             WHERE i.indrelid = c.oid AND a.attrelid = c.oid AND i.indisunique AND i.indisvalid AND i.indisready
                 AND i.indimmediate AND i.indpred IS NULL AND i.indexprs IS NULL
             GROUP BY i.indexrelid, i.indisprimary) k WHERE k.usable),

@@ -3,7 +3,6 @@
 use lifeboat_backup::postgres::DirectSession;
 use lifeboat_core::{Error, Kind, Result};
 
-use super::KeyColumn;
 use super::facts::{self, Fact, FactKey};
 use crate::sweep::target::TableName;
 
@@ -31,7 +30,7 @@ pub async fn holders(
 ) -> Result<Vec<Holder>> {
     let mut holders = Vec::new();
     for fact in facts::read(session, table).await?.iter().filter(|fact| fact.kind == "r") {
-        let key = key_columns(fact, values, named)?.into_iter().map(|column| column.name).collect();
+        let key = key_columns(fact, values, named)?.columns.into_iter().map(|column| column.name).collect();
         holders.push(Holder { table: fact.name(), key, rows: fact.rows });
     }
     Ok(holders)
@@ -39,11 +38,11 @@ pub async fn holders(
 
 /// The key that is named; else the first, the primary one, that is not what is secret: a key is printed in reports and kept in the
 /// book.
-pub(super) fn key_columns(fact: &Fact, values: &[String], named: Option<&[String]>) -> Result<Vec<KeyColumn>> {
+pub(super) fn key_columns(fact: &Fact, values: &[String], named: Option<&[String]>) -> Result<FactKey> {
     let is_secret = |key: &&FactKey| key.columns.iter().any(|column| values.contains(&column.name));
     let Some(names) = named else {
         let first = fact.keys.iter().find(|key| !is_secret(key));
-        return Ok(first.map(|key| key.columns.clone()).unwrap_or_default());
+        return Ok(first.cloned().unwrap_or_default());
     };
     let doing = |by: &str| format!("name the rows of {} by {by}", fact.name());
     if let Some(value) = names.iter().find(|name| values.contains(name)) {
@@ -63,5 +62,5 @@ pub(super) fn key_columns(fact: &Fact, values: &[String], named: Option<&[String
         Error::new(Kind::Policy, doing(&names.join(", ")))
             .hint("a key needs a unique index without a condition, over columns that are NOT NULL; leave the key out to use the primary key")
     })?;
-    Ok(key.columns.clone())
+    Ok(key.clone())
 }

@@ -3,15 +3,18 @@
 mod facts;
 mod keys;
 mod refusals;
+mod width;
 
-use lifeboat_backup::postgres::DirectSession;
+use lifeboat_backup::postgres::{DirectSession, quote_ident};
 use lifeboat_core::{Error, Kind, Result};
 use serde::Deserialize;
 
+use self::facts::FactKey;
 pub(super) use self::facts::{Fact, FactColumn, FactTrigger};
 use self::keys::key_columns;
 pub use self::keys::{Holder, holders};
 pub(super) use self::refusals::{Use, refusals, remarks};
+pub(super) use self::width::too_narrow;
 use super::options::{Order, SweepOptions};
 use super::target::{TableName, Target};
 use crate::columns::layout::Content;
@@ -25,6 +28,13 @@ pub(super) struct Found {
     pub(super) relations: Vec<Swept>,
 }
 
+impl Found {
+    /// The table's.
+    pub(super) fn oid(&self) -> u32 {
+        self.facts.first().map_or(0, |fact| fact.oid)
+    }
+}
+
 /// A table that holds rows, and how they are read and written.
 #[derive(Clone, Debug)]
 pub(super) struct Swept {
@@ -36,11 +46,20 @@ pub(super) struct Swept {
     pub(super) aad: Vec<String>,
     pub(super) values: Vec<ValueColumn>,
     pub(super) order: Order,
+    /// Whether the server reads a range of places without going through the whole table.
+    pub(super) reads_ranges: bool,
     pub(super) blocks: u32,
     pub(super) rows: u64,
     pub(super) bytes: u64,
     /// Whether any trigger fires when a row is written.
     pub(super) has_triggers: bool,
+}
+
+impl Swept {
+    /// In which order rows are read by key: columns and types.
+    pub(super) fn key_order(&self) -> Vec<String> {
+        self.key.iter().map(|key| format!("{} {}", quote_ident(&key.name), key.kind)).collect()
+    }
 }
 
 /// A column of a key.
@@ -65,7 +84,7 @@ pub(super) struct ValueColumn {
 /// Looks a target up.
 pub(super) async fn find(session: &mut DirectSession, target: &Target, options: &SweepOptions) -> Result<Found> {
     let facts = facts::read(session, &target.table).await?;
-    let Some(root) = facts.first() else { return Err(missing(target)) };
+    let Some(root) = facts.first() else { return Err(missing(target, &facts::alike(session, &target.table).await?)) };
     if !matches!(root.kind.as_str(), "r" | "p") {
         return Err(Error::new(Kind::Policy, format!("rotate {target}: {} is no table", target.table))
             .hint("name the table that the view or foreign table reads"));
@@ -82,7 +101,7 @@ pub(super) async fn find(session: &mut DirectSession, target: &Target, options: 
 pub(super) const TID_RANGES_SINCE: u32 = 140_000;
 
 fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_server: bool) -> Result<Swept> {
-    let key = key_columns(fact, &target.value_columns(), target.key_columns.as_deref())?;
+    let FactKey { columns: key, orders } = key_columns(fact, &target.value_columns(), target.key_columns.as_deref())?;
     let mut values = Vec::new();
     for (name, (_, content)) in target.value_columns().iter().zip(target.layout.columns()) {
         values.push(value_column(fact, target, name, content)?);
@@ -91,9 +110,9 @@ fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_
         column(fact, target, name)?;
     }
     let order = match options.order {
-        Some(Order::Key) if key.is_empty() => return Err(keyless(fact, "the order of a key was asked for")),
+        Some(Order::Key) if !orders => return Err(keyless(fact, "the order of a key was asked for")),
         Some(order) => order,
-        None if key.is_empty() => Order::Place,
+        None if !orders => Order::Place,
         None => Order::Key,
     };
     if order == Order::Place && old_server {
@@ -107,6 +126,7 @@ fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_
         aad: target.aad.key_columns().into_iter().map(str::to_owned).collect(),
         values,
         order,
+        reads_ranges: !old_server,
         blocks: fact.blocks,
         rows: fact.rows,
         bytes: fact.bytes,
@@ -146,12 +166,15 @@ fn column<'f>(fact: &'f Fact, target: &Target, name: &str) -> Result<&'f FactCol
     })
 }
 
-fn missing(target: &Target) -> Error {
-    Error::new(Kind::NotFound, format!("find the table {}", target.table))
-        .hint("write schema.table as psql's \\d shows it; names are case-sensitive")
+fn missing(target: &Target, alike: &[String]) -> Error {
+    let hint = match alike {
+        [] => "write schema.table; without a schema it is public".to_owned(),
+        names => format!("there is {}: write it so, with its quotes", names.join(" and ")),
+    };
+    Error::new(Kind::NotFound, format!("find the table {}", target.table)).hint(hint)
 }
 
 fn keyless(fact: &Fact, why: &str) -> Error {
-    Error::new(Kind::Policy, format!("sweep {}, which has no key: {why}", fact.name()))
-        .hint("add a primary key, or a unique index over columns that are NOT NULL")
+    Error::new(Kind::Policy, format!("sweep {}, which has no key that leads through its rows: {why}", fact.name()))
+        .hint("add a primary key, or a unique index over columns that are NOT NULL, in their own collation")
 }

@@ -1,27 +1,57 @@
 //! What stands in the way of a rotation, and what its operator should know.
 
-use super::{Fact, Found};
+use super::{Fact, FactColumn, Found};
+use crate::sweep::options::Mode;
 use crate::sweep::target::Target;
 
-/// Whether only reading is asked for.
+/// What is asked of the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::sweep) enum Use {
     Read,
+    /// Values are written batch by batch.
     Write,
+    /// All of them in one transaction, which keeps others out.
+    WriteAlone,
+}
+
+impl Use {
+    pub(in crate::sweep) fn of(mode: Mode) -> Self {
+        match mode {
+            Mode::Online => Self::Write,
+            Mode::Staged | Mode::Offline => Self::WriteAlone,
+        }
+    }
 }
 
 /// What stands in the way, each with what to do about it.
 pub(in crate::sweep) fn refusals(found: &Found, target: &Target, r#use: Use) -> Vec<String> {
     let mut refusals = Vec::new();
+    if r#use != Use::Read {
+        refuse_a_moving_aad(target, &mut refusals);
+    }
     for fact in &found.facts {
         refuse_rows_elsewhere(fact, &mut refusals);
         refuse_hidden_rows(fact, &mut refusals);
         refuse_missing_rights(fact, target, r#use, &mut refusals);
-        if r#use == Use::Write {
+        if r#use != Use::Read {
             refuse_unwritable(fact, target, &mut refusals);
         }
     }
     refusals
+}
+
+/// A value that is bound to what is written with it does not open once that is done.
+fn refuse_a_moving_aad(target: &Target, refusals: &mut Vec<String>) {
+    let values = target.value_columns();
+    let moving: Vec<_> =
+        target.aad.key_columns().into_iter().filter(|name| values.iter().any(|value| value == name)).collect();
+    if !moving.is_empty() {
+        refusals.push(format!(
+            "the AAD {} is made of {}, which the rotation itself rewrites: no value would open any more. Only the application can rotate these",
+            target.aad,
+            moving.join(" and ")
+        ));
+    }
 }
 
 /// Rows that another server or a program holds stay under the old key.
@@ -50,24 +80,20 @@ fn refuse_missing_rights(fact: &Fact, target: &Target, r#use: Use, refusals: &mu
         refusals
             .push(format!("this role may not use the schema {0}: GRANT USAGE ON SCHEMA {0} TO the role", fact.schema));
     }
-    let values = target.value_columns();
-    let needed = |name: &String| values.contains(name) || target.aad.key_columns().contains(&name.as_str());
-    let unreadable: Vec<_> = fact
-        .columns
-        .iter()
-        .filter(|column| needed(&column.name) && !column.readable)
-        .map(|c| c.name.as_str())
-        .collect();
-    if !unreadable.is_empty() {
+    if fact.kind == "r" && !fact.readable {
         refusals.push(format!("this role may not read {table}: GRANT SELECT ON {table} TO the role"));
     }
-    let unwritable: Vec<_> = fact
-        .columns
-        .iter()
-        .filter(|column| values.contains(&column.name) && !column.writable)
-        .map(|c| c.name.as_str())
-        .collect();
-    if r#use == Use::Write && !unwritable.is_empty() {
+    // Locked is what the target names; written are the tables that hold rows.
+    if r#use == Use::WriteAlone && fact.name() == target.table && !fact.lockable {
+        refusals.push(format!(
+            "this role may not keep writers out of {table}, for which no right to single columns is enough: GRANT UPDATE ON {table} TO the role"
+        ));
+        return;
+    }
+    let values = target.value_columns();
+    let is_unwritable = |column: &&FactColumn| values.contains(&column.name) && !column.writable;
+    let unwritable: Vec<_> = fact.columns.iter().filter(is_unwritable).map(|column| column.name.as_str()).collect();
+    if r#use != Use::Read && fact.kind == "r" && !unwritable.is_empty() {
         let columns = unwritable.join(", ");
         refusals.push(format!("this role may not write {table}: GRANT UPDATE ({columns}) ON {table} TO the role"));
     }
@@ -86,13 +112,27 @@ fn refuse_unwritable(fact: &Fact, target: &Target, refusals: &mut Vec<String>) {
     }
 }
 
+/// What a trigger that fires after a row was written may do to it: the statement that wrote it does not see that.
+fn may_unbind(target: &Target) -> String {
+    let bound = target.aad.key_columns().join(" and ");
+    if bound.is_empty() {
+        return bound;
+    }
+    format!(
+        ", and the run does not see what it does then: make sure that it does not change {bound}, which the AAD is made of, or no value would open any more"
+    )
+}
+
 /// What the operator should know.
 pub(in crate::sweep) fn remarks(found: &Found, target: &Target) -> Vec<String> {
     let values = target.value_columns();
     let mut remarks = Vec::new();
     for fact in &found.facts {
         for trigger in &fact.triggers {
-            let may = if trigger.before { " and may change it, such as a time of its last change" } else { "" };
+            let may = match trigger.before {
+                true => " and may change it, such as a time of its last change".to_owned(),
+                false => may_unbind(target),
+            };
             remarks.push(format!(
                 "the trigger {} of {} fires for every row that is written{may}",
                 trigger.name,

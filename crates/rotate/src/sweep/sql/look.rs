@@ -1,6 +1,6 @@
 //! What is asked of a whole table.
 
-use super::{compared, table};
+use super::{compared, some_value, table};
 use crate::columns::layout::Content;
 use crate::sweep::catalog::{Swept, ValueColumn};
 
@@ -18,4 +18,9 @@ pub(in crate::sweep) fn any_value(swept: &Swept) -> String {
 pub(in crate::sweep) fn count_where(swept: &Swept, condition: &str) -> String {
     let condition = if swept.has_triggers { "false" } else { condition };
     format!("SELECT pg_catalog.count(*) FROM ONLY {} AS t WHERE {condition}", table(&swept.name))
+}
+
+/// How many rows have nothing in any column of the value.
+pub(in crate::sweep) fn count_empty(swept: &Swept) -> String {
+    format!("SELECT pg_catalog.count(*) FROM ONLY {} AS t WHERE NOT {}", table(&swept.name), some_value(swept))
 }

@@ -11,8 +11,8 @@ mod write;
 
 use lifeboat_backup::postgres::quote_ident;
 
-pub(super) use self::look::{any_value, count_where};
-pub(super) use self::read::{Span, quantiles, read};
+pub(super) use self::look::{any_value, count_empty, count_where};
+pub(super) use self::read::{Span, quantiles, read, some_value};
 pub(super) use self::shadow::{count_prepared, create_shadow, not_prepared, prepare, put, shadow};
 pub(super) use self::write::{FENCE, TRIGGERED, checkpoint, with_checkpoint, write};
 use super::catalog::{Swept, ValueColumn};

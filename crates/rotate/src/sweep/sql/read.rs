@@ -5,7 +5,7 @@ use lifeboat_backup::postgres::quote_ident;
 use super::keys::{beyond, key_list, not_beyond, quoted};
 use super::table;
 use crate::columns::layout::Content;
-use crate::sweep::catalog::{Swept, ValueColumn};
+use crate::sweep::catalog::Swept;
 
 /// What of a table a statement reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub(in crate::sweep) enum Span {
     /// By key: after the first parameters, if `after`; before or at the next ones, if `until`; at most so many rows, which is the
     /// last parameter.
     Keys { after: bool, until: bool },
+    /// Every row, as it lies.
+    All,
     /// The rows of these keys: one array for each column.
     These,
     /// A few rows from all over the table: the percentage and their number are parameters.
@@ -30,6 +32,7 @@ pub(in crate::sweep) fn read(swept: &Swept, span: Span, only: Option<&str>) -> S
         Span::Places => {
             format!("SELECT {columns} FROM ONLY {table} AS t WHERE t.ctid >= $1 AND t.ctid < $2{condition}")
         }
+        Span::All => format!("SELECT {columns} FROM ONLY {table} AS t WHERE true{condition}"),
         Span::Keys { after, until } => {
             let keys = &swept.key;
             let mut bounds = String::new();
@@ -68,7 +71,7 @@ pub(in crate::sweep) fn read(swept: &Swept, span: Span, only: Option<&str>) -> S
         }
         Span::Sample => format!(
             "SELECT {columns} FROM ONLY {table} AS t TABLESAMPLE SYSTEM ($1::pg_catalog.float4) WHERE {} LIMIT $2::pg_catalog.int8",
-            some_value(&swept.values)
+            some_value(swept)
         ),
     }
 }
@@ -98,7 +101,8 @@ fn columns(swept: &Swept) -> String {
     columns.join(", ")
 }
 
-fn some_value(values: &[ValueColumn]) -> String {
-    let some: Vec<_> = values.iter().map(|value| format!("t.{} IS NOT NULL", quote_ident(&value.name))).collect();
-    format!("({})", some.join(" OR "))
+/// The condition that a row has something in a column of the value. No index serves it: one may be broken.
+pub(in crate::sweep) fn some_value(swept: &Swept) -> String {
+    let values: Vec<_> = swept.values.iter().map(|value| format!("t.{}", quote_ident(&value.name))).collect();
+    format!("(pg_catalog.num_nonnulls({}) > 0)", values.join(", "))
 }

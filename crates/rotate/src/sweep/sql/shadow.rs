@@ -76,8 +76,8 @@ pub(in crate::sweep) fn not_prepared(swept: &Swept, rotation: i64) -> String {
 fn is_prepared(swept: &Swept, which: char) -> String {
     let mut same: Vec<_> = (swept.values.iter().enumerate())
         .map(|(n, value)| match n {
-            // By this one the row is found.
-            0 => format!("u.{which}0 = {}", compared(value)),
+            // By this one a prepared value is found. No index of the table itself serves it: one may be broken.
+            0 => format!("u.{which}0 = ({} || '')", compared(value)),
             _ => format!("u.{which}{n} IS NOT DISTINCT FROM {}", compared(value)),
         })
         .collect();

@@ -18,9 +18,12 @@ pub(in crate::sweep) fn write(swept: &Swept, fence: &str) -> String {
         kept.push(kept_value(value, n));
     }
     for (n, name) in swept.aad.iter().enumerate() {
-        same.push(format!("t.{}::pg_catalog.text COLLATE \"C\" IS NOT DISTINCT FROM u.a{n}", quote_ident(name)));
+        let bound = format!("t.{}::pg_catalog.text COLLATE \"C\" IS NOT DISTINCT FROM u.a{n}", quote_ident(name));
+        kept.push(bound.clone());
+        same.push(bound);
     }
-    // The statement fails as a whole, and says why, when a trigger changed what was to be written; it may be a minute old.
+    // The statement fails as a whole, and says why, when a trigger changed what was to be written, or what it is bound to; it may be
+    // a minute old.
     let number = format!(
         "CASE WHEN {} THEN u.number ELSE ('{TRIGGERED}' || u.number)::pg_catalog.int8 END AS number",
         kept.join(" AND ")

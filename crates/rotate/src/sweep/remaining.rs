@@ -1,0 +1,70 @@
+//! Which targets of a rollback are still to be taken back: some were before it was interrupted, and tables come and go.
+
+use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal};
+use lifeboat_core::{Error, Kind, Result};
+
+use super::book::{self, Entry};
+use super::leader::Leader;
+use super::schema;
+use super::status::Phase;
+use super::target::Target;
+
+/// What is left to do of a rollback.
+pub(super) struct Remaining {
+    /// To be taken back.
+    pub(super) targets: Vec<Target>,
+    /// Rotations whose table was dropped.
+    pub(super) gone: Vec<(Target, Entry)>,
+}
+
+/// Passes over targets that were taken back already, while there is another that was not: the same command goes on.
+pub(super) async fn remaining(leader: &mut Leader, targets: &[Target]) -> Result<Remaining> {
+    let session = leader.session()?;
+    let mut remaining = Remaining { targets: Vec::new(), gone: Vec::new() };
+    let mut before = Vec::new();
+    let is_known = schema::exists(session).await?;
+    for target in targets {
+        let open = if is_known { book::open_entry(session, target).await? } else { None };
+        match open {
+            Some(entry) if is_gone(session, target, &entry).await? => remaining.gone.push((target.clone(), entry)),
+            None if is_known && is_back(session, target).await? => before.push(target.clone()),
+            _ => remaining.targets.push(target.clone()),
+        }
+    }
+    if remaining.targets.is_empty() && remaining.gone.is_empty() {
+        remaining.targets = before;
+    }
+    Ok(remaining)
+}
+
+async fn is_back(session: &mut DirectSession, target: &Target) -> Result<bool> {
+    let last = book::last_entry(session, target).await?;
+    Ok(match last.filter(|entry| entry.phase == Phase::RolledBack) {
+        Some(entry) => has_keys(&entry, target)?,
+        None => false,
+    })
+}
+
+fn has_keys(entry: &Entry, target: &Target) -> Result<bool> {
+    let keys = &target.keys;
+    Ok(entry.old_key == keys.old.derive()?.fingerprint() && entry.new_key == keys.new.derive()?.fingerprint())
+}
+
+/// Whether the table was dropped. One that has another name now may hold values under either key.
+async fn is_gone(session: &mut DirectSession, target: &Target, entry: &Entry) -> Result<bool> {
+    let named = "SELECT n.nspname || '.' || c.relname FROM pg_catalog.pg_class c \
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE";
+    let (schema, name) = (quote_literal(&target.table.schema), quote_literal(&target.table.name));
+    if session.text(&format!("{named} n.nspname = {schema} AND c.relname = {name}")).await?.is_some() {
+        return Ok(false);
+    }
+    if let Some(now) = session.text(&format!("{named} c.oid = {}", entry.relation)).await? {
+        return Err(Error::new(Kind::Policy, format!("roll the rotation of {target} back: its table is {now} now"))
+            .hint("nothing was changed: give the table its name back until the rotation is over"));
+    }
+    if !has_keys(entry, target)? {
+        let doing = format!("end the rotation of {target} from {} to {}", entry.old_key, entry.new_key);
+        return Err(Error::new(Kind::WrongKey, doing).hint("nothing was changed: give the keys that it began with"));
+    }
+    Ok(true)
+}
