@@ -122,3 +122,13 @@ need_venv() {
     } >"$logs/venv.log" 2>&1 || die "the tests' servers could not be installed: see $logs/venv.log"
     printf '%s' "$wanted" >"$venv/installed"
 }
+
+# A server that is to be had as a crate only. One that is quick to build is good enough: a minute and a half.
+need_s3s_fs() {
+    local wanted="s3s-fs 0.14.1"
+    [ "$("$venv/bin/s3s-fs" --version 2>/dev/null)" = "$wanted" ] && return
+    say "building $wanted into $venv (log: $logs/s3s-fs.log)"
+    CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug --force --root "$venv" \
+        "${wanted/ /@}" --features binary >"$logs/s3s-fs.log" 2>&1 ||
+        die "$wanted could not be built; it needs Rust 1.92 or newer: see $logs/s3s-fs.log"
+}

@@ -170,5 +170,5 @@ FROM pg_database WHERE datname = current_database()
 UNION ALL
 SELECT concat('comment', chr(31), shobj_description(oid, 'pg_database')) FROM pg_database WHERE datname = current_database()
 UNION ALL
-SELECT concat('encoding', chr(31), concat_ws(' ', pg_encoding_to_char(encoding), datcollate, datctype, datlocprovider))
-FROM pg_database WHERE datname = current_database()";
+SELECT concat('encoding', chr(31), concat_ws(' ', pg_encoding_to_char(encoding), datcollate, datctype, to_jsonb(d) ->> 'datlocprovider'))
+FROM pg_database d WHERE datname = current_database()";

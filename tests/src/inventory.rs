@@ -65,9 +65,9 @@ impl Bucket {
             .to_vec()
     }
 
-    /// Writes or replaces an object.
+    /// Writes or replaces an object of this very key.
     pub fn write(&self, key: &str, bytes: Vec<u8>) {
-        run(self.client.put(&Key::from(key), PutPayload::from(bytes))).unwrap();
+        run(self.client.put(&Key::parse(key).unwrap(), PutPayload::from(bytes))).unwrap();
     }
 
     /// Removes an object.

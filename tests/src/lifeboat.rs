@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -225,14 +226,26 @@ impl Running {
             .collect()
     }
 
-    /// Waits for the end.
+    /// Waits for the end. Fails the test when it does not come.
     pub fn wait(mut self) -> Outcome {
-        let output = self.child.take().expect("waited for once").wait_with_output().expect("wait for the program");
-        Outcome {
+        let child = self.child.take().expect("waited for once");
+        let (pid, (ended, watched)) = (Pid::from_child(&child), mpsc::channel::<()>());
+        let (output, hung) = std::thread::scope(|scope| {
+            let watch = scope.spawn(move || {
+                let hung = watched.recv_timeout(LONGEST) == Err(RecvTimeoutError::Timeout);
+                hung && kill_process(pid, Signal::KILL).is_ok()
+            });
+            let output = child.wait_with_output().expect("wait for the program");
+            drop(ended);
+            (output, watch.join().expect("watch the program"))
+        });
+        let outcome = Outcome {
             status: output.status,
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        };
+        assert!(!hung, "it did not end within {LONGEST:?}: {}", outcome.text());
+        outcome
     }
 }
 
@@ -275,3 +288,6 @@ fn build() {
     }
     assert!(scratch::exclusively("build", || command.status().expect("run cargo")).success(), "build the programs");
 }
+
+/// No run of a test takes longer, but what has hung does.
+const LONGEST: Duration = Duration::from_secs(20 * 60);

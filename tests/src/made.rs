@@ -33,8 +33,12 @@ pub fn job() -> Job {
 pub fn path(n: usize) -> BackupPath {
     let first: jiff::Timestamp = "2026-01-01T02:17:00Z".parse().unwrap();
     let start = first + jiff::SignedDuration::from_hours(n as i64);
-    let suffix = [0x7f, (n >> 8) as u8, n as u8];
-    BackupPath { class: "daily".parse().unwrap(), database: "shop".parse().unwrap(), id: BackupId::new(start, suffix) }
+    let id = BackupId::new(start, suffix(n));
+    BackupPath { class: "daily".parse().unwrap(), database: "shop".parse().unwrap(), id }
+}
+
+fn suffix(n: usize) -> [u8; 3] {
+    [0x7f, (n >> 8) as u8, n as u8]
 }
 
 /// Makes the backups `0..count`, sealed where there are keys, a few at once.
@@ -74,7 +78,7 @@ pub async fn backup(
 
 /// Makes the sealed details of a run that began when the n-th backup did.
 pub async fn run_details(store: &Store, n: usize, keys: &SealKeys) -> Result<RunId> {
-    let (run, key, job) = (path(n).id, DataKey::generate()?, job());
+    let (run, key, job) = (RunId::new(path(n).id.start(), suffix(n)), DataKey::generate()?, job());
     for wrap in keys.wrap(&key, run.as_str()).await? {
         store.put(&job, &layout::run_object(&run, &layout::wrap(&wrap.key)), wrap.to_bytes().into()).await?;
     }
@@ -149,7 +153,8 @@ fn stored(key: &DataKey, owner: &str, name: String, content: &[u8], seal: bool) 
 
 fn manifest(path: &BackupPath, script: Vec<StoredObject>, attachments: Vec<StoredObject>) -> Manifest {
     let BackupPath { class, database, id } = path.clone();
-    let (run, started) = (id.clone(), id.start());
+    let started = id.start();
+    let run = RunId::new(started, [0; 3]);
     Manifest {
         format: FORMAT,
         tool: TOOL.to_owned(),

@@ -1,9 +1,11 @@
 //! A network between a client and any TCP server whose connections can be cut.
 
+use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// A relay on loopback; new connections end when it is dropped.
 #[derive(Debug)]
@@ -11,6 +13,7 @@ pub struct Relay {
     port: u16,
     open: Arc<Mutex<Vec<TcpStream>>>,
     closed: Arc<AtomicBool>,
+    silent: Arc<Mutex<Vec<Arc<AtomicBool>>>>,
 }
 
 impl Relay {
@@ -18,8 +21,9 @@ impl Relay {
     pub fn to(port: u16) -> Relay {
         let upstream = SocketAddr::from(([127, 0, 0, 1], port));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let relay = Relay { port: listener.local_addr().unwrap().port(), open: Arc::default(), closed: Arc::default() };
-        let (open, closed) = (relay.open.clone(), relay.closed.clone());
+        let port = listener.local_addr().unwrap().port();
+        let relay = Relay { port, open: Arc::default(), closed: Arc::default(), silent: Arc::default() };
+        let (open, closed, silent) = (relay.open.clone(), relay.closed.clone(), relay.silent.clone());
         thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { continue };
@@ -29,8 +33,10 @@ impl Relay {
                 let Ok(server) = TcpStream::connect(upstream) else { continue };
                 let _ = (client.set_nodelay(true), server.set_nodelay(true));
                 open.lock().unwrap().extend([client.try_clone().unwrap(), server.try_clone().unwrap()]);
-                carry(client.try_clone().unwrap(), server.try_clone().unwrap());
-                carry(server, client);
+                let is_silent = Arc::new(AtomicBool::new(false));
+                silent.lock().unwrap().push(is_silent.clone());
+                carry(client.try_clone().unwrap(), server.try_clone().unwrap(), is_silent.clone());
+                carry(server, client, is_silent);
             }
         });
         relay
@@ -47,6 +53,9 @@ impl Relay {
         for stream in &open {
             let _ = stream.shutdown(Shutdown::Both);
         }
+        for is_silent in self.silent.lock().unwrap().drain(..) {
+            is_silent.store(false, Ordering::SeqCst);
+        }
         open.len() / 2
     }
 }
@@ -58,15 +67,30 @@ impl Relay {
         self.cut()
     }
 
+    /// Carries nothing more over the connections there are, and cuts none: as a firewall that has forgotten them.
+    pub fn fall_silent(&self) {
+        for is_silent in self.silent.lock().unwrap().iter() {
+            is_silent.store(true, Ordering::SeqCst);
+        }
+    }
+
     /// Takes connections again.
     pub fn reopen(&self) {
         self.closed.store(false, Ordering::SeqCst);
     }
 }
 
-fn carry(mut from: TcpStream, mut to: TcpStream) {
+fn carry(mut from: TcpStream, mut to: TcpStream, is_silent: Arc<AtomicBool>) {
     thread::spawn(move || {
-        let _ = std::io::copy(&mut from, &mut to);
+        let mut bytes = vec![0; 64 << 10];
+        while let Ok(count @ 1..) = from.read(&mut bytes) {
+            while is_silent.load(Ordering::SeqCst) {
+                thread::sleep(Duration::from_millis(10));
+            }
+            if to.write_all(&bytes[..count]).is_err() {
+                break;
+            }
+        }
         let _ = to.shutdown(Shutdown::Both);
     });
 }

@@ -26,9 +26,14 @@ impl Held {
         held
     }
 
+    /// Runs another statement and does not wait.
+    pub fn say(&mut self, sql: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{sql};").unwrap();
+    }
+
     /// Commits and ends the session.
     pub fn commit(mut self) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "COMMIT;").unwrap();
+        self.say("COMMIT");
         self.release();
     }
 

@@ -40,6 +40,13 @@ impl Terminal {
         writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
     }
 
+    /// Presses Ctrl-C, and nothing after it.
+    pub fn interrupt(&mut self) {
+        let input = self.child.stdin.as_mut().unwrap();
+        input.write_all(b"\x03").unwrap();
+        input.flush().unwrap();
+    }
+
     /// Waits for its end: the exit code, and all that it said.
     pub fn wait(mut self) -> (i32, String) {
         self.child.stdout.as_mut().unwrap().read_to_end(&mut self.said).unwrap();

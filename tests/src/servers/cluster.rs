@@ -144,9 +144,9 @@ impl Cluster<'_> {
 
     fn access(&self) -> &'static str {
         if self.options.tls {
-            "local all all trust\nlocal replication all trust\nhostnossl all tls_only 127.0.0.1/32 reject\nhostssl all certified 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            "local all all trust\nlocal replication all trust\nhostnossl all tls_only 127.0.0.1/32 reject\nhostssl all certified 127.0.0.1/32 cert\nhost all all 127.0.0.1/32 scram-sha-256\nhost all all ::1/128 scram-sha-256\n"
         } else {
-            "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+            "local all all trust\nlocal replication all trust\nhost all all 127.0.0.1/32 scram-sha-256\nhost all all ::1/128 scram-sha-256\n"
         }
     }
 }

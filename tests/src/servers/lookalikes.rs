@@ -1,4 +1,4 @@
-//! Servers that speak S3 in their own ways: `rclone serve s3` over a folder, and moto, which plays Amazon in memory.
+//! Servers that speak S3 in their own ways: `rclone serve s3` and `s3s-fs` over a folder, and moto, which plays Amazon in memory.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -22,6 +22,8 @@ pub enum Kind {
     Rclone,
     /// `moto_server`, which looks at no signature.
     Moto,
+    /// `s3s-fs`, the example of a Rust library that servers are made of.
+    S3s,
 }
 
 /// A running server with one bucket, shared by all tests: take a prefix.
@@ -45,9 +47,11 @@ impl Lookalike {
     pub fn shared(kind: Kind) -> &'static Lookalike {
         static RCLONE: OnceLock<Lookalike> = OnceLock::new();
         static MOTO: OnceLock<Lookalike> = OnceLock::new();
+        static S3S: OnceLock<Lookalike> = OnceLock::new();
         match kind {
             Kind::Rclone => RCLONE.get_or_init(|| Lookalike { guarded: guard::shared("rclone", &Program(kind)) }),
             Kind::Moto => MOTO.get_or_init(|| Lookalike { guarded: guard::shared("moto", &Program(kind)) }),
+            Kind::S3s => S3S.get_or_init(|| Lookalike { guarded: guard::shared("s3s-fs", &Program(kind)) }),
         }
     }
 
@@ -88,6 +92,13 @@ impl Service for Program {
             Kind::Moto => {
                 command = Command::new(in_venv("bin/moto_server"));
                 command.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
+            }
+            Kind::S3s => {
+                fs::create_dir_all(run.join("data").join(BUCKET)).unwrap();
+                command = Command::new(in_venv("bin/s3s-fs"));
+                command.args(["--host", "127.0.0.1", "--port", &port.to_string()]).arg(run.join("data"));
+                command.args(["--access-key", Identity::Admin.access_key()]);
+                command.args(["--secret-key", Identity::Admin.secret_key()]);
             }
         }
         command.current_dir(run).env("HOME", run).env("TMPDIR", run);

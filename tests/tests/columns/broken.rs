@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lifeboat_rotate::sweep::{Limits, SweepOptions};
+use lifeboat_rotate::sweep::{Limits, Mode, SweepOptions};
 use lifeboat_tests::Major;
 use lifeboat_tests::session::{Busy, Held, wait_for};
 
@@ -57,18 +57,28 @@ fn a_row_that_is_held_for_long_does_not_hold_up_the_others() {
 #[test]
 fn deadlocks_are_survived() {
     let (world, plain) = World::with_rows(Major::V18, TABLE, 400);
-    world.database.psql("ALTER TABLE secrets ADD touched int DEFAULT 0");
-    // Rows in the other direction, two at a time, so that each meets the sweep's batch.
-    let touching = "DO $$ BEGIN FOR n IN REVERSE 398..0 LOOP BEGIN
-             UPDATE secrets SET touched = 1 WHERE id = n + 1; UPDATE secrets SET touched = 1 WHERE id = n;
-             EXCEPTION WHEN deadlock_detected THEN NULL; END; END LOOP; END $$";
-    let busy = Busy::new(&world.database, &format!("SET deadlock_timeout = '10ms'; {touching}"));
-    world.database.psql(&format!("ALTER DATABASE \"{}\" SET deadlock_timeout = '10ms'", world.database.name));
-    let limits = Limits { lock_timeout: Duration::from_secs(20), ..Limits::default() };
-    let options = SweepOptions { limits, batch_rows: Some(200), jobs: Some(2), ..SweepOptions::default() };
-    world.run_to_the_end(&options);
-    assert!(busy.ends_well());
+    // The sweep has row 0 and lingers; somebody has row 1 and asks for row 0; then the sweep asks for row 1, and is the one who finds out.
+    world.database.psql(&format!(
+        "ALTER TABLE secrets ADD touched int DEFAULT 0; ALTER DATABASE \"{}\" SET deadlock_timeout = '10ms';
+         CREATE FUNCTION linger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.5); RETURN NEW; END $$;
+         CREATE TRIGGER linger BEFORE UPDATE OF value ON secrets FOR EACH ROW WHEN (OLD.id = 0) EXECUTE FUNCTION linger()",
+        world.database.name
+    ));
+    let lingers = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lifeboat/rotate' AND wait_event = 'PgSleep'";
+    let crossing = format!(
+        "SET deadlock_timeout = '20s'; SET application_name = 'crossing'; DO $$ BEGIN
+             UPDATE secrets SET touched = 1 WHERE id = 1;
+             WHILE NOT EXISTS ({lingers}) LOOP PERFORM pg_sleep(0.01); PERFORM pg_stat_clear_snapshot(); END LOOP;
+             UPDATE secrets SET touched = 1 WHERE id = 0; END $$"
+    );
+    let busy = Busy::new(&world.database, &crossing);
+    let has_a_row = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'crossing' AND wait_event = 'PgSleep'";
+    wait_for(&world.database, has_a_row);
+    world.run_to_the_end(&patient());
+    assert!(busy.ends_well(), "the sweep gave way");
+    wait_for(&world.database, "SELECT deadlocks > 0 FROM pg_stat_database WHERE datname = current_database()");
     same(&world.opened(NEW), &plain, "plaintexts");
+    assert_eq!(world.database.psql("SELECT sum(touched) FROM secrets"), "2");
 }
 
 #[test]
@@ -105,4 +115,20 @@ fn one_run_at_a_time_works_on_a_database() {
     });
     assert!(!world.status().running);
     same(&world.opened(NEW), &plain, "plaintexts");
+}
+
+#[test]
+fn a_trigger_that_touches_other_rows_does_not_undo_what_is_one_transaction() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 300);
+    world.database.psql(
+        "ALTER TABLE secrets ADD touched int DEFAULT 0;
+         CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             UPDATE public.secrets SET touched = touched + 1 WHERE id = NEW.id + 150; RETURN NULL; END $$;
+         CREATE TRIGGER touch AFTER UPDATE ON secrets FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION touch()",
+    );
+    let offline = SweepOptions { mode: Some(Mode::Offline), ..small() };
+    let summary = world.run(&offline).unwrap();
+    assert!(summary.is_clean() && summary.targets[0].counts.rotated == 300, "{summary:?}");
+    same(&world.opened(NEW), &plain, "plaintexts");
+    assert_eq!(world.database.psql("SELECT sum(touched) FROM secrets"), "150");
 }

@@ -111,6 +111,16 @@ fn rows_that_do_not_open_are_named_by_key_and_can_be_given_up() {
     fs::write(&list, "# found on 22 November\n[public.project_env_vars]\nlost\n[\"plain\"]\n").unwrap();
     let accepted = |verb: &str| columns(&database, "lifeboat", verb).arg("--accept-list").arg(&list);
     accepted("run").run().expect(0);
+
+    // A row of the list that the application has written with the old key since.
+    let late = value(OLD, "written since");
+    database.psql(&format!("UPDATE project_env_vars SET encrypted_value = '{late}' WHERE id = 'lost'"));
+    let verify = accepted("verify").run().expect(3);
+    assert!(verify.stdout.contains("lost: failed authentication\n"), "not accepted: {}", verify.stdout);
+    let blind = accepted("verify").env("BRIVEN_ENCRYPTION_KEY_OLD", "").run().expect(0);
+    assert!(blind.stdout.contains("The old key is not at hand: nobody has looked"), "{}", blind.stdout);
+    database.psql(&format!("UPDATE project_env_vars SET encrypted_value = '{lost}' WHERE id = 'lost'"));
+
     let finalized = accepted("finalize").run().expect(0);
     assert!(finalized.stdout.contains("2 rows of the accept list were given up"), "{}", finalized.stdout);
 }

@@ -94,10 +94,11 @@ fn offline_keeps_writers_waiting_and_loses_nothing_of_theirs() {
 #[test]
 fn in_every_mode_writers_of_either_key_lose_nothing() {
     for of in [Mode::Online, Mode::Staged, Mode::Offline] {
-        let (world, plain) = World::with_rows(Major::V18, TABLE, 600);
+        let (world, plain) = World::with_rows(Major::V18, TABLE, 900);
         let rest = Duration::from_millis(1);
         let old = Writer::start(&world, OLD, 0..300, &plain, rest);
         let new = Writer::start(&world, NEW, 300..600, &plain, rest);
+        let both = Writer::with(&world, &[OLD, NEW], 600..900, &plain, rest);
         new.wait_for(20);
         let options = SweepOptions { mode: Some(of), max_passes: 3, ..slow() };
         world.run(&options).unwrap();
@@ -106,7 +107,7 @@ fn in_every_mode_writers_of_either_key_lose_nothing() {
         }
         let so_far = old.writes();
         old.wait_for(so_far + 20);
-        let written = together([old.stop(), new.stop()]);
+        let written = together([old.stop(), new.stop(), both.stop()]);
         world.run_to_the_end(&small());
         same(&world.opened(NEW), &written, of.name());
         world.finalize(&small()).unwrap();

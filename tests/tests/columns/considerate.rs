@@ -114,9 +114,12 @@ fn beside_others_who_write_one_session_works_at_a_time() {
     application.wait_for(1);
     let settings = world.settings();
     assert!(run(sweep::run(&settings, world.targets(), &options, &job)).unwrap().is_clean());
-    let written = application.stop();
     let said = std::mem::take(&mut *heard.0.lock().unwrap()).join("; ");
     assert!(said.contains(others), "{said}");
+    assert!(run(sweep::verify(&settings, world.targets(), &options, &job)).unwrap().passed());
+    let said = std::mem::take(&mut *heard.0.lock().unwrap()).join("; ");
+    assert!(said.contains(others), "a snapshot is looked around before: {said}");
+    let written = application.stop();
     same(&world.opened(NEW), &plain.into_iter().chain(written).collect(), "plaintexts");
 
     run(sweep::rollback(&settings, world.targets(), &options, &job)).unwrap();

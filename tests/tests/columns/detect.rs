@@ -106,7 +106,7 @@ fn columns_of_every_type_are_found_with_those_that_nobody_listed() {
     assert_eq!(layouts(&found), expected, "{found:#}");
     assert_eq!(found["detection"]["suspects"], serde_json::json!([]), "{found:#}");
     let configuration = found["configuration"].as_str().unwrap();
-    assert!(configuration.contains("table = \"app.Settings\""), "{configuration}");
+    assert!(configuration.contains("table = 'app.\"Settings\"'"), "{configuration}");
 }
 
 #[test]
@@ -139,6 +139,23 @@ fn an_aad_is_tried_with_the_rows_own_columns() {
     let with = found(&database, &["--aad", "{table}.{column}:{tenant}/{id}", "--aad", "{id}"]);
     assert_eq!(layouts(&with), ["bound.value: base64url(iv ct tag)"]);
     assert!(with["configuration"].as_str().unwrap().contains("aad = \"{table}.{column}:{tenant}/{id}\""), "{with:#}");
+}
+
+#[test]
+fn columns_that_share_an_iv_are_both_named_and_not_configured() {
+    let database = database();
+    database.psql("CREATE TABLE logins (id int PRIMARY KEY, login text, password text, nonce text)");
+    let writer = Writer::new("columns{login: base64(ct tag), nonce: hex(iv)}", "sha256");
+    let rows = (0..9).map(|n| [vec![n.to_string()], writer.parts("the same for both", "")].concat());
+    insert(&database, "logins", "id, login, nonce", rows);
+    database.psql("UPDATE logins SET password = login");
+    let shared = found(&database, &[]);
+    assert_eq!(layouts(&shared), ["logins.login+nonce: columns{login: base64(ct tag), nonce: hex(iv)}"]);
+    assert_eq!(shared["detection"]["found"][0]["sharing"], serde_json::json!(["password"]), "{shared:#}");
+    assert_eq!(shared["detection"]["suspects"], serde_json::json!([]), "{shared:#}");
+    assert_eq!(shared["configuration"], "", "{shared:#}");
+    let text = detect(&database, &[]).expect(0).stdout;
+    assert!(text.contains("password opens with the IV of this one as well"), "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use lifeboat_rotate::sweep::{self, Limits, SweepOptions};
 use lifeboat_tests::relay::Relay;
+use lifeboat_tests::session::wait_for;
 use lifeboat_tests::{Major, Postgres, run};
 
 use crate::world::{NEW, World, inconsiderate, job, same, small};
@@ -21,7 +22,9 @@ fn a_sweep_outlives_its_connections() {
     let (summary, cuts) = std::thread::scope(|scope| {
         let cutter = scope.spawn(|| {
             let mut cuts = 0;
-            // Not before the workers are there: a connection that fails at once is tried again by itself.
+            // Not before the workers are there: whoever begins without a connection ends at once, and rightly.
+            wait_for(&world.database, "SELECT to_regclass('lifeboat_rotate.part') IS NOT NULL");
+            wait_for(&world.database, "SELECT coalesce(sum(rotated), 0) > 50 FROM lifeboat_rotate.part");
             while !over.load(Ordering::Relaxed) && cuts < 8 {
                 std::thread::sleep(Duration::from_millis(400));
                 cuts += relay.cut();

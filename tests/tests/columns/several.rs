@@ -57,6 +57,20 @@ fn an_old_key_is_needed_as_long_as_one_of_two_databases_needs_it_and_what_was_do
 }
 
 #[test]
+fn a_rollback_that_failed_for_one_of_two_databases_can_be_given_again() {
+    let (one, two, folder) = (table(), table(), TempDir::new().unwrap());
+    let file = declared(&folder);
+    both(&file, [&one, &two], "run").run().expect(0);
+    two.psql("ALTER TABLE project_env_vars RENAME TO away");
+    both(&file, [&one, &two], "rollback").run().expect(40);
+    two.psql("ALTER TABLE away RENAME TO project_env_vars");
+    let again = both(&file, [&one, &two], "rollback").run().expect(0);
+    assert!(again.stdout.contains("It was rolled back before."), "{}", again.stdout);
+    let over = both(&file, [&one, &two], "rollback").run().expect(40);
+    assert!(over.stdout.contains("none is under way"), "{}", over.stdout);
+}
+
+#[test]
 fn a_database_that_was_not_asked_is_not_called_done() {
     let (one, folder) = (table(), TempDir::new().unwrap());
     let file = declared(&folder);

@@ -1,4 +1,4 @@
-//! An application that goes on writing: inserts, updates and deletes, each row one writer's.
+//! An application that goes on writing: inserts, updates and deletes, each row one writer's, who has one key or both.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,15 +26,27 @@ impl Writer {
         plain: &Plain,
         rest: Duration,
     ) -> Writer {
+        Writer::with(world, &[secret], rows, plain, rest)
+    }
+
+    /// One that writes now under this key, now under that: instances that were restarted, and such as were not yet.
+    pub(crate) fn with(
+        world: &World,
+        secrets: &[&str],
+        rows: std::ops::Range<usize>,
+        plain: &Plain,
+        rest: Duration,
+    ) -> Writer {
         let (stop, written) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let is_mine = |id: usize| rows.contains(&id) || (id >= 1_000_000 && rows.contains(&((id - 1_000_000) / 1000)));
         let mine = plain.iter().filter(|(id, _)| is_mine(id.parse().unwrap()));
         let mine: Plain = mine.map(|(id, text)| (id.clone(), text.clone())).collect();
-        let (dsn, secret) = (world.database.dsn(), secret.to_owned());
+        let (dsn, secrets) =
+            (world.database.dsn(), secrets.iter().map(|&secret| secret.to_owned()).collect::<Vec<_>>());
         let (stopped, counter) = (stop.clone(), written.clone());
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(write(&dsn, &secret, rows.start, mine, rest, &stopped, &counter))
+            runtime.block_on(write(&dsn, &secrets, rows.start, mine, rest, &stopped, &counter))
         });
         Writer { stop, written, thread }
     }
@@ -61,7 +73,7 @@ impl Writer {
 
 async fn write(
     dsn: &str,
-    secret: &str,
+    secrets: &[String],
     first: usize,
     mut rows: Plain,
     rest: Duration,
@@ -69,15 +81,17 @@ async fn write(
     written: &AtomicU64,
 ) -> Plain {
     let client = client(dsn).await;
-    let keyring = keyring(&target("secrets", "value"), secret);
+    let keyrings: Vec<_> =
+        secrets.iter().map(|secret| (secret, keyring(&target("secrets", "value"), secret))).collect();
     let mut dice = Dice::new("writer");
     // Beyond what a writer before it has inserted.
     let mut next = rows.keys().map(|id| id.parse().unwrap()).max().unwrap_or(0).max(first * 1000 + 1_000_000);
     while !stop.load(Ordering::Relaxed) {
         let ids: Vec<_> = rows.keys().cloned().collect();
         let id = ids.get(usize::try_from(dice.below(ids.len().max(1) as u64)).unwrap()).cloned();
+        let (secret, keyring) = &keyrings[usize::try_from(dice.below(keyrings.len() as u64)).unwrap()];
         let text = format!("{secret} wrote {} in row {id:?}", written.load(Ordering::Relaxed));
-        let value = encrypted(&keyring, &text);
+        let value = encrypted(keyring, &text);
         match (dice.below(10), id) {
             (0, Some(id)) if ids.len() > 3 => {
                 client.execute("DELETE FROM secrets WHERE id = $1", &[&number(&id)]).await.unwrap();

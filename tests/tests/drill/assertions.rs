@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use lifeboat_drill::Verdict;
-use lifeboat_drill::check::{Assert, CheckOptions, CheckReport, assert_all};
+use lifeboat_drill::check::{Assert, CheckOptions, assert_all};
+use lifeboat_drill::report::CheckReport;
 use lifeboat_tests::made::job;
 use lifeboat_tests::{Major, Postgres, Way, fixtures, run};
 

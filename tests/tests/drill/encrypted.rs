@@ -98,3 +98,33 @@ fn rows_of_partitions_and_of_tables_without_a_key_are_named_as_the_rotation_name
     let some = drilled(&world, &format!("encrypted_columns = 8\n{accepting}"), &keys, 0);
     assert_ne!(check(&some)["summary"], check(&passed)["summary"]);
 }
+
+#[test]
+fn a_column_in_which_nothing_opened_is_told_and_where_no_layout_leads_anywhere_is_no_pass() {
+    let world = World::new(Major::V15, PLAIN);
+    let shop = world.shop();
+    tokens(&shop);
+    shop.psql(
+        "CREATE TABLE settings (id int PRIMARY KEY, document jsonb, later text);
+         INSERT INTO settings VALUES (1, '{\"smtp\": {\"password\": \"x\"}}', ''), (2, NULL, NULL)",
+    );
+    world.depot.backup(&shop);
+    let other = |column: &str, layout: &str| {
+        format!("{COLUMN}[[rotate.column]]\ntable = \"settings\"\ncolumn = \"{column}\"\nlayout = \"{layout}\"\n")
+    };
+    let keys = [("NEW_KEY", "new"), ("OLD_KEY", "old")];
+    let passed = drilled(&world, &other("later", "base64(iv tag ct)"), &keys, 0);
+    assert_eq!(check(&passed)["findings"][0], "public.settings.later: it holds no values", "{passed:#}");
+
+    let nowhere = "json{smtp.pasword: base64(iv tag ct)}";
+    let told = format!("public.settings.document: something is in 1 row, and nothing where the layout {nowhere} looks");
+    let passed = drilled(&world, &other("document", nowhere), &keys, 0);
+    assert_eq!(check(&passed)["summary"], "40 values opened, 20 of them with the old key", "{passed:#}");
+    assert_eq!(check(&passed)["findings"][0], told.as_str(), "{passed:#}");
+
+    let alone = other("document", nowhere)
+        .replace("[[rotate.column]]\ntable = \"tokens\"\ncolumn = \"value\"\nlayout = \"base64(iv tag ct)\"\n", "");
+    let inconclusive = drilled(&world, &alone, &keys, 32);
+    assert_eq!(not_passed(&inconclusive), ["encrypted columns"]);
+    assert_eq!(check(&inconclusive)["findings"][0], told.as_str(), "{inconclusive:#}");
+}

@@ -1,6 +1,6 @@
 //! `lifeboat drill run`: what it says, what it leaves, and what it ends with.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use lifeboat_tests::servers::postgres::Options;
 use lifeboat_tests::{
@@ -306,14 +306,22 @@ fn what_the_operators_program_and_assertions_say_no_to_fails() {
     assert!(smoke["findings"].to_string().contains("out of order"), "{smoke}");
 }
 
+/// An empty file that a scratch server's user may write to, too.
+fn open_file(world: &World, name: &str) -> std::path::PathBuf {
+    let path = world.folder.path().join(name);
+    std::fs::write(&path, "").unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    path
+}
+
 #[test]
 fn a_drill_that_takes_too_long_is_inconclusive_and_leaves_nothing() {
     let world = World::new(Major::V15, STREAM);
     world.depot.backup(&world.shop());
-    let lines = "timeout = \"4s\"\n[drill.smoke]\ncommand = [\"sleep\", \"60\"]";
-    let began = Instant::now();
-    let report = world.drilled(lines, 32);
-    assert!(began.elapsed() < Duration::from_secs(30), "{:?}", began.elapsed());
+    let outlived = open_file(&world, "outlived");
+    let smoke = format!("[drill.smoke]\ncommand = [\"sh\", \"-c\", \"sleep 60 && echo yes > {}\"]", outlived.display());
+    let report = world.drilled(&format!("timeout = \"4s\"\n{smoke}"), 32);
+    assert_eq!(std::fs::read_to_string(&outlived).unwrap(), "", "the smoke test was waited for");
     assert!(report["reasons"][0].as_str().unwrap().contains("within 4 s"), "{report:#}");
     assert_eq!(world.left(), Vec::<String>::new());
 }
@@ -322,9 +330,7 @@ fn a_drill_that_takes_too_long_is_inconclusive_and_leaves_nothing() {
 fn a_drill_that_is_told_to_end_records_it_and_leaves_nothing() {
     let world = World::new(Major::V15, STREAM);
     world.depot.backup(&world.shop());
-    let mark = world.folder.path().join("smoking");
-    std::fs::write(&mark, "").unwrap();
-    std::fs::set_permissions(&mark, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    let mark = open_file(&world, "smoking");
     let lines = format!("[drill.smoke]\ncommand = [\"sh\", \"-c\", \"echo yes > {}; sleep 60\"]", mark.display());
     let running = world.drill("run", &lines).args(["shop/latest", "--json"]).spawn();
     while std::fs::read_to_string(&mark).unwrap().is_empty() && running.is_running() {
@@ -342,20 +348,20 @@ fn a_drill_that_loses_its_lock_for_good_ends_inconclusive() {
     let world = World::new(Major::V15, STREAM);
     world.depot.backup(&world.shop());
     let server = Postgres::start(Major::V18, &Options::default());
-    let mark = world.folder.path().join("smoking");
+    let (mark, outlived) = (world.folder.path().join("smoking"), world.folder.path().join("outlived"));
     let lines = format!(
-        "scratch = \"server\"\nserver = \"{}\"\n[drill.smoke]\ncommand = [\"sh\", \"-c\", \"touch {}; sleep 120\"]",
+        "scratch = \"server\"\nserver = \"{}\"\n[drill.smoke]\ncommand = [\"sh\", \"-c\", \"touch {}; sleep 120 && touch {}\"]",
         server.socket_dsn("postgres"),
-        mark.display()
+        mark.display(),
+        outlived.display()
     );
     let running = world.drill("run", &lines).args(["shop/latest", "--json"]).spawn();
     while !mark.exists() && running.is_running() {
         std::thread::sleep(Duration::from_millis(20));
     }
-    let began = Instant::now();
     drop(server);
     let report = report(&running.wait().expect(32));
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(!outlived.exists(), "the smoke test was waited for");
     assert!(report["reasons"][0].as_str().unwrap().contains("hold the lock of the drill"), "{report:#}");
     assert_eq!(world.left(), Vec::<String>::new());
 }

@@ -5,12 +5,12 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use lifeboat_tests::servers::postgres::Options;
+use lifeboat_tests::servers::postgres::{Options, PASSWORD};
 use lifeboat_tests::{Lifeboat, Major, Postgres, scratch};
 use tempfile::TempDir;
 use toml::{Table, Value};
 
-use crate::products::{Described, Product};
+use crate::products::Product;
 use crate::sealed::Sealed;
 
 pub(crate) struct Stage {
@@ -26,7 +26,8 @@ impl Stage {
         let stage = Stage { product, server, folder: TempDir::new().unwrap() };
         scratch::create_open(stage.folder.path());
         for described in product.databases() {
-            stage.fill(&described);
+            let (user, fixture) = (described.user.as_deref(), product.fixture(&described.name));
+            fill(&stage.server, &described.dbname, user, &fixture);
         }
         for column in Sealed::all(product) {
             column.fill(&stage.server, product.column_key());
@@ -80,22 +81,9 @@ impl Stage {
         self.folder.path().join(name)
     }
 
-    fn fill(&self, described: &Described) {
-        if let Some(user) = &described.user {
-            // The image's user is its superuser; two databases may have the same one.
-            let create = format!("CREATE ROLE {user} SUPERUSER LOGIN");
-            let sql = format!("DO $$ BEGIN {create}; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
-            self.server.psql("postgres", &sql);
-        }
-        self.server.psql("postgres", &format!("CREATE DATABASE {}", described.dbname));
-        self.server.psql(&described.dbname, &self.product.fixture(&described.name));
-    }
-
     fn write_programs(&self) {
         fs::create_dir(self.path("bin")).unwrap();
-        let environment = self.server.client_environment("postgres");
-        let environment: Vec<_> = environment.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
-        write_program(&self.path("bin/docker"), &DOCKER.replace("@ENVIRONMENT@", &environment.join(" ")));
+        write_docker(&self.path("bin/docker"), &self.server);
         write_program(&self.path("smoke"), SMOKE);
         fs::create_dir(self.path("credentials")).unwrap();
         for name in ["store-key-id", "store-secret-key"] {
@@ -117,6 +105,27 @@ impl Stage {
     }
 }
 
+/// Makes a database of a product: its role owns what is in it.
+pub(crate) fn fill(server: &Postgres, dbname: &str, role: Option<&str>, fixture: &str) {
+    let mut sql = fixture.to_owned();
+    if let Some(role) = role {
+        // The image's user is its superuser; two databases may have the same one.
+        let create = format!("CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{PASSWORD}'");
+        let guarded = format!("DO $$ BEGIN {create}; EXCEPTION WHEN duplicate_object THEN NULL; END $$");
+        server.psql("postgres", &guarded);
+        sql.insert_str(0, &format!("SET ROLE {role};\n"));
+    }
+    server.psql("postgres", &format!("CREATE DATABASE {dbname}"));
+    server.psql(dbname, &sql);
+}
+
+/// A `docker` in whose containers the tools of this server run.
+pub(crate) fn write_docker(path: &Path, server: &Postgres) {
+    let environment = server.client_environment("postgres");
+    let environment: Vec<_> = environment.iter().map(|(name, value)| format!("{name}='{value}'")).collect();
+    write_program(path, &DOCKER.replace("@ENVIRONMENT@", &environment.join(" ")));
+}
+
 fn text(path: &Path) -> Value {
     path.display().to_string().into()
 }
@@ -127,11 +136,28 @@ pub(crate) fn write_program(path: &Path, script: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
-/// `docker compose … exec -T SERVICE TOOL …`: every service is the one server, reached by its socket.
+/// `docker compose … exec [-T] SERVICE TOOL …` and `docker exec [-i] [-e NAME=VALUE] CONTAINER TOOL …`: every one of them is the
+/// one server, reached by its socket. A compose without `-T` gives the tool a terminal, which ends lines in its way.
 const DOCKER: &str = r#"#!/bin/bash
-while [ "$1" != -T ]; do shift; done
-shift 2
-exec env -i @ENVIRONMENT@ "$@"
+set -o pipefail
+by=$1 terminal=
+while [ "$1" != exec ]; do shift; done
+shift
+[ "$by" = compose ] && terminal=1
+while true; do
+    case $1 in
+        -T) terminal=; shift ;;
+        -i) shift ;;
+        -e) shift 2 ;;
+        *) break ;;
+    esac
+done
+shift
+if [ "$terminal" ]; then
+    env -i @ENVIRONMENT@ "$@" | sed 's/$/\r/'
+else
+    exec env -i @ENVIRONMENT@ "$@"
+fi
 "#;
 
 const SMOKE: &str = r#"#!/bin/sh

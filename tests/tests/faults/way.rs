@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lifeboat_tests::servers::certificates::Certificates;
+use lifeboat_tests::servers::tinyproxy::Tinyproxy;
 use lifeboat_tests::sweep::long;
 use lifeboat_tests::{Bucket, Identity, Lifeboat, Proxy, Seaweed, run};
 use tempfile::TempDir;
@@ -79,15 +80,18 @@ fn no_more_bytes_move_in_a_second_than_the_bandwidth_allows() {
 
 /// `lifeboat list` with this text in `[store]`.
 fn list_with(folder: &Path, bucket: &Bucket, endpoint: &str, more: &str) -> Lifeboat {
+    verb_with("list", Identity::Reader, folder, bucket, endpoint, more)
+}
+
+fn verb_with(verb: &str, identity: Identity, folder: &Path, bucket: &Bucket, endpoint: &str, more: &str) -> Lifeboat {
     let file = folder.join("lifeboat.toml");
     let url = bucket.url("x");
     fs::write(&file, format!("[store]\nurl = \"{url}\"\nendpoint = \"{endpoint}\"\nregion = \"us-east-1\"\n{more}\n"))
         .unwrap();
-    let identity = Identity::Reader;
     Lifeboat::new()
         .env("AWS_ACCESS_KEY_ID", identity.access_key())
         .env("AWS_SECRET_ACCESS_KEY", identity.secret_key())
-        .args(["list".as_ref(), "--config".as_ref(), file.as_os_str()])
+        .args([verb.as_ref(), "--config".as_ref(), file.as_os_str()])
 }
 
 #[test]
@@ -130,6 +134,36 @@ fn a_certificate_of_ones_own_authority_is_trusted_when_it_is_named() {
     fs::write(&empty, "nothing").unwrap();
     let refused = list_with(folder.path(), &bucket, &endpoint, &ca(&empty)).run().expect(78);
     assert!(refused.stderr.contains("holds no certificate"), "{}", refused.stderr);
+}
+
+/// As in a company: out through its proxy alone, to a store whose certificate its own authority signed.
+#[test]
+fn a_store_behind_a_proxy_and_a_certificate_of_ones_own_is_written_and_read() {
+    let (database, bucket, folder) =
+        (several_tables("tunnel"), Seaweed::shared().bucket("tunnel"), TempDir::new().unwrap());
+    let (proxy, ca) = (Tinyproxy::start(), Certificates::of_this_checkout().authority);
+    let endpoint = Seaweed::shared().https_endpoint();
+    let settings = |ca: &Path| format!("ca = \"{}\"\nproxy = \"env:WAY_OUT\"", ca.display());
+    let run = |verb, identity, ca, password| {
+        verb_with(verb, identity, folder.path(), &bucket, &endpoint, &settings(ca)).env("WAY_OUT", proxy.url(password))
+    };
+    let known = Tinyproxy::PASSWORD;
+    run("backup", Identity::Writer, &ca, known).of(&database).run().expect(0);
+    run("verify", Identity::Reader, &ca, known).arg("shop/latest").run().expect(0);
+    assert_eq!(proven(&bucket), 1);
+    let place = endpoint.trim_start_matches("https://");
+    assert!(proxy.ways_to(place) >= 2, "it went another way");
+
+    let refused = run("list", Identity::Reader, &ca, "guessed").env("LIFEBOAT_RETRY_FOR", "1s").run().expect(75);
+    assert!(refused.stderr.contains("the proxy opens no way to the store"), "{}", refused.stderr);
+    let nobody = proxy.url(known).replace(&format!("me:{known}@"), "");
+    let refused = run("list", Identity::Reader, &ca, known).env("WAY_OUT", nobody).run().expect(78);
+    assert!(refused.stderr.contains("give the proxy's user and password"), "{}", refused.stderr);
+    let stranger = Certificates::of_this_checkout().stranger;
+    let refused = run("list", Identity::Reader, &stranger, known).run().expect(78);
+    assert!(refused.stderr.contains("name the authority of its certificate in [store] ca"), "{}", refused.stderr);
+    let listed = run("list", Identity::Reader, &ca, known).arg("-vvv").run().expect(0);
+    assert!(!listed.text().contains(known), "{}", listed.text());
 }
 
 #[test]

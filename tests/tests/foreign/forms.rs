@@ -97,6 +97,30 @@ fn a_file_comes_from_standard_input_and_from_the_store_too() {
     missing.envs(depot.environment.clone()).run().expect(10);
 }
 
+/// Names that no program of today would give, and that some of these stores escape in requests.
+#[test]
+fn an_object_of_the_store_may_be_called_anything() {
+    let server = Postgres::shared(Major::V15);
+    let source = server.database("named");
+    source.psql("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let dump = gzip(&plain(&source));
+    for depot in [Depot::s3(), Depot::file()] {
+        for name in ["old {a}/shop~2024 #1 [50%].sql.gz", "old/%7Ewhat^|*?&+=höhe.gz"] {
+            let key = format!("prod/{name}");
+            if depot.url.starts_with("s3:") {
+                depot.bucket().write(&key, dump.clone());
+            } else {
+                std::fs::create_dir_all(depot.path(&key).parent().unwrap()).unwrap();
+                std::fs::write(depot.path(&key), &dump).unwrap();
+            }
+            let restored = server.adopt(&unused_name("stored"));
+            let command = restore(format!("store:{name}").as_ref(), server, &restored.name).arg("--create");
+            command.args(["--store", &depot.url]).envs(depot.environment.clone()).run().expect(0);
+            assert_eq!(restored.psql("SELECT a FROM t"), "1", "{name}");
+        }
+    }
+}
+
 #[test]
 fn a_file_comes_back_into_an_empty_database_and_not_into_another() {
     let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());

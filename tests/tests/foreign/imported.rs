@@ -9,11 +9,18 @@ use lifeboat_tests::{Database, Depot, Lifeboat, Major, Postgres, fixtures, unuse
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::world::{said, tells};
+
 /// `lifeboat import FILE` as the shop's, with the passphrase; not run yet.
 pub(crate) fn import(depot: &Depot, file: &Path, server: &Postgres) -> Lifeboat {
     let command =
         depot.lifeboat("import").arg(file).args(["--name", "shop", "--json", "--passphrase", "env:PASSPHRASE"]);
     command.env("PASSPHRASE", PASSPHRASE).env("LIFEBOAT_TOOLS_DIR", &server.installation.bin)
+}
+
+/// [`import`] of an archive that was made just now on this host.
+fn import_new(depot: &Depot, file: &Path, server: &Postgres) -> Lifeboat {
+    import(depot, file, server).args(["--taken-at", "mtime"])
 }
 
 /// The report of a drill of this backup in a throwaway cluster.
@@ -40,7 +47,7 @@ fn an_imported_archive_is_a_backup_that_a_drill_proves() {
     for major in [Major::V15, Major::V18] {
         let (shop, depot, shelf) = (fixtures::small(major), Depot::s3(), Shelf::new());
         let bytes = gpg(&custom(&shop));
-        let outcome = import(&depot, &shelf.put("shop.gpg", &bytes), shop.server).run().expect(0);
+        let outcome = import_new(&depot, &shelf.put("shop.gpg", &bytes), shop.server).run().expect(0);
         let imported = &outcome.result()["imported"];
         assert_eq!((&imported["file"], &imported["length"]), (&"shop.gpg".into(), &bytes.len().into()), "{imported}");
         assert_eq!(imported["forms"], serde_json::json!(["gpg", "custom", "plain"]));
@@ -88,12 +95,15 @@ fn an_imported_backup_is_sealed_where_keys_are_configured() {
     let (shop, depot, shelf) = (fixtures::small(Major::V15), Depot::s3(), Shelf::new());
     let keyring = written(shelf.0.path(), &[NOVEMBER]);
     let file = shelf.put("shop.dump", &custom(&shop));
-    import(&depot, &file, shop.server).args(["--keyring", &keyring]).run().expect(0);
-    for name in depot.bucket().objects().into_keys() {
-        let bytes = depot.read(&name);
-        let needle = b"customer17@example.org";
-        assert!(!bytes.windows(needle.len()).any(|window| window == needle), "{name}");
-    }
+    let told = |depot: &Depot| {
+        let mut names = depot.bucket().objects().into_keys();
+        names.find(|name| tells(&depot.read(name), b"customer17@example.org"))
+    };
+    import_new(&depot, &file, shop.server).args(["--keyring", &keyring]).run().expect(0);
+    assert_eq!(told(&depot), None);
+    let open = Depot::s3();
+    import_new(&open, &file, shop.server).run().expect(0);
+    assert!(told(&open).is_some(), "nobody would have noticed");
     depot.lifeboat("verify").args(["shop/latest", "--keyring", &keyring]).run().expect(0);
 }
 
@@ -102,12 +112,63 @@ fn a_damaged_file_becomes_no_backup() {
     let (shop, depot, shelf) = (fixtures::small(Major::V15), Depot::s3(), Shelf::new());
     let bytes = custom(&shop);
     let file = shelf.put("cut", &bytes[..bytes.len() - 100]);
-    import(&depot, &file, shop.server).run().expect(30);
+    import_new(&depot, &file, shop.server).run().expect(30);
     let script = shelf.put("script", b"\\connect x\n-- PostgreSQL database dump complete\n");
     import(&depot, &script, shop.server).args(["--taken-at", "mtime"]).run().expect(40);
     let objects = depot.bucket().objects();
     assert!(!objects.keys().any(|name| name.ends_with("manifest.json")), "{:?}", objects.keys());
     assert_eq!(objects.keys().filter(|name| name.ends_with(".end.json")).count(), 2, "{:?}", objects.keys());
+}
+
+/// An archive says by the clock of its host when it was made: tomorrow, where that is far in the east.
+#[test]
+fn a_dump_of_the_far_east_does_not_stay_the_latest_backup() {
+    let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
+    let (depot, file) = (Depot::file(), shelf.put("shop.dump", &made_in("Pacific/Auckland", &shop)));
+    let refused = import(&depot, &file, shop.server).args(["--time-zone", "UTC"]).run().expect(2);
+    assert!(said(&refused).contains("still to come") && said(&refused).contains("--taken-at"), "{}", refused.text());
+    let imported = import(&depot, &file, shop.server).args(["--time-zone", "Pacific/Auckland"]).run().expect(0);
+    let imported = imported.result()["backups"][0]["id"].as_str().unwrap().to_owned();
+    // Ids tell seconds.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    let backup = depot.backup(&shop);
+    assert!(imported < backup.id, "{imported}, {}", backup.id);
+    let shown = depot.lifeboat("show").args(["shop/latest", "--json"]).run().expect(0);
+    assert!(shown.stdout.contains(&backup.id) && !shown.stdout.contains(&imported), "{}", shown.stdout);
+}
+
+fn made_in(zone: &str, shop: &Database<'_>) -> Vec<u8> {
+    let mut pg_dump = shop.server.client("pg_dump", &shop.name);
+    lifeboat_tests::foreign::through(pg_dump.env("TZ", zone).arg("-Fc"), b"")
+}
+
+/// Tonight's dump would be newer than this morning's backup, or older: nobody knows by how many hours.
+#[test]
+fn a_dump_of_the_last_hours_is_imported_only_with_its_time_or_its_zone() {
+    let (shop, depot, shelf) = (fixtures::small(Major::V15), Depot::file(), Shelf::new());
+    for zone in ["Pacific/Auckland", "UTC", "America/Los_Angeles"] {
+        let file = shelf.put("shop.dump", &made_in(zone, &shop));
+        let refused = import(&depot, &file, shop.server).run().expect(2);
+        for words in ["time zone it does not tell", "--taken-at", "--time-zone"] {
+            assert!(said(&refused).contains(words), "{zone}, {words}: {}", refused.text());
+        }
+        import(&depot, &file, shop.server).args(["--time-zone", zone]).run().expect(0);
+        import_new(&depot, &file, shop.server).run().expect(0);
+    }
+}
+
+#[test]
+fn a_dump_with_inserts_comes_back_and_no_drill_takes_its_rows_for_proven() {
+    let (server, depot, shelf) = (Postgres::shared(Major::V15), Depot::file(), Shelf::new());
+    let source = server.database("inserts");
+    source
+        .psql("CREATE TABLE t (a int PRIMARY KEY, b text); INSERT INTO t SELECT i, 'x' FROM generate_series(1, 300) i");
+    let file = shelf.put("dump.sql", &source.pg_dump(&["--inserts"]));
+    let imported = import(&depot, &file, server).args(["--taken-at", "mtime"]).run().expect(0);
+    assert!(imported.result()["backups"][0]["warnings"].to_string().contains("INSERT"), "{}", imported.text());
+    let report = drilled(&depot, "shop/latest", server, 32);
+    assert_eq!((&report["verdict"], &report["rows_proven"]), (&"inconclusive".into(), &"none".into()), "{report}");
+    back_whole(&depot, &source, "shop/latest");
 }
 
 /// Times are printed with the dumper's zone, which a dump does not tell: then as many rows are as many rows, and no more.
@@ -123,7 +184,7 @@ fn a_dump_of_another_time_zone_is_drilled_in_part_unless_its_zone_is_told() {
     let mut pg_dump = server.client("pg_dump", &source.name);
     let bytes = lifeboat_tests::foreign::through(pg_dump.env("PGTZ", "Europe/Berlin").arg("--format=custom"), b"");
     let file = shelf.put("dump", &bytes);
-    import(&depot, &file, server).run().expect(0);
+    import_new(&depot, &file, server).run().expect(0);
     let report = drilled(&depot, "shop/latest", server, 0);
     assert_eq!((&report["verdict"], &report["rows_proven"]), (&"passed".into(), &"part".into()), "{report}");
     assert!(report["not_proven"].to_string().contains("--time-zone"), "{report}");

@@ -12,8 +12,8 @@ use lifeboat_tests::{Database, Depot, Lifeboat, Major, Postgres, unused_name};
 use tempfile::TempDir;
 
 use crate::imported::import;
-use crate::secrets::{contains, files_below};
-use crate::world::restore;
+use crate::secrets::files_below;
+use crate::world::{restore, tells};
 
 const ROWS: &str = "60000";
 const MARK: &str = "canary-of-a-row";
@@ -35,7 +35,7 @@ fn kills() -> u32 {
 #[track_caller]
 fn assert_tells_nothing(folder: &Path) {
     for (path, bytes) in files_below(folder) {
-        assert!(!contains(&bytes, MARK.as_bytes()) && !contains(&bytes, PASSPHRASE.as_bytes()), "{path}");
+        assert!(!tells(&bytes, MARK.as_bytes()) && !tells(&bytes, PASSPHRASE.as_bytes()), "{path}");
     }
 }
 
@@ -47,7 +47,7 @@ fn assert_swept(folder: &Path) {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let lines = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
     let text = folder.display().to_string();
-    let agents: Vec<_> = lines.filter(|line| contains(line, text.as_bytes())).collect();
+    let agents: Vec<_> = lines.filter(|line| tells(line, text.as_bytes())).collect();
     assert!(agents.is_empty(), "{:?}", agents.iter().map(|line| String::from_utf8_lossy(line)).collect::<Vec<_>>());
 }
 

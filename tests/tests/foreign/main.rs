@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "whatever fails here is a failed test")]
 
+mod cluster;
 mod damaged;
 mod forms;
 mod imported;

@@ -97,6 +97,28 @@ fn what_is_no_dump_is_told_for_what_it_is() {
     }
 }
 
+/// The passphrase was the right one, whatever lies under it.
+#[test]
+fn what_is_not_read_under_openssl_and_gpg_is_told_with_the_whole_way_to_it() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let xz = through(Command::new("xz").arg("-c"), b"SELECT 1;\n");
+    let bzip2 = b"BZh91AY&SY rest of it".as_slice();
+    let cases = [
+        ("openssl", openssl(&xz, 10_000), 40, "-pbkdf2 -iter ITERATIONS < FILE | xz -dc | lifeboat"),
+        ("bzip2", openssl(bzip2, 10_000), 40, "bzip2 -dc | lifeboat"),
+        ("gpg", gpg(&xz), 40, "gpg -d < FILE | xz -dc | lifeboat"),
+        ("gzip", gzip(&xz), 40, "gunzip -c < FILE | xz -dc | lifeboat"),
+        ("both", gzip(&gpg(&xz)), 40, "gunzip -c < FILE | gpg -d | xz -dc | lifeboat"),
+        ("zip", gzip(b"PK\x03\x04 rest of it"), 40, "gunzip -c < FILE > INNER; then unzip -p INNER | lifeboat"),
+        ("page", openssl(b"<html></html>", 10_000), 30, "HTML"),
+        ("nothing", openssl(b"", 10_000), 30, "the file is empty"),
+    ];
+    for (name, bytes, code, words) in cases {
+        let outcome = refused(&shelf.put(name, &bytes), server, code, &[]);
+        assert!(said(&outcome).contains(words), "{name}: {}", outcome.text());
+    }
+}
+
 /// Nothing in it tells when a file of it is cut.
 #[test]
 fn a_directory_of_pg_dump_is_refused_with_what_to_do_and_so_is_a_tar_of_one() {

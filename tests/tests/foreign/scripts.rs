@@ -1,9 +1,24 @@
 //! Scripts that do more than a dump of one database does.
 
+use std::mem::ManuallyDrop;
+
 use lifeboat_tests::foreign::{Shelf, gzip, plain, through};
+use lifeboat_tests::relay::Relay;
+use lifeboat_tests::servers::postgres::Options;
+use lifeboat_tests::session::{Held, wait_for};
 use lifeboat_tests::{Major, Postgres, fixtures, unused_name};
 
+use rustix::process::Signal;
+
 use crate::world::{refused, restore, restored, said};
+
+/// Among the databases that appeared meanwhile: those of tests beside this one are on the same server.
+fn tells_of(text: &str, database: &str) -> bool {
+    text.split("the databases ").skip(1).any(|rest| {
+        rest.split_once(" appeared while psql ran")
+            .is_some_and(|(names, _)| names.split(", ").any(|name| name == database))
+    })
+}
 
 /// A dump with this put in behind its settings.
 fn with(dump: &[u8], line: &str) -> String {
@@ -31,7 +46,9 @@ fn a_script_that_does_more_is_refused_with_its_very_line() {
         let number = 1 + script[..script.find(line).unwrap()].matches('\n').count();
         let outcome = refused(&shelf.put("dump", script.as_bytes()), shop.server, 40, &[]);
         assert!(said(&outcome).contains(&format!("line {number} of the script")), "{line}: {}", outcome.text());
-        assert!(said(&outcome).contains("--trust-script"), "{line}: {}", outcome.text());
+        let names_another = ["\\connect", "CREATE", "DROP"].iter().any(|words| line.starts_with(words));
+        let hint = if names_another { "without --create" } else { "with --trust-script psql runs the whole script" };
+        assert!(said(&outcome).contains(hint), "{line}: {}", outcome.text());
     }
     assert!(!file.exists());
 }
@@ -47,18 +64,18 @@ fn what_stands_in_rows_is_no_command() {
 }
 
 #[test]
-fn a_dump_with_create_and_one_of_a_cluster_are_refused_with_what_to_do() {
+fn a_dump_with_create_and_the_roles_of_a_cluster_are_refused_with_what_to_do() {
     let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
     let outcome = refused(&shelf.put("dump", &shop.pg_dump(&["--create"])), shop.server, 40, &[]);
-    assert!(said(&outcome).contains("CREATE DATABASE"), "{}", outcome.text());
+    for words in ["CREATE DATABASE", "without --create", "would drop and fill the database that the script names"] {
+        assert!(said(&outcome).contains(words), "{words}: {}", outcome.text());
+    }
     let mut pg_dumpall = shop.server.client("pg_dumpall", "postgres");
-    let cluster = through(pg_dumpall.arg("--globals-only"), b"");
-    let outcome = refused(&shelf.put("all", &gzip(&cluster)), shop.server, 40, &[]);
-    assert!(
-        said(&outcome).contains("pg_dumpall") && said(&outcome).contains("psql -X -d postgres"),
-        "{}",
-        outcome.text()
-    );
+    let roles = through(pg_dumpall.arg("--globals-only"), b"");
+    for options in [&[][..], &["--trust-script"]] {
+        let outcome = refused(&shelf.put("roles", &roles), shop.server, 40, options);
+        assert!(said(&outcome).contains("(psql -X -d postgres < FILE)"), "{}", outcome.text());
+    }
 }
 
 #[test]
@@ -96,6 +113,119 @@ fn a_trusted_script_that_has_psql_go_on_behind_errors_does_not_pass() {
     // Notices and warnings are none.
     let quiet = "\\set ON_ERROR_STOP off\nDROP TABLE IF EXISTS t;\nCREATE TABLE t (a int);\nROLLBACK;\n";
     restored(&shelf.put("quiet", quiet.as_bytes()), server, &["--trust-script"]);
+}
+
+/// As `pg_dump -C` and pg_dumpall write them: psql ends well, in another database.
+#[test]
+fn a_trusted_script_that_fills_another_database_does_not_pass() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let source = server.database("elsewhere");
+    source.psql("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let file = shelf.put("dump", &source.pg_dump(&["--create"]));
+    let name = source.name.clone();
+    drop(source);
+    let made = server.adopt(&name);
+    let outcome = refused(&file, server, 1, &["--trust-script"]);
+    for words in ["nothing in the database", &name, "--create"] {
+        assert!(said(&outcome).contains(words), "{words}: {}", outcome.text());
+    }
+    assert_eq!(made.psql("SELECT a FROM t"), "1");
+    drop(made);
+
+    // It takes the very name that the database is to have.
+    let made = server.adopt(&name);
+    let outcome = restore(&file, server, &name).args(["--create", "--trust-script"]).run().expect(1);
+    assert!(tells_of(&said(&outcome), &name), "{}", outcome.text());
+    assert_eq!(server.databases_like(&name), name);
+    drop(made);
+
+    // What a script makes beside a database that it fills stays, and is told.
+    let script = format!("CREATE TABLE t (a int);\nCREATE DATABASE {name};\n");
+    let made = server.adopt(&name);
+    let filled = server.adopt(&unused_name("filled"));
+    let command = restore(&shelf.put("beside", script.as_bytes()), server, &filled.name);
+    let outcome = command.args(["--create", "--trust-script"]).run().expect(0);
+    assert!(outcome.text().contains(&name), "{}", outcome.text());
+    assert!(server.has_database(&filled.name) && server.has_database(&made.name));
+}
+
+#[test]
+fn a_trusted_script_that_makes_nothing_does_not_pass() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let outcome = refused(&shelf.put("nothing", b"SELECT 1;\n"), server, 1, &["--trust-script"]);
+    assert!(said(&outcome).contains("or it makes nothing"), "{}", outcome.text());
+}
+
+#[test]
+fn a_trusted_script_is_run_without_a_right_on_any_other_database() {
+    let (server, shelf) = (Postgres::start(Major::V15, &Options::default()), Shelf::new());
+    let (role, filled) = (unused_name("plain"), server.database("filled"));
+    filled.psql(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'secret-of-the-plain'; ALTER DATABASE {} OWNER TO {role}; ALTER SCHEMA public OWNER TO {role};
+         REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC",
+        filled.name
+    ));
+    let command =
+        restore(&shelf.put("script", b"CREATE TABLE t (a int);\n"), &server, &filled.name).arg("--trust-script");
+    command.env("TARGET_URL", server.dsn_as(&role, "secret-of-the-plain", &filled.name)).run().expect(0);
+    assert_eq!(filled.psql("SELECT count(*) FROM t"), "0");
+}
+
+#[test]
+fn what_a_cancelled_script_made_beside_its_database_is_told() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let (made, filled) = (server.adopt(&unused_name("made")), server.adopt(&unused_name("filled")));
+    let script = format!("CREATE DATABASE {};\nSELECT pg_sleep(600);\n", made.name);
+    let file = shelf.put("script", script.as_bytes());
+    let running = restore(&file, server, &filled.name).args(["--create", "--trust-script"]).spawn();
+    let postgres = ManuallyDrop::new(server.adopt("postgres"));
+    let asleep = format!(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname LIKE '{}%' AND query LIKE '%pg_sleep(600)%'",
+        filled.name
+    );
+    wait_for(&postgres, &asleep);
+    running.signal(Signal::INT);
+    let outcome = running.wait().expect(130);
+    assert!(tells_of(&outcome.text(), &made.name), "{}", outcome.text());
+    assert_eq!(server.databases_like(&filled.name), "");
+}
+
+/// What the script starts may hold psql's output open for hours.
+#[test]
+fn errors_are_counted_although_something_keeps_psqls_output_open() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let script = "\\set ON_ERROR_STOP off\n\\! sleep 8 &\nCREATE TABLE t (a int);\nSELECT 1 / 0;\n";
+    let outcome = refused(&shelf.put("script", script.as_bytes()), server, 1, &["--trust-script"]);
+    assert!(said(&outcome).contains("1 statement of it failed"), "{}", outcome.text());
+    assert!(said(&outcome).contains("division by zero"), "{}", outcome.text());
+}
+
+/// The last statement of a restore: a server that was told to do it does it, whether anybody hears of it or not.
+#[test]
+fn after_a_lost_answer_to_the_last_rename_the_server_is_asked_what_became_of_it() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let source = server.database("source");
+    source.psql("CREATE TABLE t (a int); INSERT INTO t VALUES (1)");
+    let slow = shelf.put("dump", with(&plain(&source), "SELECT pg_catalog.pg_sleep(5);").as_bytes());
+    let (relay, postgres) = (Relay::to(server.port()), ManuallyDrop::new(server.adopt("postgres")));
+    let target = server.adopt(&unused_name("renamed"));
+    let url = server.dsn(&target.name).replace(&format!(":{}/", server.port()), &format!(":{}/", relay.port()));
+    let running = restore(&slow, server, &target.name).arg("--create").env("TARGET_URL", url).spawn();
+    while server.databases_like(&target.name).is_empty() && running.is_running() {}
+    let temporary = server.databases_like(&target.name);
+    let held = Held::new(&postgres, &format!("BEGIN; COMMENT ON DATABASE {temporary} IS 'looked at'"));
+    wait_for(
+        &postgres,
+        &format!(
+            "SELECT count(*) > 0 FROM pg_stat_activity \
+             WHERE wait_event_type = 'Lock' AND query LIKE 'ALTER DATABASE \"{temporary}\" RENAME%'"
+        ),
+    );
+    assert!(relay.cut() > 0);
+    held.release();
+    running.wait().expect(0);
+    assert_eq!(server.databases_like(&target.name), target.name);
+    assert_eq!(target.psql("SELECT a FROM t"), "1");
 }
 
 /// Each in the middle of a whole dump, behind statements that worked.

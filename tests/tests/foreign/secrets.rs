@@ -6,7 +6,7 @@ use lifeboat_tests::foreign::{PASSPHRASE, Shelf, gpg, openssl, plain};
 use lifeboat_tests::{Major, Postgres, unused_name};
 use tempfile::TempDir;
 
-use crate::world::restore;
+use crate::world::{restore, tells};
 
 #[test]
 fn nothing_tells_the_passphrase_or_the_rows_while_a_file_is_restored() {
@@ -25,7 +25,7 @@ fn nothing_tells_the_passphrase_or_the_rows_while_a_file_is_restored() {
             assert!(!exposed.contains(PASSPHRASE), "{exposed}");
             seen += usize::from(!exposed.is_empty());
             for (path, bytes) in files_below(spool.path()) {
-                assert!(!contains(&bytes, b"canary-of-a-row") && !contains(&bytes, PASSPHRASE.as_bytes()), "{path}");
+                assert!(!tells(&bytes, b"canary-of-a-row") && !tells(&bytes, PASSPHRASE.as_bytes()), "{path}");
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -51,8 +51,4 @@ pub(crate) fn files_below(folder: &std::path::Path) -> Vec<(String, Vec<u8>)> {
         }
     }
     files
-}
-
-pub(crate) fn contains(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
 }

@@ -1,7 +1,9 @@
 //! A server to restore files into.
 
+use std::io::Read as _;
 use std::path::Path;
 
+use flate2::read::MultiGzDecoder;
 use lifeboat_tests::foreign::PASSPHRASE;
 use lifeboat_tests::{Database, Lifeboat, Outcome, Postgres, unused_name};
 
@@ -30,6 +32,14 @@ pub(crate) fn refused(file: &Path, server: &Postgres, code: i32, options: &[&str
     let outcome = restore(file, server, &name).arg("--create").args(options).run().expect(code);
     assert_eq!(server.databases_like(&name), "", "{}", outcome.text());
     outcome
+}
+
+/// Whether somebody without a key reads `needle` in these bytes: as they are, or after gunzip, as far as that goes.
+pub(crate) fn tells(bytes: &[u8], needle: &[u8]) -> bool {
+    let mut unpacked = Vec::new();
+    // What is being written, and what was cut, is read to where it ends.
+    let _ = MultiGzDecoder::new(bytes).read_to_end(&mut unpacked);
+    [bytes, &unpacked].iter().any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
 }
 
 /// What the last record says went wrong, and what to do.

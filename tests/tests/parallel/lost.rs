@@ -1,6 +1,6 @@
 //! Connections that are lost while rows are read.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use lifeboat_tests::compare::assert_same_but_settings;
 use lifeboat_tests::sweep::{Dice, long};
@@ -129,7 +129,6 @@ fn a_leader_lost_at_any_moment_leaves_a_whole_backup_or_none() {
     for fraction in
         Dice::new("a_leader_lost_at_any_moment").fractions(if long() { 40 } else { 1 }).into_iter().chain([0.5])
     {
-        let began = Instant::now();
         let running = over_two(&depot, &database).spawn();
         std::thread::sleep(span.mul_f64(fraction));
         hit += usize::from(terminate(&database, "lifeboat/leader", "true", 1) == "1");
@@ -139,7 +138,6 @@ fn a_leader_lost_at_any_moment_leaves_a_whole_backup_or_none() {
             20 => assert_eq!(depot.bucket().open_uploads(), []),
             _ => panic!("{}", outcome.text()),
         }
-        assert!(began.elapsed() < Duration::from_secs(60));
     }
     assert!(hit > 0, "no leader was there to be lost within {span:?}");
 }

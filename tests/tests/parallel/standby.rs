@@ -1,12 +1,33 @@
 //! A standby as source.
 
+use std::mem::ManuallyDrop;
+
+use lifeboat_core::index::Index;
 use lifeboat_tests::compare::assert_same_but_settings;
 use lifeboat_tests::scratch;
 use lifeboat_tests::servers::postgres::{Options, PASSWORD, SUPERUSER};
 use lifeboat_tests::session::{wait_closely, wait_for};
 use lifeboat_tests::{Backup, Database, Depot, Major, Outcome, Postgres};
+use tempfile::NamedTempFile;
 
 use crate::world::{BOTH_READ, add_busy_tables, assert_no_backup, depot, go_on, over_two, stopped_when};
+
+/// What a timer backs up, by the servers that are as wanted.
+const CLUSTER: &str = "[[database]]
+name = \"reports\"
+url = \"service=cluster target_session_attrs=standby\"
+
+[[database]]
+name = \"books\"
+url = \"service=cluster target_session_attrs=read-write\"
+";
+
+/// A file of the test.
+fn scratch_file(text: &str) -> NamedTempFile {
+    let file = NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text).unwrap();
+    file
+}
 
 fn wait_until_replayed(primary: &Postgres, standby: &Database<'_>) {
     let lsn = primary.psql("postgres", "SELECT pg_current_wal_lsn()");
@@ -64,6 +85,20 @@ fn a_standby_gives_what_its_primary_holds_and_says_what_it_lacks() {
         assert_eq!(depot.index(&backup).source.unwrap().standby, is_standby, "{wanted}");
     }
 
+    // Several databases in one run, each by a service of these servers, by one pg_dump.
+    let service = format!("host=127.0.0.1,127.0.0.1,127.0.0.1\nport={ports}\nuser={SUPERUSER}\npassword={PASSWORD}");
+    let services = scratch_file(&format!("[cluster]\n{service}\ndbname=postgres\n"));
+    let (depot, config) = (crate::world::depot(), scratch_file(CLUSTER));
+    let command = depot.lifeboat("backup").args(["--json", "--method", "stream", "--config"]).arg(config.path());
+    let backups = command.env("PGSERVICEFILE", services.path()).run().expect(0).result()["backups"].take();
+    let sources = backups.as_array().unwrap().iter().map(|backup| {
+        let text = |key: &str| backup[key].as_str().unwrap();
+        assert_eq!(text("method"), "stream");
+        let index = format!("prod/backups/daily/{}/{}/index.json.gz", text("database"), text("id"));
+        (text("database"), Index::parse(&depot.read(&index)).unwrap().source.unwrap().standby)
+    });
+    assert_eq!(sources.collect::<Vec<_>>(), [("reports", true), ("books", false)]);
+
     // The primary truncates what is being read: the standby lets it, and ends those who hold it.
     let depot = crate::world::depot();
     let running = stopped_when(BOTH_READ, &standby, over_two(&depot, &standby));
@@ -76,3 +111,44 @@ fn a_standby_gives_what_its_primary_holds_and_says_what_it_lacks() {
     // Not there to be dropped: it is not a server that can be written to.
     std::mem::forget(standby);
 }
+
+/// Rows that a dump still reads are vacuumed on the primary, which knows of the dump only where the standby tells it.
+#[test]
+fn a_vacuum_of_the_primary_ends_a_dump_of_a_standby_unless_that_tells_what_it_reads() {
+    let primary = Postgres::start(Major::V15, &Options::default());
+    let original = primary.database("vacuumed");
+    add_busy_tables(&original);
+    let settings = [("max_standby_streaming_delay", "0".into()), ("wal_receiver_status_interval", "1".into())];
+    let server = primary.standby(&Options { settings: settings.into(), ..Options::default() });
+    // Not there to be dropped: it is not a server that can be written to.
+    let standby = ManuallyDrop::new(server.adopt(&original.name));
+    // Whoever asks in the database itself would be in the way of the replay, too.
+    let beside = ManuallyDrop::new(server.adopt("postgres"));
+    let vacuum = || {
+        original.psql("UPDATE small_20 SET id = -id");
+        original.psql("VACUUM small_20");
+        let lsn = primary.psql("postgres", "SELECT pg_current_wal_insert_lsn()");
+        wait_for(&beside, &format!("SELECT pg_last_wal_receive_lsn() >= '{lsn}'"));
+    };
+
+    for (method, reads) in [("parallel", BOTH_READ), ("stream", PG_DUMP_READS)] {
+        wait_until_replayed(&primary, &standby);
+        let depot = depot();
+        let running = stopped_when(reads, &standby, over_two(&depot, &standby).args(["--method", method]));
+        vacuum();
+        assert_gave_way(&depot, go_on(running));
+        depot.backup_command(&standby).args(["--method", method]).run().expect(0);
+    }
+
+    server.psql("postgres", "ALTER SYSTEM SET hot_standby_feedback = on");
+    server.psql("postgres", "SELECT pg_reload_conf()");
+    let depot = depot();
+    let running = stopped_when(BOTH_READ, &standby, over_two(&depot, &standby));
+    wait_for(&original, "SELECT backend_xmin IS NOT NULL FROM pg_stat_replication");
+    vacuum();
+    go_on(running).expect(0);
+}
+
+/// Whether pg_dump reads rows.
+const PG_DUMP_READS: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
+     AND application_name = 'lifeboat/dump' AND query LIKE 'COPY%'";

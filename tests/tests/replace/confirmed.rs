@@ -27,6 +27,18 @@ fn what_was_confirmed_is_done_with_the_databases_that_were_looked_at_or_not_at_a
 }
 
 #[test]
+fn who_is_asked_may_go_away() {
+    let shop = Shop::backed_up(Major::V15);
+    let (oid, others) = (shop.oid(), shop.others());
+    let mut asked = Terminal::start(&shop.replace(&["--no-safety-backup"]));
+    asked.until("Type the database's name");
+    asked.interrupt();
+    let (code, said) = asked.wait();
+    assert_eq!(code, 130, "{said}");
+    assert_eq!((shop.oid(), shop.others()), (oid, others));
+}
+
+#[test]
 fn of_several_kept_databases_the_one_that_is_named_comes_back() {
     let shop = Shop::backed_up(Major::V15);
     shop.database.psql("UPDATE version SET v = 'first'");

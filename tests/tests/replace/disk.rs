@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use lifeboat_tests::{Major, Postgres, unused_name};
+use lifeboat_tests::{Lifeboat, Major, Postgres, unused_name};
 use tempfile::TempDir;
 
 use crate::world::{Shop, ended};
@@ -15,15 +15,19 @@ struct SmallSpace {
 }
 
 impl SmallSpace {
-    /// Mounting takes root: CI has it.
+    /// Mounting takes root: CI has it, and there it must work.
     fn mount(server: &Postgres, size: &str) -> Option<SmallSpace> {
         if !rustix::process::getuid().is_root() {
+            eprintln!("NOT TESTED: a small file system can be mounted by root only");
             return None;
         }
         let folder = TempDir::new().unwrap();
         let options = format!("size={size}");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).status();
-        mounted.is_ok_and(|status| status.success()).then_some(())?;
+        assert!(
+            mounted.is_ok_and(|status| status.success()),
+            "root can mount a file system, but for within a container"
+        );
         let space = SmallSpace { folder, name: unused_name("small") };
         let path = space.path().to_string_lossy().into_owned();
         assert!(Command::new("chown").args(["postgres:postgres", &path]).status().unwrap().success());
@@ -45,13 +49,56 @@ impl Drop for SmallSpace {
     }
 }
 
+/// On one host with one disk the safety backup takes its share before the restore begins.
+#[test]
+fn a_safety_backup_on_the_servers_disk_is_counted_and_so_is_a_log_that_is_kept() {
+    let server = Postgres::shared(Major::V15);
+    let Some(space) = SmallSpace::mount(server, "32m") else { return };
+    let shop = Shop::new(Major::V15);
+    let name = &shop.database.name;
+    server.psql("postgres", &format!("ALTER DATABASE {name} SET TABLESPACE {}", space.name));
+    shop.database.psql("CREATE TABLE filling AS SELECT repeat('x', 900) AS text FROM generate_series(1, 4000)");
+    let (oid, properties) = (shop.oid(), shop.settings());
+    let here = space.path().join("backups");
+    let moved = Command::new("cp").arg("-r").arg(shop.depot.path("prod")).arg(&here).status().unwrap();
+    assert!(moved.success());
+    let objects = files_below(&here);
+
+    let command = Lifeboat::new().args(["restore", "shop/latest", "--replace", "--yes", "--into", "env:LIVE_URL"]);
+    let command = command.args(["--store", &format!("file://{}", here.display())]).env("LIVE_URL", shop.database.dsn());
+    let refused = ended(command.env("LIFEBOAT_TOOLS_DIR", &server.installation.bin).run(), 40);
+    for word in ["the server's disk has", "with the safety backup, up to"] {
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    assert_eq!((shop.oid(), shop.settings(), shop.others()), (oid, properties, Vec::new()));
+    assert_eq!(files_below(&here), objects, "nothing was written");
+
+    // Elsewhere it takes nothing of that disk.
+    let slot = unused_name("slot");
+    server.psql("postgres", &format!("SELECT pg_create_physical_replication_slot('{slot}', true)"));
+    // It keeps nothing yet.
+    let unused = unused_name("slot");
+    server.psql("postgres", &format!("SELECT pg_create_physical_replication_slot('{unused}', false)"));
+    let planned = shop.replace(&["--dry-run"]).run();
+    server.psql("postgres", &format!("SELECT pg_drop_replication_slot('{unused}')"));
+    server.psql("postgres", &format!("SELECT pg_drop_replication_slot('{slot}')"));
+    let planned = ended(planned, 0);
+    for word in ["keeps its write-ahead log because of the replication slots", &slot] {
+        assert!(planned.stdout.contains(word), "{word} in {}", planned.stdout);
+    }
+    assert!(!planned.stdout.contains(&unused), "{}", planned.stdout);
+    drop(shop);
+}
+
+fn files_below(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.map(|path| if path.is_dir() { files_below(&path) } else { 1 }).sum()
+}
+
 #[test]
 fn a_disk_that_is_too_small_is_refused_and_one_that_runs_full_costs_nothing() {
     let server = Postgres::shared(Major::V15);
-    let Some(space) = SmallSpace::mount(server, "32m") else {
-        eprintln!("NOT TESTED: a small file system can be mounted by root only");
-        return;
-    };
+    let Some(space) = SmallSpace::mount(server, "32m") else { return };
     let shop = Shop::new(Major::V15);
     let name = &shop.database.name;
     server.psql("postgres", &format!("ALTER DATABASE {name} SET TABLESPACE {}", space.name));

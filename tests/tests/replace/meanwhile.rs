@@ -82,6 +82,25 @@ fn a_change_of_the_kept_database_that_somebody_holds_open_does_not_keep_an_undo_
 }
 
 #[test]
+fn a_change_of_the_kept_database_that_is_committed_just_then_is_no_reason_to_end_an_undo() {
+    let shop = Shop::new(Major::V15);
+    ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
+    let (server, name, kept) = (shop.database.server, &shop.database.name, shop.kept().remove(0));
+    server.psql("postgres", &format!("ALTER DATABASE {name} CONNECTION LIMIT 9"));
+    let held = being_changed(&shop, &format!("ALTER DATABASE {kept} CONNECTION LIMIT 5"));
+    let running = shop.undo(&["--yes"]).spawn();
+    let waits = format!(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE 'ALTER DATABASE \"{kept}\" CONNECTION LIMIT 9%'
+         AND wait_event_type = 'Lock' AND application_name LIKE 'lifeboat/%'"
+    );
+    wait_for(&postgres(server), &waits);
+    held.commit();
+    ended(running.wait(), 0);
+    assert_eq!(shop.database.psql("SELECT v FROM version"), "live");
+    assert_eq!(shop.settings_and_limit().1, "9");
+}
+
+#[test]
 fn what_would_be_lost_stands_in_the_way_up_to_the_last_moment() {
     let shop = Shop::new(Major::V15);
     let (server, name, oid) = (shop.database.server, &shop.database.name, shop.oid());

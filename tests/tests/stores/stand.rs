@@ -21,6 +21,7 @@ pub(crate) enum Stand {
     Seaweed,
     Rclone,
     Moto,
+    S3s,
     /// Takes `If-None-Match` and does not look at it: moto, behind a proxy that takes it away.
     Heedless,
 }
@@ -35,8 +36,8 @@ pub(crate) struct Place {
 }
 
 impl Stand {
-    pub(crate) const ALL: [Stand; 6] =
-        [Stand::Memory, Stand::Folder, Stand::Seaweed, Stand::Rclone, Stand::Moto, Stand::Heedless];
+    pub(crate) const ALL: [Stand; 7] =
+        [Stand::Memory, Stand::Folder, Stand::Seaweed, Stand::Rclone, Stand::Moto, Stand::S3s, Stand::Heedless];
 
     /// A place in it that nobody else uses. Its prefix has what prefixes may have.
     pub(crate) fn place(self) -> Place {
@@ -54,6 +55,7 @@ impl Stand {
                 Place::at(server.bucket("stores").url(&prefix), server.environment(Identity::Admin))
             }
             Stand::Rclone => Place::at(bucket, Lookalike::shared(Kind::Rclone).environment()),
+            Stand::S3s => Place::at(bucket, Lookalike::shared(Kind::S3s).environment()),
             Stand::Moto => {
                 let server = Lookalike::shared(Kind::Moto);
                 Place::at(format!("s3://{}/{prefix}", server.bucket()), server.environment())

@@ -1,0 +1,86 @@
+//! Values that are bound to something which the rotation's own writing changes: they would open no more.
+
+use lifeboat_core::Kind;
+use lifeboat_rotate::sweep::Mode;
+use lifeboat_tests::Major;
+
+use crate::world::{OLD, World, cut_over, encrypted, keyring, mode, small};
+
+/// Counts the writes of a row, as `updated_at` tells their time.
+const COUNTED: &str = "
+CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.version := OLD.version + 1; RETURN NEW; END $$;
+CREATE TRIGGER counted BEFORE UPDATE ON secrets FOR EACH ROW EXECUTE FUNCTION counted()";
+
+fn contents(world: &World) -> String {
+    world.database.psql("SELECT string_agg(t::text, ' ' ORDER BY id) FROM secrets t")
+}
+
+#[test]
+fn values_that_are_bound_to_what_a_trigger_changes_stay_as_they_are_in_every_mode() {
+    let mut world = World::new(Major::V18, "id int PRIMARY KEY, value text, version int DEFAULT 1");
+    world.target.aad = "{id}:{version}".parse().unwrap();
+    let old = keyring(&world.target, OLD);
+    for id in 0..20 {
+        let value = old.encrypt(b"bound", format!("{id}:1").as_bytes()).unwrap();
+        world.database.psql(&format!("INSERT INTO secrets VALUES ({id}, '{}')", value.text().unwrap()));
+    }
+    world.database.psql(COUNTED);
+    let before = contents(&world);
+    for options in [mode(Mode::Online), mode(Mode::Offline)] {
+        let error = world.run(&options).unwrap_err();
+        assert!(error.chain().contains("changes what is written, or a column of the AAD"), "{}", error.chain());
+        assert_eq!(contents(&world), before, "{:?}", options.mode);
+        world.rollback(&small()).unwrap();
+    }
+    assert!(world.run(&mode(Mode::Staged)).unwrap().is_clean());
+    let error = world.run(&cut_over()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Integrity, "{}", error.chain());
+    assert_eq!(contents(&world), before, "staged");
+}
+
+#[test]
+fn a_plan_names_triggers_that_change_afterwards_what_values_are_bound_to() {
+    let mut world = World::new(Major::V18, "id int PRIMARY KEY, value text, version int DEFAULT 1");
+    world.database.psql(&format!("INSERT INTO secrets VALUES (1, '{}', 1)", plain_value(&world)));
+    world.database.psql(
+        "CREATE FUNCTION after() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+         CREATE TRIGGER after AFTER UPDATE ON secrets FOR EACH ROW EXECUTE FUNCTION after()",
+    );
+    let told = |world: &World| world.plan().targets[0].remarks.join("\n");
+    let fires = "the trigger after of public.secrets fires for every row that is written";
+    assert!(told(&world).contains(fires) && !told(&world).contains("AAD"), "{}", told(&world));
+    world.target.aad = "{id}:{version}".parse().unwrap();
+    let names = "make sure that it does not change id and version, which the AAD is made of";
+    assert!(told(&world).contains(names), "{}", told(&world));
+}
+
+#[test]
+fn values_that_are_bound_to_what_is_written_with_them_are_refused() {
+    for (aad, layout) in [
+        ("{key_id}", "columns{value: base64(iv tag ct), key_id: kid}"),
+        ("{id}/{nonce}", "columns{value: base64(ct tag), nonce: hex(iv)}"),
+    ] {
+        let mut world = World::new(Major::V18, "id int PRIMARY KEY, value text, key_id text, nonce text");
+        world.database.psql(&format!("INSERT INTO secrets VALUES (1, '{}', 'k1', '00')", plain_value(&world)));
+        world.target.column = None;
+        world.target.layout = layout.parse().unwrap();
+        world.target.aad = aad.parse().unwrap();
+        let mut keys = (*world.target.keys).clone();
+        if world.target.layout.has_key_id() {
+            (keys.old.id, keys.new.id) = (Some("k1".to_owned()), Some("k2".to_owned()));
+        }
+        world.target.keys = std::sync::Arc::new(keys);
+        let before = contents(&world);
+        for asked in [Mode::Online, Mode::Staged, Mode::Offline] {
+            let error = world.run(&mode(asked)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+            assert!(error.help().unwrap().contains("which the rotation itself rewrites"), "{:?}", error.help());
+        }
+        assert!(world.plan().refusals().any(|refusal| refusal.contains(&format!("the AAD {aad} is made of"))));
+        assert_eq!(contents(&world), before, "{aad}");
+    }
+}
+
+fn plain_value(world: &World) -> String {
+    encrypted(&keyring(&world.target, OLD), "bound")
+}

@@ -1,0 +1,138 @@
+//! Two values that share what a rotation replaces: an IV, or the id of their key.
+
+use std::sync::Arc;
+
+use lifeboat_core::Kind;
+use lifeboat_rotate::sweep::{self, Mode, Target};
+use lifeboat_tests::{Major, run};
+
+use crate::world::{OLD, World, encrypted, job, keyring, mode, small};
+
+const LOGIN: &str = "columns{login: base64(ct tag), nonce: hex(iv)}";
+const PASSWORD: &str = "columns{password: base64(ct tag), nonce: hex(iv)}";
+
+/// Logins with their nonces; the passwords of some are encrypted with the same ones.
+fn logins(columns: &str) -> World<'static> {
+    let mut world = World::new(Major::V18, columns);
+    of(&mut world.target, LOGIN);
+    let old = keyring(&world.target, OLD);
+    for id in 0..30 {
+        let stored = old.encrypt(b"the same for both", b"").unwrap().into_columns();
+        let [login, nonce] = stored.iter().map(|column| str::from_utf8(column).unwrap()).collect::<Vec<_>>()[..] else {
+            panic!("two columns")
+        };
+        world.database.psql(&format!("INSERT INTO secrets (id, login, nonce) VALUES ({id}, '{login}', '{nonce}')"));
+    }
+    world
+}
+
+fn of(target: &mut Target, layout: &str) {
+    (target.column, target.layout) = (None, layout.parse().unwrap());
+}
+
+fn contents(world: &World) -> String {
+    world.database.psql("SELECT string_agg(t::text, ' ' ORDER BY id) FROM secrets t")
+}
+
+#[test]
+fn an_iv_that_another_column_is_encrypted_with_as_well_is_not_replaced() {
+    let mut world = logins("id int PRIMARY KEY, note text DEFAULT 'x', login text, password text, nonce text");
+    world.database.psql("UPDATE secrets SET password = login WHERE id % 10 = 7");
+    let before = contents(&world);
+    for (layout, other) in [(LOGIN, "password"), (PASSWORD, "login")] {
+        of(&mut world.target, layout);
+        let expected = format!("{other} of public.secrets opens with the IV in nonce");
+        for asked in [Mode::Online, Mode::Staged, Mode::Offline] {
+            let error = world.run(&mode(asked)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+            assert!(error.help().unwrap().contains(&expected), "{:?}", error.help());
+        }
+        assert!(world.plan().refusals().any(|refusal| refusal.contains(&expected)));
+    }
+    let mut targets = [world.target.clone(), world.target.clone()];
+    of(&mut targets[0], LOGIN);
+    let error = run(sweep::run(&world.settings(), &targets, &small(), &job())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+    assert!(error.to_string().ends_with("which both write nonce"), "{error}");
+    assert_eq!(contents(&world), before);
+}
+
+#[test]
+fn an_iv_that_another_column_goes_by_since_the_rotation_began_is_not_taken_back_before_that_one_was_moved() {
+    let world = logins("id int PRIMARY KEY, login text, password text, nonce text");
+    world.run_to_the_end(&small());
+    world.database.psql("UPDATE secrets SET password = login WHERE id = 7");
+    let before = contents(&world);
+    let error = world.rollback(&small()).unwrap_err();
+    assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+    assert!(error.help().unwrap().contains("move password out of public.secrets"), "{:?}", error.help());
+    assert!(world.plan().refusals().any(|refusal| refusal.contains("move password out of public.secrets")));
+    assert_eq!(contents(&world), before);
+    world.database.psql("UPDATE secrets SET password = NULL");
+    assert!(world.rollback(&small()).unwrap().is_clean());
+}
+
+#[test]
+fn a_table_too_wide_to_try_every_two_of_its_columns_is_told() {
+    let more: Vec<_> = (0..75).map(|n| format!("c{n} text DEFAULT 'x{n}'")).collect();
+    let mut world =
+        World::new(Major::V18, &format!("id int PRIMARY KEY, ct text, tag text, nonce text, {}", more.join(", ")));
+    of(&mut world.target, "columns{ct: hex(ct), tag: hex(tag), nonce: hex(iv)}");
+    let stored = keyring(&world.target, OLD).encrypt(b"a secret", b"").unwrap().into_columns();
+    let values: Vec<_> = stored.iter().map(|column| format!("'{}'", str::from_utf8(column).unwrap())).collect();
+    world.database.psql(&format!("INSERT INTO secrets (id, ct, tag, nonce) VALUES (1, {})", values.join(", ")));
+    let plan = world.plan();
+    assert_eq!(plan.refusals().count(), 0, "{plan:?}");
+    assert!(plan.targets[0].remarks.iter().any(|remark| remark.contains("too many")), "{plan:?}");
+    world.run_to_the_end(&small());
+}
+
+#[test]
+fn an_iv_that_a_value_beside_it_has_a_copy_of_is_its_own() {
+    let world = logins("id int PRIMARY KEY, login text, nonce text, former text, former_nonce text");
+    world.database.psql("UPDATE secrets SET former = login, former_nonce = nonce");
+    let summary = world.run(&small()).unwrap();
+    assert!(summary.is_clean() && summary.targets[0].counts.rotated == 30, "{summary:?}");
+    let old = keyring(&world.target, OLD);
+    let opens = |line: &str| {
+        let (former, nonce) = line.split_once('|').unwrap();
+        old.open(&[Some(former.as_bytes()), Some(nonce.as_bytes())], b"").is_ok()
+    };
+    assert!(world.database.psql("SELECT former, former_nonce FROM secrets").lines().all(opens));
+}
+
+#[test]
+fn strings_of_a_document_that_share_an_iv_are_not_rotated() {
+    let mut world = World::new(Major::V18, "id int PRIMARY KEY, value jsonb");
+    world.target.layout = "json{smtp.login: hex(ct tag), smtp.iv: hex(iv)}".parse().unwrap();
+    for id in 0..5 {
+        let value = encrypted(&keyring(&world.target, OLD), "the same for both");
+        world.database.psql(&format!("INSERT INTO secrets VALUES ({id}, '{value}')"));
+    }
+    world
+        .database
+        .psql("UPDATE secrets SET value = jsonb_set(value, '{smtp,password}', value #> '{smtp,login}') WHERE id = 3");
+    let before = contents(&world);
+    let error = world.run(&small()).unwrap_err();
+    assert!(error.help().unwrap().contains("smtp.password of public.secrets opens with"), "{}", error.chain());
+    assert_eq!(contents(&world), before);
+}
+
+#[test]
+fn two_columns_that_name_their_key_in_one_place_are_not_rotated_one_beside_the_other() {
+    let mut world = World::new(Major::V18, "id int PRIMARY KEY, value text, second text, key_id text DEFAULT 'k1'");
+    let value = encrypted(&keyring(&world.target, OLD), "the same for both");
+    world.database.psql(&format!("INSERT INTO secrets VALUES (1, '{value}', '{value}')"));
+    let mut keys = (*world.target.keys).clone();
+    (keys.old.id, keys.new.id) = (Some("k1".to_owned()), Some("k2".to_owned()));
+    world.target.keys = Arc::new(keys);
+    of(&mut world.target, "columns{value: base64(iv tag ct), key_id: kid}");
+    assert!(world.plan().targets[0].remarks.iter().any(|remark| remark.starts_with("second is under the same keys")));
+    world.run(&mode(Mode::Staged)).unwrap();
+    of(&mut world.target, "columns{second: base64(iv tag ct), key_id: kid}");
+    let refusals = world.plan().refusals().map(str::to_owned).collect::<Vec<_>>();
+    assert!(refusals.iter().any(|refusal| refusal.contains("beside the rotation of value+key_id")), "{refusals:?}");
+    let error = world.run(&mode(Mode::Staged)).unwrap_err();
+    assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+    assert_eq!(world.database.psql("SELECT value = second, key_id FROM secrets"), "t|k1");
+}
