@@ -161,3 +161,24 @@ fn a_rotation_whose_table_is_gone_can_be_ended_and_one_whose_table_was_renamed_w
     world.run_to_the_end(&small());
     same(&world.opened(NEW), &plain, "a table of the same name begins anew");
 }
+
+#[test]
+fn a_rotation_whose_column_is_gone_wants_its_name_back_or_an_empty_one_in_its_place() {
+    let (world, plain) = World::with_rows(Major::V15, TABLE, 30);
+    world.run_to_the_end(&small());
+    for gone in ["RENAME COLUMN value TO former", "DROP COLUMN former"] {
+        world.database.psql(&format!("ALTER TABLE secrets {gone}"));
+        let error = world.rollback(&small()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+        assert!(error.to_string().ends_with("public.secrets has no column value now"), "{error}");
+        assert!(error.help().unwrap().contains("add an empty column"), "{}", error.chain());
+        assert_eq!(phases(&world), [Phase::Swept]);
+    }
+    world.database.psql("ALTER TABLE secrets ADD COLUMN value text");
+    assert!(world.rollback(&small()).unwrap().is_clean());
+    assert_eq!(phases(&world), [Phase::RolledBack]);
+    world.database.psql("DELETE FROM secrets");
+    world.fill(OLD, &plain);
+    world.run_to_the_end(&small());
+    same(&world.opened(NEW), &plain, "the new column begins anew");
+}

@@ -74,16 +74,12 @@ fn a_transaction_that_is_prepared_while_it_is_waited_for_is_not_over() {
     world.run_to_the_end(&small());
     let (value, name) = (world.encrypted(OLD, "prepared late"), world.database.name.clone());
     let mut held = Held::new(&world.database, &format!("BEGIN; INSERT INTO secrets VALUES (1000, '{value}')"));
-    let patient =
-        SweepOptions { limits: Limits { lock_timeout: Duration::from_secs(60), ..Limits::default() }, ..small() };
-    let looked = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lifeboat/rotate' \
-                  AND query LIKE '%virtualtransaction%'";
     let error = std::thread::scope(|scope| {
-        let finalize = scope.spawn(|| world.finalize(&patient).unwrap_err());
-        wait_for(&world.database, looked);
+        let finalize = scope.spawn(|| world.finalize(&patient()).unwrap_err());
+        wait_for(&world.database, LOOKED);
         held.say(&format!("PREPARE TRANSACTION '{name}'"));
         let later = "SELECT coalesce(max(prepared), 'infinity') + interval '0.5 s' FROM pg_prepared_xacts WHERE database = current_database()";
-        wait_for(&world.database, &format!("{looked} AND query_start > ({later})"));
+        wait_for(&world.database, &format!("{LOOKED} AND query_start > ({later})"));
         commit_prepared(&world);
         finalize.join().unwrap()
     });
@@ -91,6 +87,37 @@ fn a_transaction_that_is_prepared_while_it_is_waited_for_is_not_over() {
     assert_eq!(world.status().targets[0].phase, Phase::Swept);
     held.release();
 }
+
+#[test]
+fn a_connection_that_is_lost_while_others_are_waited_for_is_made_anew() {
+    let (world, mut plain) = World::with_rows(Major::V15, TABLE, 60);
+    world.run_to_the_end(&small());
+    let value = world.encrypted(NEW, "late");
+    let held = Held::new(&world.database, &format!("BEGIN; INSERT INTO secrets VALUES (1000, '{value}')"));
+    let summary = std::thread::scope(|scope| {
+        let rollback = scope.spawn(|| world.rollback(&patient()).unwrap());
+        wait_for(&world.database, LOOKED);
+        world.database.psql(
+            "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name = 'lifeboat/rotate'",
+        );
+        wait_for(&world.database, LOOKED);
+        held.commit();
+        rollback.join().unwrap()
+    });
+    assert!(summary.is_clean());
+    plain.insert("1000".to_owned(), "late".to_owned());
+    same(&world.opened(OLD), &plain, "plaintexts");
+}
+
+/// Waits for others as long as they take.
+fn patient() -> SweepOptions {
+    SweepOptions { limits: Limits { lock_timeout: Duration::ZERO, ..Limits::default() }, ..small() }
+}
+
+/// Whether the sweep waits for transactions to end.
+const LOOKED: &str = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() \
+                      AND application_name = 'lifeboat/rotate' AND query LIKE '%virtualtransaction%'";
 
 async fn session(dsn: &str) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(dsn, tokio_postgres::NoTls).await.unwrap();

@@ -10,6 +10,7 @@ use lifeboat_core::{Error, Kind, Result};
 
 use super::catalog::Swept;
 use super::errand::Errand;
+use super::in_flight;
 use super::lane::Lane;
 use super::leader::Leader;
 use super::options::{Order, SweepOptions};
@@ -52,6 +53,11 @@ fn is_passing(error: &Error) -> bool {
 }
 
 async fn confirm_once(leader: &mut Leader, work: &Work, errand: &Errand<'_>, options: &SweepOptions) -> Result<Tally> {
+    if work.back {
+        // With this look a rotation back is over, and the new key free to go: no other comes after it.
+        let doing = format!("see every value of {}", errand.target);
+        in_flight::ended(leader, std::slice::from_ref(errand), &doing, options, &work.job).await?;
+    }
     let keyring = work.keyring_again(errand.target)?;
     let mut trial = Work::made(&work.settings, errand.target, keyring, Aim::Try, options, &work.job);
     trial.only_others = work.own.written_by_others();
@@ -96,7 +102,7 @@ pub(super) fn changed_meanwhile(error: Error, doing: &str) -> Error {
         return error;
     }
     Error::new(Kind::TryAgain, doing)
-        .hint("nothing was changed: a statement that changes a table was in the way (pg_stat_activity shows it); let it end, then give the same command again")
+        .hint("a statement that changes a table was in the way (pg_stat_activity shows it): let it end, then give the same command again")
         .caused_by(error)
 }
 

@@ -16,7 +16,7 @@ use super::pace::rest;
 /// Others may have begun since.
 ///
 /// # Errors
-/// [`Kind::TryAgain`] when one of them goes on for longer than a lock is waited for.
+/// [`Kind::TryAgain`] when one of them goes on for longer than a lock is waited for; as with locks, no time at all is no limit.
 pub(super) async fn ended(
     leader: &mut Leader,
     errands: &[Errand<'_>],
@@ -24,14 +24,15 @@ pub(super) async fn ended(
     options: &SweepOptions,
     job: &Job,
 ) -> Result<()> {
+    leader.alive().await?;
     let mut tables = Vec::new();
     for errand in errands {
         tables.extend(leader.relations(errand).await?.iter().map(|swept| swept.oid.to_string()));
     }
-    let began = Instant::now();
+    let (began, limit) = (Instant::now(), options.limits.lock_timeout);
     let mut left = writers(leader.session()?, &tables).await?;
     while !left.is_empty() {
-        if began.elapsed() >= options.limits.lock_timeout {
+        if !limit.is_zero() && began.elapsed() >= limit {
             return Err(in_flight(doing, &left));
         }
         rest(job, LOOK_EVERY).await?;

@@ -9,7 +9,6 @@ use super::book::{self, Entry};
 use super::catalog::Swept;
 use super::confirm::confirm;
 use super::errand::Errand;
-use super::in_flight;
 use super::leader::Leader;
 use super::options::{Order, SweepOptions};
 use super::part::{Part, divide};
@@ -219,12 +218,6 @@ async fn confirmed(
     options: &SweepOptions,
     all: &mut Passes,
 ) -> Result<()> {
-    if work.back {
-        // With this look a rotation back is over, and the new key free to go: no other comes after it.
-        let one = std::slice::from_ref(errand);
-        leader.alive().await?;
-        in_flight::ended(leader, one, &format!("see every value of {}", errand.target), options, &work.job).await?;
-    }
     work.own.learn();
     let mut found = confirm(leader, work, errand, options).await?;
     all.passes += 1;

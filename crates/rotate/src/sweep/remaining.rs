@@ -56,6 +56,7 @@ async fn is_gone(session: &mut DirectSession, target: &Target, entry: &Entry) ->
                  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE";
     let (schema, name) = (quote_literal(&target.table.schema), quote_literal(&target.table.name));
     if session.text(&format!("{named} n.nspname = {schema} AND c.relname = {name}")).await?.is_some() {
+        refuse_without_columns(session, target, &schema, &name).await?;
         return Ok(false);
     }
     if let Some(now) = session.text(&format!("{named} c.oid = {}", entry.relation)).await? {
@@ -67,4 +68,24 @@ async fn is_gone(session: &mut DirectSession, target: &Target, entry: &Entry) ->
         return Err(Error::new(Kind::WrongKey, doing).hint("nothing was changed: give the keys that it began with"));
     }
     Ok(true)
+}
+
+/// A column that has another name now may hold values under either key, and is not to be told from one that was dropped.
+async fn refuse_without_columns(session: &mut DirectSession, target: &Target, schema: &str, table: &str) -> Result<()> {
+    for column in target.value_columns() {
+        let count = format!(
+            "SELECT pg_catalog.count(*) FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+             JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = {schema} AND c.relname = {table} \
+             AND a.attname = {} AND NOT a.attisdropped",
+            quote_literal(&column)
+        );
+        if session.text(&count).await?.as_deref() == Some("0") {
+            let doing = format!("roll the rotation of {target} back: {} has no column {column} now", target.table);
+            return Err(Error::new(Kind::Policy, doing).hint(
+                "nothing was changed: when it has another name, give it the old one back until the rotation is over; when it was \
+                 dropped, and what it held with it, add an empty column of that name and type until then",
+            ));
+        }
+    }
+    Ok(())
 }

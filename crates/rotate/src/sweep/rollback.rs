@@ -38,8 +38,8 @@ pub async fn rollback(
 ) -> Result<Summary> {
     let mut leader = Leader::open(settings, options, job).await?;
     let Remaining { targets, gone } = remaining(&mut leader, targets).await?;
-    let gone = end_without_tables(&mut leader, gone).await?;
     if targets.is_empty() && !gone.is_empty() {
+        let gone = end_without_tables(&mut leader, gone).await?;
         leader.close().await;
         return Ok(Summary { mode: Mode::default(), dry_run: false, cut_over: false, targets: Vec::new(), gone });
     }
@@ -62,6 +62,7 @@ pub async fn rollback(
             refuse_rivals(leader.session()?, errand.target, Moment::UnderWay, job).await?;
         }
     }
+    let gone = end_without_tables(&mut leader, gone).await?;
     let targets = match mode {
         Mode::Online => sweep_back(&mut leader, &errands, entries, options, job).await?,
         Mode::Staged => together(&mut leader, &errands, entries, Deed::PutBack, options, job).await?,
