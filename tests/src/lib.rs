@@ -6,7 +6,7 @@
 //!
 //! A server that is missing fails the test: nothing is ever skipped.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "this library serves tests only: whatever fails here is a failed test"

@@ -3,7 +3,7 @@
 //! The programs run through a small script that takes away every variable of the caller's, so that a transcript is the
 //! same everywhere. `TRYCMD=overwrite` writes what they print now into the transcripts, for the author to read.
 
-#![allow(clippy::unwrap_used, reason = "a test that fails is meant to panic, its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a test that fails is meant to panic, its helpers too")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -2,7 +2,7 @@
 //!
 //! `LIFEBOAT_TEST_LONG=1` makes a hundred times as many.
 
-#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test that fails panics, and says at which input")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test that fails panics, and says at which input")]
 
 #[path = "../../../fuzz/entries.rs"]
 mod entries;

@@ -2,7 +2,7 @@
 //!
 //! `hold-scratch cluster DIR BIN MAJOR`, `hold-scratch server DIR DSN` or `hold-scratch command DIR DSN`.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "this program serves tests only: whatever fails here is a failed test"

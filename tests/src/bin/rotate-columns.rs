@@ -2,7 +2,7 @@
 //! `rotate-columns DSN VERB OLD NEW`, the verb being a mode, `cut-over`, `rollback` or `finalize`; with one more argument in
 //! batches of whatever size suits.
 
-#![allow(clippy::print_stderr, clippy::panic, reason = "its output is the test's")]
+#![expect(clippy::print_stderr, clippy::panic, reason = "its output is the test's")]
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //!
 //! Kills and interleavings are bounded; `LIFEBOAT_TEST_LONG=1` makes a hundred of them.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is meant to panic, its helpers too")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails is meant to panic, its helpers too")]
 
 mod world;
 mod writers;

@@ -1,7 +1,7 @@
 //! Databases as operators have them: where the provider keeps the superuser, with extensions that take part in a restore, and of
 //! every major version, and on every way there.
 
-#![allow(clippy::unwrap_used, reason = "whatever fails here is a failed test")]
+#![expect(clippy::unwrap_used, reason = "whatever fails here is a failed test")]
 
 mod extensions;
 mod managed;

@@ -1,10 +1,6 @@
 //! Restore drills: where they restore, what they find, and what they leave behind.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "whatever fails here is a failed test, and measured times are printed"
-)]
+#![expect(clippy::unwrap_used, reason = "whatever fails here is a failed test")]
 
 mod assertions;
 mod checks;

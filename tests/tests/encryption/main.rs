@@ -1,6 +1,6 @@
 //! Encrypted backups: they come back with the key, tell nothing without it, and nobody can pass off another as one.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod damage;
 mod embed;

@@ -3,7 +3,7 @@
 //!
 //! Sweeps are bounded; `LIFEBOAT_TEST_LONG=1` runs them whole.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "whatever fails here is a failed test, and a seed is printed for its repetition"

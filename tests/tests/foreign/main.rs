@@ -1,6 +1,6 @@
 //! Files that Lifeboat did not make: restored, refused, imported, drilled.
 
-#![allow(clippy::unwrap_used, reason = "whatever fails here is a failed test")]
+#![expect(clippy::unwrap_used, reason = "whatever fails here is a failed test")]
 
 mod cluster;
 mod damaged;

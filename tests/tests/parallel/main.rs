@@ -3,11 +3,7 @@
 //!
 //! Loops are bounded; `LIFEBOAT_TEST_LONG=1` runs them long.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "whatever fails here is a failed test, and what was drawn is printed for its repetition"
-)]
+#![expect(clippy::unwrap_used, reason = "whatever fails here is a failed test")]
 
 mod ddl;
 mod lost;

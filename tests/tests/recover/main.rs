@@ -1,6 +1,6 @@
 //! `recover.py` opens what the product's own code sealed, without it, and refuses everything else.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod archive;
 mod kept;

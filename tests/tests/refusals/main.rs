@@ -1,7 +1,7 @@
 //! What an operator meets besides success: every mistake in configuration, connection, arguments or target gets its own
 //! message and exit code, nothing half-made stays behind, and no secret gets out on the way.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that fails is meant to panic, its helpers too")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails is meant to panic, its helpers too")]
 
 mod arguments;
 mod configuration;

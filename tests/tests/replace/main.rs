@@ -1,6 +1,6 @@
 //! A backup takes the place of a database that is in use: at each moment exactly one has the name, and it is whole.
 
-#![allow(
+#![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
     reason = "a test that cannot go on has failed, or says what it did not try"

@@ -3,11 +3,7 @@
 //!
 //! Kills are bounded; `LIFEBOAT_TEST_LONG=1` makes a hundred of them.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "whatever fails here is a failed test, and a seed is printed for its repetition"
-)]
+#![expect(clippy::unwrap_used, reason = "whatever fails here is a failed test")]
 
 mod crossing;
 mod killed;

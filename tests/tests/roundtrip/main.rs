@@ -1,6 +1,6 @@
 //! What goes in comes out: every row, every definition and every property, by every way there is.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod address;
 mod busy;

@@ -1,6 +1,6 @@
 //! Stores: one suite over every one that can be had here, and the page that it makes.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod addresses;
 mod contract;
