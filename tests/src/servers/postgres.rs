@@ -4,12 +4,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::cluster::{Cluster, Standby, State};
 use crate::guard::{self, Guarded};
 use crate::scratch;
 use crate::servers::installation::Installation;
+use crate::session::PATIENCE;
 
 /// The password of every role the tests log in with over TCP; unlike anything else, so that it can be looked for.
 pub const PASSWORD: &str = "canary-5f1c9ad27e";
@@ -245,7 +246,7 @@ impl Database<'_> {
             WHERE datname = current_database() AND application_name LIKE 'lifeboat/%'";
         let began = Instant::now();
         while self.psql(sessions) != "0" {
-            assert!(began.elapsed() < Duration::from_secs(20), "the server keeps the sessions of a killed run");
+            assert!(began.elapsed() < PATIENCE, "the server keeps the sessions of a killed run");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use lifeboat_rotate::sweep::Mode;
 use lifeboat_tests::servers::postgres::Options;
-use lifeboat_tests::sweep::long;
+use lifeboat_tests::sweep::long_only;
 use lifeboat_tests::{Major, Postgres};
 
 use crate::world::{NEW, OLD, World, cut_over, mode, plain, same, small};
@@ -18,7 +18,7 @@ fn postgres_14_rotates_and_rolls_back_in_every_mode() {
 }
 
 fn rotates(major: Major) {
-    if !long() {
+    if !long_only(&format!("{major:?}")) {
         return;
     }
     let server = Postgres::start(major, &Options::default());

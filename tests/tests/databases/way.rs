@@ -73,11 +73,12 @@ fn timer(from: u16, to: u16) -> (String, u64) {
 fn keepalives_go_over_every_connection_as_the_address_says() {
     let database = large("keepalives");
     let server = database.server;
-    for (method, parameters, longest) in [
-        ("parallel", "?keepalives_idle=7", Some(700)),
-        ("stream", "?keepalives_idle=7", Some(700)),
+    // Of a timer that runs down, a test that is late sees little: ranges that a late one does not leave. The kernel's own is 7200 s.
+    for (method, parameters, hundredths) in [
+        ("parallel", "?keepalives_idle=600", Some(3_001..=60_000)),
+        ("stream", "?keepalives_idle=600", Some(3_001..=60_000)),
         ("stream", "?keepalives=0", None),
-        ("stream", "", Some(3000)),
+        ("stream", "", Some(0..=3_000)),
     ] {
         let depot = depot(method);
         let backup = depot.backup_command(&database).env("DATABASE_URL", database.dsn() + parameters).spawn();
@@ -91,8 +92,8 @@ fn keepalives_go_over_every_connection_as_the_address_says() {
             let (name, port) = session.split_once(' ').unwrap();
             let (which, left) = timer(port.parse().unwrap(), server.port());
             let case = format!("{method} {parameters} {name}: timer {which}, {left}");
-            match longest {
-                Some(longest) => assert!(which == KEEPALIVE && left <= longest && left + 500 > longest, "{case}"),
+            match &hundredths {
+                Some(range) => assert!(which == KEEPALIVE && range.contains(&left), "{case}"),
                 None => assert_eq!(which, "00", "{case}"),
             }
         }
