@@ -66,7 +66,7 @@ fn deadlocks_are_survived() {
     ));
     let lingers = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'lifeboat/rotate' AND wait_event = 'PgSleep'";
     let crossing = format!(
-        "SET deadlock_timeout = '20s'; SET application_name = 'crossing'; DO $$ BEGIN
+        "SET deadlock_timeout = '20s'; SET statement_timeout = '60s'; SET application_name = 'crossing'; DO $$ BEGIN
              UPDATE secrets SET touched = 1 WHERE id = 1;
              WHILE NOT EXISTS ({lingers}) LOOP PERFORM pg_sleep(0.01); PERFORM pg_stat_clear_snapshot(); END LOOP;
              UPDATE secrets SET touched = 1 WHERE id = 0; END $$"

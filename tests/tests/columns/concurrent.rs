@@ -32,7 +32,10 @@ fn online_keeps_what_writers_with_the_old_and_the_new_key_wrote_last() {
             .map(|(secret, rows)| Writer::start(&world, secret, rows, &plain, rest))
             .collect();
         let during = world.run(&SweepOptions { max_passes: 3, ..slow() }).unwrap();
-        assert!(during.targets[0].counts.rotated > 2000, "{columns}: {during:?}");
+        let met = &during.targets[0];
+        // How many are left to the sweep, the writers decide.
+        assert!(met.counts.rotated > 1000, "{columns}: {during:?}");
+        assert!(met.overtaken > 0 || met.passes > 1, "no writer was met: {columns}: {during:?}");
         let written = together(writers.into_iter().map(Writer::stop));
         world.run_to_the_end(&small());
         same(&world.opened(NEW), &written, columns);
@@ -45,7 +48,7 @@ fn staged_puts_in_place_what_a_writer_with_the_old_key_wrote_last() {
     // It writes from the first pass until it is restarted, which is after the cut-over.
     let writer = Writer::start(&world, OLD, 0..2000, &plain, Duration::from_millis(2));
     let prepared = world.run(&SweepOptions { mode: Some(Mode::Staged), ..slow() }).unwrap();
-    assert!(prepared.targets[0].counts.rotated >= 2000 && prepared.is_clean(), "{prepared:?}");
+    assert!(prepared.targets[0].counts.rotated > 1000 && prepared.is_clean(), "{prepared:?}");
     assert_eq!(world.status().targets[0].phase, Phase::Prepared, "writers or not");
     assert!(world.opened(NEW).is_empty(), "the application still reads the old key");
     let summary = world.run(&cut_over()).unwrap();

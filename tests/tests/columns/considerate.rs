@@ -33,7 +33,7 @@ fn a_standby_that_lags_behind_is_waited_for() {
     let plain = plain(300);
     world.fill(OLD, &plain);
     let standby = primary.standby(&Options::default());
-    let follows = "SELECT count(*) = 1 FROM pg_stat_replication WHERE state = 'streaming'";
+    let follows = "SELECT count(*) > 0 FROM pg_stat_replication WHERE state = 'streaming'";
     wait_for(&world.database, follows);
     standby.psql("postgres", "SELECT pg_wal_replay_pause()");
     world.database.psql("CREATE TABLE more AS SELECT generate_series(1, 1000)");
@@ -58,14 +58,14 @@ fn a_standby_that_lags_behind_is_waited_for() {
 
 #[test]
 fn a_vacuum_at_work_on_the_table_is_waited_for_unless_it_shall_not_be() {
-    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 4000);
-    // A tenth of a second for each page or so.
+    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", ROWS);
+    // A tenth of a second for each page or so: more than a minute, in which a sweep that does not wait is through.
     let database = &world.database.name;
     for setting in ["vacuum_cost_limit = 1", "vacuum_cost_delay = 100"] {
         world.database.psql(&format!("ALTER DATABASE \"{database}\" SET {setting}"));
     }
     let vacuum = Busy::new(&world.database, "VACUUM secrets");
-    wait_for(&world.database, "SELECT count(*) = 1 FROM pg_stat_progress_vacuum WHERE datname = current_database()");
+    wait_for(&world.database, IS_AT_WORK);
     let heard = Arc::new(Said::default());
     let job = Job::new(heard.clone(), CancellationToken::new());
     let limits = |patience| Limits { autovacuum: Duration::from_secs(patience), ..Limits::default() };
@@ -78,24 +78,28 @@ fn a_vacuum_at_work_on_the_table_is_waited_for_unless_it_shall_not_be() {
         let sweep = scope.spawn(move || run(sweep::run(settings, targets, &options, job)));
         std::thread::sleep(Duration::from_millis(1500));
         assert!(!sweep.is_finished() && world.opened(NEW).is_empty(), "it does not wait");
-        world
-            .database
-            .psql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum WHERE datname = current_database()");
+        world.database.psql(CANCEL);
         assert!(!vacuum.ends_well());
-        assert_eq!(sweep.join().unwrap().unwrap().targets[0].counts.rotated, 4000);
+        assert_eq!(sweep.join().unwrap().unwrap().targets[0].counts.rotated, ROWS as u64);
     });
     let said = heard.0.lock().unwrap().join("; ");
     assert!(said.contains("the sweep waits: vacuum is at work on public.secrets"), "{said}");
 
     let vacuum = Busy::new(&world.database, "VACUUM secrets");
-    wait_for(&world.database, "SELECT count(*) = 1 FROM pg_stat_progress_vacuum WHERE datname = current_database()");
+    wait_for(&world.database, IS_AT_WORK);
     assert!(world.run(&at_most(0)).unwrap().is_clean());
-    world
-        .database
-        .psql("SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum WHERE datname = current_database()");
+    world.database.psql(CANCEL);
     assert!(!vacuum.ends_well(), "the sweep waited for it to end");
     same(&world.opened(NEW), &plain, "plaintexts");
 }
+
+const ROWS: usize = 16_000;
+
+/// Whether vacuum is at work in the database.
+const IS_AT_WORK: &str = "SELECT count(*) > 0 FROM pg_stat_progress_vacuum WHERE datname = current_database()";
+
+/// Ends it.
+const CANCEL: &str = "SELECT pg_cancel_backend(pid) FROM pg_stat_progress_vacuum WHERE datname = current_database()";
 
 #[test]
 fn beside_others_who_write_one_session_works_at_a_time() {

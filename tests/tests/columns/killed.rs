@@ -32,7 +32,19 @@ fn kill_after(mut child: Child, moment: Duration) -> bool {
 }
 
 fn kills() -> u32 {
-    if long() { 100 } else { 8 }
+    if long() { 100 } else { 16 }
+}
+
+/// Kills at these fractions of a run's length; gives how many cut a run short. One that came too late shows that a run takes less.
+#[expect(clippy::print_stderr, reason = "what came of the kills")]
+fn kill_at(verb: &str, fractions: &[f64], mut span: Duration, mut kill: impl FnMut(Duration) -> bool) -> u32 {
+    let mut landed = 0;
+    for fraction in fractions {
+        let moment = span.mul_f64(*fraction);
+        if kill(moment) { landed += 1 } else { span = moment }
+    }
+    eprintln!("{verb}: {landed} of {} kills within {span:?} cut it short", fractions.len());
+    landed
 }
 
 /// How long a run takes that nobody kills.
@@ -79,12 +91,11 @@ fn a_killed_run_goes_on_and_loses_nothing() {
 #[test]
 fn a_killed_preparation_goes_on_and_changes_nothing_of_the_application() {
     let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", ROWS);
-    let span = span("staged");
-    let mut landed = 0;
-    for moment in [0.2, 0.3, 0.5, 0.7, 0.8, 0.9] {
-        landed += u32::from(kill_after(start(&world, "staged", OLD, NEW), span.mul_f64(moment)));
+    let landed = kill_at("staged", &[0.2, 0.3, 0.5, 0.7, 0.8, 0.9], span("staged"), |moment| {
+        let cut = kill_after(start(&world, "staged", OLD, NEW), moment);
         same(&world.opened(OLD), &plain, "plaintexts");
-    }
+        cut
+    });
     assert!(landed > 0, "no run was killed");
     assert!(world.run(&mode(Mode::Staged)).unwrap().is_clean());
     world.run(&cut_over()).unwrap();
@@ -99,18 +110,15 @@ fn let_go(world: &World) {
 
 /// Kills a verb at moments all over the time it takes, after which every value is under one key or the other; `ready` makes it
 /// possible again once it was through. Gives how many kills landed.
-#[expect(clippy::print_stderr, reason = "what came of the kills")]
 fn killed(world: &World, verb: &str, plain: &Plain, all_or_nothing: bool, ready: impl Fn()) -> u32 {
     let began = Instant::now();
     assert!(start(world, verb, OLD, NEW).wait().unwrap().success());
     let span = began.elapsed();
     ready();
-    let mut landed = 0;
-    let moments: &[f64] =
-        if long() { &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0] } else { &[0.3, 0.5, 0.7, 0.9] };
-    for moment in moments {
-        let cut = kill_after(start(world, verb, OLD, NEW), span.mul_f64(*moment));
-        landed += u32::from(cut);
+    let fractions: &[f64] =
+        if long() { &[0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0] } else { &[0.2, 0.35, 0.5, 0.65, 0.8, 0.95] };
+    kill_at(verb, fractions, span, |moment| {
+        let cut = kill_after(start(world, verb, OLD, NEW), moment);
         let_go(world);
         let (mut both, under_new) = (world.opened(OLD), world.opened(NEW));
         assert!(
@@ -123,9 +131,8 @@ fn killed(world: &World, verb: &str, plain: &Plain, all_or_nothing: bool, ready:
         if over || verb == "cut-over" && world.opened(OLD).is_empty() {
             ready();
         }
-    }
-    eprintln!("{verb}: {landed} of {} kills within {span:?} cut it short", moments.len());
-    landed
+        cut
+    })
 }
 
 #[test]
@@ -200,16 +207,13 @@ fn back(world: &World) {
 #[test]
 fn a_killed_transaction_has_written_nothing() {
     let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", ROWS);
-    let span = span("offline");
-    let mut landed = 0;
-    for moment in [0.2, 0.5, 0.7, 0.9] {
-        if kill_after(start(&world, "offline", OLD, NEW), span.mul_f64(moment)) {
-            landed += 1;
-            let_go(&world);
-            let opened = world.opened(OLD);
-            assert!(opened == plain || opened.is_empty() && world.opened(NEW) == plain, "all or nothing");
-        }
-    }
+    let landed = kill_at("offline", &[0.2, 0.5, 0.7, 0.9], span("offline"), |moment| {
+        let cut = kill_after(start(&world, "offline", OLD, NEW), moment);
+        let_go(&world);
+        let opened = world.opened(OLD);
+        assert!(opened == plain || opened.is_empty() && world.opened(NEW) == plain, "all or nothing");
+        cut
+    });
     assert!(landed > 0, "no run was killed");
     if !world.opened(OLD).is_empty() {
         world.run(&mode(Mode::Offline)).unwrap();

@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lifeboat_core::monitor::{Event, Monitor};
 use lifeboat_core::{Job, Kind};
 use lifeboat_rotate::sweep::{self, Limits, Phase, SweepOptions};
-use lifeboat_tests::session::{Held, wait_for};
+use lifeboat_tests::session::{Held, PATIENCE, wait_for};
 use lifeboat_tests::{Major, run};
 use tokio_util::sync::CancellationToken;
 
@@ -178,8 +178,9 @@ impl Impatient {
     const WAITS: &str = "SELECT count(*) > 0 FROM pg_locks WHERE relation = 'secrets'::regclass AND NOT granted";
 
     async fn is_waiting(dsn: &str) {
-        let client = session(dsn).await;
+        let (client, began) = (session(dsn).await, Instant::now());
         while !client.query_one(Self::WAITS, &[]).await.unwrap().get::<_, bool>(0) {
+            assert!(began.elapsed() < PATIENCE, "nobody waits for the table");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use lifeboat_tests::sweep::Dice;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls};
 
 use crate::world::{Plain, World, encrypted, keyring, target};
@@ -94,19 +95,17 @@ async fn write(
         let value = encrypted(keyring, &text);
         match (dice.below(10), id) {
             (0, Some(id)) if ids.len() > 3 => {
-                client.execute("DELETE FROM secrets WHERE id = $1", &[&number(&id)]).await.unwrap();
+                retried(&client, "DELETE FROM secrets WHERE id = $1", &[&number(&id)]).await;
                 rows.remove(&id);
             }
             (1 | 2, _) | (_, None) => {
                 next += 1;
-                client
-                    .execute("INSERT INTO secrets (id, value) VALUES ($1, $2)", &[&(next as i64), &value])
-                    .await
-                    .unwrap();
+                let insert = "INSERT INTO secrets (id, value) VALUES ($1, $2)";
+                retried(&client, insert, &[&(next as i64), &value]).await;
                 rows.insert(next.to_string(), text);
             }
             (_, Some(id)) => {
-                retried(&client, &number(&id), &value).await;
+                retried(&client, "UPDATE secrets SET value = $2 WHERE id = $1", &[&number(&id), &value]).await;
                 rows.insert(id, text);
             }
         }
@@ -117,8 +116,8 @@ async fn write(
 }
 
 /// An application repeats what a deadlock has undone.
-async fn retried(client: &Client, id: &i64, value: &str) {
-    while let Err(error) = client.execute("UPDATE secrets SET value = $2 WHERE id = $1", &[id, &value]).await {
+async fn retried(client: &Client, statement: &str, parameters: &[&(dyn ToSql + Sync)]) {
+    while let Err(error) = client.execute(statement, parameters).await {
         let code = error.code().map(|code| code.code().to_owned());
         assert!(matches!(code.as_deref(), Some("40P01" | "40001")), "{error}");
     }
