@@ -103,7 +103,8 @@ fn rows_that_do_not_open_are_named_by_key_and_can_be_given_up() {
         assert!(run.stdout.contains(line), "{line} in {}", run.stdout);
     }
     assert!(!run.text().contains(&lost), "what a row holds is not told");
-    columns(&database, "lifeboat", "verify").run().expect(3);
+    let verify = columns(&database, "lifeboat", "verify").run().expect(3);
+    assert!(verify.stdout.contains("`run` rewrites those that the old key opens"), "{}", verify.stdout);
     let refused = columns(&database, "lifeboat", "finalize").run().expect(40);
     assert!(refused.stderr.contains("accept list"), "{}", refused.stderr);
 
@@ -137,6 +138,60 @@ fn what_cannot_be_right_is_refused_before_anything_is_written() {
     let unread = columns(&database, "lifeboat", "run").env("BRIVEN_ENCRYPTION_KEY", "").run().expect(78);
     assert!(unread.stderr.contains("find the new key"), "{}", unread.stderr);
     assert_eq!(under(&database, OLD), 30);
+}
+
+#[test]
+fn what_a_committed_finalize_has_to_say_is_said_without_another_look_and_again() {
+    let database = table();
+    columns(&database, "lifeboat", "run").run().expect(0);
+    // Whoever connects from then on is refused.
+    database.psql(
+        "CREATE FUNCTION close() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             UPDATE pg_database SET datallowconn = false WHERE datname = current_database(); RETURN NULL; END $$;
+         CREATE TRIGGER close AFTER UPDATE ON lifeboat_rotate.rotation FOR EACH ROW WHEN (NEW.phase = 'finalized')
+             EXECUTE FUNCTION close()",
+    );
+    let finalize = || columns(&database, "lifeboat", "finalize").run().expect(0);
+    let blind = finalize();
+    for told in ["finalized; the key", "nobody has looked whether it is needed for other rotations in", "backups"] {
+        assert!(blind.stdout.contains(told), "{told} in {}", blind.text());
+    }
+    assert!(!blind.stdout.contains("out of the application"), "{}", blind.stdout);
+    assert!(blind.stderr.contains("could not look for other rotations"), "{}", blind.stderr);
+
+    let open = format!("UPDATE pg_database SET datallowconn = true WHERE datname = '{}'", database.name);
+    database.server.psql("postgres", &open);
+    let again = finalize();
+    for told in ["It was finalized before, at 2", "out of the application", "no store is configured"] {
+        assert!(again.stdout.contains(told), "{told} in {}", again.text());
+    }
+    let other = columns(&database, "lifeboat", "finalize").env("BRIVEN_ENCRYPTION_KEY_OLD", LOST).run().expect(40);
+    assert!(other.stderr.contains("no rotation of it is under way"), "that was no such rotation: {}", other.stderr);
+}
+
+#[test]
+fn a_rotation_that_finds_nothing_is_taken_back_and_begun_anew_by_another_layout() {
+    let database = Postgres::shared(Major::V15).database("commands");
+    database.psql(&format!(
+        "CREATE TABLE settings (id int PRIMARY KEY, doc jsonb NOT NULL);
+         INSERT INTO settings VALUES (1, '{{\"mail\": {{\"password\": \"{}\"}}}}')",
+        value(OLD, "a password")
+    ));
+    let settings = |verb: &str, path: &str| {
+        let arguments = Lifeboat::new().args(["rotate", "columns", verb, "--database-url", "env:DATABASE_URL"]);
+        arguments
+            .args(["--table", "settings", "--column", "doc", "--layout", &format!("json{{{path}: base64(iv tag ct)}}")])
+            .args(["--old", "env:BRIVEN_ENCRYPTION_KEY_OLD", "--new", "env:BRIVEN_ENCRYPTION_KEY"])
+            .env("DATABASE_URL", database.dsn())
+            .env("BRIVEN_ENCRYPTION_KEY_OLD", OLD)
+            .env("BRIVEN_ENCRYPTION_KEY", NEW)
+    };
+    let missed = settings("run", "smtp.password").run().expect(3);
+    assert!(missed.stdout.contains("`rollback` of this column alone ends it"), "{}", missed.stdout);
+    assert!(!missed.stdout.contains("The same command goes on"), "{}", missed.stdout);
+    settings("run", "mail.password").run().expect(40);
+    settings("rollback", "smtp.password").run().expect(0);
+    settings("run", "mail.password").run().expect(0);
 }
 
 #[test]
@@ -214,7 +269,10 @@ fn a_rotation_under_way_is_told_and_its_keys_are_named_when_one_is_not_there() {
     }
     let again = begin("run", &[]).run().expect(0);
     assert!(again.stdout.contains("0 rotated by this run, 30 before"), "{}", again.stdout);
-    begin("run", &["--cut-over"]).run().expect(0);
+    let cut_over = begin("run", &["--cut-over"]).run().expect(0);
+    assert!(cut_over.stdout.contains("Then `run`, for what it wrote until then"), "{}", cut_over.stdout);
+    let after = begin("run", &[]).run().expect(0);
+    assert!(after.stdout.contains("When the application has restarted with the new key"), "{}", after.stdout);
     let status = Lifeboat::new().args(["rotate", "columns", "status", "--database-url", "env:DATABASE_URL"]);
     let status = status.env("DATABASE_URL", database.dsn()).run().expect(0);
     assert!(status.stdout.contains("in place") && status.stdout.contains("`finalize`"), "{}", status.stdout);

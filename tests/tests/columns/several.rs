@@ -52,8 +52,37 @@ fn an_old_key_is_needed_as_long_as_one_of_two_databases_needs_it_and_what_was_do
 
     two.psql("DELETE FROM project_env_vars WHERE id = 'late'");
     let whole = both(&file, [&one, &two], "finalize").run().expect(0);
-    assert!(whole.stdout.contains("It was finalized before."), "{}", whole.stdout);
+    assert!(whole.stdout.contains("It was finalized before, at 2"), "{}", whole.stdout);
     assert!(whole.stdout.contains("(env:BRIVEN_ENCRYPTION_KEY_OLD) out of the application"), "{}", whole.stdout);
+}
+
+#[test]
+fn one_database_that_fails_does_not_hide_what_is_known_of_the_other() {
+    let (one, two, folder) = (table(), table(), TempDir::new().unwrap());
+    let file = declared(&folder);
+    both(&file, [&one, &two], "run").run().expect(0);
+    let not_there = |verb: &str| {
+        let command = both(&file, [&one, &two], verb).env("ONE_URL", one.server.dsn("not_there"));
+        let outcome = command.run().expect(20);
+        assert!(outcome.stdout.contains("one\nfailed: "), "{verb}: {}", outcome.text());
+        outcome.stdout
+    };
+    for (verb, told) in [
+        ("detect", "public.project_env_vars.encrypted_value"),
+        ("plan", "from key"),
+        ("status", "`verify` and `finalize` end it"),
+        ("verify", "alone opens 30 values"),
+    ] {
+        let said = not_there(verb);
+        assert!(said.contains("two\n") && said.contains(told), "{verb}: {said}");
+    }
+
+    // The worse of two ends counts, in whatever order they come.
+    let under_the_old_key = format!("UPDATE project_env_vars SET encrypted_value = '{}'", value(OLD, "all"));
+    one.psql(&under_the_old_key);
+    two.psql(&format!("{under_the_old_key} WHERE id = 'ev_7'"));
+    both(&file, [&one, &two], "verify").run().expect(12);
+    both(&file, [&two, &one], "verify").run().expect(12);
 }
 
 #[test]

@@ -25,17 +25,19 @@ pub(super) async fn run(args: &DetectArgs, context: &Context) -> Result<Outcome>
         rows: args.rows.max(1),
         ..DetectOptions::default()
     };
-    let mut told = Told::default();
-    let several = config.databases.len() > 1;
-    for database in place::databases(&config)? {
+    let databases = place::databases(&config)?;
+    let mut told = Told::of(databases.len());
+    for database in databases {
         let settings = place::settings(database, context).await?;
         let trial = trial_keys(&config, context).await?;
         let has_key = !trial.is_empty();
-        let found = detect(&settings, trial, &options, &context.job()).await?;
-        let name = several.then(|| database.name.value.show());
+        let found = detect(&settings, trial, &options, &context.job()).await;
+        let place = Place::bare(database, settings);
+        let Some(found) = told.unless_failed(&place, found)? else { continue };
+        let name = told.several.then(|| database.name.value.show());
         let toml = configuration(&found.found, name.as_deref());
         let text = text(&found, &toml, has_key);
-        told.add(&Place::bare(database, settings), text, json!({"detection": found, "configuration": toml}));
+        told.add(&place, text, json!({"detection": found, "configuration": toml}));
     }
     Ok(told.outcome())
 }

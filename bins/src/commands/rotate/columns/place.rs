@@ -51,15 +51,21 @@ pub(super) struct Place {
 impl Place {
     /// Whether the newest rotation of each of its columns is the one from the old to the new key that are given, and in this phase.
     pub(super) fn is_in(&self, phase: Phase, status: &Status) -> bool {
+        self.all_in(phase, status).is_some()
+    }
+
+    /// These rotations, in the order of the columns.
+    pub(super) fn all_in<'s>(&self, phase: Phase, status: &'s Status) -> Option<Vec<&'s TargetStatus>> {
         let fingerprint = |key: &KeySource| key.derive().map(|key| key.fingerprint().to_owned()).ok();
-        self.targets.iter().all(|target| {
+        let found = self.targets.iter().map(|target| {
             let (old, new) = (fingerprint(&target.keys.old), fingerprint(&target.keys.new));
-            status.targets.iter().any(|known| {
+            status.targets.iter().find(|known| {
                 let same_keys = old.as_ref() == Some(&known.old_key) && new.as_ref() == Some(&known.new_key);
                 let same = known.table == target.table && known.columns == target.value_columns();
                 same && same_keys && known.phase == phase
             })
-        })
+        });
+        found.collect()
     }
 
     /// A database whose columns nobody has declared.

@@ -1,6 +1,6 @@
 //! Whether an old key may go: what else is under it.
 
-use lifeboat_rotate::sweep::{Finalized, Phase, Status, Target, TargetStatus};
+use lifeboat_rotate::sweep::{Phase, Status, Target, TargetStatus};
 
 use super::place::{Place, Scene};
 use crate::config::{ColumnConfig, Config};
@@ -9,8 +9,8 @@ use crate::config::{ColumnConfig, Config};
 enum Standing {
     Over,
     Open,
-    /// In a database that this command does not ask.
-    Elsewhere,
+    /// Where nobody has looked: in a database that this command does not ask, or that did not answer.
+    NotLookedAt,
 }
 
 /// An old key of rotations that are over.
@@ -25,39 +25,43 @@ pub(super) struct Retired {
     pub(super) not_looked_at: Vec<String>,
 }
 
-/// Each old key once. `over`: the databases that this command has finalized before.
+/// Each old key once. `over`: the databases that this command has finalized before; `old_keys`: of each column its own; `status`:
+/// none when nobody could look.
 pub(super) fn retired(
     scene: &Scene<'_>,
     place: &Place,
     over: &[&Place],
-    finalized: &Finalized,
-    status: &Status,
+    old_keys: &[String],
+    status: Option<&Status>,
 ) -> Vec<Retired> {
     // A column of the command line stands alone in the scene; the file may declare others.
     let configured = scene.context.config(scene.context.global.flags()).ok();
     let mut retired: Vec<Retired> = Vec::new();
-    for target in &finalized.targets {
-        if retired.iter().any(|known| known.fingerprint == target.old_key) {
+    for (target, old_key) in place.targets.iter().zip(old_keys) {
+        if retired.iter().any(|known| known.fingerprint == *old_key) {
             continue;
         }
-        let reference = place.old.get(&target.verification.target).cloned().unwrap_or_default();
-        let mut needed_by = under_way_from(&target.old_key, status);
+        let reference = place.old.get(&target.to_string()).cloned().unwrap_or_default();
+        let mut needed_by = status.map(|status| under_way_from(old_key, status)).unwrap_or_default();
         let mut not_looked_at = documents(place);
+        if status.is_none() {
+            not_looked_at.push(format!("other rotations in {}", place.database.name.value));
+        }
         for (column, config) in configured.iter().flat_map(|config| declared_with(&reference, config)) {
             let database = database_of(column, config);
             let here = database.is_none_or(|name| name == place.database.name.value.as_str());
             let name =
                 if here { column.name() } else { format!("{} in {}", column.name(), database.unwrap_or_default()) };
-            let names = match standing(column, database, &target.old_key, (scene, place, over), status) {
+            let names = match standing(column, database, old_key, (scene, place, over), status) {
                 Standing::Over => continue,
                 Standing::Open => &mut needed_by,
-                Standing::Elsewhere => &mut not_looked_at,
+                Standing::NotLookedAt => &mut not_looked_at,
             };
             if !names.contains(&name) {
                 names.push(name);
             }
         }
-        retired.push(Retired { fingerprint: target.old_key.clone(), reference, needed_by, not_looked_at });
+        retired.push(Retired { fingerprint: old_key.clone(), reference, needed_by, not_looked_at });
     }
     retired
 }
@@ -95,7 +99,7 @@ fn standing(
     database: Option<&str>,
     fingerprint: &str,
     (scene, place, over): (&Scene<'_>, &Place, &[&Place]),
-    status: &Status,
+    status: Option<&Status>,
 ) -> Standing {
     let named = |place: &Place| database.is_none_or(|name| name == place.database.name.value.as_str());
     let holds = |place: &Place| {
@@ -105,8 +109,9 @@ fn standing(
         return Standing::Over;
     }
     if !named(place) {
-        return if scene.places.iter().any(holds) { Standing::Open } else { Standing::Elsewhere };
+        return if scene.places.iter().any(holds) { Standing::Open } else { Standing::NotLookedAt };
     }
+    let Some(status) = status else { return Standing::NotLookedAt };
     let own_format = column.keys.key_format.is_some() || column.keys.old_key_format.is_some();
     let before = |target: &TargetStatus| {
         let same_key = own_format || target.old_key == fingerprint;

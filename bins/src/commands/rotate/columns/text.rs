@@ -2,37 +2,47 @@
 
 mod plan;
 
+use jiff::Timestamp;
 use lifeboat_rotate::sweep::{Counts, Failures, Finalized, Mode, Summary, TargetSummary, Verification};
 
 pub(super) use self::plan::{plan, status};
 use super::retired::Retired;
 use crate::output::units;
 
-pub(super) fn summary(summary: &Summary) -> String {
+/// Of a run; `puts_in_place`: of one that was to put prepared values in place.
+pub(super) fn summary(summary: &Summary, puts_in_place: bool) -> String {
     let rotated = if summary.dry_run { "to rotate" } else { "rotated" };
     let told = |target| target_summary(target, rotated, !summary.dry_run);
     let text: String = summary.targets.iter().map(told).collect();
-    text + ending(summary)
+    text + ending(summary, puts_in_place)
 }
 
 /// What is so now, and what comes next.
-fn ending(summary: &Summary) -> &'static str {
-    let through = summary.targets.iter().all(|target| target.complete && !target.nothing_found);
+fn ending(summary: &Summary, puts_in_place: bool) -> &'static str {
+    let is_missed = summary.targets.iter().any(|target| target.nothing_found);
+    let through = summary.targets.iter().all(|target| target.complete);
     match (summary.mode, through, summary.is_clean(), summary.cut_over) {
         _ if summary.dry_run => "Nothing was written: that was a dry run.\n",
         // A transaction that was committed has put in place what there was.
-        (Mode::Staged, _, false, true) => {
-            "The new values ARE in place: restart the application with the new key now. The rows above did not open and are as they were.\n"
+        (Mode::Staged, _, false, true) if puts_in_place => {
+            "The new values ARE in place: restart the application with the new key now, then `run`, for what it wrote until then. The rows above did not open and are as they were.\n"
         }
         (_, false, ..) => "Not done: see above. The same command goes on from here.\n",
+        _ if is_missed => "Not done: where nothing was found, the layout has to be another.\n",
+        (Mode::Staged, true, false, true) => {
+            "The new values are in place; the rows above did not open, are as they were, and keep `finalize` closed. An application that has not restarted with the new key does so now; then run this once more.\n"
+        }
         (Mode::Staged, true, true, false) => {
             "Prepared: `run --mode staged --cut-over` puts the values in place; then the application restarts with the new key.\n"
         }
         (Mode::Staged, true, false, false) => {
             "Prepared, but for the rows above: `run --mode staged --cut-over` puts the values in place; these stay, and keep `finalize` closed.\n"
         }
+        (Mode::Staged, true, true, true) if puts_in_place => {
+            "The new values are in place: restart the application with the new key now. Then `run`, for what it wrote until then, `verify` and `finalize`.\n"
+        }
         (Mode::Staged, true, true, true) => {
-            "The new values are in place: restart the application with the new key now, then `verify` and `finalize`.\n"
+            "The new values are in place, those for what was written under the old key since, too. When the application has restarted with the new key: `verify` and `finalize`. Else restart it now, and run this once more.\n"
         }
         (Mode::Offline, true, ..) => "Start the application with the new key, then `verify` and `finalize`.\n",
         (Mode::Online, true, false, _) => {
@@ -88,6 +98,9 @@ fn target_summary(target: &TargetSummary, rotated: &str, writes: bool) -> String
     }
     if target.nothing_found {
         text += "  nothing was found where the layout looks for values, and the column has some: look at the layout\n";
+        if writes {
+            text += "  its rotation has begun and has written nothing: `rollback` of this column alone ends it; then begin anew with the layout that `detect` finds\n";
+        }
     }
     if writes && !target.complete && target.held == 0 && target.left != target.refused {
         text += "  the last pass still had something to do: run it again\n";
@@ -117,7 +130,7 @@ pub(super) fn verification(found: &Verification, has_old_keys: bool) -> String {
         (true, rows) => {
             format!("Every value opens with the new key alone, but for {} accepted rows.\n", units::count(rows))
         }
-        (false, _) => "Not every value does.\n".to_owned(),
+        (false, _) => "Not every value does. `run` rewrites those that the old key opens; what becomes of the others is in docs/rotate-a-key.md.\n".to_owned(),
     }
 }
 
@@ -137,7 +150,16 @@ pub(super) fn finalized(finalized: &Finalized, retired: &[Retired]) -> String {
             text += &failures(&proof.failures);
         }
     }
-    text + &retired.iter().map(farewell).collect::<String>()
+    text + &farewells(retired)
+}
+
+pub(super) fn finalized_before(at: Timestamp, retired: &[Retired]) -> String {
+    let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    format!("It was finalized before, at {at}: nobody has looked now. `verify` does.\n{}", farewells(retired))
+}
+
+fn farewells(retired: &[Retired]) -> String {
+    retired.iter().map(farewell).collect()
 }
 
 /// Whether an old key may go.
