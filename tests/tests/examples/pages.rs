@@ -1,7 +1,8 @@
-//! What the pages tell to type exists.
+//! What the pages tell to type, and lead to, exists.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 
 use lifeboat_tests::{Lifeboat, scratch};
 
@@ -66,4 +67,62 @@ fn databases_and_commands_that_a_page_names_are_there() {
     for command in commands {
         Lifeboat::new().args(&command).arg("--help").run().expect(0);
     }
+}
+
+#[test]
+fn links_of_the_pages_lead_to_files_and_headings() {
+    let mut seen = 0;
+    for page in pages() {
+        for link in links(&page) {
+            let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let case = format!("{link} in {}", page.display());
+            assert!(target.exists(), "{case}");
+            assert!(heading.is_empty() || headings(&target).contains(heading), "{case}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 100, "{seen}");
+}
+
+/// Every page for people.
+fn pages() -> Vec<PathBuf> {
+    let examples = ALL.iter().map(|product| format!("examples/{}", product.name));
+    let folders = ["", "docs", "examples"].into_iter().map(str::to_owned).chain(examples);
+    let entries = folders.flat_map(|folder| fs::read_dir(scratch::workspace().join(folder)).unwrap());
+    let pages = entries.map(|entry| entry.unwrap().path());
+    pages.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect()
+}
+
+/// The text of a page that is no code.
+fn prose(page: &Path) -> Vec<String> {
+    let (text, mut is_code) = (fs::read_to_string(page).unwrap(), false);
+    let mut prose = Vec::new();
+    for line in text.lines() {
+        is_code ^= line.trim_start().starts_with("```");
+        if !is_code {
+            prose.push(line.to_owned());
+        }
+    }
+    prose
+}
+
+/// What a page links to within the repository.
+fn links(page: &Path) -> Vec<String> {
+    let text = prose(page).join("\n");
+    let ends = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    ends.map(|(link, _)| link.to_owned())
+        .filter(|link| !link.contains("://") && !link.contains(char::is_whitespace))
+        .collect()
+}
+
+/// The anchors of a page's headings, as they are made where the repository is read.
+fn headings(page: &Path) -> BTreeSet<String> {
+    let lines = prose(page).into_iter().filter(|line| line.starts_with('#'));
+    let anchor = |line: String| {
+        let kept = line.trim_start_matches('#').trim().to_lowercase();
+        let kept = kept.chars().filter(|letter| letter.is_alphanumeric() || " -_".contains(*letter));
+        kept.collect::<String>().replace(' ', "-")
+    };
+    lines.map(anchor).collect()
 }

@@ -1,6 +1,8 @@
-//! What docs/rotate-a-key.md tells to type for each product, typed: from detect to finalize, on its tables.
+//! What docs/rotate-a-key.md tells to type for each product, typed: from detect to finalize, on its tables, while the product
+//! goes on writing with its old key until it is restarted.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use lifeboat_tests::{lifeboat, scratch};
@@ -8,16 +10,27 @@ use tempfile::TempDir;
 
 use crate::products::{BRIVEN, CULLIS, DAOFLOW, IDENTITY_GOVERNANCE, PILOT, Product};
 use crate::sealed::Sealed;
-use crate::stage::Stage;
+use crate::stage::{Stage, write_program};
 
-/// The commands of a product's section, in their order.
+/// The commands of a product's section, in their order. Between what is typed before and after it, the product is restarted.
 fn commands(product: Product) -> String {
     let page = fs::read_to_string(scratch::workspace().join("docs/rotate-a-key.md")).unwrap();
     let heading = format!("\n### {}\n", product.name);
     let section = page.split(&heading).nth(1).unwrap_or_else(|| panic!("the page has no section {heading}"));
     let section = section.split("\n#").next().unwrap();
     let blocks = section.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
-    blocks.collect::<Vec<_>>().join("\n")
+    blocks.collect::<Vec<_>>().join("\nrestart\n")
+}
+
+/// A program that does what the product did until it had been restarted: it runs this SQL.
+fn write_restart(stage: &Stage, folder: &Path, dbname: &str, sql: &str) {
+    let environment = stage.server().client_environment(dbname);
+    let environment: String = environment.iter().map(|(name, value)| format!(" {name}='{value}'")).collect();
+    let (script, psql) = (folder.join("late.sql"), stage.server().bin("psql"));
+    fs::write(&script, sql).unwrap();
+    let options = "-X -q -v ON_ERROR_STOP=1";
+    let program = format!("#!/bin/sh\nexec env{environment} {} {options} -f {}\n", psql.display(), script.display());
+    write_program(&folder.join("restart"), &program);
 }
 
 /// Types them; what they print. `variable` holds the address.
@@ -30,24 +43,30 @@ fn typed(stage: &Stage, product: Product, folder: &TempDir, dbname: &str, variab
     }
     let path =
         like.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value).unwrap().to_str().unwrap();
-    shell.env("PATH", format!("{}:{path}", lifeboat::built().display())).env(variable, stage.dsn(dbname));
+    let ours = format!("{}:{}:{path}", lifeboat::built().display(), folder.path().display());
+    shell.env("PATH", ours).env(variable, stage.dsn(dbname));
     let output = shell.output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{}: {}\n{text}", product.name, output.status);
     text
 }
 
-/// After it every value opens with the new key, and none with the old one; the old backup is told.
+/// After it every value opens with the new key, and none with the old one, those that were written until the restart too; the old
+/// backup is told.
 fn the_page_rotates(product: Product, variable: &str, secret: &str) {
     let stage = Stage::of(product);
     let (folder, columns) = (TempDir::new().unwrap(), Sealed::all(product));
     let dbname = columns[0].dbname.clone();
+    let mut late: String =
+        columns.iter().map(|column| column.written_anew(product.column_key(), "written until the restart")).collect();
     if product.name == DAOFLOW.name {
         let old = product.column_key();
         let stored = columns[0].keyring(old).encrypt(b"a token of GitLab", b"").unwrap();
         let (value, id) = (stored.text().unwrap(), key_id(old));
         stage.sql("daoflow", &format!("INSERT INTO git_installations VALUES ('gi_1', '{value}', '{id}')"));
+        late += &format!("INSERT INTO git_installations VALUES ('gi_2', '{value}', '{id}');");
     }
+    write_restart(&stage, folder.path(), &dbname, &late);
     stage.lifeboat(&["backup"]).run().expect(0);
     let old = product.variables.iter().find(|(name, _)| *name == secret).expect("the product has a key").1;
     let before: Vec<_> = columns.iter().map(|column| column.opened(stage.server(), old)).collect();
@@ -63,7 +82,7 @@ fn the_page_rotates(product: Product, variable: &str, secret: &str) {
     }
     if product.name == DAOFLOW.name {
         let beside = stage.server().psql(&dbname, "SELECT credential_key_id FROM git_installations");
-        assert_eq!(beside.trim(), key_id(new.trim()), "{text}");
+        assert_eq!(beside.lines().collect::<Vec<_>>(), vec![key_id(new.trim()); 2], "{text}");
     }
     assert!(text.contains("1 backup in file://") && text.contains("Keep the old key offline"), "{text}");
     assert!(!text.contains(new.trim().get(8..).unwrap()), "the new key is not told: {text}");

@@ -63,6 +63,14 @@ impl Sealed {
         server.psql(&self.dbname, &script);
     }
 
+    /// SQL that writes one of its values anew.
+    pub(crate) fn written_anew(&self, secret: &str, text: &str) -> String {
+        let stored = self.keyring(secret).encrypt(text.as_bytes(), b"").unwrap();
+        let (table, column, value) = (&self.table, &self.column, stored.text().unwrap());
+        let place = format!("SELECT ctid FROM {table} WHERE {column} <> '' LIMIT 1");
+        format!("UPDATE {table} SET {column} = '{value}' WHERE ctid = ({place});\n")
+    }
+
     /// How many values there are, and how many of them a key opens.
     pub(crate) fn opened(&self, server: &Postgres, secret: &str) -> (usize, usize) {
         let (keyring, column) = (self.keyring(secret), &self.column);
