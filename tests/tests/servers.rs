@@ -6,6 +6,7 @@ use lifeboat_tests::compare::{assert_same, assert_same_but_settings, contents};
 use lifeboat_tests::docker::Docker;
 use lifeboat_tests::servers::certificates::Certificates;
 use lifeboat_tests::servers::postgres::{Options, PASSWORD, TLS_ROLE};
+use lifeboat_tests::session::Held;
 use lifeboat_tests::{Database, Fault, Identity, Major, Postgres, Proxy, Seaweed, When, fixtures};
 
 fn copied_with_stock_tools<'s>(from: &Database<'_>, to: &'s Postgres) -> Database<'s> {
@@ -78,6 +79,16 @@ fn a_server_of_ones_own_ends_with_its_value() {
     assert_eq!(server.psql("postgres", "SELECT 1"), "1");
     drop(server);
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+}
+
+#[test]
+fn a_held_session_is_not_taken_for_another_that_holds_something() {
+    let database = Postgres::shared(Major::V18).database("held");
+    let _other = Held::new(&database, "BEGIN");
+    let _held = Held::new(&database, "BEGIN; SELECT pg_sleep(1); CREATE TABLE t (a int)");
+    let locks = "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    assert_ne!(database.psql(locks), "0", "its statements are not done");
 }
 
 #[test]
