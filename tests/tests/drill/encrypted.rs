@@ -17,11 +17,11 @@ fn value(secret: &str, plaintext: &str) -> String {
     keyring.encrypt(plaintext.as_bytes(), b"").unwrap().text().unwrap().to_owned()
 }
 
-/// 20 values under the new key, 20 under the old one, and a row that has none.
+/// 20 values under the new key and 20 under the old one, by turns, and a row that has none.
 fn tokens(database: &Database<'_>) {
     database.psql("CREATE TABLE tokens (tenant text, id int, value text, PRIMARY KEY (tenant, id))");
     let rows = (0..40)
-        .map(|n| format!("('acme', {n}, '{}')", value(if n < 20 { "new" } else { "old" }, &format!("token {n}"))));
+        .map(|n| format!("('acme', {n}, '{}')", value(if n % 2 == 0 { "new" } else { "old" }, &format!("token {n}"))));
     database.psql(&format!("INSERT INTO tokens VALUES {}", rows.collect::<Vec<_>>().join(", ")));
     database.psql("INSERT INTO tokens VALUES ('acme', 99, NULL)");
 }
@@ -47,7 +47,7 @@ fn declared_columns_open_with_the_keys_of_today_or_the_drill_says_which_rows_do_
     let passed = drilled(&world, COLUMN, &both, 0);
     assert_eq!(check(&passed)["summary"], "40 values opened, 20 of them with the old key", "{passed:#}");
 
-    let some = drilled(&world, &format!("encrypted_columns = 10\n{COLUMN}"), &both, 0);
+    let some = drilled(&world, &format!("encrypted_columns = 25\n{COLUMN}"), &both, 0);
     assert!(check(&some)["summary"].as_str().unwrap().ends_with("with the old key"), "{some:#}");
     assert_ne!(check(&some)["summary"], check(&passed)["summary"]);
 
@@ -55,8 +55,8 @@ fn declared_columns_open_with_the_keys_of_today_or_the_drill_says_which_rows_do_
     assert_eq!(not_passed(&failed), ["encrypted columns"]);
     assert_eq!(check(&failed)["summary"], "20 values opened; 20 did not", "{failed:#}");
     let findings = check(&failed)["findings"].to_string();
-    assert!(findings.contains("public.tokens.value [\\\"acme\\\",\\\"20\\\"]: failed authentication"), "{findings}");
-    assert!(!findings.contains(&shop.psql("SELECT left(value, 20) FROM tokens WHERE id = 20")), "no value is told");
+    assert!(findings.contains("public.tokens.value [\\\"acme\\\",\\\"21\\\"]: failed authentication"), "{findings}");
+    assert!(!findings.contains(&shop.psql("SELECT left(value, 20) FROM tokens WHERE id = 21")), "no value is told");
 
     let inconclusive = drilled(&world, COLUMN, &[], 32);
     assert_eq!(not_passed(&inconclusive), ["encrypted columns"]);
@@ -65,6 +65,24 @@ fn declared_columns_open_with_the_keys_of_today_or_the_drill_says_which_rows_do_
     assert!(check(&none).is_null());
     let absent = drilled(&world, &COLUMN.replace("\"tokens\"", "\"gone\""), &both, 31);
     assert!(check(&absent)["findings"].to_string().contains("public.gone.value: it is not there"), "{absent:#}");
+}
+
+/// Of a thousand values the hundred newest are plaintext.
+#[test]
+fn where_some_rows_are_looked_at_the_newest_are_among_them() {
+    let world = World::new(Major::V15, PLAIN);
+    let shop = world.shop();
+    shop.psql("CREATE TABLE tokens (id int PRIMARY KEY, value text)");
+    let values = (0..900).map(|n| format!("({n}, '{}')", value("new", &format!("token {n}"))));
+    shop.psql(&format!("INSERT INTO tokens VALUES {}", values.collect::<Vec<_>>().join(", ")));
+    shop.psql("INSERT INTO tokens SELECT n, 'typed' FROM generate_series(900, 999) AS n");
+    world.depot.backup(&shop);
+
+    let failed = drilled(&world, &format!("encrypted_columns = 200\n{COLUMN}"), &[("NEW_KEY", "new")], 31);
+    let summary = check(&failed)["summary"].as_str().unwrap();
+    let (opened, rest) = summary.split_once(" values opened; ").unwrap();
+    let closed = rest.strip_suffix(" did not").unwrap();
+    assert_eq!(opened.parse::<u32>().unwrap() + closed.parse::<u32>().unwrap(), 200, "{failed:#}");
 }
 
 #[test]

@@ -4,17 +4,28 @@ use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident};
 use lifeboat_core::Result;
 use lifeboat_rotate::sweep::Holder;
 
-/// How many rows of a table are looked at, spread over it.
+/// How many rows of a table are looked at, by chance from all over it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
-    percent: f64,
+    /// Rows of the table.
+    of: u64,
+    /// Those of them that are looked at.
     rows: u64,
 }
 
 impl Share {
-    /// As the end of a query.
+    /// As the end of a query. A sample comes in the order in which rows lie: without an order of its own the limit would cut away the
+    /// newest ones.
     pub(super) fn sql(self) -> String {
-        format!(" TABLESAMPLE BERNOULLI ({:.6}) LIMIT {}", self.percent, self.rows)
+        let (percent, rows) = (self.percent(), self.rows);
+        format!(" TABLESAMPLE BERNOULLI ({percent:.6}) ORDER BY pg_catalog.random() LIMIT {rows}")
+    }
+
+    /// So much of the table that a sample of it as good as never has fewer rows than are looked at.
+    #[expect(clippy::cast_precision_loss, reason = "a percentage needs no precision")]
+    fn percent(self) -> f64 {
+        let rows = self.rows as f64;
+        (100.0 * (rows + 5.0 * rows.sqrt() + 10.0) / self.of.max(1) as f64).clamp(0.000_1, 100.0)
     }
 }
 
@@ -34,9 +45,7 @@ pub(super) async fn shares(
     if all <= u64::from(wanted) {
         return Ok(counted.into_iter().map(|(holder, _)| (holder, None)).collect());
     }
-    #[expect(clippy::cast_precision_loss, reason = "a percentage needs no precision")]
-    let percent = (f64::from(wanted) * 120.0 / all as f64).clamp(0.000_1, 100.0);
-    let share = |count: u64| Share { percent, rows: (u64::from(wanted) * count).div_ceil(all) };
+    let share = |count: u64| Share { of: count, rows: (u64::from(wanted) * count).div_ceil(all) };
     Ok(counted.into_iter().map(|(holder, count)| (holder, Some(share(count)))).collect())
 }
 
