@@ -44,7 +44,9 @@ fn a_killed_encrypted_backup_is_no_backup_or_a_whole_one() {
         prove_new_backups(&vault, &mut known);
         cut_short
     });
-    assert!((2..=2 + (moments - cut_short) as usize + 2).contains(&known.len()), "{} backups", known.len());
+    // Some were cut short between the commit and the end.
+    let most = 2 + (moments - cut_short) + cut_short / 2;
+    assert!((2..=most as usize).contains(&known.len()), "{} backups", known.len());
     backup().run().expect(0);
     prove_new_backups(&vault, &mut known);
 }

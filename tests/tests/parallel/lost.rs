@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use lifeboat_tests::compare::assert_same_but_settings;
-use lifeboat_tests::sweep::{Dice, long};
-use lifeboat_tests::{Database, Lifeboat, Major, Postgres};
+use lifeboat_tests::kills::{Strike, strike_at_random_moments};
+use lifeboat_tests::sweep::long;
+use lifeboat_tests::{Database, Lifeboat, Major, Postgres, Running};
 
 use crate::world::{
     BOTH_READ, ONE_READS, add_busy_tables, assert_alone, assert_no_backup, assert_whole_and_alone, depot, go_on, held,
@@ -17,6 +18,15 @@ fn terminate(database: &Database<'_>, name: &str, and: &str, count: u32) -> Stri
         "SELECT count(pg_terminate_backend(pid)) FROM (SELECT pid FROM pg_stat_activity
              WHERE datname = current_database() AND application_name = '{name}' AND {and} LIMIT {count}) AS s"
     ))
+}
+
+/// Ends a session of this name, if there is one, while the run goes on.
+fn strike(database: &Database<'_>, name: &str, running: &Running) -> Strike {
+    match terminate(database, name, "true", 1).as_str() {
+        "1" => Strike::Hit,
+        _ if running.is_running() => Strike::TooEarly,
+        _ => Strike::TooLate,
+    }
 }
 
 /// Whoever runs the program first in a test may wait for it to be built: that is no part of a backup's time.
@@ -49,17 +59,16 @@ fn connections_lost_at_any_moment_cost_no_row_and_double_none() {
     let began = Instant::now();
     let undisturbed = held(&depot, &over_two(&depot, &database).run().expect(0));
     let span = began.elapsed();
-    let (mut dice, mut hit) = (Dice::new("connections_lost_at_any_moment"), 0);
-    for fraction in dice.fractions(if long() { 60 } else { 3 }).into_iter().chain([0.5]) {
+    let strikes = if long() { 60 } else { 4 };
+    strike_at_random_moments("connections_lost_at_any_moment", strikes, span, |moment| {
         let running = over_two(&depot, &database).spawn();
-        std::thread::sleep(span.mul_f64(fraction));
-        let ended = terminate(&database, "lifeboat/rows", "true", 1);
+        std::thread::sleep(moment);
+        let strike = strike(&database, "lifeboat/rows", &running);
         let outcome = running.wait().expect(0);
-        hit += usize::from(ended == "1");
-        assert_eq!(held(&depot, &outcome), undisturbed, "{ended} ended at {fraction}");
+        assert_eq!(held(&depot, &outcome), undisturbed, "{strike:?} at {moment:?}");
         assert_alone(&depot, &outcome);
-    }
-    assert!(hit > 0, "no connection was there to be lost within {span:?}");
+        strike
+    });
 }
 
 /// One table of one page is one chunk; the other connection has nothing to do, and is there for what may come back.
@@ -125,19 +134,17 @@ fn a_leader_lost_at_any_moment_leaves_a_whole_backup_or_none() {
     let began = Instant::now();
     over_two(&depot, &database).run().expect(0);
     let span = began.elapsed();
-    let mut hit = 0;
-    for fraction in
-        Dice::new("a_leader_lost_at_any_moment").fractions(if long() { 40 } else { 1 }).into_iter().chain([0.5])
-    {
+    let strikes = if long() { 40 } else { 2 };
+    strike_at_random_moments("a_leader_lost_at_any_moment", strikes, span, |moment| {
         let running = over_two(&depot, &database).spawn();
-        std::thread::sleep(span.mul_f64(fraction));
-        hit += usize::from(terminate(&database, "lifeboat/leader", "true", 1) == "1");
+        std::thread::sleep(moment);
+        let strike = strike(&database, "lifeboat/leader", &running);
         let outcome = running.wait();
         match outcome.code() {
             0 => assert_whole_and_alone(&depot, &outcome),
             20 => assert_eq!(depot.bucket().open_uploads(), []),
             _ => panic!("{}", outcome.text()),
         }
-    }
-    assert!(hit > 0, "no leader was there to be lost within {span:?}");
+        strike
+    });
 }
