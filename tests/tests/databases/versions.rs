@@ -1,36 +1,36 @@
-//! Major versions between those that every other test is for. `LIFEBOAT_TEST_LONG=1` fetches and tries them.
+//! Major versions between those that every other test is for. Only a run with `LIFEBOAT_TEST_LONG` fetches and tries them.
 
 use lifeboat_tests::compare::{assert_same, assert_same_contents};
 use lifeboat_tests::servers::postgres::Options;
-use lifeboat_tests::sweep::long_only;
 use lifeboat_tests::{Depot, Major, Postgres, Way, fixtures};
 
 use crate::drilled;
 
 #[test]
+#[ignore = "fetches a server: for LIFEBOAT_TEST_LONG=1 scripts/test"]
 fn postgres_13_comes_back_whole_in_its_own_version_and_in_later_ones() {
     comes_back(Major::V13);
 }
 
 #[test]
+#[ignore = "fetches a server: for LIFEBOAT_TEST_LONG=1 scripts/test"]
 fn postgres_14_comes_back_whole_in_its_own_version_and_in_later_ones() {
     comes_back(Major::V14);
 }
 
 #[test]
+#[ignore = "fetches a server: for LIFEBOAT_TEST_LONG=1 scripts/test"]
 fn postgres_16_comes_back_whole_in_its_own_version_and_in_later_ones() {
     comes_back(Major::V16);
 }
 
 #[test]
+#[ignore = "fetches a server: for LIFEBOAT_TEST_LONG=1 scripts/test"]
 fn postgres_17_comes_back_whole_in_its_own_version_and_in_later_ones() {
     comes_back(Major::V17);
 }
 
 fn comes_back(major: Major) {
-    if !long_only(&format!("{major:?}")) {
-        return;
-    }
     let server = Postgres::start(major, &Options::default());
     let original = server.database("version");
     // The package of 16 has none of the extensions that the hard one needs, which older servers do not understand.
