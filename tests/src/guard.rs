@@ -18,6 +18,8 @@ use crate::scratch;
 
 const SCRIPT: &str = include_str!("guard.sh");
 const ATTEMPTS: usize = 4;
+/// As the kernel writes this state of a socket.
+const LISTEN: &str = "0A";
 const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// How a server is started and told to be ready.
@@ -97,6 +99,19 @@ impl<S> Drop for Guarded<S> {
         let _ = guardian.wait();
         let _ = fs::remove_dir_all(self.run.parent().expect("a run lies in its home"));
     }
+}
+
+/// Whether the server itself listens on this port of 127.0.0.1: one that has lost the port to somebody else may not have noticed yet.
+pub fn listens(run: &Path, port: u16) -> bool {
+    let Ok(pid) = fs::read_to_string(run.join("pid")) else { return false };
+    let sockets = fs::read_to_string("/proc/net/tcp").unwrap_or_default();
+    let place = format!("0100007F:{port:04X}");
+    let listening = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut listening =
+        listening.filter(|fields| fields.get(1) == Some(&place.as_str()) && fields.get(3) == Some(&LISTEN));
+    let Some(socket) = listening.find_map(|fields| Some(format!("socket:[{}]", fields.get(9)?))) else { return false };
+    let open = fs::read_dir(format!("/proc/{}/fd", pid.trim())).into_iter().flatten().flatten();
+    open.filter_map(|entry| fs::read_link(entry.path()).ok()).any(|link| link.as_os_str() == socket.as_str())
 }
 
 fn use_of(home: &Path) -> File {

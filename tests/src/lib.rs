@@ -52,4 +52,5 @@ pub use runtime::run;
 pub use scratch::unused_name;
 pub use servers::postgres::{Database, Major, Postgres};
 pub use servers::seaweed::{Identity, Seaweed};
+pub use session::PATIENCE;
 pub use way::Way;

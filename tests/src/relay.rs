@@ -67,6 +67,11 @@ impl Relay {
         self.cut()
     }
 
+    /// Takes no new connections until [`Relay::reopen`]; those there are stay.
+    pub fn refuse(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
     /// Carries nothing more over the connections there are, and cuts none: as a firewall that has forgotten them.
     pub fn fall_silent(&self) {
         for is_silent in self.silent.lock().unwrap().iter() {

@@ -3,6 +3,7 @@
 //! Not under `target/`: Postgres runs as another user when the tests run as root, and a checkout in root's home is closed
 //! to that user. Not a random folder per process either: installations and cluster templates are made once and reused.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::TcpListener;
@@ -76,6 +77,15 @@ pub fn free_port() -> u16 {
         .map(|_| 12_000 + u16::try_from(unique() % 20_000).expect("below 20,000"))
         .find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
         .expect("a free port in 12000..32000")
+}
+
+/// As many of them, no two the same.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    let mut ports = BTreeSet::new();
+    while ports.len() < N {
+        ports.insert(free_port());
+    }
+    ports.into_iter().collect::<Vec<_>>().try_into().expect("as many were drawn")
 }
 
 /// FNV-1a, 32 bits: a stable short name for a path, unlike the standard library's hashers.

@@ -116,7 +116,7 @@ pub fn wait_closely(database: &Database<'_>, query: &str) {
 }
 
 /// How long a crowded machine may take to come to a state that is waited for; one that never comes is a failure then.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Whether the leader of a backup waits for a lock of somebody else.
 pub const LEADER_WAITS: &str = "

@@ -7,14 +7,6 @@ pub fn long() -> bool {
     std::env::var_os("LIFEBOAT_TEST_LONG").is_some()
 }
 
-/// The same for a test of which nothing is left in an ordinary run: that one says so.
-pub fn long_only(what: &str) -> bool {
-    if !long() {
-        eprintln!("NOT TESTED: {what}, for want of LIFEBOAT_TEST_LONG");
-    }
-    long()
-}
-
 /// Random numbers that can be had again: the seed is printed.
 #[derive(Debug)]
 pub struct Dice(u64);

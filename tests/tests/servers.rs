@@ -18,7 +18,7 @@ fn copied_with_stock_tools<'s>(from: &Database<'_>, to: &'s Postgres) -> Databas
 
 fn status_of(url: &str, arguments: &[&str]) -> String {
     let output = std::process::Command::new("curl")
-        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "5"])
+        .args(["-s", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", "30"])
         .args(arguments)
         .arg(url)
         .output()

@@ -1,7 +1,6 @@
 //! A connection pooler in front of a Postgres server.
 
 use std::fs;
-use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -64,8 +63,8 @@ impl Service for Pool<'_> {
         (command, state)
     }
 
-    fn is_ready(&self, _: &Path, state: &State) -> bool {
-        TcpStream::connect(("127.0.0.1", state.port)).is_ok()
+    fn is_ready(&self, run: &Path, state: &State) -> bool {
+        guard::listens(run, state.port)
     }
 
     fn end_signal(&self) -> &'static str {

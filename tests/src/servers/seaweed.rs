@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::PATIENCE;
 use crate::guard::{self, Guarded, Service};
 use crate::inventory::Bucket;
 use crate::scratch;
@@ -145,7 +146,7 @@ impl Service for Weed {
     type State = State;
 
     fn prepare(&self, run: &Path) -> (Command, State) {
-        let ports: [u16; 9] = std::array::from_fn(|_| scratch::free_port());
+        let ports: [u16; 9] = scratch::free_ports();
         let [master, master_grpc, volume, volume_grpc, filer, filer_grpc, s3, s3_grpc, https] = ports;
         let certificates = Certificates::of_this_checkout();
         scratch::create_open(&run.join("data"));
@@ -184,7 +185,7 @@ impl Service for Weed {
     fn furnish(&self, _: &Path, state: &State) {
         let began = std::time::Instant::now();
         while request(state.filer_port, "POST", "/ready/probe") != Some(201) {
-            assert!(began.elapsed() < Duration::from_secs(30), "SeaweedFS gives no volume");
+            assert!(began.elapsed() < PATIENCE, "SeaweedFS gives no volume");
             std::thread::sleep(Duration::from_millis(50));
         }
     }

@@ -1,7 +1,6 @@
 //! An HTTP proxy of a company: who knows its password is led to any port by CONNECT.
 
 use std::fs;
-use std::net::TcpStream;
 use std::path::Path;
 use std::process::Command;
 
@@ -59,8 +58,8 @@ impl Service for Program {
         (command, state)
     }
 
-    fn is_ready(&self, _: &Path, state: &State) -> bool {
-        TcpStream::connect(("127.0.0.1", state.port)).is_ok()
+    fn is_ready(&self, run: &Path, state: &State) -> bool {
+        guard::listens(run, state.port)
     }
 
     fn end_signal(&self) -> &'static str {

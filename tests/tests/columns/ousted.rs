@@ -22,10 +22,10 @@ fn world(way: Direction) -> (World<'static>, Plain) {
     (world, plain)
 }
 
-/// A run, or a rollback, that takes its time: at least two seconds.
+/// A run, or a rollback, that takes its time: at least six seconds.
 fn slowly(world: &World, way: Direction, settings: &ConnectionSettings) -> Result<Summary> {
     let limits =
-        Limits { pause: Duration::from_millis(50), lock_timeout: Duration::from_secs(60), ..Limits::default() };
+        Limits { pause: Duration::from_millis(150), lock_timeout: Duration::from_secs(60), ..Limits::default() };
     let options = SweepOptions { limits, batch_rows: Some(10), jobs: Some(1), ..SweepOptions::default() };
     match way {
         Direction::Forward => run(sweep::run(settings, world.targets(), &options, &job())),
@@ -55,6 +55,14 @@ fn ended_by_another(world: &World, way: Direction) -> &'static str {
     NEW
 }
 
+/// A way to the server that can be closed, and settings that lead over it.
+fn relayed(world: &World) -> (Relay, ConnectionSettings) {
+    let relay = Relay::to(Postgres::shared(Major::V18).port());
+    let mut settings = world.settings();
+    settings.hosts[0].port = relay.port();
+    (relay, settings)
+}
+
 fn is_ousted(world: &World, plain: &Plain, woken: Result<Summary>, key: &str, case: &str) {
     same(&world.opened(key), plain, case);
     let error = woken.unwrap_err();
@@ -66,13 +74,17 @@ fn is_ousted(world: &World, plain: &Plain, woken: Result<Summary>, key: &str, ca
 fn workers_that_outlive_their_leader_write_nothing_once_another_run_has_ended_the_rotation() {
     for way in BOTH_WAYS {
         let (world, plain) = world(way);
+        let (relay, settings) = relayed(&world);
         let (woken, key) = std::thread::scope(|scope| {
-            let slow = scope.spawn(|| slowly(&world, way, &world.settings()));
+            let slow = scope.spawn(|| slowly(&world, way, &settings));
             wait_until_written(&world, way, 50);
+            // Its leader would be back before the other run has the lock.
+            relay.refuse();
             let leader = "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' \
                           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
             assert_eq!(world.database.psql(leader), "1");
             let key = ended_by_another(&world, way);
+            relay.reopen();
             (slow.join().unwrap(), key)
         });
         is_ousted(&world, &plain, woken, key, &format!("{way:?}"));
@@ -83,9 +95,7 @@ fn workers_that_outlive_their_leader_write_nothing_once_another_run_has_ended_th
 fn a_run_that_wakes_after_another_has_ended_its_rotation_begins_no_pass() {
     for way in BOTH_WAYS {
         let (world, plain) = world(way);
-        let relay = Relay::to(Postgres::shared(Major::V18).port());
-        let mut settings = world.settings();
-        settings.hosts[0].port = relay.port();
+        let (relay, settings) = relayed(&world);
         let (woken, key) = std::thread::scope(|scope| {
             let slow = scope.spawn(|| slowly(&world, way, &settings));
             wait_until_written(&world, way, 0);

@@ -14,7 +14,7 @@ use crate::world::{NEW, World, same, small};
 
 /// Begins a rotation and ends the run in the middle of its first pass.
 fn interrupted(world: &World) {
-    let limits = Limits { pause: Duration::from_millis(20), ..Limits::default() };
+    let limits = Limits { pause: Duration::from_millis(100), ..Limits::default() };
     let options = SweepOptions { limits, batch_rows: Some(10), jobs: Some(1), ..SweepOptions::default() };
     let cancel = CancellationToken::new();
     std::thread::scope(|scope| {

@@ -68,7 +68,7 @@ fn an_assertion_says_what_it_got(major: Major) {
     assert_eq!(restored.database.psql("SELECT count(*) FROM items"), "24000");
 
     let slow = asserted(&restored, "SELECT 1 FROM pg_sleep(60)", "= 1", Duration::from_millis(200));
-    assert_eq!((slow.outcome, slow.seconds < 10.0), (Verdict::Inconclusive, true), "{slow:#?}");
+    assert_eq!(slow.outcome, Verdict::Inconclusive, "{slow:#?}");
     assert!(slow.summary.starts_with("it did not end within"), "{slow:#?}");
 }
 

@@ -1,13 +1,15 @@
 //! `kill -9` at random moments of a drill: the next `gc` leaves nothing of it, be it a process, a folder, a socket, a database, a
 //! lock, or shared memory.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lifeboat_tests::kills::{kill_at_random_moments, length_of};
 use lifeboat_tests::places::{orphaned_dynamic_memory, orphaned_segments};
 use lifeboat_tests::servers::postgres::Options;
 use lifeboat_tests::sweep::long;
-use lifeboat_tests::{Lifeboat, Major, Postgres, Way};
+use lifeboat_tests::{Lifeboat, Major, PATIENCE, Postgres, Way};
+use rustix::process::Signal;
 
 use crate::world::World;
 
@@ -89,7 +91,7 @@ fn a_killed_drill_on_a_server_leaves_neither_database_nor_lock_nor_program() {
         let cut_short = drill().spawn().kill_after(moment);
         // The server needs a moment to see that the session is gone.
         let began = Instant::now();
-        while !databases_and_locks(&server).is_empty() && began.elapsed() < Duration::from_secs(10) {
+        while !databases_and_locks(&server).is_empty() && began.elapsed() < PATIENCE {
             world.drill("gc", &lines).run().expect(0);
         }
         world.drill("gc", &lines).run().expect(0);
@@ -109,20 +111,31 @@ fn a_killed_demo_leaves_nothing_after_the_next_collection() {
         left.extend(std::fs::read_dir(&temporary).unwrap().map(|entry| entry.unwrap().path().display().to_string()));
         left
     };
-    for moment in [0, 700, 2500] {
+    // Before its server is there, with it, and with that of its drill, too.
+    for servers in 0..=2 {
         let demo = Lifeboat::new().arg("demo").env("TMPDIR", &temporary).spawn();
-        while left().is_empty() && demo.is_running() {
+        while (left().is_empty() || postmasters(&temporary) < servers) && demo.is_running() {
             std::thread::sleep(Duration::from_millis(5));
         }
-        std::thread::sleep(Duration::from_millis(moment));
-        // One that lives is left alone.
+        // It gets no further while the next program looks. One that lives is left alone.
+        demo.signal(Signal::STOP);
         let collected = world.drill("gc", "").env("TMPDIR", &temporary).run().expect(0);
         assert!(collected.stdout.contains("nothing was left"), "{}", collected.stdout);
-        assert!(demo.kill_after(Duration::ZERO), "the demo was through after {moment} ms");
+        assert!(demo.kill_after(Duration::ZERO), "the demo was through before it had {servers} servers");
         assert_ne!(left(), Vec::<String>::new(), "killed too early");
         world.drill("gc", "").env("TMPDIR", &temporary).run().expect(0);
-        assert_eq!(left(), Vec::<String>::new(), "after a kill at {moment} ms");
+        assert_eq!(left(), Vec::<String>::new(), "after a kill with {servers} servers");
     }
+}
+
+/// How many servers have come up below this folder, or are about to.
+fn postmasters(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let count = |entry: std::fs::DirEntry| match entry.file_type() {
+        Ok(kind) if kind.is_dir() => postmasters(&entry.path()),
+        _ => usize::from(entry.file_name() == "postmaster.pid"),
+    };
+    entries.map(count).sum()
 }
 
 fn databases_and_locks(server: &Postgres) -> String {
@@ -148,7 +161,7 @@ fn assert_nothing_more_outside(before: &[String]) {
         if more.is_empty() {
             return;
         }
-        assert!(began.elapsed() < Duration::from_secs(60), "{more:?}");
+        assert!(began.elapsed() < PATIENCE, "{more:?}");
         std::thread::sleep(Duration::from_millis(200));
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lifeboat_tests::servers::postgres::Options;
 use lifeboat_tests::{
-    Depot, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, Way, When, every_way, keyring,
+    Depot, Fault, Identity, Lifeboat, Major, Postgres, Proxy, Seaweed, Way, When, every_way, keyring, unused_name,
 };
 use rustix::process::Signal;
 use serde_json::Value;
@@ -178,21 +178,33 @@ fn a_backup_of_a_newer_server_than_is_installed_is_inconclusive() {
     assert!(reason.starts_with("environment: ") && reason.contains("18"), "{reason}");
 }
 
+/// Files among those of the machine's Postgres; gone when dropped.
+struct Installed([String; 2]);
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        for file in &self.0 {
+            let _ = std::fs::remove_file(file);
+        }
+    }
+}
+
 #[test]
 fn an_extension_that_the_machine_lacks_says_nothing_of_the_backup() {
     let world = World::new(Major::V15, STREAM);
     let shop = world.shop();
     let share = shop.psql("SELECT setting FROM pg_config WHERE name = 'SHAREDIR'");
-    let [control, script] = ["only_there.control", "only_there--1.sql"].map(|name| format!("{share}/extension/{name}"));
-    std::fs::write(&control, "default_version = '1'\n").unwrap();
-    std::fs::write(&script, "CREATE FUNCTION only_there() RETURNS int LANGUAGE sql AS 'SELECT 1';\n").unwrap();
-    shop.psql("CREATE EXTENSION only_there");
+    let name = unused_name("only_there");
+    let installed =
+        Installed([format!("{share}/extension/{name}.control"), format!("{share}/extension/{name}--1.sql")]);
+    std::fs::write(&installed.0[0], "default_version = '1'\n").unwrap();
+    std::fs::write(&installed.0[1], "CREATE FUNCTION only_there() RETURNS int LANGUAGE sql AS 'SELECT 1';\n").unwrap();
+    shop.psql(&format!("CREATE EXTENSION {name}"));
     world.depot.backup(&shop);
-    std::fs::remove_file(control).unwrap();
-    std::fs::remove_file(script).unwrap();
+    drop(installed);
     let report = world.drilled("", 32);
     let reason = report["reasons"][0].as_str().unwrap();
-    assert!(reason.starts_with("environment: ") && reason.contains("only_there"), "{reason}");
+    assert!(reason.starts_with("environment: ") && reason.contains(&name), "{reason}");
 }
 
 #[test]

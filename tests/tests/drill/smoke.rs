@@ -7,8 +7,9 @@ use lifeboat_drill::Verdict;
 use lifeboat_drill::check::{Smoke, smoke};
 use lifeboat_drill::report::CheckReport;
 use lifeboat_tests::made::job;
+use lifeboat_tests::scratch::unique;
 use lifeboat_tests::servers::postgres::PASSWORD;
-use lifeboat_tests::{Database, Major, Postgres, run};
+use lifeboat_tests::{Database, Major, PATIENCE, Postgres, run};
 
 use crate::restored::settings;
 
@@ -109,23 +110,24 @@ fn a_program_that_fails_or_is_killed_fails_with_what_it_printed_last() {
 fn a_program_that_hangs_is_killed_with_all_it_started() {
     let (database, dir) = (empty(), tempfile::TempDir::new().unwrap());
     let outlived = dir.path().join("outlived");
-    let sleep = format!("sleep 57.115 && touch {}", outlived.display());
+    let nap = nap();
+    let sleep = format!("sleep {nap} && touch {}", outlived.display());
     let script = format!("echo begun; ({sleep}) & sh -c 'trap \"\" TERM; {sleep}' & wait");
-    let report = smoked(&database, &["sh", "-c", &script], Duration::from_millis(700));
+    let report = smoked(&database, &["sh", "-c", &script], Duration::from_secs(3));
     assert_eq!(
         (report.outcome, report.findings.as_slice()),
         (Verdict::Failed, &["begun".to_owned()][..]),
         "{report:#?}"
     );
     assert!(report.summary.contains("did not end within"), "{report:#?}");
-    assert_eq!(running("57.115"), 0);
+    assert_eq!(running(&nap), 0);
     assert!(!outlived.exists(), "it was waited for");
 }
 
 #[test]
 fn a_program_whose_time_is_up_may_clean_up() {
     let script = "trap 'echo cleaned up; exit 0' TERM; echo begun; while :; do sleep 0.1; done";
-    let report = smoked(&empty(), &["sh", "-c", script], Duration::from_millis(700));
+    let report = smoked(&empty(), &["sh", "-c", script], Duration::from_secs(3));
     assert_eq!(report.outcome, Verdict::Failed, "{report:#?}");
     assert_eq!(report.findings.last().unwrap(), "cleaned up", "{report:#?}");
 }
@@ -133,9 +135,9 @@ fn a_program_whose_time_is_up_may_clean_up() {
 #[test]
 fn a_program_may_clean_up_when_the_drill_is_cancelled_and_is_killed_when_it_does_not() {
     let dir = tempfile::TempDir::new().unwrap();
-    let (begun, cleaned) = (dir.path().join("begun"), dir.path().join("cleaned"));
+    let (begun, cleaned, nap) = (dir.path().join("begun"), dir.path().join("cleaned"), nap());
     let script = format!(
-        "trap 'touch {}; exit 0' TERM; touch {}; (trap '' TERM; exec sleep 4713.5) & while :; do sleep 0.1; done",
+        "trap 'touch {}; exit 0' TERM; touch {}; (trap '' TERM; exec sleep {nap}) & while :; do sleep 0.1; done",
         cleaned.display(),
         begun.display()
     );
@@ -152,20 +154,20 @@ fn a_program_may_clean_up_when_the_drill_is_cancelled_and_is_killed_when_it_does
     let (report, ()) = run(async { tokio::join!(smoke(&program, &target, None, &job), cancelling) });
     assert_eq!(report.unwrap_err().kind(), lifeboat_core::Kind::Cancelled);
     assert!(cleaned.exists(), "it was killed, not asked");
-    assert_eq!(running("4713.5"), 0);
+    assert_eq!(running(&nap), 0);
 }
 
 #[test]
 fn what_a_program_leaves_running_is_killed_and_not_waited_for() {
-    let database = empty();
-    let report = shell(&database, "sleep 57.125 & echo done");
+    let (database, nap) = (empty(), nap());
+    let report = shell(&database, &format!("sleep {nap} & echo done"));
     // Waiting for it would have taken all the time that the program has, which fails.
     assert_eq!(
         (report.outcome, report.findings.as_slice()),
         (Verdict::Passed, &["done".to_owned()][..]),
         "{report:#?}"
     );
-    assert_eq!(running("57.125"), 0);
+    assert_eq!(running(&nap), 0);
 }
 
 #[test]
@@ -173,6 +175,11 @@ fn a_program_that_is_not_there_says_nothing_about_the_backup() {
     let report = smoked(&empty(), &["/nonexistent/smoke-test"], Duration::from_secs(5));
     assert_eq!(report.outcome, Verdict::Inconclusive);
     assert!(report.summary.starts_with("start /nonexistent/smoke-test"), "{report:#?}");
+}
+
+/// Seconds to sleep for, longer than anybody waits here, and as no other test writes them.
+fn nap() -> String {
+    format!("600.{}", unique())
 }
 
 /// How many processes have this word among their arguments. One that was killed may take a moment.
@@ -183,7 +190,7 @@ fn running(word: &str) -> usize {
         lines.filter(|line| String::from_utf8_lossy(line).split('\0').any(|argument| argument == word)).count()
     };
     let began = Instant::now();
-    while count() > 0 && began.elapsed() < Duration::from_secs(3) {
+    while count() > 0 && began.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(20));
     }
     count()

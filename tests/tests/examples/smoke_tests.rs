@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::products::{BRIVEN, CULLIS, DAOFLOW, IDENTITY_GOVERNANCE, PILOT, Product};
 use crate::stage::write_program;
+use lifeboat_tests::PATIENCE;
 
 const IN_CONTAINERS: [Product; 4] = [BRIVEN, CULLIS, PILOT, DAOFLOW];
 const SECRET: &str = "canary-0123456789abcdef0123456789abcdef";
@@ -152,7 +153,7 @@ fn a_smoke_test_that_is_told_to_end_cleans_up() {
     for (world, child) in running {
         let began = Instant::now();
         while !world.calls().contains("State.Running") {
-            assert!(began.elapsed() < Duration::from_secs(30), "{}: it never asked", world.product.name);
+            assert!(began.elapsed() < PATIENCE, "{}: it never asked", world.product.name);
             std::thread::sleep(Duration::from_millis(20));
         }
         kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
@@ -180,7 +181,11 @@ fn governance(status: &str) -> Output {
 
 #[test]
 fn a_server_on_the_host_gets_the_scratch_database_and_not_productions() {
-    let output = governance("ok");
+    let mut output = governance("ok");
+    if !output.status.success() {
+        // Somebody else may have got the port: another is drawn.
+        output = governance("ok");
+    }
     assert!(output.status.success(), "{}", errors(&output));
     let output = governance("degraded");
     assert_eq!(output.status.code(), Some(1));

@@ -12,7 +12,7 @@ use lifeboat_core::keys::OpenKeys;
 use lifeboat_core::manifest::StoredManifest;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::{Error, Kind};
-use lifeboat_tests::{Fault, Identity, Proxy, Seaweed, When, run};
+use lifeboat_tests::{Fault, Identity, PATIENCE, Proxy, Seaweed, When, run};
 use rustix::process::Signal;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -89,7 +89,7 @@ fn a_signal_ends_cat_though_nobody_reads_what_it_writes() {
     assert!(running.is_running(), "a pipe takes no whole script");
     running.signal(Signal::TERM);
     let began = Instant::now();
-    while running.is_running() && began.elapsed() < Duration::from_secs(5) {
+    while running.is_running() && began.elapsed() < PATIENCE {
         std::thread::sleep(Duration::from_millis(20));
     }
     assert!(!running.is_running(), "the signal is ignored");

@@ -15,6 +15,14 @@ fn alive(pid: u32) -> bool {
     std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
+/// Whether the program catches SIGTERM and SIGINT: before, a signal just ends it.
+fn catches_signals(pid: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    [Signal::TERM, Signal::INT].iter().all(|signal| caught & (1 << (signal.as_raw() - 1)) != 0)
+}
+
 /// Waits until the backup has begun to upload its script.
 pub(crate) fn uploading(running: &Running, proxy: &Proxy) {
     while !proxy.operations().contains(&"UploadPart") {
@@ -40,16 +48,17 @@ fn a_signal_at_any_moment_of_a_backup_leaves_nothing() {
     let whole = began.elapsed();
     let store = hasty_store(&Seaweed::shared().endpoint(), &bucket, "x", Identity::Admin);
 
-    // Before the handlers are in place a signal just ends the program.
-    let handlers = Duration::from_millis(150);
     let mut dice = Dice::new("a_signal_at_any_moment_of_a_backup_leaves_nothing");
     let fractions = dice.fractions(if long() { 100 } else { 30 });
     let (signals, mut finished, mut ended) = (fractions.len(), 2, 0);
-    let mut span = whole.saturating_sub(handlers);
+    let mut span = whole;
     for (fraction, (signal, code)) in zip(fractions, [(Signal::TERM, 143), (Signal::INT, 130)].into_iter().cycle()) {
         let running = command().spawn();
+        while running.is_running() && !catches_signals(running.id()) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let moment = span.mul_f64(fraction);
-        std::thread::sleep(handlers + moment);
+        std::thread::sleep(moment);
         let children = descendants(running.id());
         if !running.is_running() {
             // Runs have become faster.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use lifeboat_tests::servers::certificates::Certificates;
 use lifeboat_tests::servers::tinyproxy::Tinyproxy;
 use lifeboat_tests::sweep::long;
-use lifeboat_tests::{Bucket, Identity, Lifeboat, Proxy, Seaweed, run};
+use lifeboat_tests::{Bucket, Identity, Lifeboat, PATIENCE, Proxy, Seaweed, run};
 use tempfile::TempDir;
 
 use crate::world::{add_blobs, backup_command, hasty_store, lifeboat, proven_backups, several_tables};
@@ -22,7 +22,7 @@ fn proven(bucket: &Bucket) -> usize {
 fn until_parts_arrive(proxy: &Proxy) {
     let began = Instant::now();
     while !proxy.calls().iter().any(|call| call.operation() == "UploadPart") {
-        assert!(began.elapsed() < Duration::from_secs(60), "no part arrives");
+        assert!(began.elapsed() < PATIENCE, "no part arrives");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -34,7 +34,7 @@ fn an_outage_is_waited_for_as_long_as_asked_while_the_database_is_kept() {
     let proxy = Proxy::before(Seaweed::shared());
     proxy.limit_bytes_per_second(Some(20 << 20));
     let command = backup_command(&database, &bucket, "x").envs(proxy.environment(Identity::Writer));
-    let backup = command.args(["--retry-for", "20m", "--stall-timeout", "2s"]).spawn();
+    let backup = command.args(["--retry-for", "20m", "--stall-timeout", "5s"]).spawn();
     until_parts_arrive(&proxy);
     proxy.unplug();
     // Rows are waited for, too: the server must not lose the sessions that send them.

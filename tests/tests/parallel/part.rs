@@ -25,6 +25,8 @@ fn state(database: &Database<'_>) -> String {
 fn one_that_is_killed_or_cancelled_leaves_the_database_as_it_was() {
     let (depot, database) = (depot(), Postgres::shared(Major::V15).database("part_killed"));
     add_busy_tables(&database);
+    // So many that a run is stopped while it loads them, and not after.
+    database.psql("INSERT INTO wide SELECT g, repeat(md5(g::text), 40) FROM generate_series(5001, 50000) g");
     depot.backup(&database);
     database.psql("DROP TABLE blobs; TRUNCATE wide, small_7");
     let before = state(&database);
@@ -48,5 +50,5 @@ fn one_that_is_killed_or_cancelled_leaves_the_database_as_it_was() {
     for part in [&["--table", "blobs"][..], &["--data-only", "--table", "wide", "--table", "small_7"]] {
         depot.restore_command(database.server, &database.name).args(part).run().expect(0);
     }
-    assert_eq!(database.psql("SELECT count(*) FROM blobs; SELECT count(*) FROM wide"), "400\n5000");
+    assert_eq!(database.psql("SELECT count(*) FROM blobs; SELECT count(*) FROM wide"), "400\n50000");
 }

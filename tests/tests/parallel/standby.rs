@@ -4,7 +4,6 @@ use std::mem::ManuallyDrop;
 
 use lifeboat_core::index::Index;
 use lifeboat_tests::compare::assert_same_but_settings;
-use lifeboat_tests::scratch;
 use lifeboat_tests::servers::postgres::{Options, PASSWORD, SUPERUSER};
 use lifeboat_tests::session::{wait_closely, wait_for};
 use lifeboat_tests::{Backup, Database, Depot, Major, Outcome, Postgres};
@@ -73,8 +72,8 @@ fn a_standby_gives_what_its_primary_holds_and_says_what_it_lacks() {
     assert_same_but_settings(&original, &restored);
     drop(restored);
 
-    // The first of several servers that is as wanted is asked, whatever stands before it.
-    let ports = format!("{},{},{}", scratch::free_port(), primary.port(), server.port());
+    // The first of several servers that is as wanted is asked, whatever stands before it: on port 1 nobody listens.
+    let ports = format!("1,{},{}", primary.port(), server.port());
     for (wanted, is_standby) in [("standby", true), ("read-write", false), ("prefer-standby", true)] {
         let hosts = format!(
             "host=127.0.0.1,127.0.0.1,127.0.0.1 port={ports} user={SUPERUSER} password={PASSWORD} dbname={} target_session_attrs={wanted}",

@@ -5,7 +5,6 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use lifeboat_tests::scratch::free_port;
 use lifeboat_tests::servers::postgres::{PASSWORD, PLAIN_ROLE, SUPERUSER};
 use lifeboat_tests::{Major, Outcome, Postgres};
 
@@ -73,13 +72,14 @@ fn something_else_on_the_port_is_no_postgres() {
 #[test]
 fn what_may_pass_is_tried_again_a_bounded_number_of_times_and_says_so() {
     let store = Store::new();
-    let refused = format!("postgresql://postgres:x@127.0.0.1:{}/shop", free_port());
+    // Nobody listens there, now or later.
+    let refused = "postgresql://postgres:x@127.0.0.1:1/shop";
     let no_socket = "postgresql://postgres@/shop?host=/nowhere/at/all";
     let (starting, tries) = answering(&startup_error("57P03", "the database system is starting up"));
     let starting = format!("postgresql://postgres:x@127.0.0.1:{starting}/shop?sslmode=disable");
 
-    let runs = [&refused, no_socket, &starting].map(|dsn| store.backup(dsn).spawn());
-    let json = store.backup(&refused).arg("--json").spawn();
+    let runs = [refused, no_socket, &starting].map(|dsn| store.backup(dsn).spawn());
+    let json = store.backup(refused).arg("--json").spawn();
 
     let [refused, no_socket, starting] = runs.map(lifeboat_tests::Running::wait);
     for outcome in [&refused, &no_socket, &starting] {

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use lifeboat_tests::foreign::{Shelf, custom};
 use lifeboat_tests::keyring::{DECEMBER, NOVEMBER, written};
-use lifeboat_tests::{Lifeboat, Major};
+use lifeboat_tests::{Lifeboat, Major, PATIENCE};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -77,7 +77,7 @@ fn an_interrupted_run_is_told_at_once_and_what_it_left_is_no_longer_in_flight() 
     let running = shop.backup().args(["--keyring", &keyring, "--bandwidth", "256KiB/s"]).spawn();
     let began = Instant::now();
     while shop.store.objects_of_backups().is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(60), "it wrote nothing");
+        assert!(began.elapsed() < PATIENCE, "it wrote nothing");
         std::thread::sleep(Duration::from_millis(20));
     }
     let state =

@@ -122,7 +122,8 @@ fn a_signal_ends_an_index_build_on_the_server() {
     let running = depot.restore_command(original.server, &empty.name).spawn();
     wait_for(
         &empty,
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'CREATE INDEX%of_no_use%'",
+        "SELECT count(*) > 0 FROM pg_stat_activity
+         WHERE datname = current_database() AND state = 'active' AND query LIKE 'CREATE INDEX%of_no_use%'",
     );
     running.signal(Signal::TERM);
     running.wait().expect(143);

@@ -13,7 +13,7 @@ use lifeboat_drill::scratch::{Needs, Scratch, ScratchOptions};
 use lifeboat_tests::places::{self, collect, drill, job, left, orphaned_dynamic_memory, orphaned_segments, processes};
 use lifeboat_tests::servers::installation::Installation;
 use lifeboat_tests::sweep::Dice;
-use lifeboat_tests::{Major, run};
+use lifeboat_tests::{Major, PATIENCE, run};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -107,7 +107,7 @@ fn assert_no_more_segments(before: &[String]) {
         if more.is_empty() {
             return;
         }
-        assert!(began.elapsed() < Duration::from_secs(20), "{more:?}");
+        assert!(began.elapsed() < PATIENCE, "{more:?}");
         std::thread::sleep(Duration::from_millis(100));
     }
 }
@@ -170,7 +170,7 @@ fn the_server_of_a_killed_drill_ends_by_itself_and_its_folder_is_collected() {
     drill.kill();
     let began = Instant::now();
     while !processes(dir.path()).is_empty() {
-        assert!(began.elapsed() < Duration::from_secs(10), "{:?}", processes(dir.path()));
+        assert!(began.elapsed() < PATIENCE, "{:?}", processes(dir.path()));
     }
     assert_eq!(left(dir.path()).len(), 1);
     let collected = collect(&cluster(dir.path(), Major::V15));
@@ -287,10 +287,13 @@ fn a_folder_that_the_servers_account_cannot_pass_is_named() {
 fn a_cancelled_start_leaves_nothing() {
     let dir = folder();
     let (options, job) = (cluster(dir.path(), Major::V15), job());
-    let cancel = job.cancel.clone();
+    let (cancel, place) = (job.cancel.clone(), dir.path().to_owned());
     let opened = run(async move {
         let cancelling = async {
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            // initdb is at work.
+            while processes(&place).is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             cancel.cancel();
         };
         let (id, needs) = (drill(), Needs::default());

@@ -32,7 +32,7 @@ fn a_command_gives_a_database_and_is_asked_to_end() {
     let (dir, database) = (TempDir::new().unwrap(), Postgres::shared(Major::V15).database("given"));
     let ended = dir.path().join("ended");
     let script =
-        format!("trap 'echo ended > {}; exit' TERM; echo \"$DSN\"; seq 100000; sleep 60 & wait", ended.display());
+        format!("trap 'echo ended > {}; exit' TERM; sleep 600 & echo \"$DSN\"; seq 100000; wait", ended.display());
     let drills = dir.path().join("drills");
     let scratch = open(&shell(&drills, &script, &database.dsn())).unwrap();
     assert_eq!(scratch.target().dbname, database.name);
