@@ -58,6 +58,26 @@ fn an_iv_that_another_column_is_encrypted_with_as_well_is_not_replaced() {
 }
 
 #[test]
+fn an_iv_is_not_taken_from_values_of_any_length() {
+    let mut world = World::new(Major::V18, "id int PRIMARY KEY, login text, password text, nonce text");
+    of(&mut world.target, LOGIN);
+    let long = "a long document, ".repeat(20_000);
+    let stored = keyring(&world.target, OLD).encrypt(long.as_bytes(), b"").unwrap().into_columns();
+    let [login, nonce] = stored.iter().map(|column| str::from_utf8(column).unwrap()).collect::<Vec<_>>()[..] else {
+        panic!("two columns")
+    };
+    world.database.psql(&format!("INSERT INTO secrets VALUES (1, 'x', '{login}', '{nonce}'), (2, 'y', NULL, NULL)"));
+    let expected = "password of public.secrets opens with the IV in nonce";
+    assert!(world.plan().refusals().any(|refusal| refusal.contains(expected)), "{:?}", world.plan());
+    world.database.psql("UPDATE secrets SET password = repeat(password, 50)");
+    let told = world.plan().targets.remove(0).remarks;
+    assert!(
+        told.iter().any(|remark| remark.starts_with("whether password is encrypted with nonce was not looked at: all")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn an_iv_that_another_column_goes_by_since_the_rotation_began_is_not_taken_back_before_that_one_was_moved() {
     let world = logins("id int PRIMARY KEY, login text, password text, nonce text");
     world.run_to_the_end(&small());

@@ -30,6 +30,8 @@ pub(super) async fn sample(
         seen: BTreeSet::new(),
         rows: Vec::new(),
         garbled: BTreeSet::new(),
+        cut: BTreeSet::new(),
+        alone: None,
         limits,
     };
     let mut unread = Vec::new();
@@ -44,6 +46,7 @@ pub(super) async fn sample(
             }
         }
     }
+    unread.extend(reader.long(session, job).await?);
     unread.extend(reader.garbled_columns());
     let content = |holds| if holds == Holds::Bytes { Content::Bytes } else { Content::Text };
     let sample = Sample {
@@ -69,6 +72,8 @@ pub(super) struct Limits {
     pub(super) timeout: Duration,
     /// Whether rows are looked for that have something in columns which are mostly empty: that may read all of a table.
     pub(super) filled: bool,
+    /// Whether a value is read of columns in which all are very long.
+    pub(super) long: bool,
 }
 
 struct Reader<'a> {
@@ -80,6 +85,10 @@ struct Reader<'a> {
     rows: Vec<Row>,
     /// Which of the values in a row were no UTF-8, in some rows.
     garbled: BTreeSet<usize>,
+    /// Columns of which some values were left out, as they are very long.
+    cut: BTreeSet<usize>,
+    /// A column of which longer ones are read.
+    alone: Option<usize>,
     limits: &'a Limits,
 }
 
@@ -115,21 +124,51 @@ impl Reader<'_> {
 
     /// Rows that have something in a column of which nothing has been seen yet. Why not, when it takes too long.
     async fn filled(&mut self, session: &mut DirectSession, at: usize, job: &Job) -> Result<Option<String>> {
-        let is_filled = |row: &Row| row.cells[at].as_ref().is_some_and(|cell| cell.len() >= LEAST);
-        if self.rows.iter().any(is_filled) {
+        if self.has_seen(at) {
             return Ok(None);
         }
-        let column = format!("t.{}", quote_ident(&self.columns[at].name));
-        let length = match self.columns[at].holds {
-            Holds::Bytes => format!("octet_length({column})"),
-            Holds::Text => format!("octet_length({column}::text)"),
-        };
+        let length = length(self.columns[at]);
         match self.read(session, "", &format!(" WHERE {length} >= {LEAST} LIMIT {FILLED}"), job).await {
             Ok(_) => Ok(None),
             Err(error) if is_too_long(&error) => {
                 Ok(Some(format!("it is short or empty in all of the {} rows that were read", self.rows.len())))
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a row gave something of a column that is long enough to be tried.
+    fn has_seen(&self, at: usize) -> bool {
+        self.rows.iter().any(|row| row.cells[at].as_ref().is_some_and(|cell| cell.len() >= LEAST))
+    }
+
+    /// A value of each column in which all were too long to be read with the others. Gives the columns of which there is none, and why.
+    async fn long(&mut self, session: &mut DirectSession, job: &Job) -> Result<Vec<(String, String)>> {
+        let mut unread = Vec::new();
+        for at in std::mem::take(&mut self.cut) {
+            if self.limits.long && !self.has_seen(at) {
+                self.one_of(session, at, job).await?;
+            }
+            if !self.has_seen(at) {
+                unread.push((self.columns[at].name.clone(), TOO_LONG.to_owned()));
+            }
+        }
+        Ok(unread)
+    }
+
+    /// Its row may have been read before, without it. Where only some rows are tried, it is the first one.
+    async fn one_of(&mut self, session: &mut DirectSession, at: usize, job: &Job) -> Result<()> {
+        let before = self.rows.len();
+        self.seen.clear();
+        self.alone = Some(at);
+        let length = length(self.columns[at]);
+        let one = format!(" WHERE {length} > {LONGEST} AND {length} <= {LONGEST_ALONE} LIMIT 1");
+        let read = self.read(session, "", &one, job).await;
+        self.alone = None;
+        self.rows.rotate_left(before);
+        match read {
+            Err(error) if is_too_long(&error) => Ok(()),
+            other => other.map(drop),
         }
     }
 
@@ -181,12 +220,13 @@ impl Reader<'_> {
     /// The columns of which some values could not be read.
     fn garbled_columns(&self) -> impl Iterator<Item = (String, String)> {
         let names: Vec<_> = self.columns.iter().map(|column| &column.name).chain(&self.aad_columns).collect();
-        let name = move |at: &usize| names.get(at.checked_sub(1)?).map(|name| (*name).clone());
+        let name = move |at: &usize| names.get(at.checked_sub(BEFORE_VALUES)?).map(|name| (*name).clone());
         self.garbled.iter().filter_map(name).map(|name| (name, "some of what it holds is no UTF-8".to_owned()))
     }
 
     fn keep(&mut self, texts: &[Option<&str>]) {
-        let Some((place, values)) = texts.split_first() else { return };
+        let [place, cut, values @ ..] = texts else { return };
+        self.cut.extend(cut.unwrap_or_default().split(',').filter_map(|at| at.parse::<usize>().ok()));
         if !self.seen.insert(place.unwrap_or_default().to_owned()) {
             return;
         }
@@ -203,20 +243,38 @@ impl Reader<'_> {
         });
     }
 
-    /// Where the row lies, then its values; very long ones are left out.
+    /// Where the row lies, then which of its values are left out, as they are very long, then its values.
     fn list(&self) -> String {
-        let value = |column: &&Column| {
+        let value = |(at, column): (usize, &&Column)| {
             let name = format!("t.{}", quote_ident(&column.name));
-            match column.holds {
-                Holds::Bytes => {
-                    format!("CASE WHEN octet_length({name}) <= {LONGEST} THEN encode({name}, 'hex') END")
-                }
-                Holds::Text => format!("CASE WHEN octet_length({name}::text) <= {LONGEST} THEN {name}::text END"),
-            }
+            let shown = match column.holds {
+                Holds::Bytes => format!("encode({name}, 'hex')"),
+                Holds::Text => format!("{name}::text"),
+            };
+            format!("CASE WHEN {} <= {} THEN {shown} END", length(column), self.longest(at))
         };
+        let cut = |(at, column): (usize, &&Column)| format!("CASE WHEN {} > {LONGEST} THEN {at} END", length(column));
+        let cut: Vec<_> = self.columns.iter().enumerate().map(cut).collect();
         let aad = self.aad_columns.iter().map(|name| format!("t.{}::text", quote_ident(name)));
-        let place = "t.tableoid::text || t.ctid::text".to_owned();
-        std::iter::once(place).chain(self.columns.iter().map(value)).chain(aad).collect::<Vec<_>>().join(", ")
+        let before = [
+            "t.tableoid::text || t.ctid::text".to_owned(),
+            format!("array_to_string(ARRAY[{}]::int4[], ',')", cut.join(", ")),
+        ];
+        let values = self.columns.iter().enumerate().map(value);
+        before.into_iter().chain(values).chain(aad).collect::<Vec<_>>().join(", ")
+    }
+
+    /// How long a value of a column may be to be read.
+    fn longest(&self, at: usize) -> usize {
+        if self.alone == Some(at) { LONGEST_ALONE } else { LONGEST }
+    }
+}
+
+fn length(column: &Column) -> String {
+    let name = format!("t.{}", quote_ident(&column.name));
+    match column.holds {
+        Holds::Bytes => format!("octet_length({name})"),
+        Holds::Text => format!("octet_length({name}::text)"),
     }
 }
 
@@ -233,3 +291,8 @@ const PAGES: f64 = 20.0;
 /// The longest value that is tried, and how much of one query is kept.
 const LONGEST: usize = 256 << 10;
 const BYTES: usize = 16 << 20;
+/// The longest one where its column has no shorter ones, and what is said where it has not even these.
+const LONGEST_ALONE: usize = 16 << 20;
+const TOO_LONG: &str = "all of its values that were read are too long to be tried";
+/// What stands before a row's values.
+const BEFORE_VALUES: usize = 2;

@@ -108,7 +108,7 @@ pub(crate) async fn sample_of(
     let Some(table) = catalog::table(session, table).await? else { return Ok(None) };
     let closed = table.columns.iter().filter(|column| !column.readable);
     let mut unread: Vec<_> = closed.map(|column| (column.name.clone(), "no right to read it".to_owned())).collect();
-    let limits = Limits { rows: ROWS, timeout: TIMEOUT, filled };
+    let limits = Limits { rows: ROWS, timeout: TIMEOUT, filled, long: filled };
     let (sample, other) = read::sample(session, &table, aad_columns, &limits, job).await?;
     unread.extend(other);
     Ok(Some((sample, unread)))
@@ -145,7 +145,7 @@ impl Search<'_> {
         }
         let aads = self.aads.clone();
         let aad_columns: Vec<&str> = aads.iter().flat_map(AadTemplate::key_columns).collect();
-        let limits = Limits { rows: self.options.rows, timeout: self.options.timeout, filled: true };
+        let limits = Limits { rows: self.options.rows, timeout: self.options.timeout, filled: true, long: false };
         match read::sample(session, table, &aad_columns, &limits, self.job).await {
             Ok((sample, unread)) => {
                 for (column, why) in unread {
