@@ -1,15 +1,88 @@
 //! Values that are bound to something which the rotation's own writing changes: they would open no more.
 
-use lifeboat_core::Kind;
-use lifeboat_rotate::sweep::Mode;
+use lifeboat_core::{Error, Kind, Result};
+use lifeboat_rotate::sweep::{Mode, Summary};
 use lifeboat_tests::Major;
 
-use crate::world::{OLD, World, cut_over, encrypted, keyring, mode, small};
+use crate::world::{NEW, OLD, World, cut_over, encrypted, keyring, mode, small};
 
 /// Counts the writes of a row, as `updated_at` tells their time.
 const COUNTED: &str = "
 CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.version := OLD.version + 1; RETURN NEW; END $$;
 CREATE TRIGGER counted BEFORE UPDATE ON secrets FOR EACH ROW EXECUTE FUNCTION counted()";
+
+/// The same afterwards: when the row was written, or when that is to be committed.
+const COUNTED_AFTERWARDS: [&str; 2] = [
+    "CREATE TRIGGER counted AFTER UPDATE OF value ON secrets FOR EACH ROW",
+    "CREATE CONSTRAINT TRIGGER counted AFTER UPDATE OF value ON secrets DEFERRABLE INITIALLY DEFERRED FOR EACH ROW",
+];
+const COUNTS: &str = "
+CREATE FUNCTION counted() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    UPDATE public.secrets SET version = version + 1 WHERE id = NEW.id; RETURN NULL; END $$";
+
+/// Values that are bound to their rows' versions.
+fn versioned() -> World<'static> {
+    let mut world = World::new(Major::V18, "id int PRIMARY KEY, value text, version int DEFAULT 1");
+    world.target.aad = "{id}:{version}".parse().unwrap();
+    for id in 0..20 {
+        insert(&world, id, OLD);
+    }
+    world
+}
+
+fn insert(world: &World, id: u32, secret: &str) {
+    let value = keyring(&world.target, secret).encrypt(b"bound", format!("{id}:1").as_bytes()).unwrap();
+    world.database.psql(&format!("INSERT INTO secrets VALUES ({id}, '{}')", value.text().unwrap()));
+}
+
+/// It is refused, and everything is as it was.
+fn refused(world: &World, case: &str, deed: impl Fn() -> Result<Summary>) -> Error {
+    let before = contents(world);
+    let error = deed().unwrap_err();
+    assert!(error.help().unwrap().contains("nothing was changed"), "{case}: {}", error.chain());
+    assert_eq!(contents(world), before, "{case}");
+    error
+}
+
+#[test]
+fn one_transaction_sees_what_a_trigger_does_after_its_rows_were_written() {
+    for trigger in COUNTED_AFTERWARDS {
+        let world = versioned();
+        let counts = format!("{trigger} EXECUTE FUNCTION counted()");
+        world.database.psql(&format!("{COUNTS}; {counts}"));
+        let error = refused(&world, trigger, || world.run(&mode(Mode::Offline)));
+        assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+        assert!(error.chain().contains("of 20 values 0 open afterwards"), "{}", error.chain());
+        world.database.psql("DROP TRIGGER counted ON secrets");
+        world.run_to_the_end(&mode(Mode::Offline));
+        world.database.psql(&counts);
+        refused(&world, trigger, || world.rollback(&small()));
+        world.database.psql("DROP TRIGGER counted ON secrets");
+        assert!(world.rollback(&small()).unwrap().is_clean());
+    }
+}
+
+#[test]
+fn what_is_put_in_place_or_back_is_what_stays_there() {
+    for trigger in COUNTED_AFTERWARDS {
+        let world = versioned();
+        world.database.psql(COUNTS);
+        assert!(world.run(&mode(Mode::Staged)).unwrap().is_clean());
+        let counts = format!("{trigger} WHEN (NEW.id = 100) EXECUTE FUNCTION counted()");
+        world.database.psql(&counts.replace("100", "7"));
+        let error = refused(&world, trigger, || world.run(&cut_over()));
+        assert_eq!(error.kind(), Kind::Integrity, "{}", error.chain());
+        world.database.psql("DROP TRIGGER counted ON secrets");
+        assert!(world.run(&cut_over()).unwrap().is_clean());
+        // Of what the application has written since, nothing was kept.
+        insert(&world, 100, NEW);
+        world.database.psql(&counts);
+        let error = refused(&world, trigger, || world.rollback(&small()));
+        assert!(error.chain().contains("of 21 values 20 open afterwards"), "{}", error.chain());
+        world.database.psql("DROP TRIGGER counted ON secrets");
+        assert!(world.rollback(&small()).unwrap().is_clean());
+    }
+}
 
 fn contents(world: &World) -> String {
     world.database.psql("SELECT string_agg(t::text, ' ' ORDER BY id) FROM secrets t")
@@ -17,13 +90,7 @@ fn contents(world: &World) -> String {
 
 #[test]
 fn values_that_are_bound_to_what_a_trigger_changes_stay_as_they_are_in_every_mode() {
-    let mut world = World::new(Major::V18, "id int PRIMARY KEY, value text, version int DEFAULT 1");
-    world.target.aad = "{id}:{version}".parse().unwrap();
-    let old = keyring(&world.target, OLD);
-    for id in 0..20 {
-        let value = old.encrypt(b"bound", format!("{id}:1").as_bytes()).unwrap();
-        world.database.psql(&format!("INSERT INTO secrets VALUES ({id}, '{}')", value.text().unwrap()));
-    }
+    let world = versioned();
     world.database.psql(COUNTED);
     let before = contents(&world);
     for options in [mode(Mode::Online), mode(Mode::Offline)] {

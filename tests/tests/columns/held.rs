@@ -31,6 +31,7 @@ fn refused_while_held(world: &World, hold: &str, kind: Kind, secret: &str, deed:
     let error = deed().unwrap_err();
     assert_eq!(error.kind(), kind, "{}", error.chain());
     assert!(error.help().unwrap().contains("nothing was changed"), "{}", error.chain());
+    assert!(kind != Kind::TryAgain || error.help().unwrap().contains("VACUUM"), "{:?}", error.help());
     held.release();
     same(&world.opened(secret), &before, "nothing was changed");
     let now = world.status().targets.first().map(|target| target.phase);

@@ -10,6 +10,7 @@
 //! `lifeboat_rotate`.
 
 mod accept;
+mod aftermath;
 mod batch;
 mod book;
 mod catalog;

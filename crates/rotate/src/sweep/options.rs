@@ -117,7 +117,7 @@ pub struct Limits {
     pub autovacuum: Duration,
     /// How long a statement may run. Zero: without limit.
     pub statement_timeout: Duration,
-    /// How long a statement waits for a row or a table that another session holds.
+    /// How long a statement waits for a row or a table that another session holds. Zero: without limit.
     pub lock_timeout: Duration,
     /// How long to wait for another run on the same database to end.
     pub runner: Duration,

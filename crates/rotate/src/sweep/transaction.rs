@@ -7,6 +7,7 @@ use lifeboat_backup::postgres::{Session as _, sqlstate_of};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 
+use super::aftermath::refuse_aftermath;
 use super::book::{self, Entry};
 use super::catalog::Swept;
 use super::errand::Errand;
@@ -60,33 +61,48 @@ pub(super) async fn together(
 ) -> Result<Vec<TargetSummary>> {
     let mut lane = Lane::with(leader.lend()?);
     begin(&mut lane, errands, options).await?;
-    let (direction, phase) = deed.after();
-    let mut summaries = Vec::new();
-    for (errand, entry) in errands.iter().zip(entries) {
+    let mut tallies = Vec::new();
+    for (errand, entry) in errands.iter().zip(&entries) {
         let tally = match deed {
-            Deed::Rewrite(direction) => rewritten(&mut lane, errand, &entry, direction, options, job).await?,
-            Deed::Put => put(&mut lane, errand, &entry, options, job).await?,
-            Deed::PutBack => put_back(&mut lane, errand, &entry, options, job).await?,
+            Deed::Rewrite(direction) => rewritten(&mut lane, errand, entry, direction, options, job).await?,
+            Deed::Put => put(&mut lane, errand, entry, options, job).await?,
+            Deed::PutBack => put_back(&mut lane, errand, entry, options, job).await?,
         };
         refuse_unwritten(errand, &tally)?;
-        let session = &mut lane.session;
-        book::set_rotated(session, entry.id, tally.counts.rotated, &tally.counts).await?;
-        if phase == Phase::RolledBack {
-            book::drop_values(session, entry.id).await?;
-        }
-        book::set_phase(session, entry.id, direction, phase).await?;
-        summaries.push(summary(errand, tally));
+        tallies.push(tally);
+    }
+    // What is put in place is counted afterwards.
+    if deed != Deed::Put {
+        refuse_aftermath(&mut lane, errands, &tallies, deed.after().0, options, job).await?;
+    }
+    for (entry, tally) in entries.iter().zip(&tallies) {
+        note(&mut lane, entry, deed, tally).await?;
     }
     commit(&mut lane, job).await?;
     leader.give_back(lane.session);
-    Ok(summaries)
+    Ok(errands.iter().zip(tallies).map(|(errand, tally)| summary(errand, tally)).collect())
+}
+
+/// Writes down what became of one target.
+async fn note(lane: &mut Lane, entry: &Entry, deed: Deed, tally: &Tally) -> Result<()> {
+    let (direction, phase) = deed.after();
+    // Given again, it wrote what it had written before as well.
+    let before = if deed == Deed::Rewrite(entry.direction) { entry.written() } else { 0 };
+    let session = &mut lane.session;
+    book::set_rotated(session, entry.id, before + tally.counts.rotated, &tally.counts).await?;
+    if phase == Phase::RolledBack {
+        book::drop_values(session, entry.id).await?;
+    }
+    book::set_phase(session, entry.id, direction, phase).await
 }
 
 /// Begins, and keeps out of every table who writes it, and who holds rows to write them: what this transaction may not touch would
-/// stay under the other key. Readers go on.
+/// stay under the other key. Readers go on. What triggers and constraints put off until the commit would be seen by nobody: they do it
+/// at once.
 async fn begin(lane: &mut Lane, errands: &[Errand<'_>], options: &SweepOptions) -> Result<()> {
     let wait = options.limits.lock_timeout.as_millis();
-    lane.session.execute(&format!("BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {wait}")).await?;
+    let limits = format!("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = {wait}");
+    lane.session.execute(&format!("BEGIN; SET CONSTRAINTS ALL IMMEDIATE; {limits}")).await?;
     for errand in errands {
         let table = &errand.target.table;
         let lock = format!("LOCK TABLE {} IN EXCLUSIVE MODE", sql::table(table));
@@ -109,7 +125,7 @@ fn not_alone(error: Error, table: &TableName) -> Error {
         _ => return error.while_doing(doing),
     }
     Error::new(Kind::TryAgain, doing)
-        .hint("nothing was changed: a transaction of another session writes the table or holds rows of it (pg_stat_activity shows it); let it end, then give the same command again")
+        .hint("nothing was changed: a transaction of another session writes the table or holds rows of it, or a maintenance command is at work on it (VACUUM, ANALYZE, CREATE INDEX; autovacuum, too); pg_stat_activity shows it: let it end, then give the same command again")
         .caused_by(error)
 }
 
@@ -144,7 +160,9 @@ pub(super) async fn sweep_whole(
     let empty =
         numbers(lane, || format!("count rows of {} without a value", swept.name), sql::count_empty(swept)).await?;
     tally.counts.empty += empty;
-    work.job.count(Counter::Rows, empty);
+    if !work.quiet {
+        work.job.count(Counter::Rows, empty);
+    }
     Ok(())
 }
 

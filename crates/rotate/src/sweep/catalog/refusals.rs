@@ -112,14 +112,15 @@ fn refuse_unwritable(fact: &Fact, target: &Target, refusals: &mut Vec<String>) {
     }
 }
 
-/// What a trigger that fires after a row was written may do to it: the statement that wrote it does not see that.
+/// What a trigger that fires after a row was written may do to it: the statement that wrote it does not see that, and the look that
+/// does comes too late where each batch is a transaction.
 fn may_unbind(target: &Target) -> String {
     let bound = target.aad.key_columns().join(" and ");
     if bound.is_empty() {
         return bound;
     }
     format!(
-        ", and the run does not see what it does then: make sure that it does not change {bound}, which the AAD is made of, or no value would open any more"
+        ", and in the mode online the run sees what it did when it is too late: make sure that it does not change {bound}, which the AAD is made of, or no value would open any more"
     )
 }
 
