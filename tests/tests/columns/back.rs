@@ -129,8 +129,45 @@ fn a_rollback_of_two_columns_goes_on_when_one_of_them_is_back() {
     assert_eq!(phases(&world), [Phase::RolledBack; 2]);
     let seconds = second(&world, &targets[1]);
     same(&seconds, &plain, "the second column");
-    assert_eq!(back().unwrap_err().kind(), Kind::Policy, "none is under way");
+    let again = back().unwrap_err();
+    assert!(again.kind() == Kind::Policy && again.to_string().ends_with("it is rolled back already"), "{again}");
+    assert!(!again.help().unwrap().contains("rotate"), "{:?}", again.help());
     assert!(run_both().unwrap().is_clean(), "and it may begin anew");
+}
+
+#[test]
+fn a_rollback_of_two_columns_takes_back_the_one_that_was_begun() {
+    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text, second text", 60);
+    let targets = [target("secrets", "second"), world.target.clone()];
+    let back = || -> Result<Summary> { run(sweep::rollback(&world.settings(), &targets, &small(), &job())) };
+    assert!(back().unwrap_err().to_string().ends_with("none is under way"));
+    world.run_to_the_end(&small());
+    let summary = back().unwrap();
+    assert!(summary.is_clean() && summary.targets.len() == 1, "{summary:?}");
+    same(&world.opened(OLD), &plain, "plaintexts");
+    assert_eq!(phases(&world), [Phase::RolledBack]);
+}
+
+#[test]
+fn rotations_of_two_columns_begin_together_or_not_at_all() {
+    let (world, _) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text, second text", 60);
+    world.run_to_the_end(&small());
+    world.rollback(&small()).unwrap();
+    world.database.psql("ALTER TABLE lifeboat_rotate.rotation ADD CHECK (columns <> '{second}')");
+    let targets = [world.target.clone(), target("secrets", "second")];
+    run(sweep::run(&world.settings(), &targets, &small(), &job())).unwrap_err();
+    assert_eq!(phases(&world), [Phase::RolledBack], "none was begun");
+}
+
+#[test]
+fn a_rollback_that_took_nothing_back_ends_by_a_list_of_all_that_does_not_open() {
+    let world = bound();
+    world.run(&small()).unwrap();
+    world.database.psql("UPDATE secrets SET tenant = 'sold'");
+    assert!(!world.rollback(&small()).unwrap().targets[0].complete);
+    assert!(!world.rollback(&small()).unwrap().targets[0].complete, "it has written nothing on the way back");
+    assert!(world.rollback(&accept(0..40)).unwrap().is_clean());
+    assert_eq!(phases(&world), [Phase::RolledBack]);
 }
 
 fn second(world: &World, target: &Target) -> Plain {

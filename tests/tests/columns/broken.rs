@@ -109,6 +109,7 @@ fn one_run_at_a_time_works_on_a_database() {
         let limits = Limits { runner: Duration::ZERO, ..Limits::default() };
         let error = world.run(&SweepOptions { limits, ..small() }).unwrap_err();
         assert_eq!(error.kind(), lifeboat_core::Kind::Locked);
+        assert!(error.help().unwrap().contains("pg_terminate_backend"), "{:?}", error.help());
         assert!(world.status().running);
         held.release();
         assert!(sweep.join().unwrap().is_clean());

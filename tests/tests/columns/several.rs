@@ -96,7 +96,7 @@ fn a_rollback_that_failed_for_one_of_two_databases_can_be_given_again() {
     let again = both(&file, [&one, &two], "rollback").run().expect(0);
     assert!(again.stdout.contains("It was rolled back before."), "{}", again.stdout);
     let over = both(&file, [&one, &two], "rollback").run().expect(40);
-    assert!(over.stdout.contains("none is under way"), "{}", over.stdout);
+    assert!(over.stdout.contains("it is rolled back already"), "{}", over.stdout);
 }
 
 #[test]

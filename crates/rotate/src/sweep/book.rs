@@ -7,9 +7,11 @@ use serde::Deserialize;
 
 use super::claim::{Claim, lost};
 use super::counts::Counts;
+use super::errand::Errand;
 use super::options::Mode;
 use super::part::{Part, Position};
 use super::status::{Direction, Phase, TargetStatus};
+use super::strays::{oids, with_more};
 use super::target::{TableName, Target};
 
 /// A rotation in the book.
@@ -18,7 +20,7 @@ pub(super) struct Entry {
     pub(super) id: i64,
     schema_name: String,
     table_name: String,
-    columns: Vec<String>,
+    pub(super) columns: Vec<String>,
     /// The table's oid when it began.
     pub(super) relation: u32,
     pub(super) layout: String,
@@ -29,6 +31,9 @@ pub(super) struct Entry {
     pub(super) phase: Phase,
     pub(super) old_key: String,
     pub(super) new_key: String,
+    /// The ids by which values name them. A fingerprint does not have it.
+    pub(super) old_id: Option<String>,
+    pub(super) new_id: Option<String>,
     pub(super) pass: u32,
     pub(super) rotated: u64,
     pub(super) unopened: u64,
@@ -41,7 +46,7 @@ pub(super) struct Entry {
     seen: u64,
 }
 
-const ENTRY: &str = "SELECT id, schema_name, table_name, columns, relation::pg_catalog.int8 AS relation, layout, aad, mode, direction, phase, old_key, new_key, pass, \
+const ENTRY: &str = "SELECT id, schema_name, table_name, columns, relation::pg_catalog.int8 AS relation, layout, aad, mode, direction, phase, old_key, new_key, old_id, new_id, pass, \
                      rotated, unopened, broken, pg_catalog.jsonb_array_length(accepted) AS accepted, started, updated, \
                      (SELECT coalesce(pg_catalog.sum(p.rotated), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS in_pass, \
                      (SELECT coalesce(pg_catalog.sum(p.seen), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS seen \
@@ -53,6 +58,16 @@ impl Entry {
         self.rotated + self.in_pass
     }
 
+    /// Whether no value of the table is of its making, and none ever was. What it writes it notes in the same transaction.
+    pub(super) fn is_unwritten(&self) -> bool {
+        let is_in_place = self.mode != Mode::Staged || self.phase == Phase::Swept;
+        self.direction == Direction::Forward && !(is_in_place && self.written() > 0)
+    }
+
+    pub(super) fn table(&self) -> TableName {
+        TableName { schema: self.schema_name.clone(), name: self.table_name.clone() }
+    }
+
     /// How many values the pass that is under way, or was the last, has written.
     pub(super) fn wrote_in_pass(&self) -> u64 {
         self.in_pass
@@ -61,7 +76,7 @@ impl Entry {
     pub(super) fn status(self) -> TargetStatus {
         TargetStatus {
             rotated: self.written(),
-            table: TableName { schema: self.schema_name, name: self.table_name },
+            table: self.table(),
             columns: self.columns,
             mode: self.mode,
             direction: self.direction,
@@ -89,18 +104,12 @@ pub(super) async fn newest(session: &mut DirectSession) -> Result<Vec<Entry>> {
 
 /// The open rotation of a target.
 pub(super) async fn open_entry(session: &mut DirectSession, target: &Target) -> Result<Option<Entry>> {
-    Ok(rows(session, &format!("{ENTRY} WHERE finished IS NULL AND {}", of(target))).await?.pop())
+    Ok(open_entries(session, &of(target)).await?.pop())
 }
 
-/// The columns of another open rotation that has some of a target's.
-pub(super) async fn beside(session: &mut DirectSession, target: &Target) -> Result<Option<Vec<String>>> {
-    let columns = columns_of(target);
-    let query = format!(
-        "{ENTRY} WHERE finished IS NULL AND schema_name = {} AND table_name = {} AND columns && {columns} AND columns <> {columns}",
-        quote_literal(&target.table.schema),
-        quote_literal(&target.table.name),
-    );
-    Ok(rows::<Entry>(session, &query).await?.pop().map(|entry| entry.columns))
+/// The open rotations of which a condition is true.
+pub(super) async fn open_entries(session: &mut DirectSession, condition: &str) -> Result<Vec<Entry>> {
+    rows(session, &format!("{ENTRY} WHERE finished IS NULL AND {condition}")).await
 }
 
 /// The newest rotation of a target, open or not.
@@ -109,25 +118,26 @@ pub(super) async fn last_entry(session: &mut DirectSession, target: &Target) -> 
 }
 
 /// Begins a rotation.
-pub(super) async fn begin(
-    session: &mut DirectSession,
-    target: &Target,
-    relation: u32,
-    mode: Mode,
-    keys: [&str; 2],
-) -> Result<Entry> {
+pub(super) async fn begin(session: &mut DirectSession, errand: &Errand<'_>, mode: Mode) -> Result<Entry> {
+    let Errand { target, found, relations, old_key, new_key } = errand;
+    let id = |id: &Option<String>| id.as_ref().map_or_else(|| "NULL".to_owned(), |id| quote_literal(id));
     session
         .execute(&format!(
-            "INSERT INTO lifeboat_rotate.rotation (schema_name, table_name, columns, relation, layout, aad, mode, direction, phase, old_key, new_key) \
-             VALUES ({}, {}, {}, {relation}, {}, {}, '{}', 'forward', 'sweeping', {}, {})",
+            "INSERT INTO lifeboat_rotate.rotation (schema_name, table_name, columns, relation, relations, layout, aad, mode, direction, phase, \
+             old_key, new_key, old_id, new_id) \
+             VALUES ({}, {}, {}, {}, {}, {}, {}, '{}', 'forward', 'sweeping', {}, {}, {}, {})",
             quote_literal(&target.table.schema),
             quote_literal(&target.table.name),
             columns_of(target),
+            found.oid(),
+            oids(relations.iter().map(|swept| swept.oid)),
             quote_literal(&target.layout.to_string()),
             quote_literal(&target.aad.to_string()),
             mode.name(),
-            quote_literal(keys[0]),
-            quote_literal(keys[1]),
+            quote_literal(old_key),
+            quote_literal(new_key),
+            id(&target.keys.old.id),
+            id(&target.keys.new.id),
         ))
         .await?;
     open_entry(session, target).await?.ok_or_else(|| Error::new(Kind::Failure, "find a rotation that was just begun"))
@@ -255,10 +265,13 @@ pub(super) async fn begin_pass(session: &mut DirectSession, id: i64, pass: u32, 
             rows.join(", ")
         )
     };
+    let mut relations: Vec<_> = parts.iter().map(|part| part.swept.oid).collect();
+    relations.dedup();
+    let relations = with_more(relations.into_iter());
     // What the pass before has written is added up before its parts go.
     session
         .execute(&format!(
-            "BEGIN; UPDATE lifeboat_rotate.rotation SET pass = {pass}, updated = pg_catalog.clock_timestamp(), rotated = rotated + \
+            "BEGIN; UPDATE lifeboat_rotate.rotation SET pass = {pass}, relations = {relations}, updated = pg_catalog.clock_timestamp(), rotated = rotated + \
              (SELECT coalesce(pg_catalog.sum(rotated), 0) FROM lifeboat_rotate.part WHERE rotation = {id}) WHERE id = {id}; \
              DELETE FROM lifeboat_rotate.part WHERE rotation = {id}; {insert} COMMIT"
         ))
@@ -274,7 +287,8 @@ fn of(target: &Target) -> String {
     )
 }
 
-fn columns_of(target: &Target) -> String {
+/// The columns of a target's values, as an array of the server's.
+pub(super) fn columns_of(target: &Target) -> String {
     let columns: Vec<_> = target.value_columns().iter().map(|name| quote_literal(name)).collect();
     format!("ARRAY[{}]::pg_catalog.text[]", columns.join(", "))
 }

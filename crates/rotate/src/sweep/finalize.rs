@@ -12,6 +12,7 @@ use super::in_flight;
 use super::leader::Leader;
 use super::options::SweepOptions;
 use super::status::{Direction, Phase};
+use super::strays::refuse_strays;
 use super::target::Target;
 use super::under_way::fits;
 use super::verify::{TargetVerification, Verification, proven};
@@ -56,8 +57,11 @@ pub async fn finalize(
     }
     leader.take_over().await?;
     let entries = swept(&mut leader, &errands).await?;
+    refuse_strays(&mut leader, &errands, &entries, Direction::Forward).await?;
     in_flight::ended(&mut leader, &errands, "prove what every table holds", &options, job).await?;
     let verification = proven(&mut leader, &errands, &options, job).await?;
+    // What went before the proof came to it is not in it.
+    refuse_strays(&mut leader, &errands, &entries, Direction::Forward).await?;
     for (errand, proof) in errands.iter().zip(&verification.targets) {
         refuse_unopened(proof)?;
         refuse_unproven(&mut leader, errand, proof).await?;
@@ -77,7 +81,11 @@ async fn swept(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<Entry>
                 .hint("`status` shows what is under way, and what is over"));
         };
         fits(&entry, errand, entry.mode, entry.direction)?;
-        if entry.phase != Phase::Swept || entry.direction != Direction::Forward {
+        if entry.direction == Direction::Back {
+            return Err(Error::new(Kind::Policy, format!("finalize {target}, which is being rolled back"))
+                .hint("run rollback until it is over: then there is nothing to finalize"));
+        }
+        if entry.phase != Phase::Swept {
             return Err(Error::new(Kind::Policy, format!("finalize {target}, whose rotation is not through")).hint(
                 "run it again until a whole pass has nothing to write; staged: put the prepared values in place",
             ));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use lifeboat_backup::postgres::{ConnectionSettings, DirectSession};
+use lifeboat_backup::postgres::{ConnectionSettings, DirectSession, Session as _};
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::book::{self, Entry};
@@ -11,6 +11,7 @@ use super::catalog::{self, Swept};
 use super::claim::{Claim, refuse_lost};
 use super::errand::Errand;
 use super::options::{Mode, SweepOptions};
+use super::overlap::refuse_overlap;
 use super::pace::rest;
 use super::plan::Sampled;
 use super::schema;
@@ -111,7 +112,7 @@ impl Leader {
         while !schema::lock(self.session()?).await? {
             if began.elapsed() >= patience {
                 return Err(Error::new(Kind::Locked, "be the only one that rotates columns of this database")
-                    .hint("another run is at work; see pg_stat_activity for application_name = lifeboat/rotate"));
+                    .hint("another run is at work; pg_stat_activity shows it, with application_name = lifeboat/rotate. When its host is gone, the server notices late: SELECT pg_terminate_backend(pid) ends it"));
             }
             rest(&self.job, Duration::from_millis(100)).await?;
         }
@@ -131,37 +132,24 @@ impl Leader {
         Ok(found)
     }
 
-    /// Refuses targets some of whose columns are in another rotation that is under way.
-    pub(super) async fn refuse_beside(&mut self, errands: &[Errand<'_>]) -> Result<()> {
-        let session = self.session()?;
-        if !schema::exists(session).await? {
-            return Ok(());
-        }
-        for errand in errands {
-            let target = errand.target;
-            let Some(columns) = book::beside(session, target).await? else { continue };
-            let columns = columns.join("+");
-            return Err(Error::new(Kind::Policy, format!("rotate {target} beside the rotation of {columns}"))
-                .hint(format!("nothing was written: finalize the rotation of {columns}, or roll it back, first")));
-        }
-        Ok(())
-    }
-
     /// The open rotation of every target, begun where there is none. Nothing is begun unless all of them fit.
     pub(super) async fn entries(&mut self, errands: &[Errand<'_>], mode: Mode) -> Result<Vec<(Entry, bool)>> {
-        self.refuse_beside(errands).await?;
+        refuse_overlap(self.session()?, errands).await?;
         let found = self.begun(errands).await?;
         for (errand, entry) in errands.iter().zip(&found) {
             entry.iter().try_for_each(|entry| fits(entry, errand, mode, Direction::Forward))?;
         }
+        let session = self.session()?;
         let mut entries = Vec::new();
+        // All of them, or none: what is begun together is rolled back together.
+        session.execute("BEGIN").await?;
         for (errand, entry) in errands.iter().zip(found) {
-            let keys = [errand.old_key.as_str(), &errand.new_key];
             entries.push(match entry {
                 Some(entry) => (entry, true),
-                None => (book::begin(self.session()?, errand.target, errand.found.oid(), mode, keys).await?, false),
+                None => (book::begin(session, errand, mode).await?, false),
             });
         }
+        session.execute("COMMIT").await?;
         entries.iter().for_each(|(entry, _)| self.claim(entry.id, Direction::Forward));
         Ok(entries)
     }

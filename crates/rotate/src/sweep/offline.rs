@@ -15,6 +15,7 @@ use super::options::SweepOptions;
 use super::run::TargetSummary;
 use super::session::PLANS;
 use super::status::Direction;
+use super::strays;
 use super::tally::Tally;
 use super::transaction::{Deed, sweep_whole, together};
 use super::work::{Aim, Work};
@@ -49,7 +50,9 @@ pub(super) async fn rewritten(
     work.in_transaction = true;
     let work = Arc::new(work);
     let mut tally = Tally::naming(options.failures_named);
-    for swept in catalog::find(&mut lane.session, errand.target, options).await?.relations {
+    let relations = catalog::find(&mut lane.session, errand.target, options).await?.relations;
+    strays::note(&mut lane.session, entry.id, &relations).await?;
+    for swept in relations {
         sweep_whole(lane, &work, &Arc::new(swept), &mut tally).await?;
     }
     refuse_unopened(errand, &tally)?;

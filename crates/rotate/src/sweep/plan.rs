@@ -11,6 +11,7 @@ use super::catalog::{self, FactTrigger, Swept, Use};
 use super::errand::{Errand, errands};
 use super::leader::Leader;
 use super::options::{Mode, SweepOptions};
+use super::overlap::refuse_overlap;
 use super::rivals::{Moment, Rivals, look_for_rivals};
 use super::run::too_narrow;
 use super::schema;
@@ -72,7 +73,8 @@ async fn planned_one(
         rivals = look_for_rivals(leader.session()?, target, Moment::of(entry.as_ref()), job).await?;
     }
     refusals.extend(rivals.refusals);
-    refusals.extend(leader.refuse_beside(std::slice::from_ref(errand)).await.err().map(|error| told(&error)));
+    let overlap = refuse_overlap(leader.session()?, std::slice::from_ref(errand)).await;
+    refusals.extend(overlap.err().map(|error| told(&error)));
     let mut remarks = catalog::remarks(&errand.found, target);
     remarks.extend(rivals.remarks);
     remarks.extend(errand.doubtful_old_key(&sample));

@@ -15,39 +15,45 @@ pub(super) struct Remaining {
     pub(super) targets: Vec<Target>,
     /// Rotations whose table was dropped.
     pub(super) gone: Vec<(Target, Entry)>,
+    /// Rotations that have written nothing, of which another new key was given.
+    pub(super) unwritten: Vec<(Target, Entry)>,
 }
 
-/// Passes over targets that were taken back already, while there is another that was not: the same command goes on.
+/// Passes over targets of which nothing is to be taken back, while there is another of which something is: the same command goes on.
 pub(super) async fn remaining(leader: &mut Leader, targets: &[Target]) -> Result<Remaining> {
     let session = leader.session()?;
-    let mut remaining = Remaining { targets: Vec::new(), gone: Vec::new() };
+    let mut remaining = Remaining { targets: Vec::new(), gone: Vec::new(), unwritten: Vec::new() };
     let mut before = Vec::new();
     let is_known = schema::exists(session).await?;
     for target in targets {
         let open = if is_known { book::open_entry(session, target).await? } else { None };
         match open {
+            Some(entry) if entry.is_unwritten() && !has_new_key(&entry, target)? => {
+                remaining.unwritten.push((target.clone(), entry));
+            }
             Some(entry) if is_gone(session, target, &entry).await? => remaining.gone.push((target.clone(), entry)),
-            None if is_known && is_back(session, target).await? => before.push(target.clone()),
+            None if is_known && has_nothing_to_end(session, target).await? => before.push(target.clone()),
             _ => remaining.targets.push(target.clone()),
         }
     }
-    if remaining.targets.is_empty() && remaining.gone.is_empty() {
+    if remaining.targets.is_empty() && remaining.gone.is_empty() && remaining.unwritten.is_empty() {
         remaining.targets = before;
     }
     Ok(remaining)
 }
 
-async fn is_back(session: &mut DirectSession, target: &Target) -> Result<bool> {
+/// It was taken back, or none was begun: the columns of a file need not have been rotated together.
+async fn has_nothing_to_end(session: &mut DirectSession, target: &Target) -> Result<bool> {
     let last = book::last_entry(session, target).await?;
-    Ok(match last.filter(|entry| entry.phase == Phase::RolledBack) {
-        Some(entry) => has_keys(&entry, target)?,
-        None => false,
-    })
+    Ok(last.is_none_or(|entry| entry.phase == Phase::RolledBack))
+}
+
+fn has_new_key(entry: &Entry, target: &Target) -> Result<bool> {
+    Ok(entry.new_key == target.keys.new.derive()?.fingerprint())
 }
 
 fn has_keys(entry: &Entry, target: &Target) -> Result<bool> {
-    let keys = &target.keys;
-    Ok(entry.old_key == keys.old.derive()?.fingerprint() && entry.new_key == keys.new.derive()?.fingerprint())
+    Ok(has_new_key(entry, target)? && entry.old_key == target.keys.old.derive()?.fingerprint())
 }
 
 /// Whether the table was dropped. One that has another name now may hold values under either key.

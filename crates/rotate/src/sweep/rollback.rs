@@ -15,13 +15,15 @@ use super::online::online;
 use super::options::{Mode, SweepOptions};
 use super::remaining::{Remaining, remaining};
 use super::rivals::{Moment, refuse_rivals};
-use super::run::{Summary, TargetSummary, refuse_impossible, try_keys};
+use super::run::{Summary, TargetSummary, refuse_impossible};
 use super::staged::{delta, put_one};
 use super::status::{Direction, Phase};
+use super::strays::{refuse_strays, strays};
 use super::tally::Tally;
 use super::target::Target;
 use super::transaction::{Deed, together};
 use super::under_way::fits;
+use super::unwritten::{end_unwritten, refuse_a_key_of_nothing};
 use super::work::Aim;
 
 /// Takes every value of every target back under its old key. A rotation whose prepared values were never put in place is
@@ -37,7 +39,8 @@ pub async fn rollback(
     job: &Job,
 ) -> Result<Summary> {
     let mut leader = Leader::open(settings, options, job).await?;
-    let Remaining { targets, gone } = remaining(&mut leader, targets).await?;
+    let Remaining { targets, gone, unwritten } = remaining(&mut leader, targets).await?;
+    end_unwritten(&mut leader, &unwritten).await?;
     if targets.is_empty() && !gone.is_empty() {
         let gone = end_without_tables(&mut leader, gone).await?;
         leader.close().await;
@@ -47,21 +50,11 @@ pub async fn rollback(
     let begun = leader.begun(&errands).await?;
     let mode = begun.iter().flatten().next().map_or_else(Mode::default, |entry| entry.mode);
     refuse_impossible(&mut leader, &errands, Use::of(mode)).await?;
-    try_keys(&mut leader, &errands, &begun, job).await?;
     leader.take_over().await?;
     let entries = under_way(&mut leader, &errands).await?;
     refuse_a_key_of_nothing(&mut leader, &errands, &entries).await?;
-    let mode = entries.first().map_or_else(Mode::default, |entry| entry.mode);
-    if entries.iter().any(|entry| entry.mode != mode) {
-        return Err(
-            Error::new(Kind::Usage, "roll back rotations of several modes at once").hint("name one target at a time")
-        );
-    }
-    if mode != Mode::Staged || entries.iter().any(|entry| entry.phase == Phase::Swept) {
-        for errand in &errands {
-            refuse_rivals(leader.session()?, errand.target, Moment::UnderWay, job).await?;
-        }
-    }
+    let mode = one_mode(&entries)?;
+    refuse_to_lose(&mut leader, &errands, &entries, mode, job).await?;
     let gone = end_without_tables(&mut leader, gone).await?;
     let targets = match mode {
         Mode::Online => sweep_back(&mut leader, &errands, entries, options, job).await?,
@@ -70,6 +63,34 @@ pub async fn rollback(
     };
     leader.close().await;
     Ok(Summary { mode, dry_run: false, cut_over: false, targets, gone })
+}
+
+fn one_mode(entries: &[Entry]) -> Result<Mode> {
+    let mode = entries.first().map_or_else(Mode::default, |entry| entry.mode);
+    if entries.iter().all(|entry| entry.mode == mode) {
+        return Ok(mode);
+    }
+    Err(Error::new(Kind::Usage, "roll back rotations of several modes at once").hint("name one target at a time"))
+}
+
+/// Refuses what would take an IV from another value, and to end what is not to be seen as a whole.
+async fn refuse_to_lose(
+    leader: &mut Leader,
+    errands: &[Errand<'_>],
+    entries: &[Entry],
+    mode: Mode,
+    job: &Job,
+) -> Result<()> {
+    if mode != Mode::Staged || entries.iter().any(|entry| entry.phase == Phase::Swept) {
+        for errand in errands {
+            refuse_rivals(leader.session()?, errand.target, Moment::UnderWay, job).await?;
+        }
+    }
+    if mode == Mode::Online {
+        // It sweeps first, and ends after it has looked.
+        return Ok(());
+    }
+    refuse_strays(leader, errands, entries, Direction::Back).await
 }
 
 /// Ends rotations whose values went with their table.
@@ -88,11 +109,7 @@ async fn under_way(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<En
     for errand in errands {
         let target = errand.target;
         let Some(entry) = book::open_entry(leader.session()?, target).await? else {
-            let last = book::last_entry(leader.session()?, target).await?;
-            let over = last.is_some_and(|entry| entry.phase == Phase::Finalized);
-            let why = if over { "it is finalized" } else { "none is under way" };
-            return Err(Error::new(Kind::Policy, format!("roll the rotation of {target} back: {why}"))
-                .hint("to go back to the old key after all, rotate from the new key to the old one"));
+            return Err(none_open(target, book::last_entry(leader.session()?, target).await?));
         };
         fits(&entry, errand, entry.mode, Direction::Back)?;
         leader.claim(entry.id, entry.direction);
@@ -101,27 +118,16 @@ async fn under_way(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<En
     Ok(entries)
 }
 
-/// A rotation that wrote nothing may have begun with any old key, when all values were under the new one: under that key nothing
-/// must be written. It ends here.
-async fn refuse_a_key_of_nothing(leader: &mut Leader, errands: &[Errand<'_>], entries: &[Entry]) -> Result<()> {
-    for (errand, entry) in errands.iter().zip(entries) {
-        if entry.direction == Direction::Back || entry.written() > 0 {
-            continue;
-        }
-        let found = leader.sample(errand).await?.counts;
-        if found.rotated == 0 && found.already_new > 0 {
-            over(leader, entry.id).await?;
-            let doing = format!("roll the rotation of {} back to the key {}", errand.target, entry.old_key);
-            let why = "the rotation had written nothing, and this key opens none of a sample";
-            return Err(Error::new(Kind::WrongKey, doing)
-                .hint(
-                    "no value was changed, and the rotation is over: begin anew with the old key that values are under",
-                )
-                .caused_by(why));
-        }
-    }
-    Ok(())
+fn none_open(target: &Target, last: Option<Entry>) -> Error {
+    let (why, hint) = match last.map(|entry| entry.phase) {
+        Some(Phase::RolledBack) => ("it is rolled back already", "nothing is left to do; `status` shows how it ended"),
+        Some(Phase::Finalized) => ("it is finalized", ANEW),
+        _ => ("none is under way", ANEW),
+    };
+    Error::new(Kind::Policy, format!("roll the rotation of {target} back: {why}")).hint(hint)
 }
+
+const ANEW: &str = "to go back to the old key after all, rotate from the new key to the old one";
 
 /// The same sweep with the keys swapped.
 async fn sweep_back(
@@ -131,7 +137,7 @@ async fn sweep_back(
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Vec<TargetSummary>> {
-    let before: Vec<_> = entries.iter().map(|entry| (entry.id, entry.broken)).collect();
+    let before = entries.clone();
     let mut turned = Vec::new();
     for (errand, entry) in errands.iter().zip(entries) {
         let resumed = entry.direction == Direction::Back;
@@ -143,16 +149,35 @@ async fn sweep_back(
         turned.push((entry, resumed));
     }
     let mut summaries = online(leader, errands, turned, Direction::Back, options, job).await?;
-    for ((id, broken), summary) in before.into_iter().zip(&mut summaries) {
-        if let Some(loss) = loss(summary, broken).filter(|_| summary.complete) {
-            job.warn(&loss);
-            summary.complete = false;
+    for ((errand, before), summary) in errands.iter().zip(before).zip(&mut summaries) {
+        if !summary.complete {
+            continue;
         }
-        if summary.complete {
-            over(leader, id).await?;
+        if let Some(why) = unfinished(leader, errand, &before, summary).await? {
+            job.warn(&why);
+            summary.complete = false;
+        } else {
+            over(leader, before.id).await?;
         }
     }
     Ok(summaries)
+}
+
+/// Why a rotation stays open though no pass finds more to take back.
+async fn unfinished(
+    leader: &mut Leader,
+    errand: &Errand<'_>,
+    before: &Entry,
+    summary: &TargetSummary,
+) -> Result<Option<String>> {
+    if let Some(loss) = loss(summary, before.broken) {
+        return Ok(Some(loss));
+    }
+    if before.is_unwritten() {
+        return Ok(None);
+    }
+    let strays = strays(leader, errand, before.id, Direction::Back).await?;
+    Ok(strays.map(|strays| format!("the rotation of {} stays open: {strays}", errand.target)))
 }
 
 /// More values open by neither key than before the way back, and not all of them are given up: they may be under the new key, and
@@ -215,14 +240,15 @@ pub(super) async fn put_back(
     Ok(tally)
 }
 
-/// The old values that were kept are dropped next: every value that opened must be under its old key.
+/// The old values that were kept are dropped next: every value that opened must be under its old key. Plaintext is under none, and
+/// as much of it as was encrypted since would hide as many that are lost.
 fn refuse_loss(errand: &Errand<'_>, entry: &Entry, tally: &Tally) -> Result<()> {
-    let unopened = tally.failures.total;
-    if tally.failures.unaccepted() == 0 || unopened <= entry.unopened {
+    let (broken, before) = (tally.counts.broken(), entry.broken.unwrap_or_default());
+    if tally.failures.broken() == 0 || broken <= before {
         return Ok(());
     }
     let doing = format!("put the old values of {} back", errand.target);
-    let why = format!("{unopened} do not open, of which {} did not before", entry.unopened);
+    let why = format!("{broken} open by neither key, of which {before} did not before");
     let some = tally.failures.some_unaccepted();
     Err(Error::new(Kind::Policy, doing)
         .hint(format!(

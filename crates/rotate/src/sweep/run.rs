@@ -181,12 +181,7 @@ pub(super) async fn too_narrow(
 }
 
 /// Refuses keys that open nothing of a sample. What a rotation has written, its keys have opened.
-pub(super) async fn try_keys(
-    leader: &mut Leader,
-    errands: &[Errand<'_>],
-    begun: &[Option<Entry>],
-    job: &Job,
-) -> Result<()> {
+async fn try_keys(leader: &mut Leader, errands: &[Errand<'_>], begun: &[Option<Entry>], job: &Job) -> Result<()> {
     for (errand, entry) in errands.iter().zip(begun) {
         if entry.as_ref().is_some_and(|entry| entry.written() > 0) {
             continue;

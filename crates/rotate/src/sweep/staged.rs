@@ -19,6 +19,7 @@ use super::run::TargetSummary;
 use super::session::{Remedy, remedy};
 use super::sql;
 use super::status::{Direction, Phase};
+use super::strays;
 use super::tally::Tally;
 use super::transaction::{Deed, execute, numbers, sweep_whole, together};
 use super::work::{Aim, Work};
@@ -59,9 +60,7 @@ async fn prepare(
     job: &Job,
 ) -> Result<TargetSummary> {
     let session = leader.session()?;
-    if let Some(swept) = errand.relations.first() {
-        session.execute(&sql::create_shadow(swept, entry.id)).await?;
-    }
+    session.execute(&sql::create_shadow(errand.target, entry.id)).await?;
     book::set_phase(session, entry.id, Direction::Forward, Phase::Sweeping).await?;
     let aim = Aim::Prepare { rotation: entry.id };
     let settings = session.settings().clone();
@@ -127,6 +126,7 @@ pub(super) async fn put(
     job: &Job,
 ) -> Result<Tally> {
     let relations = catalog::find(&mut lane.session, errand.target, options).await?.relations;
+    strays::note(&mut lane.session, entry.id, &relations).await?;
     let relations: Vec<_> = relations.into_iter().map(Arc::new).collect();
     let aim = Aim::Prepare { rotation: entry.id };
     let delta = delta(lane, errand, errand.target.keyring()?, aim, entry.id, &relations, options, job).await?;

@@ -6,6 +6,7 @@ use super::book::Entry;
 use super::errand::Errand;
 use super::options::{Mode, SweepOptions};
 use super::status::Direction;
+use super::target::Target;
 use crate::columns::derivation::Doubt;
 
 /// The mode of a run over targets of which some have begun, unless something stands in its way.
@@ -41,7 +42,7 @@ pub(super) fn fits(entry: &Entry, errand: &Errand<'_>, mode: Mode, direction: Di
             Kind::WrongKey,
             format!("go on with the rotation of {target}: its {which} key is {expected}, and {found} was given"),
         )
-        .hint(format!("nothing was written: give the {which} key {expected}, or roll this rotation back first")))
+        .hint(format!("nothing was written: give the {which} key {expected}{}", way_out(entry, direction))))
     };
     if entry.new_key != errand.new_key {
         return other("new", &errand.new_key, &entry.new_key);
@@ -49,6 +50,7 @@ pub(super) fn fits(entry: &Entry, errand: &Errand<'_>, mode: Mode, direction: Di
     if entry.old_key != errand.old_key {
         return other("old", &errand.old_key, &entry.old_key);
     }
+    refuse_other_ids(entry, target)?;
     if entry.layout != target.layout.to_string() {
         return Err(Error::new(
             Kind::Policy,
@@ -73,6 +75,34 @@ pub(super) fn fits(entry: &Entry, errand: &Errand<'_>, mode: Mode, direction: Di
             .hint("nothing was written: leave the mode out, or roll this rotation back first"));
     }
     Ok(())
+}
+
+/// Values that are written under the right key and name another are not found by it, and no rotation mends that: to it, both are the
+/// same key.
+fn refuse_other_ids(entry: &Entry, target: &Target) -> Result<()> {
+    let (old, new) = (&target.keys.old, &target.keys.new);
+    for (which, known, given) in [("old", &entry.old_id, &old.id), ("new", &entry.new_id, &new.id)] {
+        let (Some(known), Some(given)) = (known, given) else { continue };
+        if known != given && target.layout.has_key_id() {
+            let doing = format!(
+                "go on with the rotation of {target}: the id of its {which} key is {known}, and {given} was given"
+            );
+            return Err(Error::new(Kind::WrongKey, doing)
+                .hint(format!("nothing was written: give the id that it began with (--{which}-id {known})")));
+        }
+    }
+    Ok(())
+}
+
+/// What else there is to do than to give the right key.
+fn way_out(entry: &Entry, direction: Direction) -> &'static str {
+    match direction {
+        Direction::Forward if entry.is_unwritten() => {
+            ", or roll this rotation back first: it has written nothing, so that its new key is not needed for that"
+        }
+        Direction::Forward => ", or roll this rotation back first",
+        Direction::Back => "",
+    }
 }
 
 /// What is written under a key that nobody else can make is lost: the application reads the secret from another place.

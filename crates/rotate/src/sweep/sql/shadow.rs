@@ -5,21 +5,22 @@ use lifeboat_backup::postgres::quote_ident;
 use super::{arrays, compared, table};
 use crate::columns::layout::Content;
 use crate::sweep::catalog::{Swept, ValueColumn};
+use crate::sweep::target::Target;
 
 /// The table of a staged rotation: what values were, and what they become.
 pub(in crate::sweep) fn shadow(rotation: i64) -> String {
     format!("lifeboat_rotate.shadow_{rotation}")
 }
 
-/// Creates it. Its index serves values of any length.
-pub(in crate::sweep) fn create_shadow(swept: &Swept, rotation: i64) -> String {
+/// Creates it. Its index serves values of any length. A partitioned table may have no partitions yet.
+pub(in crate::sweep) fn create_shadow(target: &Target, rotation: i64) -> String {
     let mut columns = vec!["number pg_catalog.int8".to_owned()];
-    for (n, value) in swept.values.iter().enumerate() {
+    for (n, (_, content)) in target.layout.columns().enumerate() {
         for name in ["o", "n"] {
-            columns.push(format!("{name}{n} {}", kept_as(value)));
+            columns.push(format!("{name}{n} {}", kept_as(content)));
         }
     }
-    columns.extend((0..swept.aad.len()).map(|n| format!("a{n} pg_catalog.text COLLATE \"C\"")));
+    columns.extend((0..target.aad.key_columns().len()).map(|n| format!("a{n} pg_catalog.text COLLATE \"C\"")));
     let shadow = shadow(rotation);
     format!(
         "BEGIN; CREATE TABLE IF NOT EXISTS {shadow} ({}); \
@@ -28,8 +29,8 @@ pub(in crate::sweep) fn create_shadow(swept: &Swept, rotation: i64) -> String {
     )
 }
 
-fn kept_as(value: &ValueColumn) -> &'static str {
-    match value.content {
+fn kept_as(content: Content) -> &'static str {
+    match content {
         Content::Bytes => "pg_catalog.bytea",
         Content::Text => "pg_catalog.text COLLATE \"C\"",
     }

@@ -1,0 +1,43 @@
+//! Rotations under way that write the same columns as a target, of the same rows: under another name of the table, or in some of its
+//! columns.
+
+use lifeboat_backup::postgres::{DirectSession, quote_literal};
+use lifeboat_core::{Error, Kind, Result};
+
+use super::book::{columns_of, open_entries};
+use super::errand::Errand;
+use super::schema;
+use super::strays::oids;
+use super::target::Target;
+
+/// Refuses targets that another rotation overlaps.
+pub(super) async fn refuse_overlap(session: &mut DirectSession, errands: &[Errand<'_>]) -> Result<()> {
+    if !schema::exists(session).await? {
+        return Ok(());
+    }
+    for errand in errands {
+        let target = errand.target;
+        let Some(entry) = open_entries(session, &overlapping(errand)).await?.pop() else { continue };
+        let columns = entry.columns.join("+");
+        let other = if entry.table() == target.table { columns } else { format!("{}.{columns}", entry.table()) };
+        return Err(Error::new(Kind::Policy, format!("rotate {target} beside the rotation of {other}"))
+            .hint(format!("nothing was written: finalize the rotation of {other}, or roll it back, first")));
+    }
+    Ok(())
+}
+
+/// That of the target itself is none: same table, same columns.
+fn overlapping(errand: &Errand<'_>) -> String {
+    let (columns, own) = (columns_of(errand.target), own(errand.target));
+    let relations = oids(errand.relations.iter().map(|swept| swept.oid));
+    format!(
+        "columns && {columns} AND CASE WHEN {own} THEN columns <> {columns} ELSE EXISTS ( \
+             WITH RECURSIVE tree (oid) AS (SELECT r.relation UNION SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid) \
+             SELECT FROM tree WHERE tree.oid = ANY ({relations})) END"
+    )
+}
+
+fn own(target: &Target) -> String {
+    let (schema, name) = (quote_literal(&target.table.schema), quote_literal(&target.table.name));
+    format!("schema_name = {schema} AND table_name = {name}")
+}
