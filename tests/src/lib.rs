@@ -4,9 +4,9 @@
 //! it ended, so are they ([`guard`]). A test takes a database and a prefix of its own and needs no other isolation. What
 //! must be broken (a server, a certificate, a network) is started by the test that breaks it.
 //!
-//! A server that is missing fails the test, and is never a reason to skip it. A few tests do nothing where the run was not meant
-//! for them, pass, and say `NOT TESTED` on stderr: other versions of Postgres without `LIFEBOAT_TEST_LONG`, small file systems
-//! and other accounts without root, which CI has.
+//! A server that is missing fails the test, and is never a reason to skip it. Tests of servers that only a long run fetches are
+//! ignored in any other, and counted so. A few need root, which CI has (small file systems, other accounts): without it they do
+//! nothing, pass, and say `NOT TESTED` on stderr.
 
 #![expect(
     clippy::unwrap_used,
