@@ -38,6 +38,15 @@ const JOBS: &[&str] = &[
      ALTER TABLE fresh RENAME TO emptied; SELECT note('emptied'); COMMIT",
 ];
 
+/// Says so to those who go on until then, when it is dropped: with a test that failed, too.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Gives up soon where it would have to wait, as a careful job does.
 fn over_and_over(database: &Database<'_>, job: &str, ends: &AtomicBool) {
     while !ends.load(Ordering::Relaxed) {
@@ -56,6 +65,7 @@ fn a_backup_beside_every_kind_of_change_is_the_state_of_one_moment_or_none() {
     let (ends, mut tried, mut whole) = (AtomicBool::new(false), 0, 0);
     let rounds = if long() { 25 } else { 2 };
     std::thread::scope(|scope| {
+        let _ends = Ends(&ends);
         for job in JOBS {
             scope.spawn(|| over_and_over(&database, job, &ends));
         }
@@ -76,7 +86,6 @@ fn a_backup_beside_every_kind_of_change_is_the_state_of_one_moment_or_none() {
             }
             assert_eq!(restored.psql("SELECT count(*) FROM bulk"), "150000");
         }
-        ends.store(true, Ordering::Relaxed);
     });
     eprintln!("{whole} of {tried} backups");
     assert!(whole > 0, "no backup came about");

@@ -9,7 +9,7 @@ use lifeboat_tests::session::{Held, wait_for};
 use lifeboat_tests::sweep::long;
 use rustix::process::Signal;
 
-use crate::world::{Shop, contents_of, ended, postgres, swap_waits};
+use crate::world::{Shop, contents_of, ended, postgres, swap_waits, wait_until_let_go};
 
 #[test]
 fn whenever_a_run_is_killed_one_whole_database_has_the_name() {
@@ -30,12 +30,10 @@ fn whenever_a_run_is_killed_one_whole_database_has_the_name() {
     kill_at_random_moments("whenever_a_run_is_killed_one_whole_database_has_the_name", kills, span, |moment| {
         back_to_the_old_one();
         let oid = shop.oid();
-        let (mut cut_short, shop_ref) = (false, &shop);
-        std::thread::scope(|scope| {
-            let watch = shop_ref.watch(scope);
-            cut_short = shop_ref.replace(&["--yes"]).spawn().kill_after(moment);
-            wait_until_let_go(shop_ref);
-            watch.end();
+        let mut cut_short = false;
+        shop.watched(|| {
+            cut_short = shop.replace(&["--yes"]).spawn().kill_after(moment);
+            wait_until_let_go(&shop);
         });
         let is_old = shop.oid() == oid;
         if is_old {
@@ -55,40 +53,27 @@ fn whenever_a_run_is_killed_one_whole_database_has_the_name() {
     assert_eq!(shop.others().len(), 1, "killed runs left {:?}", shop.others());
 }
 
-/// The server goes on with a statement whose client is dead.
-fn wait_until_let_go(shop: &Shop) {
-    let name = &shop.database.name;
-    let busy = format!(
-        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'lifeboat/%'
-         AND (datname LIKE '{name}%' OR query LIKE '%{name}%') AND pid <> pg_backend_pid()"
-    );
-    wait_for(&postgres(shop.database.server), &busy);
-}
-
 #[test]
 fn whenever_taking_back_is_killed_one_whole_database_has_the_name() {
     let shop = Shop::new(Major::V18);
     let old = contents(&shop.database);
     ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
-    let (shop_ref, kills) = (&shop, if long() { 60 } else { 6 });
+    let kills = if long() { 60 } else { 6 };
     let span = length_of(|| shop.undo(&["--yes"]));
     let mut taken_back = 0;
-    std::thread::scope(|scope| {
-        let watch = shop_ref.watch(scope);
+    shop.watched(|| {
         kill_at_random_moments("whenever_taking_back_is_killed", kills, span, |moment| {
-            let before = shop_ref.oid();
-            let cut_short = shop_ref.undo(&["--yes"]).spawn().kill_after(moment);
-            wait_until_let_go(shop_ref);
-            let (is_old, rows) =
-                (shop_ref.database.psql("SELECT v FROM version") == "live", contents(&shop_ref.database));
-            assert_eq!(rows, if is_old { old.clone() } else { shop_ref.dumped.clone() });
-            assert_eq!((shop_ref.kept().len(), shop_ref.others().len()), (1, 1));
-            let changed = shop_ref.oid() != before;
+            let before = shop.oid();
+            let cut_short = shop.undo(&["--yes"]).spawn().kill_after(moment);
+            wait_until_let_go(&shop);
+            let (is_old, rows) = (shop.database.psql("SELECT v FROM version") == "live", contents(&shop.database));
+            assert_eq!(rows, if is_old { old.clone() } else { shop.dumped.clone() });
+            assert_eq!((shop.kept().len(), shop.others().len()), (1, 1));
+            let changed = shop.oid() != before;
             assert!(changed || cut_short, "a run that ended changed nothing");
             taken_back += u32::from(changed && cut_short);
             cut_short
         });
-        watch.end();
     });
     eprintln!("{taken_back} of {kills} were killed after the swap and before the end");
 }
@@ -120,10 +105,9 @@ fn a_run_killed_before_the_last_step_is_gone_on_from() {
 
 #[test]
 fn a_run_that_is_asked_to_end_leaves_nothing() {
-    let shop = Shop::new(Major::V15);
+    let shop = Shop::slow(Major::V15);
     let oid = shop.oid();
-    let running = shop.replace(&["--yes", "--no-safety-backup"]).spawn();
-    while shop.others().is_empty() && running.is_running() {}
+    let running = shop.restoring(shop.replace(&["--yes", "--no-safety-backup"]));
     running.signal(Signal::TERM);
     ended(running.wait(), 143);
     assert_eq!((shop.oid(), shop.others()), (oid, Vec::new()));
@@ -131,13 +115,8 @@ fn a_run_that_is_asked_to_end_leaves_nothing() {
 
 #[test]
 fn what_a_killed_run_left_unfinished_is_dropped_by_the_next() {
-    let shop = Shop::new(Major::V15);
-    let running = shop.replace(&["--yes", "--no-safety-backup"]).spawn();
-    let says_what_it_is = format!(
-        "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname LIKE '{}\\_replacing\\_%'",
-        shop.database.name
-    );
-    while !shop.database.psql(&says_what_it_is).contains("restoring") && running.is_running() {}
+    let shop = Shop::slow(Major::V15);
+    let running = shop.restoring(shop.replace(&["--yes", "--no-safety-backup"]));
     assert!(running.kill_after(Duration::ZERO), "the kill came too late");
     wait_until_let_go(&shop);
     let left = shop.others();

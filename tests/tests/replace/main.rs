@@ -15,5 +15,6 @@ mod meanwhile;
 mod refusals;
 mod roles;
 mod secrets;
+mod steps;
 mod swapped;
 mod world;

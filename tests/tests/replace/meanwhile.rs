@@ -164,10 +164,10 @@ fn after_a_lost_answer_the_server_is_asked_which_way_it_went() {
 }
 
 /// While this lives, no transaction on the shop's server ends.
-struct WaitsForNobody<'a>(&'a Shop);
+pub(crate) struct WaitsForNobody<'a>(&'a Shop);
 
 impl WaitsForNobody<'_> {
-    fn begin(shop: &Shop) -> WaitsForNobody<'_> {
+    pub(crate) fn begin(shop: &Shop) -> WaitsForNobody<'_> {
         let began = WaitsForNobody(shop);
         began.reload_with("ALTER SYSTEM SET synchronous_standby_names TO 'nobody'");
         let is_so = "SELECT current_setting('synchronous_standby_names') = 'nobody'";
@@ -190,12 +190,11 @@ impl Drop for WaitsForNobody<'_> {
 
 #[test]
 fn where_a_database_was_moved_meanwhile_the_restored_one_is_moved_after_it_and_gone_on_from() {
-    let shop = Shop::backed_up(Major::V18);
+    let shop = Shop::slow(Major::V18);
     let (server, name) = (shop.database.server, &shop.database.name);
     let space = unused_name("space");
     server.psql("postgres", &format!("SET allow_in_place_tablespaces = on;\nCREATE TABLESPACE {space} LOCATION ''"));
-    let running = shop.replace(&["--yes", "--no-safety-backup"]).spawn();
-    while shop.others().is_empty() && running.is_running() {}
+    let running = shop.restoring(shop.replace(&["--yes", "--no-safety-backup"]));
     running.signal(Signal::STOP);
     server.psql("postgres", &format!("ALTER DATABASE {name} SET TABLESPACE {space}"));
     running.signal(Signal::CONT);

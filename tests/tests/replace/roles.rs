@@ -4,7 +4,7 @@ use lifeboat_tests::servers::postgres::PASSWORD;
 use lifeboat_tests::session::Held;
 use lifeboat_tests::{Lifeboat, Major, unused_name};
 
-use crate::world::{Shop, being_changed, ended};
+use crate::world::{SLOW, Shop, being_changed, ended};
 
 /// Hands the shop over to a role of its own; dropped with what it owns when the test ends.
 fn clerk(shop: &Shop) -> String {
@@ -88,8 +88,10 @@ fn refused_early_and_kept_out(shop: &Shop, as_clerk: &impl Fn(Lifeboat) -> Lifeb
     set("CONNECTION LIMIT -1");
     shop.drop_kept();
     // Somebody whose sessions a clerk may not end comes while the backup is restored.
-    let running = as_clerk(shop.replace(&WITHOUT_LOOKING)).spawn();
-    while shop.others().is_empty() && running.is_running() {}
+    shop.database.psql(&format!("SET ROLE {};\n{SLOW}; UPDATE version SET v = 'backup'", shop.settings()["owner"]));
+    shop.depot.backup(&shop.database);
+    shop.database.psql("UPDATE version SET v = 'live'");
+    let running = shop.restoring(as_clerk(shop.replace(&WITHOUT_LOOKING)));
     let held = Held::new(&shop.database, "BEGIN; SELECT 1");
     let refused = ended(running.wait(), 40);
     for word in ["may not end the sessions of postgres", "the same command goes on from it"] {

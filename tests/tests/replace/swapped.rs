@@ -1,7 +1,5 @@
 //! The way there, and the way back.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use lifeboat_tests::Major;
 use lifeboat_tests::compare::{contents, settings};
 use lifeboat_tests::session::Held;
@@ -14,12 +12,10 @@ fn a_database_in_use_is_replaced_and_taken_back() {
     for major in Major::ALL {
         let shop = Shop::new(major);
         let (properties, oid, limited) = (shop.settings(), shop.oid(), shop.settings_and_limit());
-        let (stop, shop_ref) = (AtomicBool::new(false), &shop);
+        let shop_ref = &shop;
         std::thread::scope(|scope| {
             let watch = shop_ref.watch(scope);
-            let clients: Vec<_> = (0..3)
-                .map(|_| scope.spawn(|| shop_ref.client(&stop, |read| ["live|10", "backup|20000"].contains(&read))))
-                .collect();
+            let clients = shop_ref.clients(scope, 3, &["live|10", "backup|20000"]);
             let idle = Held::new(&shop_ref.database, "BEGIN; INSERT INTO written VALUES ('never committed')");
             let outcome = ended(shop_ref.replace(&["--yes", "--json"]).run(), 0);
             drop(idle);
@@ -29,8 +25,7 @@ fn a_database_in_use_is_replaced_and_taken_back() {
             let (sessions, seconds) = (&summary["ended_sessions"], &summary["swap_seconds"]);
             eprintln!("{major:?}: {sessions} ended, the swap took {seconds} s");
             assert!(sessions.as_u64().unwrap() >= 1, "{summary}");
-            stop.store(true, Ordering::Relaxed);
-            let done: u64 = clients.into_iter().map(|client| client.join().unwrap()).sum();
+            let done = clients.end();
             assert!(done > 10, "the clients did {done} transactions only");
             watch.end();
         });
@@ -75,11 +70,7 @@ fn taken_back(shop: &Shop, kept: &str, oid: &str, properties: &std::collections:
         assert!(dry.stdout.contains(word), "{word} in {}", dry.stdout);
     }
     assert_eq!(shop.oid(), restored);
-    std::thread::scope(|scope| {
-        let watch = shop.watch(scope);
-        ended(shop.undo(&["--yes", "--json"]).run(), 0);
-        watch.end();
-    });
+    shop.watched(|| drop(ended(shop.undo(&["--yes", "--json"]).run(), 0)));
     assert_eq!((&*shop.oid(), &contents(&shop.database), &shop.settings()), (oid, &old, properties));
     assert!(!server.has_database(kept));
     // And back again: the restored one was kept, too.
@@ -92,12 +83,9 @@ fn taken_back(shop: &Shop, kept: &str, oid: &str, properties: &std::collections:
 
 #[test]
 fn what_is_changed_of_the_database_meanwhile_is_not_lost() {
-    let shop = Shop::new(Major::V15);
+    let shop = Shop::slow(Major::V15);
     let (server, name) = (shop.database.server, &shop.database.name);
-    let running = shop.replace(&["--yes", "--json"]).spawn();
-    while !shop.others().iter().any(|name| name.contains("_replacing_")) {
-        assert!(running.is_running(), "{}", running.wait().text());
-    }
+    let running = shop.restoring(shop.replace(&["--yes", "--json"]));
     server.psql(
         "postgres",
         &format!(

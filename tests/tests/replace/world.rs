@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::mem::ManuallyDrop;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Result, Scope, ScopedJoinHandle};
 
 use lifeboat_tests::compare::{contents, definitions, settings};
 use lifeboat_tests::servers::postgres::{Options, PASSWORD};
@@ -24,22 +25,30 @@ pub(crate) struct Shop {
 impl Shop {
     /// Rows were lost since the backup, others written, and settings changed.
     pub(crate) fn new(major: Major) -> Shop {
-        let shop = Shop::backed_up(major);
-        let name = &shop.database.name;
-        shop.database.psql(&format!(
+        Shop::backed_up(major).in_use()
+    }
+
+    /// What happens to one since it was backed up.
+    pub(crate) fn in_use(self) -> Shop {
+        let name = &self.database.name;
+        self.database.psql(&format!(
             "DELETE FROM items WHERE id > 10; INSERT INTO written VALUES ('since the backup'); UPDATE version SET v = 'live';
              DROP TABLE lost; ALTER DATABASE {name} SET work_mem TO '7MB'; ALTER DATABASE {name} CONNECTION LIMIT 77;
              COMMENT ON DATABASE {name} IS 'the \"live\" one''s';
              ALTER ROLE plain IN DATABASE {name} SET search_path TO app, \"Odd, Schema\", public;
              REVOKE CONNECT ON DATABASE {name} FROM PUBLIC; GRANT CONNECT, TEMPORARY ON DATABASE {name} TO plain"
         ));
-        shop
+        self
     }
 
     /// As it was backed up.
     pub(crate) fn backed_up(major: Major) -> Shop {
+        Shop::backed_up_with(major, "")
+    }
+
+    fn backed_up_with(major: Major, more: &str) -> Shop {
         // Of one server sealed, of the other one as it is.
-        Shop::at(Postgres::shared(major), major == Major::V18)
+        Shop::at(Postgres::shared(major), major == Major::V18, more)
     }
 
     /// The same at a server of the test's own.
@@ -48,10 +57,10 @@ impl Shop {
         let settings = vec![("synchronous_commit", "on".to_owned())];
         let server = Postgres::start(Major::V15, &Options { settings, ..Options::default() });
         // It ends with the process.
-        Shop::at(Box::leak(Box::new(server)), false)
+        Shop::at(Box::leak(Box::new(server)), false, "")
     }
 
-    fn at(server: &'static Postgres, sealed: bool) -> Shop {
+    fn at(server: &'static Postgres, sealed: bool, more: &str) -> Shop {
         let database = server.database("live");
         database.psql(&format!(
             "CREATE TABLE items AS SELECT i AS id, md5(i::text) AS text FROM generate_series(1, 20000) AS i;
@@ -59,7 +68,7 @@ impl Shop {
              CREATE TABLE written (what text); CREATE TABLE lost AS SELECT generate_series(1, 100) AS id;
              CREATE TABLE version AS SELECT 'backup'::text AS v;
              CREATE SEQUENCE numbers START 500; SELECT nextval('numbers');
-             ALTER DATABASE {0} SET statement_timeout TO '9min'; COMMENT ON DATABASE {0} IS 'as dumped'",
+             ALTER DATABASE {0} SET statement_timeout TO '9min'; COMMENT ON DATABASE {0} IS 'as dumped'; {more}",
             database.name
         ));
         let way = Way { method: "parallel", sealed, compression: "gzip" };
@@ -68,14 +77,9 @@ impl Shop {
         Shop { dumped: contents(&database), definitions: definitions(&database), database, depot, backup }
     }
 
-    /// One whose rows take seconds to load: what happens meanwhile happens in time.
+    /// One like [`Shop::new`] whose rows take seconds to load: what happens meanwhile happens in time.
     pub(crate) fn slow(major: Major) -> Shop {
-        let mut shop = Shop::backed_up(major);
-        shop.database
-            .psql("CREATE TABLE slow (id int CHECK (pg_sleep(2)::text IS NOT NULL)); INSERT INTO slow VALUES (1)");
-        shop.backup = shop.depot.backup(&shop.database).id;
-        shop.database.psql("UPDATE version SET v = 'live'");
-        shop
+        Shop::backed_up_with(major, SLOW).in_use()
     }
 
     /// Runs it until it has begun to restore.
@@ -89,7 +93,12 @@ impl Shop {
 
     /// `lifeboat restore shop/latest --replace`, not run yet.
     pub(crate) fn replace(&self, options: &[&str]) -> Lifeboat {
-        self.on_live("restore").arg("shop/latest").arg("--replace").args(options)
+        self.replace_by("shop/latest", options)
+    }
+
+    /// The same by another backup.
+    pub(crate) fn replace_by(&self, backup: &str, options: &[&str]) -> Lifeboat {
+        self.on_live("restore").arg(backup).arg("--replace").args(options)
     }
 
     /// `lifeboat restore --undo-replace`, not run yet.
@@ -133,6 +142,11 @@ impl Shop {
         (self.settings(), self.database.psql(limit))
     }
 
+    /// A database beside the live one, to look into.
+    pub(crate) fn inside(&self, name: &str) -> ManuallyDrop<Database<'static>> {
+        ManuallyDrop::new(self.database.server.adopt(name))
+    }
+
     /// Drops what ended runs kept.
     pub(crate) fn drop_kept(&self) {
         self.kept().iter().for_each(|name| drop(self.database.server.adopt(name)));
@@ -158,16 +172,34 @@ impl Shop {
         Watch { shop: self, watching: Some(watching) }
     }
 
-    /// A client that connects anew for each statement, as a pool does whose sessions are ended: it reads, and writes. What it reads
-    /// is of one whole database or of the other.
-    pub(crate) fn client(&self, stop: &AtomicBool, mut may_read: impl FnMut(&str) -> bool) -> u64 {
+    /// Watches the name while `work` is done.
+    pub(crate) fn watched(&self, work: impl FnOnce()) {
+        std::thread::scope(|scope| {
+            let watch = self.watch(scope);
+            work();
+            watch.end();
+        });
+    }
+
+    /// So many clients that connect anew for each statement, as a pool does whose sessions are ended: they read, and write. What
+    /// they read is of one whole database or of the other.
+    pub(crate) fn clients<'a>(&'a self, scope: &'a Scope<'a, '_>, count: usize, may_read: &'a [&str]) -> Clients<'a> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let client = || {
+            let stop = stop.clone();
+            scope.spawn(move || self.client(&stop, may_read))
+        };
+        Clients { clients: (0..count).map(|_| client()).collect(), stop }
+    }
+
+    fn client(&self, stop: &AtomicBool, may_read: &[&str]) -> u64 {
         let mut done = 0;
         while !stop.load(Ordering::Relaxed) {
             let ask = "INSERT INTO written VALUES ('by a client'); SELECT v, (SELECT count(*) FROM items) FROM version";
             let output = self.database.server.try_psql(&self.database.name, ask);
             if output.status.success() {
                 let read = String::from_utf8(output.stdout).unwrap();
-                assert!(may_read(read.trim()), "a client read {read:?}");
+                assert!(may_read.contains(&read.trim()), "a client read {read:?}");
                 done += 1;
                 continue;
             }
@@ -180,7 +212,11 @@ impl Shop {
     }
 }
 
-/// What looks at the name all the time.
+/// A table whose only row takes seconds to load.
+pub(crate) const SLOW: &str =
+    "CREATE TABLE slow (id int CHECK (pg_sleep(2)::text IS NOT NULL)); INSERT INTO slow VALUES (1)";
+
+/// What looks at the name all the time; ends with the test that failed, too.
 pub(crate) struct Watch<'a> {
     shop: &'a Shop,
     watching: Option<ScopedJoinHandle<'a, String>>,
@@ -189,11 +225,42 @@ pub(crate) struct Watch<'a> {
 impl Watch<'_> {
     /// Ends it; it must have seen one database each time.
     pub(crate) fn end(mut self) {
+        self.stop().expect("ended once").expect("exactly one database had the name");
+    }
+
+    fn stop(&mut self) -> Option<Result<String>> {
+        let watching = self.watching.take()?;
         let (server, stop) = (self.shop.database.server, format!("public.stop_{}", self.shop.database.name));
-        server.psql("postgres", &format!("CREATE TABLE {stop} ()"));
-        let seen = self.watching.take().expect("ended once").join();
-        server.psql("postgres", &format!("DROP TABLE {stop}"));
-        seen.expect("exactly one database had the name");
+        server.try_psql("postgres", &format!("CREATE TABLE {stop} ()"));
+        let seen = watching.join();
+        server.try_psql("postgres", &format!("DROP TABLE {stop}"));
+        Some(seen)
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        drop(self.stop());
+    }
+}
+
+/// Clients that go on until they are told to stop; they end with the test that failed, too.
+pub(crate) struct Clients<'a> {
+    clients: Vec<ScopedJoinHandle<'a, u64>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Clients<'_> {
+    /// Ends them; how many transactions they did.
+    pub(crate) fn end(mut self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.clients.drain(..).map(|client| client.join().unwrap()).sum()
+    }
+}
+
+impl Drop for Clients<'_> {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
     }
 }
 
@@ -205,11 +272,27 @@ impl Drop for Shop {
 
 /// Whether the swap of this shop waits for somebody who changes something of the database.
 pub(crate) fn swap_waits(shop: &Shop) -> String {
+    waits(&format!("ALTER DATABASE \"{}\" RENAME", shop.database.name))
+}
+
+/// Whether a run waits within such a statement for somebody else.
+pub(crate) fn waits(statement: &str) -> String {
+    format!("SELECT count(*) > 0 FROM pg_stat_activity WHERE {} AND wait_event_type = 'Lock'", at(statement))
+}
+
+/// Which sessions are those of runs within such a statement.
+pub(crate) fn at(statement: &str) -> String {
+    format!("query LIKE '%{statement}%' AND application_name LIKE 'lifeboat/%'")
+}
+
+/// The server goes on with a statement whose client is dead.
+pub(crate) fn wait_until_let_go(shop: &Shop) {
     let name = &shop.database.name;
-    format!(
-        "SELECT count(*) > 0 FROM pg_stat_activity WHERE query LIKE '%ALTER DATABASE \"{name}\" RENAME%'
-         AND wait_event_type = 'Lock' AND application_name LIKE 'lifeboat/%'"
-    )
+    let busy = format!(
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name LIKE 'lifeboat/%'
+         AND (datname LIKE '{name}%' OR query LIKE '%{name}%') AND pid <> pg_backend_pid()"
+    );
+    wait_for(&postgres(shop.database.server), &busy);
 }
 
 /// Somebody who changes something of the database and has not committed it: it cannot be renamed meanwhile.
