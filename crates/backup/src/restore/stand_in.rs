@@ -31,24 +31,26 @@ pub(super) struct Privilege {
     pub(super) privilege: String,
 }
 
+/// What the server says of it in one answer: others wait while it is asked within a swap.
 #[derive(Deserialize)]
-struct Allows {
-    connections: bool,
+struct Answer {
+    #[serde(flatten)]
+    source: Source,
+    allows_connections: bool,
+    privileges: Vec<Privilege>,
 }
 
 impl StandIn {
     /// Reads them of the database `name`. The stand-in's comment is to be `comment`.
     pub(super) async fn of(session: &mut DirectSession, name: &str, comment: String) -> Result<Self> {
-        let named = |query: &str| query.replace("%NAME%", &quote_literal(name));
         let properties = read_database_named(session, name).await?;
         let missing = || Error::new(Kind::Database, format!("read what the database {name} is"));
-        let source = rows(session, &named(SOURCE)).await?.pop().ok_or_else(missing)?;
-        let allows: Allows = rows(session, &named(ALLOWS)).await?.pop().ok_or_else(missing)?;
-        let mut privileges: Vec<Privilege> = rows(session, &named(PRIVILEGES)).await?;
+        let answers: Vec<Answer> = rows(session, &ANSWER.replace("%NAME%", &quote_literal(name))).await?;
+        let Answer { source, allows_connections, mut privileges } = answers.into_iter().next().ok_or_else(missing)?;
         privileges.sort();
         let connection_limit = properties.connection_limit;
         let properties = DatabaseProperties { comment: Some(comment), connection_limit: NO_LIMIT, ..properties };
-        Ok(Self { properties, connection_limit, allows_connections: allows.connections, privileges, source })
+        Ok(Self { properties, connection_limit, allows_connections, privileges, source })
     }
 
     /// Says of a new database what it is, and tries what it gets when everything is in it: what the role may not do should not
@@ -210,18 +212,9 @@ const HALF_DROPPED: i32 = -2;
 const SAY: &str = "say what the new database is";
 const TRY: &str = "give a database the properties of the one that it is to replace";
 
-const ALLOWS: &str = "SELECT datallowconn AS connections FROM pg_database WHERE datname = %NAME%";
-
-const PRIVILEGES: &str = "
-SELECT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END AS role, a.privilege_type AS privilege,
-       bool_or(a.is_grantable) AS grantable
-FROM pg_database d CROSS JOIN LATERAL aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
-WHERE d.datname = %NAME%
-GROUP BY a.grantee, a.privilege_type";
-
 /// Columns that only newer servers have are read through the row's JSON. The size is not asked for: it takes as long as the database
 /// has files, and others may be waiting.
-const SOURCE: &str = "
+const ANSWER: &str = "
 SELECT NULL AS system_identifier,
        current_setting('server_version') AS server_version,
        current_setting('server_version_num')::int AS server_version_num,
@@ -237,7 +230,13 @@ SELECT NULL AS system_identifier,
        '' AS lsn,
        false AS standby,
        '' AS snapshot,
-       to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS snapshot_at
+       to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') AS snapshot_at,
+       d.datallowconn AS allows_connections,
+       coalesce((SELECT json_agg(p) FROM (
+           SELECT CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee) END AS role, a.privilege_type AS privilege,
+                  bool_or(a.is_grantable) AS grantable
+             FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+            GROUP BY a.grantee, a.privilege_type) AS p), '[]') AS privileges
 FROM pg_database d
 WHERE d.datname = %NAME%";
 
