@@ -24,4 +24,7 @@ pub(crate) struct ReplaceArgs {
     /// Replace it although the server's disk looks too small for two of them, or cannot be looked at
     #[arg(long, requires = "replace")]
     pub(crate) ignore_disk: bool,
+    /// Replace it also by rows that have no fingerprints to prove them by, as those of an imported dump with INSERT
+    #[arg(long, requires = "replace")]
+    pub(crate) unproven_rows: bool,
 }

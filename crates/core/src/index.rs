@@ -37,6 +37,9 @@ pub struct Index {
     pub large_objects: LargeObjects,
     /// Relations whose rows are in the script.
     pub relations: Vec<Relation>,
+    /// Whether rows of an imported dump come as INSERT: they are of no relation, and have no fingerprints.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inserts: bool,
     /// All other relations.
     pub skipped: Vec<Skipped>,
     /// The script, in order.

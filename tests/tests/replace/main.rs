@@ -10,6 +10,7 @@ mod again;
 mod confirmed;
 mod disk;
 mod elsewhere;
+mod imported;
 mod killed;
 mod meanwhile;
 mod refusals;

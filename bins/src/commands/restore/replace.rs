@@ -52,7 +52,8 @@ async fn options(
 ) -> Result<ReplaceOptions> {
     let safety = if args.replace.no_safety_backup { None } else { Some(safety(reference, store, context).await?) };
     let run = RunId::generate(Timestamp::now())?;
-    Ok(ReplaceOptions { restore, ignore_disk: args.replace.ignore_disk, ..ReplaceOptions::new(run, safety) })
+    let (ignore_disk, unproven_rows) = (args.replace.ignore_disk, args.replace.unproven_rows);
+    Ok(ReplaceOptions { restore, ignore_disk, unproven_rows, ..ReplaceOptions::new(run, safety) })
 }
 
 /// As the nightly backup of that database is taken, as far as it is configured here. A host that only opens backups seals this one
@@ -98,7 +99,12 @@ fn plan_text(plan: &ReplacePlan) -> String {
         (
             "then",
             format!(
-                "compare every row with the backup; end {}; swap the names in one transaction",
+                "{}; end {}; swap the names in one transaction",
+                if plan.proves_rows {
+                    "compare every row with the backup"
+                } else {
+                    "compare nothing, for its rows have no fingerprints"
+                },
                 sessions_text(&plan.connected)
             ),
         ),

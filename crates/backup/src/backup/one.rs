@@ -140,6 +140,7 @@ fn index(leader: Option<&Leader>, tools: &Toolbox, script: IndexedScript, warnin
         sequences: script.sequences,
         large_objects: LargeObjects { count: script.large_objects },
         relations,
+        inserts: false,
         skipped,
         script_bytes: script.ranges.iter().map(|range| range.bytes.sql_bytes).sum(),
         ranges: script.ranges,

@@ -38,6 +38,7 @@ pub(super) fn index(
         sequences: script.sequences,
         large_objects: LargeObjects { count: script.large_objects },
         relations: script.relations,
+        inserts: vetted.inserts,
         skipped: Vec::new(),
         script_bytes: script.ranges.iter().map(|range| range.bytes.sql_bytes).sum(),
         ranges: script.ranges,

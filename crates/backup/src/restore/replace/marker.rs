@@ -67,7 +67,7 @@ pub(super) enum Schema {
 pub(super) enum State {
     /// A backup is being restored into it.
     Restoring,
-    /// Everything is in it, and proven.
+    /// Everything is in it; whoever gives it the name proves it first.
     Restored,
     /// Another database has its name now.
     Replaced,

@@ -11,8 +11,10 @@ mod follow;
 mod live;
 mod lock;
 mod marker;
+mod notes;
 mod pins;
 mod plan;
+mod prepare;
 mod proof;
 mod safety;
 mod swap;
@@ -24,13 +26,13 @@ use std::time::Instant;
 use jiff::Timestamp;
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Kind, Result, RunId, counted, units};
+use lifeboat_core::{Error, Job, Kind, Result, RunId, counted};
 use serde::Serialize;
 
 use super::target::{drop_database, drop_statement};
-use super::{RestoreOptions, RestorePlan, RestoreSummary, apply, user_objects};
-use crate::archive::{Archive, BackupRef, or_instead};
-use crate::backup::{BackupPlan, backup};
+use super::{RestoreOptions, RestorePlan, RestoreSummary, user_objects};
+use crate::archive::{Archive, BackupRef};
+use crate::backup::BackupPlan;
 use crate::postgres::{ConnectOptions, ConnectionSettings, Retry, connect};
 use beside::Beside;
 pub use disk::Disk;
@@ -40,6 +42,7 @@ use lock::Lease;
 use marker::{Marker, Schema, State};
 pub use pins::Pins;
 use plan::{Survey, survey};
+use prepare::{Prepared, prepare};
 pub use safety::{SafetyBackup, is_safety};
 use swap::Swap;
 pub use undo::{UndoOptions, UndoPlan, UndoSummary, plan_undo, undo_replace};
@@ -55,6 +58,9 @@ pub struct ReplaceOptions {
     pub safety: Option<SafetyBackup>,
     /// Whether a disk that is too small, or cannot be looked at, is no reason to refuse.
     pub ignore_disk: bool,
+    /// Whether a backup whose rows have no fingerprints is good enough, as an imported dump with INSERT: nobody can prove that they
+    /// are all there.
+    pub unproven_rows: bool,
     /// The databases that somebody agreed to, of an earlier plan.
     pub confirmed: Option<Pins>,
 }
@@ -63,7 +69,8 @@ impl ReplaceOptions {
     /// The defaults, with a safety backup that is taken so.
     #[must_use]
     pub fn new(run: RunId, safety: Option<SafetyBackup>) -> Self {
-        Self { run, restore: RestoreOptions::default(), safety, ignore_disk: false, confirmed: None }
+        let restore = RestoreOptions::default();
+        Self { run, restore, safety, ignore_disk: false, unproven_rows: false, confirmed: None }
     }
 
     fn connect(&self) -> ConnectOptions {
@@ -88,6 +95,8 @@ pub struct ReplacePlan {
     pub stand_in: String,
     /// Whether an earlier run restored this very backup already, and only the last step is left.
     pub goes_on: bool,
+    /// Whether the rows can be compared with fingerprints before it gets the name: not those of an imported dump with INSERT.
+    pub proves_rows: bool,
     /// The safety backup.
     pub safety: Option<BackupPlan>,
     /// Disk.
@@ -260,88 +269,6 @@ async fn not_ours(lease: &Lease, left: &Ours, job: &Job) -> Option<String> {
     }
 }
 
-/// What is there when everything that takes long is done.
-struct Prepared {
-    safety_backup: Option<String>,
-    restore: Option<RestoreSummary>,
-    /// The oid of the database that is to have the name.
-    coming: u32,
-}
-
-/// The safety backup, the restore beside, the proof.
-async fn prepare(
-    store: &Store,
-    archive: &Archive,
-    beside: &Beside,
-    disk: &Disk,
-    options: &ReplaceOptions,
-    job: &Job,
-) -> Result<Prepared> {
-    let safety_backup = match &options.safety {
-        Some(safety) => Some(back_up(store, archive, beside, safety, job).await?),
-        None => None,
-    };
-    if !options.ignore_disk && beside.ready.is_none() {
-        check_room(disk, beside, safety_backup.as_deref())?;
-    }
-    let (restore, coming) = if beside.ready.is_some() {
-        job.step(&format!("go on from {}, which an earlier run restored", beside.target.dbname));
-        (None, beside.open_up(job).await?)
-    } else {
-        let applying = apply::apply(store, archive, &beside.target, &beside.options, &beside.preflight, None, job);
-        let summary = or_instead(store, job, &archive.path, Box::pin(applying).await).await?;
-        let finished = async {
-            beside.unsubscribe(job).await?;
-            beside.mark_as_restored(job).await
-        };
-        let coming = match job.run(Box::pin(finished)).await {
-            Ok(coming) => coming,
-            Err(error) => {
-                beside.discard(job).await;
-                return Err(error);
-            }
-        };
-        (Some(summary), coming)
-    };
-    let proving = proof::prove(store, archive, &beside.target, &beside.options, job);
-    // Only what is known to differ is worth nothing: hours may have gone into it.
-    let differ = job.run(Box::pin(proving)).await.inspect_err(|_| beside.tell_that_it_stays(job))?;
-    if !differ.is_empty() {
-        beside.discard(job).await;
-        return Err(proof::refuted(&differ));
-    }
-    Ok(Prepared { safety_backup, restore, coming })
-}
-
-/// Looks at the disk again: the safety backup may have taken hours, and lie on it.
-fn check_room(disk: &Disk, beside: &Beside, safety_backup: Option<&str>) -> Result<()> {
-    let Some((free, needed)) = disk.without_room_now() else { return Ok(()) };
-    let (free, needed) = (units::size(free), units::size(needed));
-    let stays = safety_backup.map(|id| format!("; the safety backup {id} stays in the store")).unwrap_or_default();
-    let doing = format!(
-        "restore beside {}: its disk has {free} free now, and about {needed} are needed; nothing was changed{stays}",
-        beside.live.dbname
-    );
-    Err(Error::new(Kind::Policy, doing).hint("free disk space, or --ignore-disk, and run it again"))
-}
-
-async fn back_up(
-    store: &Store,
-    archive: &Archive,
-    beside: &Beside,
-    safety: &SafetyBackup,
-    job: &Job,
-) -> Result<String> {
-    job.step(&format!("back up {} as it is", beside.live.display()));
-    let source = safety.source(&archive.path.database, &beside.live)?;
-    let backed_up = Box::pin(backup(&source, store, &safety.options()?, job.monitor.clone())).await;
-    let summary = backed_up.map_err(|error| {
-        let hint = error.help().map_or_else(|| WITHOUT_SAFETY.to_owned(), |hint| format!("{hint}; {WITHOUT_SAFETY}"));
-        error.while_doing("take the safety backup; nothing was changed").hint(hint)
-    })?;
-    Ok(format!("{}/{}", summary.database, summary.id))
-}
-
 /// Looks once more, for hours may have gone by, and gives the name over.
 async fn take_place(
     lease: &mut Lease,
@@ -382,5 +309,3 @@ fn marker_of(state: State, name: &str, run: &RunId, archive: Option<&Archive>) -
         comment: None,
     }
 }
-
-const WITHOUT_SAFETY: &str = "or leave the safety backup out with --no-safety-backup";

@@ -1,9 +1,7 @@
 //! Looks at everything before anything is done.
 
-use lifeboat_core::index::Source;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Kind, Result, counted, units};
-use serde::Deserialize;
+use lifeboat_core::{Error, Job, Kind, Result, units};
 
 use super::super::stand_in::StandIn;
 use super::super::{MissingRoles, RestoreOptions, Selection, describe, preflight};
@@ -12,11 +10,12 @@ use super::disk::{self, Demand, Disk};
 use super::live::{self, Live, Ours, Refusals};
 use super::lock::Lease;
 use super::marker::{Names, State};
+use super::notes::{notes, publications};
 use super::pins::Pins;
-use super::{ReplaceOptions, ReplacePlan, marker_of};
+use super::{ReplaceOptions, ReplacePlan, marker_of, proof};
 use crate::archive::{Archive, BackupRef, find};
 use crate::backup::{self, BackupPlan};
-use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Retry, connect, rows};
+use crate::postgres::{ConnectionSettings, DirectSession};
 
 /// What was found, under the lock.
 pub(super) struct Survey {
@@ -54,6 +53,9 @@ pub(super) async fn survey(
     found.refuse(&name, &mut refusals);
     refuse_skipped_roles(options, &mut refusals);
     refuse_encoding(&archive, &beside, &mut refusals);
+    if !options.unproven_rows {
+        refuse_unproven(&archive, &mut refusals);
+    }
     if !options.ignore_disk && beside.ready.is_none() {
         refuse_disk(&disk, &mut refusals);
     }
@@ -68,6 +70,7 @@ pub(super) async fn survey(
         kept_as: names.aside,
         stand_in: beside.target.dbname.clone(),
         goes_on: beside.ready.is_some(),
+        proves_rows: proof::without_proof(&archive).is_none(),
         safety,
         notes: notes(&archive, &beside, &found, options, &publications, &disk),
         disk,
@@ -194,63 +197,12 @@ fn refuse_encoding(archive: &Archive, beside: &Beside, refusals: &mut Refusals) 
     }
 }
 
-fn notes(
-    archive: &Archive,
-    beside: &Beside,
-    found: &Live,
-    options: &ReplaceOptions,
-    publications: &[String],
-    disk: &Disk,
-) -> Vec<String> {
-    let name = &beside.live.dbname;
-    let taken = archive.manifest.snapshot;
-    let mut notes = vec![format!(
-        "what was written to {name} since {} is not in it afterwards, but in the database that is kept",
-        taken.strftime("%Y-%m-%d %H:%M:%S UTC")
-    )];
-    if let Some(source) = &archive.index.source {
-        notes.extend(source_notes(source, beside));
+/// That a drill cannot say yes to it either.
+fn refuse_unproven(archive: &Archive, refusals: &mut Refusals) {
+    if let Some(why) = proof::without_proof(archive) {
+        let hint = "restore it beside with --create and look at it; then --unproven-rows, or rename by hand";
+        refusals.add(format!("{}: {why}", archive.path), hint);
     }
-    if found.followers > 0 {
-        let followers = counted(found.followers, "server or program");
-        notes.push(format!(
-            "{followers} follow{} this server: sessions there stay with the old database until they end",
-            if found.followers == 1 { "s" } else { "" }
-        ));
-    }
-    if !found.allows_connections {
-        notes.push(format!("{name} allows no connections; the restored one will"));
-    }
-    if !publications.is_empty() {
-        let names = publications.join(", ");
-        notes.push(format!("{name} has the publications {names}; the restored one will have those of the backup"));
-    }
-    if let Some(why) = &disk.log_kept {
-        notes.push(format!(
-            "the server keeps its write-ahead log because {why}: that of the restore stays on its disk, and a full one stops the server"
-        ));
-    }
-    if options.safety.is_none() {
-        notes.push("no safety backup is taken".to_owned());
-    }
-    notes
-}
-
-fn source_notes(source: &Source, beside: &Beside) -> Vec<String> {
-    let mut notes = Vec::new();
-    if source.database != beside.live.dbname {
-        notes.push(format!("the backup was taken of a database called {}", source.database));
-    }
-    if let Some(stand_in) = &beside.options.stand_in
-        && (&source.collate, &source.ctype, &source.locale)
-            != (&stand_in.source.collate, &stand_in.source.ctype, &stand_in.source.locale)
-    {
-        notes.push(format!(
-            "the locale stays {}, which is not that of the backup, {}",
-            stand_in.source.collate, source.collate
-        ));
-    }
-    notes
 }
 
 /// What leaves a full disk is a server that is down.
@@ -291,29 +243,6 @@ fn with_what(disk: &Disk) -> String {
         format!(" (with {} that)", with.join(" and with ").replace(", in and", " and"))
     }
 }
-
-/// Those of the live database, which logical replication reads. Where they cannot be read, other things stand in the way.
-async fn publications(live: &ConnectionSettings, found: &Live, job: &Job) -> Vec<String> {
-    if !found.allows_connections {
-        return Vec::new();
-    }
-    let how = ConnectOptions { retry: Retry::never(), cancel: job.cancel.clone() };
-    let read = async {
-        let mut session = Box::pin(connect(live, "restore", &how, &*job.monitor)).await?;
-        let found: Result<Vec<Publication>> = rows(&mut session, PUBLICATIONS).await;
-        session.close().await;
-        found
-    };
-    let found = read.await.unwrap_or_default();
-    found.into_iter().map(|publication| publication.name).collect()
-}
-
-#[derive(Deserialize)]
-struct Publication {
-    name: String,
-}
-
-const PUBLICATIONS: &str = "SELECT pubname AS name FROM pg_publication ORDER BY 1";
 
 fn absent(live: &ConnectionSettings) -> Error {
     Error::new(Kind::Policy, format!("replace {}: there is no such database", live.display()))

@@ -28,6 +28,15 @@ struct Shared<'a> {
     job: &'a Job,
 }
 
+/// Why the rows of a backup cannot be proven, where that is so: of others' programs the index knows what came by COPY.
+pub(super) fn without_proof(archive: &Archive) -> Option<&'static str> {
+    archive.manifest.imported.as_ref()?;
+    let index = &archive.index;
+    (index.inserts || index.relations.is_empty()).then_some(
+        "its rows come as INSERT, or it has none: there are no fingerprints, and nobody can prove that all of them are there",
+    )
+}
+
 /// Compares every table of `target` with the index, over as many sessions as it was restored by. In words, what differs.
 ///
 /// # Errors
@@ -39,6 +48,9 @@ pub(super) async fn prove(
     options: &RestoreOptions,
     job: &Job,
 ) -> Result<Vec<String>> {
+    if let Some(why) = without_proof(archive) {
+        job.warn(&format!("{} is not proven: {why}", archive.path));
+    }
     let relations = &archive.index.relations;
     let (rows, tables) = (counted(archive.index.rows(), "row"), counted(relations.len() as u64, "table"));
     job.step(&format!("compare {rows} of {tables} with their fingerprints"));

@@ -1,0 +1,74 @@
+//! Last year's file in hand, and a production database to replace: the file is imported, and takes the database's place.
+
+use std::path::Path;
+
+use lifeboat_tests::Major;
+use lifeboat_tests::compare::contents;
+use lifeboat_tests::foreign::{PASSPHRASE, Shelf, custom, gpg};
+
+use crate::world::{Shop, contents_of, ended};
+
+/// Imports the file as `old`.
+#[track_caller]
+fn imported(shop: &Shop, file: &Path) {
+    let command = shop.depot.lifeboat("import").arg(file).args(["--name", "old", "--taken-at", "mtime"]);
+    let command = command.args(["--passphrase", "env:PASSPHRASE"]).env("PASSPHRASE", PASSPHRASE);
+    ended(command.env("LIFEBOAT_TOOLS_DIR", &shop.database.server.installation.bin).run(), 0);
+}
+
+/// Replaces the live database by what was imported, and takes that back; the rows are the file's, and then the old ones.
+#[track_caller]
+fn replaced_and_taken_back(shop: &Shop, options: &[&str]) {
+    let (oid, old) = (shop.oid(), contents(&shop.database));
+    let outcome = ended(shop.replace_by("old/latest", &[&["--yes", "--json"], options].concat()).run(), 0);
+    let summary = &outcome.result()["summary"];
+    assert!(summary["safety_backup"].as_str().unwrap().starts_with("old.replaced/"), "{summary}");
+    shop.assert_restored();
+    assert_eq!(contents_of(shop.database.server, &shop.kept()[0]), old);
+    ended(shop.undo(&["--yes"]).run(), 0);
+    assert_eq!((shop.oid(), contents(&shop.database)), (oid, old));
+}
+
+#[test]
+fn a_file_of_gpg_that_was_imported_takes_the_place_of_a_live_database() {
+    for major in Major::ALL {
+        let (shop, shelf) = (Shop::backed_up(major), Shelf::new());
+        imported(&shop, &shelf.put("shop-2025.gpg", &gpg(&custom(&shop.database))));
+        let shop = shop.in_use();
+        let dry = ended(shop.replace_by("old/latest", &["--dry-run"]).run(), 0);
+        for word in [
+            "of the backup: imported: the file tells neither settings nor privileges of the database itself",
+            "nobody knows whether every table of the source is in it",
+            "compare every row with the backup",
+            "are proven by their number of rows alone",
+            "old.replaced, class safety",
+        ] {
+            assert!(dry.stdout.contains(word), "{word} in {}", dry.stdout);
+        }
+        replaced_and_taken_back(&shop, &[]);
+    }
+}
+
+#[test]
+fn rows_that_nothing_proves_take_the_place_of_a_live_database_when_somebody_says_so() {
+    let (shop, shelf) = (Shop::backed_up(Major::V15), Shelf::new());
+    imported(&shop, &shelf.put("shop.sql", &shop.database.pg_dump(&["--inserts", "--rows-per-insert", "1000"])));
+    let shop = shop.in_use();
+    let oid = shop.oid();
+    let words = ["rows come as INSERT", "nobody can prove that all of them are there", "--create", "--unproven-rows"];
+    let dry = ended(shop.replace_by("old/latest", &["--dry-run"]).run(), 40);
+    let refused = ended(shop.replace_by("old/latest", &["--yes"]).run(), 40);
+    for word in words {
+        assert!(dry.stdout.contains(word), "{word} in {}", dry.stdout);
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    assert_eq!((shop.oid(), shop.others()), (oid, Vec::new()));
+    let listed = shop.depot.lifeboat("list").arg("old.replaced").run().expect(0).stdout;
+    assert!(listed.contains("no backup"), "{listed}");
+
+    let dry = ended(shop.replace_by("old/latest", &["--dry-run", "--unproven-rows"]).run(), 0);
+    for word in ["of the backup: rows come as INSERT", "compare nothing, for its rows have no fingerprints"] {
+        assert!(dry.stdout.contains(word), "{word} in {}", dry.stdout);
+    }
+    replaced_and_taken_back(&shop, &["--unproven-rows"]);
+}
