@@ -66,6 +66,33 @@ fn an_owner_who_may_create_databases_replaces_his_own_and_takes_it_back() {
     }
 }
 
+#[test]
+fn an_extension_that_the_role_may_not_create_is_found_out_before_the_safety_backup() {
+    let shop = Shop::backed_up(Major::V15);
+    let (server, clerk) = (shop.database.server, clerk(&shop));
+    shop.database.psql("CREATE EXTENSION lifeboat_atlas; CREATE EXTENSION pgcrypto");
+    shop.depot.backup(&shop.database);
+    let oid = shop.oid();
+    let as_clerk = |command: Lifeboat| command.env("LIVE_URL", server.dsn_as(&clerk, PASSWORD, &shop.database.name));
+    let dry = ended(as_clerk(shop.replace(&["--dry-run", "--ignore-disk"])).run(), 0);
+    assert!(dry.stdout.contains("whether the role may create lifeboat_atlas in a new"), "{}", dry.stdout);
+    let denied = ended(as_clerk(shop.replace(&["--yes", "--ignore-disk"])).run(), 40);
+    for word in ["may not create lifeboat_atlas in a new database; nothing was changed", "without --create", "by hand"]
+    {
+        assert!(denied.stderr.contains(word), "{word} in {}", denied.stderr);
+    }
+    let listed = shop.depot.lifeboat("list").arg("shop.replaced").run().expect(0).stdout;
+    assert!(listed.contains("no backups of shop.replaced"), "{listed}");
+    assert_eq!((shop.oid(), shop.others()), (oid.clone(), Vec::new()));
+    // Who may, does.
+    let dry = ended(shop.replace(&["--dry-run"]).run(), 0);
+    assert!(!dry.stdout.contains("whether the role may create"), "{}", dry.stdout);
+    ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
+    assert_ne!(shop.oid(), oid);
+    drop(shop);
+    server.psql("postgres", &format!("DROP ROLE {clerk}"));
+}
+
 /// A clerk may not know where the server's disk is.
 const WITHOUT_LOOKING: [&str; 3] = ["--yes", "--no-safety-backup", "--ignore-disk"];
 

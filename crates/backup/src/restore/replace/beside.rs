@@ -31,6 +31,8 @@ pub(super) struct Beside {
     pub(super) backup: String,
     pub(super) options: RestoreOptions,
     pub(super) preflight: Preflight,
+    /// Extensions of the backup that the role may have no right to create.
+    pub(super) untrusted: Vec<String>,
     /// What killed runs left.
     pub(super) leftovers: Vec<Ours>,
 }

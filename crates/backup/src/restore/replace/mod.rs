@@ -19,6 +19,7 @@ mod proof;
 mod safety;
 mod swap;
 mod undo;
+mod untrusted;
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -30,6 +30,12 @@ pub(super) fn notes(
     if let Some(source) = &archive.index.source {
         notes.extend(source_notes(source, beside));
     }
+    if !beside.untrusted.is_empty() && beside.ready.is_none() {
+        notes.push(format!(
+            "before anything else it is tried whether the role may create {} in a new database",
+            beside.untrusted.join(", ")
+        ));
+    }
     if found.followers > 0 {
         let followers = counted(found.followers, "server or program");
         notes.push(format!(

@@ -12,6 +12,7 @@ use super::lock::Lease;
 use super::marker::{Names, State};
 use super::notes::{notes, publications};
 use super::pins::Pins;
+use super::untrusted::untrusted;
 use super::{ReplaceOptions, ReplacePlan, marker_of, proof};
 use crate::archive::{Archive, BackupRef, find};
 use crate::backup::{self, BackupPlan};
@@ -122,6 +123,7 @@ async fn beside(
         target: ready.map_or(target, |ready| lease.live.with_dbname(&ready.name)),
         restored: marker(State::Restored),
         backup: archive.path.to_string(),
+        untrusted: untrusted(&mut lease.session, &archive.index.extensions).await?,
         options,
         preflight,
         leftovers,

@@ -7,7 +7,7 @@ use super::super::{RestoreSummary, apply};
 use super::beside::Beside;
 use super::disk::Disk;
 use super::safety::SafetyBackup;
-use super::{ReplaceOptions, proof};
+use super::{ReplaceOptions, proof, untrusted};
 use crate::archive::{Archive, or_instead};
 use crate::backup::backup;
 
@@ -19,7 +19,7 @@ pub(super) struct Prepared {
     pub(super) coming: u32,
 }
 
-/// The safety backup, the restore beside, the proof.
+/// What may be denied, the safety backup, the restore beside, the proof.
 pub(super) async fn prepare(
     store: &Store,
     archive: &Archive,
@@ -28,6 +28,9 @@ pub(super) async fn prepare(
     options: &ReplaceOptions,
     job: &Job,
 ) -> Result<Prepared> {
+    if beside.ready.is_none() {
+        untrusted::try_to_create(archive, beside, job).await?;
+    }
     let safety_backup = match &options.safety {
         Some(safety) => Some(back_up(store, archive, beside, safety, job).await?),
         None => None,
