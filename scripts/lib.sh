@@ -132,3 +132,14 @@ need_s3s_fs() {
         "${wanted/ /@}" --features binary >"$logs/s3s-fs.log" 2>&1 ||
         die "$wanted could not be built; it needs Rust 1.92 or newer: see $logs/s3s-fs.log"
 }
+
+# What plays Azure, to be had for Node only.
+need_azurite() {
+    local wanted="3.35.0"
+    grep -qs "\"version\": \"$wanted\"" "$venv/node_modules/azurite/package.json" && return
+    need_command npm npm
+    say "installing azurite $wanted into $venv (log: $logs/azurite.log)"
+    npm install --no-audit --no-fund --no-save --no-package-lock --ignore-scripts --omit=optional \
+        --prefix "$venv" "azurite@$wanted" >"$logs/azurite.log" 2>&1 ||
+        die "azurite $wanted could not be installed: see $logs/azurite.log"
+}

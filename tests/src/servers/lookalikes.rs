@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::guard::{self, Guarded, Service};
+use crate::inventory::Bucket;
 use crate::scratch;
 use crate::servers::installation::in_venv;
 use crate::servers::seaweed::Identity;
@@ -62,14 +63,33 @@ impl Lookalike {
 
     /// A bucket of moto's that nobody else uses: it looks through all of one for some answers, and stumbles over what others write.
     pub fn bucket(&self) -> String {
-        let name = format!("own-{:x}", scratch::unique());
+        // Letters and digits: a client of Google's encodes everything else, and moto looks for such a bucket by that.
+        let name = format!("own{:x}", scratch::unique());
         assert_eq!(request(self.port(), &format!("PUT /{name}")), Some(200), "create the bucket");
         name
     }
 
+    /// The same bucket, to look into.
+    pub fn seen(&self, bucket: String) -> Bucket {
+        Bucket::new(self.endpoint(), bucket)
+    }
+
+    /// The variables that lead a client of Google's to it, with a token that is looked at by nobody.
+    pub fn as_google(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("GOOGLE_BASE_URL", self.endpoint()),
+            ("GOOGLE_ALLOW_HTTP", "true".to_owned()),
+            ("GOOGLE_BEARER_TOKEN", "canary-google-40b1f2e6".to_owned()),
+        ]
+    }
+
+    fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port())
+    }
+
     /// The variables that lead a client to it.
     pub fn environment(&self) -> Vec<(&'static str, String)> {
-        Identity::Admin.environment(&format!("http://127.0.0.1:{}", self.port()))
+        Identity::Admin.environment(&self.endpoint())
     }
 }
 

@@ -1,5 +1,6 @@
 //! The servers the tests run against.
 
+pub mod azurite;
 pub mod certificates;
 mod cluster;
 mod fetched;

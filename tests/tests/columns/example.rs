@@ -8,7 +8,8 @@ use lifeboat_tests::{Major, Postgres, lifeboat, scratch};
 fn the_example_rotates_under_a_running_writer() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build.args(["build", "--quiet", "--package", "lifeboat-rotate", "--example", "rotate_online"]);
+    // Of the workspace, with the features that everything in it was built with: one package would be built anew.
+    build.args(["build", "--quiet", "--workspace", "--example", "rotate_online"]);
     build.current_dir(scratch::workspace());
     if !cfg!(debug_assertions) {
         build.arg("--release");

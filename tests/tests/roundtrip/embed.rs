@@ -10,9 +10,8 @@ use tempfile::TempDir;
 fn the_embedding_example_backs_up_and_restores() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut build = Command::new(cargo);
-    build
-        .args(["build", "--quiet", "--package", "lifeboat-backup", "--example", "embed"])
-        .current_dir(scratch::workspace());
+    // Of the workspace, with the features that everything in it was built with: one package would be built anew.
+    build.args(["build", "--quiet", "--workspace", "--example", "embed"]).current_dir(scratch::workspace());
     if !cfg!(debug_assertions) {
         build.arg("--release");
     }

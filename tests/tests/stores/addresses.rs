@@ -1,6 +1,7 @@
 //! Addresses of other kinds than S3's own.
 
-use lifeboat_tests::{Identity, Lifeboat, Major, Seaweed, fixtures};
+use lifeboat_tests::proxy::Call;
+use lifeboat_tests::{Identity, Lifeboat, Major, Proxy, Seaweed, fixtures};
 
 #[test]
 fn a_store_of_b2_takes_b2s_key_and_looks_at_no_variable_of_amazon() {
@@ -25,10 +26,26 @@ fn a_store_of_b2_takes_b2s_key_and_looks_at_no_variable_of_amazon() {
     assert_eq!(listed.result()["store"], url);
 }
 
+/// Cloudflare's stores know no region but this one, and every request has to be signed for it.
 #[test]
-fn a_store_that_this_build_cannot_open_says_how_to_get_one_that_can() {
-    for (url, feature) in [("gs://bucket/prod", "--features gs"), ("az://container/prod", "--features az")] {
-        let refused = Lifeboat::new().args(["list", "--store", url]).run().expect(78);
-        assert!(refused.stderr.contains(feature), "{}", refused.stderr);
-    }
+fn a_store_of_r2_is_signed_for_the_region_that_all_of_them_have() {
+    let (shop, bucket) = (fixtures::small(Major::V15), Seaweed::shared().bucket("r2"));
+    let proxy = Proxy::before(Seaweed::shared());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lifeboat.toml");
+    let place = format!("url = \"{}\"\nendpoint = \"{}\"\nallow_http = true\n", bucket.url("prod"), proxy.endpoint());
+    std::fs::write(&file, format!("[store]\nprovider = \"r2\"\n{place}")).unwrap();
+    let lifeboat = || {
+        Lifeboat::new()
+            .env("LIFEBOAT_CONFIG", &file)
+            .env("AWS_ACCESS_KEY_ID", Identity::Admin.access_key())
+            .env("AWS_SECRET_ACCESS_KEY", Identity::Admin.secret_key())
+    };
+    lifeboat().arg("backup").of(&shop).run().expect(0);
+    lifeboat().args(["verify", "shop/latest"]).run().expect(0);
+    lifeboat().args(["store", "test"]).run().expect(0);
+    let calls = proxy.calls();
+    let for_auto =
+        |call: &Call| call.header("authorization").is_some_and(|text| text.contains("/auto/s3/aws4_request"));
+    assert!(!calls.is_empty() && calls.iter().all(for_auto), "{calls:?}");
 }

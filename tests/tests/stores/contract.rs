@@ -1,17 +1,29 @@
 //! What backups need of a store, on every one: each test goes through all.
 
+use std::sync::Arc;
+
+use lifeboat_backup::postgres::ConnectionSettings;
+use lifeboat_backup::{BackupOptions, Reach, RestoreOptions, Source, backup, restore, verify};
 use lifeboat_core::codec::PartSink as _;
+use lifeboat_core::keys::OpenKeys;
+use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{Journal, Store, UploadOptions, UploadedObject, Uploader};
 use lifeboat_core::{Kind, Result};
-use lifeboat_tests::{Lifeboat, Major, fixtures, run};
+use lifeboat_tests::{Lifeboat, Major, compare, fixtures, run};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 
 use crate::stand::{Stand, job};
 
 const MIB: usize = 1 << 20;
 
 /// Uploads one object of these parts.
-async fn upload(store: &Store, journal: &Journal, parts: Vec<Vec<u8>>, give_up: bool) -> Result<Vec<UploadedObject>> {
+pub(crate) async fn upload(
+    store: &Store,
+    journal: &Journal,
+    parts: Vec<Vec<u8>>,
+    give_up: bool,
+) -> Result<Vec<UploadedObject>> {
     let (uploader, writers) = Uploader::new(store, journal, &UploadOptions::default());
     let mut sink = writers.object("backups/large".to_owned());
     let writing = tokio::task::spawn_blocking(move || -> Result<()> {
@@ -28,7 +40,7 @@ async fn upload(store: &Store, journal: &Journal, parts: Vec<Vec<u8>>, give_up: 
     writing.await.unwrap().and(done)
 }
 
-fn bytes(length: usize, salt: u8) -> Vec<u8> {
+pub(crate) fn bytes(length: usize, salt: u8) -> Vec<u8> {
     (0..length).map(|at| (at / 251) as u8 ^ (at as u8) ^ salt).collect()
 }
 
@@ -91,6 +103,7 @@ fn an_upload_that_is_given_up_leaves_no_object() {
             assert_eq!(store.list(&job, "backups").await.unwrap(), [], "{stand:?}");
             assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "{stand:?}");
         });
+        assert_eq!(place.open_uploads(), [], "{stand:?}");
     }
 }
 
@@ -109,6 +122,26 @@ fn a_backup_is_taken_proven_and_restored() {
             .arg("--create")
             .run()
             .expect(0);
-        lifeboat_tests::compare::assert_same(&shop, &copy);
+        compare::assert_same(&shop, &copy);
     }
+}
+
+/// Memory is out of the reach of another process.
+#[test]
+fn a_service_backs_up_into_memory_and_restores_from_it() {
+    let (shop, folder) = (fixtures::small(Major::V15), TempDir::new().unwrap());
+    let copy = shop.server.adopt(&lifeboat_tests::unused_name("copy"));
+    let (store, cancel, quiet) = (Stand::Memory.place().store(), CancellationToken::new(), Arc::new(Silent));
+    let settings = |dsn: &str| ConnectionSettings::parse(dsn, &|_: &str| None).unwrap();
+    let tools_dir = Some(shop.server.installation.bin.clone());
+    let reach = Reach::Direct { settings: Box::new(settings(&shop.dsn())), tools_dir };
+    let source = Source::new("shop".parse().unwrap(), reach);
+    run(async {
+        backup(&source, &store, &BackupOptions::new(folder.path()), quiet.clone()).await.unwrap();
+        let latest = "shop/latest".parse().unwrap();
+        verify(&store, &OpenKeys::default(), &latest, cancel, quiet.clone()).await.unwrap();
+        let options = RestoreOptions { create: true, ..RestoreOptions::default() };
+        restore(&store, &latest, &settings(&copy.dsn()), &options, quiet.clone()).await.unwrap();
+    });
+    compare::assert_same(&shop, &copy);
 }

@@ -10,8 +10,9 @@ use crate::stand::Stand;
 #[test]
 fn the_page_tells_what_the_tested_stores_do() {
     let found = std::thread::scope(|scope| {
-        let probes = Stand::ALL.map(|stand| scope.spawn(move || probed(stand)));
-        probes.map(|probe| probe.join().unwrap())
+        let stands = Stand::ALL.into_iter().take(NAMES.len());
+        let probes: Vec<_> = stands.map(|stand| scope.spawn(move || probed(stand))).collect();
+        probes.into_iter().map(|probe| probe.join().unwrap()).collect::<Vec<_>>()
     });
     let file = scratch::workspace().join("docs/stores.md");
     let page = std::fs::read_to_string(&file).unwrap();
@@ -25,20 +26,26 @@ fn the_page_tells_what_the_tested_stores_do() {
     assert_eq!(page, made, "docs/stores.md is out of date: LIFEBOAT_STORES_PAGE=overwrite writes it");
 }
 
-/// A store that looks first and writes then keeps what is there in one race of eight: that shows what it does in the others.
+/// Whether eight who write at once collide is by chance for a store that looks first and writes then: one that mostly lets several win
+/// lets one win now and then, and the other way round.
 fn probed(stand: Stand) -> ProbeReport {
-    let races = if stand == Stand::S3s { 10 } else { 1 };
-    let mut report = stand.place().probed();
-    for _ in 1..races {
-        if report.answer(Behaviour::CreateRace) != Some(Answer::Ok) {
-            break;
+    let mut reports = std::iter::repeat_with(|| stand.place().probed());
+    let race = |report: &ProbeReport| report.answer(Behaviour::CreateRace);
+    let first = reports.next().expect("there is no end of them");
+    match stand {
+        Stand::S3s if race(&first) == Some(Answer::Ok) => {
+            reports.take(9).find(|report| race(report) != Some(Answer::Ok)).unwrap_or(first)
         }
-        report = stand.place().probed();
+        // Two of three.
+        Stand::Moto if race(&first) != Some(Answer::Ok) => {
+            let mut others: Vec<_> = reports.take(2).collect();
+            if others.iter().all(|report| race(report) == Some(Answer::Ok)) { others.remove(0) } else { first }
+        }
+        _ => first,
     }
-    report
 }
 
-fn table(found: &[ProbeReport; Stand::ALL.len()]) -> String {
+fn table(found: &[ProbeReport]) -> String {
     let mut text = format!("| | {} |\n|---|{}\n", NAMES.join(" | "), "---|".repeat(NAMES.len()));
     for behaviour in Behaviour::ALL {
         let cell = |report: &ProbeReport| report.answer(behaviour).map_or("–", |answer| answer.text());
@@ -48,8 +55,8 @@ fn table(found: &[ProbeReport; Stand::ALL.len()]) -> String {
     text
 }
 
-/// As [`Stand::ALL`] has them.
-const NAMES: [&str; Stand::ALL.len()] = [
+/// As [`Stand::ALL`] has them. What moto does when it is asked as Google tells nothing of Google.
+const NAMES: [&str; 8] = [
     "memory",
     "`file://`",
     "SeaweedFS 4.48",
@@ -57,6 +64,7 @@ const NAMES: [&str; Stand::ALL.len()] = [
     "moto 5.2.5",
     "s3s-fs 0.14.1",
     "moto, without If-None-Match",
+    "Azurite 3.35.0 (`az://`)",
 ];
 const BEGIN: &str = "<!-- made by the tests: begin -->\n";
 const END: &str = "<!-- made by the tests: end -->\n";

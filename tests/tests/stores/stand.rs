@@ -7,8 +7,10 @@ use std::sync::Arc;
 use lifeboat_core::Job;
 use lifeboat_core::monitor::Silent;
 use lifeboat_core::store::{self, Network, Probe, ProbeReport, RetryPolicy, Store};
+use lifeboat_tests::inventory::OpenUpload;
+use lifeboat_tests::servers::azurite::{Azurite, CONTAINER};
 use lifeboat_tests::servers::lookalikes::{BUCKET, Kind, Lookalike};
-use lifeboat_tests::{Fault, Identity, Lifeboat, Proxy, Seaweed, When, scratch};
+use lifeboat_tests::{Bucket, Fault, Identity, Lifeboat, Proxy, Seaweed, When, scratch};
 use object_store::memory::InMemory;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +26,10 @@ pub(crate) enum Stand {
     S3s,
     /// Takes `If-None-Match` and does not look at it: moto, behind a proxy that takes it away.
     Heedless,
+    /// `az://`, at Azurite.
+    Azure,
+    /// `gs://`, at moto: the requests are those of S3, under another authorization, at which moto does not look.
+    Google,
 }
 
 /// One of them, running.
@@ -31,18 +37,28 @@ pub(crate) struct Place {
     pub(crate) url: String,
     pub(crate) environment: Vec<(&'static str, String)>,
     memory: Option<Arc<InMemory>>,
-    pub(crate) proxy: Option<Proxy>,
+    _proxy: Option<Proxy>,
+    /// The bucket, where it is one that lists open uploads to who speaks S3, and the place's prefix in it.
+    listing: Option<(Bucket, String)>,
     _folder: Option<TempDir>,
 }
 
 impl Stand {
-    pub(crate) const ALL: [Stand; 7] =
-        [Stand::Memory, Stand::Folder, Stand::Seaweed, Stand::Rclone, Stand::Moto, Stand::S3s, Stand::Heedless];
+    pub(crate) const ALL: [Stand; 9] = [
+        Stand::Memory,
+        Stand::Folder,
+        Stand::Seaweed,
+        Stand::Rclone,
+        Stand::Moto,
+        Stand::S3s,
+        Stand::Heedless,
+        Stand::Azure,
+        Stand::Google,
+    ];
 
     /// A place in it that nobody else uses. Its prefix has what prefixes may have.
     pub(crate) fn place(self) -> Place {
         let prefix = format!("a~b c/{:x}", scratch::unique());
-        let bucket = format!("s3://{BUCKET}/{prefix}");
         match self {
             Stand::Memory => Place { memory: Some(Arc::default()), ..Place::at(prefix, Vec::new()) },
             Stand::Folder => {
@@ -52,20 +68,30 @@ impl Stand {
             }
             Stand::Seaweed => {
                 let server = Seaweed::shared();
-                Place::at(server.bucket("stores").url(&prefix), server.environment(Identity::Admin))
+                Place::at(String::new(), server.environment(Identity::Admin)).listing(server.bucket("stores"), prefix)
             }
-            Stand::Rclone => Place::at(bucket, Lookalike::shared(Kind::Rclone).environment()),
-            Stand::S3s => Place::at(bucket, Lookalike::shared(Kind::S3s).environment()),
+            Stand::Rclone => {
+                let server = Lookalike::shared(Kind::Rclone);
+                Place::at(String::new(), server.environment()).listing(server.seen(BUCKET.to_owned()), prefix)
+            }
+            Stand::S3s => Place::at(format!("s3://{BUCKET}/{prefix}"), Lookalike::shared(Kind::S3s).environment()),
             Stand::Moto => {
                 let server = Lookalike::shared(Kind::Moto);
-                Place::at(format!("s3://{}/{prefix}", server.bucket()), server.environment())
+                Place::at(String::new(), server.environment()).listing(server.seen(server.bucket()), prefix)
             }
             Stand::Heedless => {
                 let server = Lookalike::shared(Kind::Moto);
                 let proxy = Proxy::to(SocketAddr::from(([127, 0, 0, 1], server.port())));
                 proxy.on(When::any(), Fault::DropHeader("if-none-match"));
-                let url = format!("s3://{}/{prefix}", server.bucket());
-                Place { proxy: Some(proxy), ..Place::at(url, Vec::new()) }.behind_its_proxy()
+                let place = Place::at(String::new(), proxy.environment(Identity::Admin));
+                Place { _proxy: Some(proxy), ..place }.listing(server.seen(server.bucket()), prefix)
+            }
+            Stand::Azure => Place::at(format!("az://{CONTAINER}/{prefix}"), Azurite::shared().environment()),
+            Stand::Google => {
+                let server = Lookalike::shared(Kind::Moto);
+                let bucket = server.seen(server.bucket());
+                let url = format!("gs://{}/{prefix}", bucket.name);
+                Place { url, ..Place::at(String::new(), server.as_google()).listing(bucket, prefix) }
             }
         }
     }
@@ -73,12 +99,18 @@ impl Stand {
 
 impl Place {
     pub(crate) fn at(url: String, environment: Vec<(&'static str, String)>) -> Place {
-        Place { url, environment, memory: None, proxy: None, _folder: None }
+        Place { url, environment, memory: None, _proxy: None, listing: None, _folder: None }
     }
 
-    fn behind_its_proxy(mut self) -> Place {
-        self.environment = self.proxy.as_ref().unwrap().environment(Identity::Admin);
-        self
+    /// At this prefix of a bucket that lists open uploads.
+    fn listing(self, bucket: Bucket, prefix: String) -> Place {
+        Place { url: bucket.url(&prefix), listing: Some((bucket, prefix)), ..self }
+    }
+
+    /// The uploads left open here; none too where nobody can tell.
+    pub(crate) fn open_uploads(&self) -> Vec<OpenUpload> {
+        let Some((bucket, prefix)) = &self.listing else { return Vec::new() };
+        bucket.open_uploads().into_iter().filter(|upload| upload.key.starts_with(prefix.as_str())).collect()
     }
 
     /// The store, with little patience.

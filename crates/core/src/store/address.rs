@@ -135,13 +135,17 @@ fn folder(url: &Url) -> Result<Place> {
 }
 
 fn refuse(why: &str) -> Error {
-    Error::new(Kind::Config, format!("read the store's address: {why}"))
-        .hint("a store is s3://bucket/prefix, b2://bucket/prefix?region=… or file:///folder")
+    Error::new(Kind::Config, format!("read the store's address: {why}")).hint(concat!(
+        "a store is s3://bucket/prefix, b2://bucket/prefix?region=…, file:///folder, or, in a build with them, ",
+        "gs://bucket/prefix and az://container/prefix"
+    ))
 }
 
 fn credentials_go(scheme: &str) -> &'static str {
     match scheme {
         "b2" => "give them by B2_APPLICATION_KEY_ID and B2_APPLICATION_KEY",
+        "gs" => "give them by GOOGLE_SERVICE_ACCOUNT, the path of a service account's key",
+        "az" => "give them by AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
         _ => "give them by AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     }
 }
@@ -153,8 +157,9 @@ mod tests {
 
     #[test]
     fn an_address_with_credentials_is_refused_without_repeating_them() {
-        for text in ["s3://key:hunter2@bucket/x", "b2://key:hunter2@bucket/x"] {
-            let error = text.parse::<StoreUrl>().unwrap_err();
+        for (scheme, variables) in [("s3", "AWS_"), ("b2", "B2_"), ("gs", "GOOGLE_"), ("az", "AZURE_")] {
+            let error = format!("{scheme}://key:hunter2@bucket/x").parse::<StoreUrl>().unwrap_err();
+            assert!(error.help().unwrap().contains(variables), "{error:?}");
             assert!(!format!("{error:?}{:?}", error.help()).contains("hunter2"));
         }
     }
@@ -183,6 +188,8 @@ mod tests {
         for text in ["", "bucket", "ftp://x/y", "s3:///x", "s3://bucket?x=1", "file:///x?region=y", "b2://bucket#x"] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
+        let error = "ftp://x/y".parse::<StoreUrl>().unwrap_err();
+        assert!(["s3://", "b2://", "gs://", "az://"].iter().all(|kind| error.help().unwrap().contains(kind)));
         assert_eq!("s3://bucket/a/".parse::<StoreUrl>().unwrap().to_string(), "s3://bucket/a");
     }
 

@@ -4,6 +4,9 @@
 
 use std::error::Error as StdError;
 
+use super::address::Scheme;
+use super::clouds::keys_of;
+use super::plain_http::https;
 use super::wire::STILL;
 use crate::error::{Error, Kind};
 
@@ -28,7 +31,6 @@ const FATAL: &[(&str, Kind, &str)] = &[
     ("No space left on device", Kind::Failure, "free disk space and run again"),
     ("Disk quota exceeded", Kind::Failure, "free disk space and run again"),
     ("Permission denied", Kind::Config, "give this user the right to write there"),
-    ("URL scheme is not allowed", Kind::Config, super::plain_http::HTTPS),
     (
         "invalid peer certificate",
         Kind::Config,
@@ -38,6 +40,32 @@ const FATAL: &[(&str, Kind, &str)] = &[
     ("code: 407", Kind::Config, PROXY_LOGIN),
     ("EntityTooLarge", Kind::Config, "lower the part size or the number of parts this store takes"),
     ("code: 30", Kind::Config, "correct the endpoint: requests are led elsewhere, perhaps to a page to log in"),
+    // Azure's. What it says of an old date stands beside AuthenticationFailed.
+    ("ContainerNotFound", Kind::NotFound, "create the container, or correct its name and the account's"),
+    ("Request date header too old", Kind::Config, "set this host's clock: it differs from the store's"),
+    ("AuthenticationFailed", Kind::Config, "correct the account's name and key, or give a token that is still valid"),
+    (
+        "InvalidAuthenticationInfo",
+        Kind::Config,
+        "correct the account's name and key, or give a token that is still valid",
+    ),
+    (
+        "AuthorizationFailure",
+        Kind::Config,
+        "correct the account's key, or let this host through the account's network rules",
+    ),
+    (
+        "AuthorizationPermissionMismatch",
+        Kind::Config,
+        "give the identity a role for the container's data, such as Storage Blob Data Contributor, or the token this right",
+    ),
+    (
+        "KeyBasedAuthenticationNotPermitted",
+        Kind::Config,
+        "give a token or an identity: the account takes no account key",
+    ),
+    // Google's, where it gives tokens for a service account's key.
+    ("invalid_grant", Kind::Config, "give a service account's key that is still valid, and set this host's clock"),
 ];
 
 /// 4xx answers that pass: 408, 425, 429, and S3's 400 for a connection that was idle too long.
@@ -54,7 +82,10 @@ pub(super) fn judge(error: &object_store::Error) -> Fault {
         return Fault::Transient;
     }
     if lacks_credentials(&text) {
-        return Fault::Fatal(Kind::Config, credentials_of(error));
+        return Fault::Fatal(Kind::Config, keys_of(scheme(error)));
+    }
+    if text.contains("URL scheme is not allowed") {
+        return Fault::Fatal(Kind::Config, https(scheme(error)));
     }
     if let Some((_, kind, hint)) = FATAL.iter().find(|(code, ..)| text.contains(code)) {
         return Fault::Fatal(*kind, hint);
@@ -62,6 +93,9 @@ pub(super) fn judge(error: &object_store::Error) -> Fault {
     match error {
         E::NotFound { .. } => Fault::Fatal(Kind::NotFound, "see `lifeboat list` for what is there"),
         E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
+            Fault::Fatal(Kind::Config, "give the key the right to do this, or use another key")
+        }
+        E::Generic { .. } if is_refusal(error) => {
             Fault::Fatal(Kind::Config, "give the key the right to do this, or use another key")
         }
         E::Precondition { .. } => Fault::Fatal(Kind::Integrity, "the object was replaced while it was read"),
@@ -96,16 +130,12 @@ fn lacks_credentials(text: &str) -> bool {
     CREDENTIALS.iter().any(|code| text.contains(code))
 }
 
-/// Those of the store that was asked.
-fn credentials_of(error: &object_store::Error) -> &'static str {
+/// What kind of store was asked.
+fn scheme(error: &object_store::Error) -> Scheme {
     match error {
-        object_store::Error::Generic { store: "GCS", .. } => {
-            "set GOOGLE_SERVICE_ACCOUNT to the path of a service account's key"
-        }
-        object_store::Error::Generic { store: "MicrosoftAzure", .. } => {
-            "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or a token of the container"
-        }
-        _ => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        object_store::Error::Generic { store: "GCS", .. } => Scheme::Gs,
+        object_store::Error::Generic { store: "MicrosoftAzure", .. } => Scheme::Az,
+        _ => Scheme::S3,
     }
 }
 
@@ -169,13 +199,17 @@ fn answer(text: &str) -> Option<String> {
     let code = between("<Code>", "</Code>")?;
     let status = between("status code: ", ": ").unwrap_or_default();
     let message = between("<Message>", "</Message>").unwrap_or_default();
+    // Azure adds a line each for the request's id and its time.
+    let message = message.lines().next().unwrap_or_default();
     Some(format!("the store answered {status} ({code}): {message}"))
 }
 
 /// The status of the server's answer, where it is an error that `object_store` has no name for.
 pub(super) fn status(error: &object_store::Error) -> Option<u16> {
     let text = whole_text(error);
-    text.split_once("status code: ")?.1.get(..3)?.parse().ok()
+    // The latter of one among several that Azure deletes.
+    let (_, status) = ["status code: ", "(code: "].iter().find_map(|before| text.split_once(before))?;
+    status.get(..3)?.parse().ok()
 }
 
 /// Whether the server refused the bucket, the key or the request's signature: it would refuse every other call too.
@@ -198,11 +232,18 @@ const WAY: &[&str] = &[
     "SignatureDoesNotMatch",
     "AuthorizationHeaderMalformed",
     "PermanentRedirect",
+    "ContainerNotFound",
+    "AuthenticationFailed",
+    "InvalidAuthenticationInfo",
+    "KeyBasedAuthenticationNotPermitted",
+    "invalid_grant",
 ];
 
-/// Whether the server says that it does not know the multipart upload.
+/// Whether the server says that it does not know the multipart upload. Azure knows none: it misses parts that are in an object already.
 pub(super) fn is_unknown_upload(error: &object_store::Error) -> bool {
-    whole_text(error).contains("NoSuchUpload") || matches!(error, object_store::Error::NotFound { .. })
+    let text = whole_text(error);
+    ["NoSuchUpload", "InvalidBlockList"].iter().any(|code| text.contains(code))
+        || matches!(error, object_store::Error::NotFound { .. })
 }
 
 /// Whether the server may have done what it was asked for: the call reached it, and no answer came.
@@ -307,6 +348,27 @@ mod tests {
     }
 
     #[test]
+    fn what_azure_says_is_told_in_one_line() {
+        let text = "Server returned non-2xx status code: 404 Not Found: <?xml?><Error><Code>ContainerNotFound</Code>\
+            <Message>The specified container does not exist.\nRequestId:1\nTime:2</Message></Error>";
+        let told = answer(text).unwrap();
+        assert_eq!(
+            told,
+            "the store answered 404 Not Found (ContainerNotFound): The specified container does not exist."
+        );
+    }
+
+    #[test]
+    fn one_delete_that_azure_refuses_or_postpones_is_told_by_its_status() {
+        let failed = |code: &str| object_store::Error::Generic {
+            store: "MicrosoftAzure",
+            source: format!("Bulk delete request failed for key x: Forbidden (code: {code})").into(),
+        };
+        assert!(matches!(judge(&failed("403")), Fault::Fatal(Kind::Config, _)));
+        assert!(matches!(judge(&failed("503")), Fault::Transient));
+    }
+
+    #[test]
     fn credentials_are_asked_for_by_the_variables_of_the_store() {
         for (store, variable) in [("S3", "AWS_"), ("GCS", "GOOGLE_"), ("MicrosoftAzure", "AZURE_")] {
             let error = object_store::Error::Generic { store, source: "GET http://169.254.169.254/x".into() };
@@ -334,5 +396,8 @@ mod tests {
         assert_eq!(kind("status code: 303 See Other"), Some(Kind::Config));
         assert_eq!(kind("status code: 403: <Code>RequestTimeTooSkewed</Code>"), Some(Kind::Config));
         assert_eq!(kind("status code: 404: <Code>NoSuchBucket</Code>"), Some(Kind::NotFound));
+        assert_eq!(kind("status code: 404: <Code>ContainerNotFound</Code>"), Some(Kind::NotFound));
+        assert_eq!(kind("status code: 403: <Code>AuthorizationPermissionMismatch</Code>"), Some(Kind::Config));
+        assert_eq!(kind("status code: 400 Bad Request: {\"error\":\"invalid_grant\"}"), Some(Kind::Config));
     }
 }

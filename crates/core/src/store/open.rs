@@ -10,10 +10,11 @@ use object_store::path::Path;
 use object_store::{BackoffConfig, RetryConfig};
 
 use super::address::{Place, Scheme, StoreUrl};
+use super::clouds::Cloud;
 use super::local::LocalUploads;
 use super::s3::{Bucket, Requests};
-use super::wire::{Connector, Network};
-use super::{Deletes, Store, clouds};
+use super::wire::Network;
+use super::{Deletes, Store};
 use crate::codec::PART_BYTES;
 use crate::error::{Error, Kind, Result, ResultExt};
 
@@ -85,10 +86,11 @@ fn open_cloud(
     settings: &BTreeMap<String, String>,
     network: &Network,
 ) -> Result<Store> {
+    let cloud = Cloud { url, name, given: settings };
     // One for both: they share what may move in a second.
-    let connector = Connector::new(network, false)?;
-    let (objects, _) = clouds::client(url, name, settings, inner_retry(), &connector)?;
-    let (_, uploads) = clouds::client(url, name, settings, no_retry(), &connector)?;
+    let connector = cloud.connector(network)?;
+    let (objects, _) = cloud.client(inner_retry(), &connector)?;
+    let (_, uploads) = cloud.client(no_retry(), &connector)?;
     let store = Store::new(objects, uploads, prefix.clone(), url.to_string());
     Ok(Store { clock: connector.clock(), ..store })
 }
