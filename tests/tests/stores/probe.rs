@@ -1,10 +1,14 @@
 //! `lifeboat store test`, with keys of every kind and stores of every honesty.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use lifeboat_tests::proxy::Call;
 use lifeboat_tests::servers::lookalikes::{BUCKET, Kind, Lookalike};
-use lifeboat_tests::{Fault, Identity, Lifeboat, Outcome, Proxy, Seaweed, When};
+use lifeboat_tests::{Fault, Identity, Lifeboat, Major, Outcome, Proxy, Seaweed, When, fixtures};
+use tempfile::TempDir;
 
 use crate::stand::{Place, Stand, job};
 
@@ -87,6 +91,23 @@ fn an_unknown_key_and_a_missing_bucket_are_errors_and_no_findings() {
     assert!(nowhere.last_record()["error"].as_str().unwrap().contains("NoSuchBucket"), "{}", nowhere.stdout);
 }
 
+/// A configuration of nothing but the store's address and the lines that `store test` ends with.
+fn as_advised(place: &Place, tested: &Outcome, folder: &TempDir) -> PathBuf {
+    let lines: Vec<_> = tested.stdout.lines().skip_while(|line| !line.starts_with("For [store]")).skip(1).collect();
+    let lines: Vec<_> = lines.iter().take_while(|line| !line.is_empty()).copied().collect();
+    assert!(!lines.is_empty(), "nothing is advised: {}", tested.stdout);
+    let file = folder.path().join("lifeboat.toml");
+    std::fs::write(&file, format!("[store]\nurl = \"{}\"\n{}\n", place.url, lines.join("\n"))).unwrap();
+    file
+}
+
+/// Backs up and verifies with a configuration.
+fn backed_up(place: &Place, configuration: &Path) {
+    let lifeboat = || Lifeboat::new().envs(place.environment.clone()).env("LIFEBOAT_CONFIG", configuration);
+    lifeboat().arg("backup").of(&fixtures::small(Major::V15)).run().expect(0);
+    lifeboat().args(["verify", "shop/latest"]).run().expect(0);
+}
+
 #[test]
 fn a_store_that_looks_at_no_digest_is_sent_a_checksum() {
     let bucket = Seaweed::shared().bucket("probe");
@@ -108,6 +129,45 @@ fn a_store_that_looks_at_no_digest_is_sent_a_checksum() {
 }
 
 #[test]
+fn a_backup_with_the_advised_lines_proves_every_byte_that_it_writes() {
+    let bucket = Seaweed::shared().bucket("probe");
+    let (proxy, folder) = (Proxy::before(Seaweed::shared()), TempDir::new().unwrap());
+    let place = Place::at(bucket.url("prod"), proxy.environment(Identity::Admin));
+    let advised = as_advised(&place, &place.lifeboat().args(["store", "test"]).run().expect(0), &folder);
+    proxy.forget_calls();
+    backed_up(&place, &advised);
+    let calls = proxy.calls();
+    let writes: Vec<_> = calls.iter().filter(|call| ["PutObject", "UploadPart"].contains(&call.operation())).collect();
+    assert!(!writes.is_empty() && writes.iter().all(|call| call.header("x-amz-checksum-crc64nvme").is_some()));
+}
+
+/// Such a store would seem to look at bytes that it does not look at, if they were sent by the name of what it has.
+#[test]
+fn a_store_that_lets_nothing_be_replaced_is_not_taken_for_one_that_looks_at_bytes() {
+    let server = Lookalike::shared(Kind::Moto);
+    let proxy = Proxy::to(SocketAddr::from(([127, 0, 0, 1], server.port())));
+    let seen = Mutex::new(HashSet::new());
+    let replaces =
+        move |call: &Call| call.operation() == "PutObject" && !seen.lock().unwrap().insert(call.path.clone());
+    proxy.on(When::call(replaces), Fault::ACCESS_DENIED);
+    let place = Place::at(format!("s3://{}/prod", server.bucket()), proxy.environment(Identity::Admin));
+    let tested = store_test(&place, &[]).expect(0);
+    for checksum in ["checksum_crc64nvme", "checksum_sha256"] {
+        assert_eq!(answer(&tested, checksum), "ignored", "{checksum}: {}", tested.stdout);
+    }
+    assert_eq!(tested.result()["probe"]["left"], serde_json::json!([]));
+}
+
+#[test]
+fn open_uploads_are_found_under_a_prefix_that_xml_writes_in_its_own_way() {
+    for stand in [Stand::Seaweed, Stand::Moto] {
+        let place = stand.place();
+        let place = Place::at(format!("{}/R&D'<2026>", place.url), place.environment);
+        assert_eq!(answer(&store_test(&place, &[]).expect(0), "list_uploads"), "ok", "{stand:?}");
+    }
+}
+
+#[test]
 fn a_store_that_ignores_conditions_is_told_from_one_that_keeps_them() {
     assert_eq!(answer(&store_test(&Stand::Heedless.place(), &[]).expect(0), "create_only"), "ignored");
     assert_eq!(answer(&store_test(&Stand::Moto.place(), &[]).expect(0), "create_only"), "ok");
@@ -125,13 +185,11 @@ fn what_a_store_refuses_is_advised_in_lines_that_the_configuration_takes() {
     );
     let place = Place::at(format!("s3://{BUCKET}/advised"), proxy.environment(Identity::Admin));
     let tested = place.lifeboat().args(["store", "test"]).env("LIFEBOAT_STORE_CHECKSUM", "none").run().expect(0);
-    let lines: Vec<_> = tested.stdout.lines().skip_while(|line| !line.starts_with("For [store]")).skip(1).collect();
-    let lines: Vec<_> = lines.iter().take_while(|line| !line.is_empty()).copied().collect();
-    assert!(lines.iter().any(|line| line.starts_with("parts_max = 1000")), "{}", tested.stdout);
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("lifeboat.toml");
-    std::fs::write(&file, format!("[store]\nurl = \"{}\"\n{}\n", place.url, lines.join("\n"))).unwrap();
+    assert!(tested.stdout.contains("\nparts_max = 1000"), "{}", tested.stdout);
+    let folder = TempDir::new().unwrap();
+    let file = as_advised(&place, &tested, &folder);
     Lifeboat::new().args(["config", "show", "--config"]).arg(&file).run().expect(0);
+    backed_up(&place, &file);
 }
 
 /// Too many requests are no refusal, of changed bytes as little as of an upload that is over.

@@ -4,10 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use object_store::path::Path;
-
 use super::Store;
-use super::s3::{Requests, Said, Version, code, versions};
+use super::s3::{Requests, Said, code, versions};
 use crate::error::{Error, Kind, Result};
 use crate::job::Job;
 
@@ -28,7 +26,8 @@ impl Store {
         let doing = format!("delete every version of {name} from {}", self.address);
         let said = self.retry.run(job, &doing, || asked(requests.ask_versions(path.as_ref()))).await?;
         let listed = versions(&said).ok_or_else(|| no_versions(&doing, &said))?;
-        for version in listed.into_iter().filter(|version| is_of(version, &path)) {
+        // A listing by the beginning of a name also names others.
+        for version in listed.into_iter().filter(|version| version.key == path.as_ref()) {
             let said = self.retry.run(job, &doing, || asked(requests.delete_version(&path, &version.id))).await?;
             if !(200..300).contains(&said.status) && said.status != 404 {
                 return Err(refused(&doing, &said));
@@ -46,13 +45,6 @@ async fn asked(said: impl Future<Output = object_store::Result<Said>>) -> object
     }
     let text = format!("Server returned non-2xx status code: {}: {}", said.status, said.text);
     Err(object_store::Error::Generic { store: "S3", source: text.into() })
-}
-
-/// A listing by the beginning of a name also names others.
-fn is_of(version: &Version, path: &Path) -> bool {
-    let letters = [("&lt;", "<"), ("&gt;", ">"), ("&#34;", "\""), ("&quot;", "\""), ("&#39;", "'"), ("&apos;", "'")];
-    let key = letters.iter().fold(version.key.clone(), |key, (from, to)| key.replace(from, to)).replace("&amp;", "&");
-    key == path.as_ref()
 }
 
 fn no_versions(doing: &str, said: &Said) -> Error {

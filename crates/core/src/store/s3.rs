@@ -17,7 +17,7 @@ use super::settings;
 use super::wire::{Connector, Network};
 use crate::error::{Error, Kind, Result, ResultExt};
 
-pub(super) use requests::{Requests, Said, Version, code, versions};
+pub(super) use requests::{Requests, Said, Version, code, keys, versions};
 
 /// A client that is not built yet, and what is known of the store.
 pub(super) struct S3 {

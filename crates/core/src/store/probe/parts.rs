@@ -9,6 +9,7 @@ use super::super::fault::{is_trouble, is_unknown_upload, told};
 use super::clients::S3Clients;
 use super::{Answer, Behaviour, Run, behaviour};
 use crate::error::Result;
+use crate::store::s3::keys;
 
 impl Run<'_> {
     pub(super) async fn parts(&mut self) -> Result<()> {
@@ -109,11 +110,12 @@ impl Run<'_> {
         Ok(id)
     }
 
-    /// Across the bucket, as somebody would look for what was left: some list an upload only to who knows its key.
+    /// By the folder, as somebody would look for what was left: some list an upload only to who knows its key. Of a whole bucket
+    /// an answer names a thousand.
     async fn list_uploads(&mut self, path: &Path) {
         let Some(requests) = self.probe.s3.as_ref().map(S3Clients::requests) else { return };
-        match requests.ask("uploads=").await {
-            Ok(said) if said.status == 200 && said.text.contains(path.as_ref()) => {
+        match requests.ask_uploads(&format!("{}/", self.folder)).await {
+            Ok(said) if said.status == 200 && keys(&said).any(|key| key == path.as_ref()) => {
                 self.found(Behaviour::ListUploads, Answer::Ok, None);
             }
             Ok(said) if said.status == 200 => self.found(Behaviour::ListUploads, Answer::Ignored, None),

@@ -56,7 +56,10 @@ impl Run<'_> {
             self.wrote(&path, &right);
             match right {
                 Ok(_) => {
+                    // By another name: a store that lets nothing be replaced looks at no bytes for it.
+                    let path = self.own(&format!("{checksum}-changed"));
                     let sent = s3.summed(checksum, true)?.put(&path, CONTENT.into()).await;
+                    self.wrote(&path, &sent);
                     self.note_refusal(behaviour, sent);
                 }
                 Err(error) => self.found(behaviour, answer(&error), Some(told(&error))),

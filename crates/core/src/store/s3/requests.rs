@@ -28,7 +28,6 @@ pub(in crate::store) struct Said {
 /// A version of an object, or the mark that it was deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::store) struct Version {
-    /// The key, as XML has it.
     pub(in crate::store) key: String,
     pub(in crate::store) id: String,
     /// Whether it says that the object was deleted.
@@ -53,6 +52,11 @@ impl Requests {
     /// Asks for the versions of everything whose name begins so; see [`versions`] for the answer.
     pub(in crate::store) async fn ask_versions(&self, begin: &str) -> StoreResult<Said> {
         self.ask(&format!("max-keys=1000&prefix={}&versions=", encoded(begin, &[]))).await
+    }
+
+    /// Asks for the open uploads of everything whose name begins so; see [`keys`] for the answer.
+    pub(in crate::store) async fn ask_uploads(&self, begin: &str) -> StoreResult<Said> {
+        self.ask(&format!("prefix={}&uploads=", encoded(begin, &[]))).await
     }
 
     /// Deletes one version of an object.
@@ -102,9 +106,36 @@ pub(in crate::store) fn versions(said: &Said) -> Option<Vec<Version>> {
 }
 
 fn version(element: &str, is_mark: bool) -> Option<Version> {
-    let field = |name| Some(elements(element, name).next()?.to_owned());
-    Some(Version { key: field("Key")?, id: field("VersionId")?, is_mark })
+    let field = |name| elements(element, name).next();
+    Some(Version { key: read(field("Key")?), id: field("VersionId")?.to_owned(), is_mark })
 }
+
+/// The keys that an answer names.
+pub(in crate::store) fn keys(said: &Said) -> impl Iterator<Item = String> + '_ {
+    elements(&said.text, "Key").map(read)
+}
+
+/// Text of XML as it was before it was written there. Servers write the same letter in several ways.
+fn read(text: &str) -> String {
+    LETTERS.iter().fold(text.to_owned(), |text, (written, letter)| text.replace(written, letter))
+}
+
+/// What begins all the others comes last.
+const LETTERS: [(&str, &str); 13] = [
+    ("&lt;", "<"),
+    ("&#60;", "<"),
+    ("&gt;", ">"),
+    ("&#62;", ">"),
+    ("&quot;", "\""),
+    ("&#34;", "\""),
+    ("&#x22;", "\""),
+    ("&apos;", "'"),
+    ("&#39;", "'"),
+    ("&#x27;", "'"),
+    ("&#38;", "&"),
+    ("&#x26;", "&"),
+    ("&amp;", "&"),
+];
 
 /// What stands between the tags of each element of this name.
 fn elements<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -133,7 +164,7 @@ fn generic(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> objec
 
 #[cfg(test)]
 mod tests {
-    use super::{Said, Version, encoded, versions};
+    use super::{Said, Version, encoded, keys, versions};
 
     #[test]
     fn versions_and_marks_are_told_from_other_answers() {
@@ -144,6 +175,13 @@ mod tests {
         assert_eq!(versions(&said(200, text)).unwrap(), [version("1", false), version("2", true)]);
         assert_eq!(versions(&said(403, text)), None);
         assert_eq!(versions(&said(200, "<ListBucketResult/>")), None);
+    }
+
+    #[test]
+    fn keys_are_read_as_they_were_before_they_became_xml() {
+        let text = "<Upload><Key>a&amp;b/&lt;c&gt;&#39;&quot;</Key></Upload><Upload><Key>&amp;lt;</Key></Upload>";
+        let said = Said { status: 200, text: text.to_owned() };
+        assert_eq!(keys(&said).collect::<Vec<_>>(), ["a&b/<c>'\"", "&lt;"]);
     }
 
     #[test]
