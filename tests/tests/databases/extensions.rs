@@ -1,7 +1,8 @@
 //! Extensions that take part in a restore: others that behave alike stand in for them.
 
 use lifeboat_tests::compare::{assert_same_but_settings, definitions};
-use lifeboat_tests::{Backup, Database, Depot, Major, Postgres, Way, every_method};
+use lifeboat_tests::foreign::{Shelf, gzip, plain};
+use lifeboat_tests::{Backup, Database, Depot, Lifeboat, Major, Outcome, Postgres, Way, every_method, unused_name};
 
 /// Rows of an extension's tables, so long that several sessions load them at once; those that are referred to take the longest.
 const ATLAS: &str = "
@@ -118,4 +119,64 @@ fn timescaledb_is_told_where_a_restore_begins_and_ends(way: Way) {
     assert_eq!(original.psql(METRICS_ROWS), before);
     assert_eq!(original.psql(SETTINGS_AND_TOLD), "0|stop,start");
     server.drop_databases_like(&format!("{}_replaced_", original.name));
+}
+
+const FEW_METRICS: &str = "
+CREATE EXTENSION timescaledb VERSION '2.14.2';
+CREATE TABLE metrics (at timestamptz NOT NULL, value int);
+INSERT INTO metrics SELECT now() + g * interval '1 minute', g FROM generate_series(1, 300) g;
+SELECT create_hypertable('metrics');
+";
+
+/// What a provider made for its customer.
+fn with_timescaledb<'s>(server: &'s Postgres, version: &str) -> Database<'s> {
+    let database = server.database("timescaledb_there");
+    database.psql(&format!("CREATE EXTENSION timescaledb VERSION '{version}'"));
+    database
+}
+
+#[test]
+fn a_database_with_another_version_of_timescaledb_is_refused() {
+    let (depot, server) = (Depot::file(), Postgres::shared(Major::V15));
+    let original = server.database("metrics");
+    original.psql(FEW_METRICS);
+    depot.backup(&original);
+
+    let newer = with_timescaledb(server, "2.15.0");
+    let refused = depot.restore_command(server, &newer.name).run().expect(40);
+    let told = refused.last_record()["error"].to_string();
+    assert!(told.contains("the backup is of timescaledb 2.14.2 and the database has 2.15.0"), "{}", refused.text());
+    assert_eq!(newer.psql("SELECT to_regclass('metrics')"), "");
+
+    let same = with_timescaledb(server, "2.14.2");
+    depot.restore_command(server, &same.name).run().expect(0);
+    assert_eq!(same.psql(METRICS_ROWS), original.psql(METRICS_ROWS));
+    assert_eq!(same.psql(SETTINGS_AND_TOLD), "0|stop,start");
+}
+
+/// pg_dump leaves the version out: nobody can refuse the wrong one, and it must be known before.
+#[test]
+fn a_file_with_timescaledb_is_restored_by_its_version_and_its_operator_told_which_that_would_be() {
+    let (depot, server, shelf) = (Depot::file(), Postgres::shared(Major::V15), Shelf::new());
+    let original = server.database("metrics");
+    original.psql(FEW_METRICS);
+    let file = shelf.put("metrics.sql.gz", &gzip(&plain(&original)));
+    let restore = |name: &str, options: &[&str]| -> Outcome {
+        let command = Lifeboat::new().args(["restore", "--json", "--into", "env:TARGET_URL", "--from"]).arg(&file);
+        command.args(options).env("TARGET_URL", server.dsn(name)).run()
+    };
+    let other = restore(&unused_name("metrics_new"), &["--create"]).expect(20);
+    assert!(other.text().contains("restored into that one only: 2.15.0 would be created"), "{}", other.text());
+    assert!(other.text().contains("TimescaleDB is restored by the version that was backed up"), "{}", other.text());
+
+    let same = with_timescaledb(server, "2.14.2");
+    let restored = restore(&same.name, &[]).expect(0);
+    assert!(restored.text().contains("restored into that one only: 2.14.2 is there"), "{}", restored.text());
+    assert_eq!(same.psql(METRICS_ROWS), original.psql(METRICS_ROWS));
+    assert_eq!(same.psql(SETTINGS_AND_TOLD), "0|stop,start");
+
+    let import = depot.lifeboat("import").arg(&file).args(["--name", "metrics", "--taken-at", "mtime", "--json"]);
+    let imported = import.run().expect(0);
+    let warnings = imported.result()["backups"][0]["warnings"].to_string();
+    assert!(warnings.contains("of which version of TimescaleDB"), "{warnings}");
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::drilled;
 use lifeboat_tests::compare::contents;
+use lifeboat_tests::foreign::{Shelf, gzip, plain};
 use lifeboat_tests::servers::postgres::{Options, PASSWORD};
 use lifeboat_tests::{Backup, Database, Depot, Lifeboat, Major, Outcome, Postgres, Way, every_method};
 
@@ -125,6 +126,29 @@ fn a_customer_without_a_superuser_backs_up_restores_and_drills(way: Way) {
 
     // On the host that drills, the customer has a Postgres of its own.
     drilled(&managed.server, &depot);
+}
+
+#[test]
+fn a_file_of_another_program_is_restored_where_the_provider_has_made_its_extensions() {
+    let (managed, shelf) = (Managed::new(), Shelf::new());
+    let shop = managed.shop();
+    let file = shelf.put("shop.sql.gz", &gzip(&plain(&shop)));
+    let restore = |target: &Database<'_>| {
+        let command = Lifeboat::new().args(["restore", "--json", "--into", "env:TARGET_URL", "--from"]).arg(&file);
+        command.env("TARGET_URL", managed.dsn(&target.name))
+    };
+    let target = managed.empty("target");
+    target.psql("CREATE EXTENSION pgcrypto; CREATE EXTENSION lifeboat_atlas");
+    let planned = restore(&target).arg("--dry-run").run().expect(0);
+    assert!(!planned.text().contains("it would be refused"), "{}", planned.text());
+    restore(&target).run().expect(0);
+    assert_eq!(contents(&target), contents(&shop));
+
+    // One that the dump lacks is somebody's, and the database another one than was meant.
+    let others = managed.empty("others");
+    others.psql("CREATE EXTENSION pgcrypto; CREATE EXTENSION lifeboat_atlas; CREATE EXTENSION hstore");
+    let refused = restore(&others).run().expect(40);
+    assert!(refused.text().contains("is not empty: it has 1 object"), "{}", refused.text());
 }
 
 #[test]

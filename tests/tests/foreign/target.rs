@@ -101,3 +101,25 @@ fn a_database_that_a_killed_restore_left_is_told_with_the_statement_that_drops_i
     let drop = format!("DROP DATABASE IF EXISTS \\\"{}\\\" WITH (FORCE)", left.name);
     assert!(outcome.text().contains(&drop), "{drop}: {}", outcome.text());
 }
+
+/// Who runs a script that nobody has looked into need not be who may create its extensions.
+#[test]
+fn a_trusted_script_fills_a_database_that_has_its_extensions_and_one_that_fills_nothing_does_not_pass() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let source = server.database("extended");
+    source.psql("CREATE EXTENSION pgcrypto; CREATE TABLE t AS SELECT encode(digest('x', 'md5'), 'hex') AS a");
+    let target = server.database("prepared");
+    target.psql("CREATE EXTENSION pgcrypto");
+    let nothing = shelf.put("nothing", b"SELECT 1;\n");
+    let outcome = restore(&nothing, server, &target.name).arg("--trust-script").run().expect(1);
+    assert!(said(&outcome).contains("nothing new in the database"), "{}", outcome.text());
+
+    let script = shelf.put("dump", &plain(&source));
+    let trusted = |options: &[&str]| restore(&script, server, &target.name).arg("--trust-script").args(options).run();
+    let planned = trusted(&["--dry-run"]).expect(0);
+    assert_eq!(planned.result()["plan"]["refusals"], serde_json::json!([]), "{}", planned.text());
+    trusted(&[]).expect(0);
+    assert_eq!(target.psql("SELECT a FROM t"), source.psql("SELECT a FROM t"));
+    let again = trusted(&[]).expect(40);
+    assert!(said(&again).contains("is not empty"), "{}", again.text());
+}

@@ -120,11 +120,18 @@ fn in_order(mut refers_to: BTreeMap<usize, BTreeSet<usize>>) -> Vec<usize> {
     }
 }
 
-/// Why a server that has these versions of TimescaleDB cannot take a backup.
-pub(super) fn version_refusal(wanted: &Extension, available: &[String]) -> Option<String> {
-    let concerns = wanted.name == TIMESCALEDB && !wanted.version.is_empty() && !available.contains(&wanted.version);
-    concerns
-        .then(|| format!("the backup is of timescaledb {} and the server has {}", wanted.version, available.join(", ")))
+/// Why a server that has these versions of TimescaleDB cannot take a backup of one with it.
+pub(super) fn is_no_version(wanted: &Extension, available: &[String]) -> Option<String> {
+    let Extension { version, .. } = wanted;
+    let lacks = !version.is_empty() && !available.contains(version);
+    lacks.then(|| format!("the backup is of timescaledb {version} and the server has {}", available.join(", ")))
+}
+
+/// Why a database in which this version of TimescaleDB is cannot take a backup of one with it.
+pub(super) fn is_another_version(wanted: &Extension, there: &str) -> Option<String> {
+    let Extension { version, .. } = wanted;
+    let differs = !version.is_empty() && version != there;
+    differs.then(|| format!("the backup is of timescaledb {version} and the database has {there}"))
 }
 
 #[derive(Deserialize)]
@@ -145,6 +152,9 @@ pub(super) fn is_hypertable(names: &[String]) -> Error {
 
 pub(super) const SAME_VERSION: &str = "TimescaleDB is restored by the version that was backed up: install that one, restore, \
                                        and then run ALTER EXTENSION timescaledb UPDATE";
+pub(super) const OTHER_VERSION: &str = "TimescaleDB is restored by the version that was backed up: DROP EXTENSION timescaledb in the \
+     database, or have it made there in that version (CREATE EXTENSION timescaledb VERSION '…'), restore, and then run ALTER EXTENSION \
+     timescaledb UPDATE";
 const BEGIN: &str = "tell TimescaleDB that a restore begins";
 const END: &str = "tell TimescaleDB that the restore has ended";
 const IS_RESTORING: &str = "SELECT pg_catalog.current_setting('timescaledb.restoring', true) = 'on'";
@@ -180,7 +190,7 @@ mod tests {
 
     use lifeboat_core::index::Extension;
 
-    use super::{creates_timescaledb, in_order, version_refusal, with_version};
+    use super::{creates_timescaledb, in_order, is_another_version, is_no_version, with_version};
 
     fn timescaledb(version: &str) -> Extension {
         Extension { name: "timescaledb".into(), version: version.into(), schema: "public".into() }
@@ -207,11 +217,14 @@ mod tests {
     #[test]
     fn another_version_of_timescaledb_is_refused() {
         let available = ["2.14.2".to_owned(), "2.15.0".to_owned()];
-        let refusal = |version: &str| version_refusal(&timescaledb(version), &available);
+        let refusal = |version: &str| is_no_version(&timescaledb(version), &available);
         assert_eq!(refusal("2.14.2"), None);
         assert_eq!(refusal(""), None);
         let why = "the backup is of timescaledb 2.13.0 and the server has 2.14.2, 2.15.0";
         assert_eq!(refusal("2.13.0").as_deref(), Some(why));
-        assert_eq!(version_refusal(&Extension { name: "hstore".into(), ..timescaledb("1") }, &available), None);
+        let refusal = |version: &str| is_another_version(&timescaledb(version), "2.15.0");
+        assert_eq!((refusal("2.15.0"), refusal("")), (None, None));
+        let why = "the backup is of timescaledb 2.14.2 and the database has 2.15.0";
+        assert_eq!(refusal("2.14.2").as_deref(), Some(why));
     }
 }

@@ -32,6 +32,9 @@ pub async fn plan_file(
     let options = RestoreOptions { called: Some(file.name()), ..options.clone() };
     let spooled = Box::pin(spool(file, foreign, &|_| Ok(()), &job)).await?;
     let options = RestoreOptions { keys: spooled.keys.clone(), ..options };
+    if foreign.trust {
+        return Box::pin(trusted::plan(&spooled, target, &options, &job)).await;
+    }
     plan(&spooled.store, &spooled.reference, target, &options, monitor).await
 }
 

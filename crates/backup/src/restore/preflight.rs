@@ -10,9 +10,9 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 pub use empty::user_objects;
 use facts::{TargetFacts, User, facts};
-use warnings::{may_not_give_to, warn_of_owner, warn_of_untrusted};
+use warnings::{may_not_give_to, warn_of_owner, warn_of_unknown_version, warn_of_untrusted};
 
-use super::extensions::{SAME_VERSION, version_refusal as version_refusal_of_timescaledb};
+use super::extensions::{OTHER_VERSION, SAME_VERSION, TIMESCALEDB, is_another_version, is_no_version};
 use super::maintenance::connect_beside;
 use super::select::{self, Part};
 use super::{MissingRoles, RestoreOptions};
@@ -21,7 +21,7 @@ use crate::postgres::{
     ConnectOptions, ConnectionSettings, DirectSession, Session, connect, quote_ident, quote_literal, sqlstate,
     sqlstate_of,
 };
-pub(super) use place::look;
+pub(super) use place::{check_for_script, look};
 
 /// What the target is, and why it is not fit, if it is not.
 #[derive(Clone)]
@@ -51,11 +51,13 @@ pub(super) async fn check(
     };
     preflight.check_is_primary(&facts);
     preflight.check_server(archive, part, &facts);
+    preflight.check_timescaledb(archive, part, options, &facts);
     preflight.check_roles(options.roles);
     preflight.check_rights(options, &facts.user);
     preflight.check_owners(&owners(archive, options, part), &facts);
     warn_of_owner(archive, options, part, &facts, job);
     warn_of_untrusted(archive, part, &facts, job);
+    warn_of_unknown_version(archive, part, options, &facts, job);
     preflight.check_database(archive, &mut session, target, options, part, &facts).await?;
     session.close().await;
     Ok(preflight)
@@ -124,10 +126,24 @@ impl Preflight {
             let why = format!("the server lacks the extensions {}", lacking.join(", "));
             self.refuse(why, "install the extensions' packages on the target server");
         }
-        for extension in extensions(archive, part).filter(|it| facts.extensions.contains(&it.name)) {
-            if let Some(why) = version_refusal_of_timescaledb(extension, &facts.timescaledb) {
-                self.refuse(why, SAME_VERSION);
-            }
+    }
+
+    /// A version that is there already stays, whatever the backup wants; a part takes it as it is.
+    fn check_timescaledb(
+        &mut self,
+        archive: &Archive,
+        part: Option<&Part>,
+        options: &RestoreOptions,
+        facts: &TargetFacts,
+    ) {
+        let is_wanted = |it: &&Extension| it.name == TIMESCALEDB && facts.extensions.contains(&it.name);
+        let Some(wanted) = extensions(archive, part).find(is_wanted) else { return };
+        let (why, hint) = match &facts.timescaledb.there {
+            Some(there) if part.is_none() && !options.create => (is_another_version(wanted, there), OTHER_VERSION),
+            _ => (is_no_version(wanted, &facts.timescaledb.available), SAME_VERSION),
+        };
+        if let Some(why) = why {
+            self.refuse(why, hint);
         }
     }
 
@@ -189,7 +205,7 @@ impl Preflight {
         facts: &TargetFacts,
     ) -> Result<()> {
         if options.create {
-            return self.check_place(session, target, options, &archive.index.extensions, facts).await;
+            return self.check_place(session, target, options, Some(&archive.index.extensions), facts).await;
         }
         if let Some(part) = part {
             for (why, hint) in select::refusals(part, &archive.index, session).await? {
@@ -202,7 +218,7 @@ impl Preflight {
             let hint = "restore into another database, or let --replace put the backup in its place";
             self.refuse("the target is the database the backup was taken of", hint);
         }
-        self.check_place(session, target, options, &archive.index.extensions, facts).await?;
+        self.check_place(session, target, options, Some(&archive.index.extensions), facts).await?;
         self.check_encoding(archive, session).await
     }
 
@@ -218,16 +234,16 @@ impl Preflight {
     }
 }
 
-/// How many of these extensions are there already: who may create an extension is often another than who restores.
-async fn present(extensions: &[Extension], session: &mut DirectSession) -> Result<u64> {
-    let names = extensions.iter().filter(|it| it.name != "plpgsql").map(|it| quote_literal(&it.name));
-    let names: Vec<_> = names.collect();
-    if names.is_empty() {
-        return Ok(0);
-    }
+/// How many of these extensions, or of all, are there already: who may create an extension is often another than who restores.
+async fn present(extensions: Option<&[Extension]>, session: &mut DirectSession) -> Result<u64> {
+    let names: Option<Vec<_>> = extensions.map(|these| these.iter().map(|it| quote_literal(&it.name)).collect());
+    let these = match names {
+        None => String::new(),
+        Some(names) if names.is_empty() => return Ok(0),
+        Some(names) => format!(" AND extname IN ({})", names.join(", ")),
+    };
     let query = format!(
-        "SELECT pg_catalog.count(*) FROM pg_catalog.pg_extension WHERE extname IN ({}) AND oid >= 16384",
-        names.join(", ")
+        "SELECT pg_catalog.count(*) FROM pg_catalog.pg_extension WHERE extname <> 'plpgsql' AND oid >= 16384{these}"
     );
     Ok(session.text(&query).await?.and_then(|count| count.parse().ok()).unwrap_or(0))
 }

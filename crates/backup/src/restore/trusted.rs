@@ -15,11 +15,23 @@ use tokio::process::{Child, Command};
 use super::appeared::Before;
 use super::psql_words::{Words, listen};
 use super::target::{Target, or_discard};
-use super::{RestoreOptions, RestoreSummary, preflight, refuse, user_objects};
+use super::{RestoreOptions, RestorePlan, RestoreSummary, describe, preflight, refuse, user_objects};
 use crate::archive::{cat, find};
 use crate::backup::Spooled;
 use crate::foreign::ForeignOptions;
 use crate::postgres::{ClientFiles, ConnectionSettings, ToolCall};
+
+/// What a script would be run in; what it would do, nobody knows.
+pub(super) async fn plan(
+    spooled: &Spooled,
+    target: &ConnectionSettings,
+    options: &RestoreOptions,
+    job: &Job,
+) -> Result<RestorePlan> {
+    let archive = find(&spooled.store, &spooled.keys, job, &spooled.reference).await?;
+    let preflight = job.run(preflight::check_for_script(&archive, target, options, job)).await?;
+    Ok(describe(&archive, target, options, None, preflight))
+}
 
 pub(super) async fn run(
     spooled: &Spooled,
@@ -31,7 +43,7 @@ pub(super) async fn run(
     let clock = Instant::now();
     let job = Job::new(monitor, options.cancel.clone());
     let archive = find(&spooled.store, &spooled.keys, &job, &spooled.reference).await?;
-    let preflight = job.run(preflight::check(&archive, wanted, options, None, &job)).await?;
+    let preflight = job.run(preflight::check_for_script(&archive, wanted, options, &job)).await?;
     if !preflight.refusals.is_empty() {
         return Err(refuse(&options.called(&archive), wanted, &preflight));
     }
@@ -41,12 +53,13 @@ pub(super) async fn run(
     let running = async {
         let files = ClientFiles::write(&target.settings, spooled.folder())?;
         let before = Before::look(&target, &job).await?;
+        let objects = objects(&target, &job).await?;
         let psql = Psql::start(&folder.join("psql"), &files)?;
         job.step("run the script by psql");
         let ran = psql.feed(spooled, &job).await.map_err(|error| explained(error, target.is_created()));
         let made = before.tell(&target, &job).await;
         ran?;
-        check_is_filled(&target, wanted, &made?, &job).await?;
+        check_is_filled(&target, objects, wanted, &made?, &job).await?;
         target.publish(&job).await
     };
     or_discard(&target, &job, Box::pin(running)).await?;
@@ -65,19 +78,30 @@ pub(super) async fn run(
     })
 }
 
-/// A script that connects to another database fills that one, and psql ends well.
-async fn check_is_filled(target: &Target, wanted: &ConnectionSettings, made: &[String], job: &Job) -> Result<()> {
-    let mut session = target.connect("restore", job).await?;
-    let objects = user_objects(&mut session).await?;
-    session.close().await;
-    if objects > 0 {
+/// A script that connects to another database fills that one, and psql ends well. Extensions may have been there before it.
+async fn check_is_filled(
+    target: &Target,
+    before: u64,
+    wanted: &ConnectionSettings,
+    made: &[String],
+    job: &Job,
+) -> Result<()> {
+    if objects(target, job).await? > before {
         return Ok(());
     }
-    let mut doing = format!("find what the script made in {}: there is nothing in the database", wanted.display());
+    let what = if before > 0 { "nothing new" } else { "nothing" };
+    let mut doing = format!("find what the script made in {}: there is {what} in the database", wanted.display());
     if !made.is_empty() {
         doing += &format!(", while the databases {} appeared", made.join(", "));
     }
     Err(Error::new(Kind::Failure, doing).hint(ELSEWHERE))
+}
+
+async fn objects(target: &Target, job: &Job) -> Result<u64> {
+    let mut session = target.connect("restore", job).await?;
+    let objects = user_objects(&mut session).await?;
+    session.close().await;
+    Ok(objects)
 }
 
 /// A running psql.

@@ -18,8 +18,18 @@ pub(super) struct TargetFacts {
     /// Those that a superuser alone creates.
     pub(super) untrusted: Vec<String>,
     pub(super) tablespaces: Vec<String>,
-    /// Versions of it that can be created.
-    pub(super) timescaledb: Vec<String>,
+    pub(super) timescaledb: Timescaledb,
+}
+
+/// In which versions the server has TimescaleDB.
+#[derive(Deserialize)]
+pub(super) struct Timescaledb {
+    /// Those that can be created.
+    pub(super) available: Vec<String>,
+    /// The one that is created where none is named.
+    pub(super) default: Option<String>,
+    /// The one of the database that was asked.
+    pub(super) there: Option<String>,
 }
 
 /// Who restores. Attributes of a role are not inherited: only its own count.
@@ -57,4 +67,8 @@ SELECT current_setting('server_version_num')::int AS server_version_num,
                    -- From 13 on an extension can be trusted.
                    WHERE v.superuser AND coalesce(to_jsonb(v) ->> 'trusted', 'false') = 'false'), '[]') AS untrusted,
        (SELECT json_agg(spcname) FROM pg_tablespace) AS tablespaces,
-       coalesce((SELECT json_agg(version) FROM pg_available_extension_versions WHERE name = 'timescaledb'), '[]') AS timescaledb";
+       json_build_object(
+           'available', coalesce((SELECT json_agg(version) FROM pg_available_extension_versions
+                                   WHERE name = 'timescaledb'), '[]'),
+           'default', (SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'),
+           'there', (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb')) AS timescaledb";

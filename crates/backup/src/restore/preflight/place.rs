@@ -5,6 +5,7 @@ use lifeboat_core::{Job, Result, counted};
 use serde::Deserialize;
 
 use super::{Preflight, TargetFacts, connect_to, facts, present, user_objects, version_refusal};
+use crate::archive::Archive;
 use crate::postgres::{ConnectionSettings, DirectSession, rows};
 use crate::restore::RestoreOptions;
 use crate::restore::target::{drop_statement, is_unfinished};
@@ -16,20 +17,45 @@ pub(in crate::restore) async fn look(
     job: &Job,
 ) -> Result<Preflight> {
     let mut session = connect_to(target, options, job).await?;
-    let facts = facts(&mut session, &target.dbname).await?;
-    let mut preflight = Preflight::of(&facts);
-    preflight.check_is_primary(&facts);
-    if let Some((why, hint)) = version_refusal(0, facts.server_version_num / 10_000) {
-        preflight.refuse(why, &hint);
-    }
-    preflight.check_rights(options, &facts.user);
-    preflight.check_place(&mut session, target, options, &[], &facts).await?;
+    let preflight = Preflight::whatever_comes(&mut session, target, options, UNKNOWN).await?;
     warn_of_unfinished(&mut session, target, options, job).await?;
     session.close().await;
     Ok(preflight)
 }
 
+/// What is wrong with a target for a script that nobody has looked into.
+pub(in crate::restore) async fn check_for_script(
+    archive: &Archive,
+    target: &ConnectionSettings,
+    options: &RestoreOptions,
+    job: &Job,
+) -> Result<Preflight> {
+    let mut session = connect_to(target, options, job).await?;
+    let source = archive.index.server_major().unwrap_or(UNKNOWN);
+    let preflight = Preflight::whatever_comes(&mut session, target, options, source).await?;
+    session.close().await;
+    Ok(preflight)
+}
+
 impl Preflight {
+    /// What is wrong with a target whatever a dump of this major version holds: nobody knows which extensions it needs.
+    async fn whatever_comes(
+        session: &mut DirectSession,
+        target: &ConnectionSettings,
+        options: &RestoreOptions,
+        source: u32,
+    ) -> Result<Self> {
+        let facts = facts(session, &target.dbname).await?;
+        let mut preflight = Self::of(&facts);
+        preflight.check_is_primary(&facts);
+        if let Some((why, hint)) = version_refusal(source, facts.server_version_num / 10_000) {
+            preflight.refuse(why, &hint);
+        }
+        preflight.check_rights(options, &facts.user);
+        preflight.check_place(session, target, options, None, &facts).await?;
+        Ok(preflight)
+    }
+
     /// Nothing is wrong with it so far.
     pub(super) fn of(facts: &TargetFacts) -> Self {
         Self {
@@ -47,13 +73,13 @@ impl Preflight {
         }
     }
 
-    /// `extensions`: of the backup, which may be there already.
+    /// `extensions` may be there already: those of the backup, or any where nobody knows them.
     pub(super) async fn check_place(
         &mut self,
         session: &mut DirectSession,
         target: &ConnectionSettings,
         options: &RestoreOptions,
-        extensions: &[Extension],
+        extensions: Option<&[Extension]>,
         facts: &TargetFacts,
     ) -> Result<()> {
         if options.create {
@@ -99,3 +125,6 @@ async fn warn_of_unfinished(
     }
     Ok(())
 }
+
+/// A major version that is older than any.
+const UNKNOWN: u32 = 0;

@@ -2,6 +2,7 @@
 
 use lifeboat_core::Job;
 
+use super::super::extensions::TIMESCALEDB;
 use super::super::select::Part;
 use super::super::{MissingRoles, RestoreOptions};
 use super::extensions;
@@ -45,6 +46,29 @@ pub(super) fn warn_of_untrusted(archive: &Archive, part: Option<&Part>, facts: &
         job.warn(&format!(
             "the role {user} is no superuser: Postgres itself would not let it create the extensions {names}; who \
              may can do so in an empty database, and the backup is restored without --create then"
+        ));
+    }
+}
+
+/// Not refused: nobody knows whether it is the right one. A dump that was not made by a backup does not tell.
+pub(super) fn warn_of_unknown_version(
+    archive: &Archive,
+    part: Option<&Part>,
+    options: &RestoreOptions,
+    facts: &TargetFacts,
+    job: &Job,
+) {
+    let is_unknown = extensions(archive, part).any(|it| it.name == TIMESCALEDB && it.version.is_empty());
+    let there = facts.timescaledb.there.as_ref().filter(|_| !options.create);
+    let which = match (there, &facts.timescaledb.default) {
+        (Some(there), _) => format!("{there} is there"),
+        (None, Some(default)) => format!("{default} would be created"),
+        (None, None) => return,
+    };
+    if is_unknown {
+        job.warn(&format!(
+            "the dump does not say of which version of TimescaleDB it is, and can be restored into that one only: {which}; \
+             for another one, CREATE EXTENSION timescaledb VERSION '…' in an empty database, and restore without --create"
         ));
     }
 }
