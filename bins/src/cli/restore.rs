@@ -21,7 +21,7 @@ pub(crate) struct RestoreArgs {
     /// What opens the file.
     #[command(flatten)]
     pub(crate) file: FileArgs,
-    /// Have psql run the file's script as it is, also where it is not complete or reaches beyond its database
+    /// Have psql run the file's script as it is, also where pg_dump did not write it or it reaches beyond its database
     #[arg(long, requires = "from")]
     pub(crate) trust_script: bool,
     /// The target: env:NAME, file:/path, credential:NAME, command:[…], or a connection string without password

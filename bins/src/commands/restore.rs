@@ -70,9 +70,11 @@ async fn of_file(from: &str, args: &RestoreArgs, target: &DatabaseUrl, context: 
     Ok(Outcome::success(text, json!(summary)))
 }
 
-/// Nobody counted the rows.
+/// Without a number of rows: nobody counted them.
 fn run_by_psql(summary: &RestoreSummary) -> String {
-    format!("{}: {} of SQL, run by psql in {}\n", summary.backup, units::size(summary.sql_bytes), summary.target)
+    let (size, warnings) = (units::size(summary.sql_bytes), &summary.warnings);
+    let warnings: String = warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
+    format!("{}: {size} of SQL, run by psql in {}\n{warnings}", summary.backup, summary.target)
 }
 
 async fn settings(target: &DatabaseUrl, context: &Context) -> Result<ConnectionSettings> {

@@ -9,8 +9,13 @@ use lifeboat_tests::{Database, Lifeboat, Outcome, Postgres, unused_name};
 
 /// `lifeboat restore --from FILE` with the passphrase, into what `name` names; not run yet.
 pub(crate) fn restore(file: &Path, server: &Postgres, name: &str) -> Lifeboat {
+    typed(file, server, name).arg("--json")
+}
+
+/// The same as an operator types it, who reads text.
+pub(crate) fn typed(file: &Path, server: &Postgres, name: &str) -> Lifeboat {
     Lifeboat::new()
-        .args(["restore", "--json", "--into", "env:TARGET_URL", "--passphrase", "env:PASSPHRASE", "--from"])
+        .args(["restore", "--into", "env:TARGET_URL", "--passphrase", "env:PASSPHRASE", "--from"])
         .arg(file)
         .env("TARGET_URL", server.dsn(name))
         .env("PASSPHRASE", PASSPHRASE)

@@ -21,7 +21,7 @@ pub struct ForeignOptions {
     pub tools_dir: Option<PathBuf>,
     /// Where what has to be kept on disk for a while is kept, sealed; and private files for gpg.
     pub spool_dir: PathBuf,
-    /// Take a script that is not complete or does what a dump of one database does not do.
+    /// Take a script that pg_dump did not write, or that does what a dump of one database does not do.
     pub trust: bool,
 }
 

@@ -7,6 +7,7 @@ use lifeboat_core::store::layout::Piece;
 use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::cuts::Cuts;
+use super::dumps::Dumps;
 use super::indexer::Indexer;
 use super::outline::{Outline, Script};
 use super::output::Output as _;
@@ -52,13 +53,14 @@ pub(crate) fn index(
     })
 }
 
-/// Writes a script as objects of a backup, without a look at it: for psql, which reads it as it is.
+/// Writes a script as objects of a backup, without a look at its statements: for psql, which reads it as it is.
 ///
 /// # Errors
-/// Those of the flow and of the store.
+/// [`Kind::Integrity`] when pg_dump has begun it and not ended it; those of the flow and of the store.
 pub(crate) fn keep(job: &Job, sql: &mut dyn Flow, objects: BackupObjects) -> Result<Script> {
     beside_the_writer(objects, |mut giver| {
         let (mut outline, mut slice, mut range_bytes) = (Outline::default(), vec![0; SLICE_BYTES], 0);
+        let mut dumps = Dumps::default();
         loop {
             job.check()?;
             let read = sql.read(&mut slice)?;
@@ -68,9 +70,11 @@ pub(crate) fn keep(job: &Job, sql: &mut dyn Flow, objects: BackupObjects) -> Res
                 range_bytes = 0;
             }
             if read == 0 {
+                dumps.end()?;
                 giver.finish()?;
                 return Ok(outline);
             }
+            dumps.push(&slice[..read]);
             giver.write(&slice[..read])?;
             range_bytes += read as u64;
             job.count(Counter::SqlBytes, read as u64);

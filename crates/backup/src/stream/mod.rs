@@ -2,6 +2,7 @@
 //! its script that tools print indexed here too.
 
 mod cuts;
+mod dumps;
 mod foreign;
 mod handoff;
 mod indexer;

@@ -1,0 +1,87 @@
+//! Counts the dumps in a script that nobody looks into, by the first and the last line that pg_dump gives each.
+//!
+//! psql commits the rows that it has when its input ends in the middle of them, and ends well.
+
+use lifeboat_core::{Error, Kind, Result};
+
+/// The dumps of a script, whatever else is in it.
+#[derive(Debug, Default)]
+pub(super) struct Dumps {
+    /// As much of the line under way as tells it.
+    line: Vec<u8>,
+    begun: u64,
+    ended: u64,
+}
+
+impl Dumps {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        let mut rest = bytes;
+        while let Some(at) = memchr::memchr(b'\n', rest) {
+            self.add(&rest[..at]);
+            self.end_line();
+            rest = &rest[at + 1..];
+        }
+        self.add(rest);
+    }
+
+    /// # Errors
+    /// [`Kind::Integrity`] for a dump that has begun and not ended.
+    pub(super) fn end(mut self) -> Result<()> {
+        self.end_line();
+        if self.ended >= self.begun {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Integrity, "find the last line of pg_dump, \"PostgreSQL database dump complete\"")
+            .hint(CUT))
+    }
+
+    fn add(&mut self, bytes: &[u8]) {
+        let room = LINE_BYTES - self.line.len();
+        self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+    }
+
+    fn end_line(&mut self) {
+        self.begun += u64::from(self.line == FIRST);
+        self.ended += u64::from(self.line == LAST);
+        self.line.clear();
+    }
+}
+
+const FIRST: &[u8] = b"-- PostgreSQL database dump";
+const LAST: &[u8] = b"-- PostgreSQL database dump complete";
+/// A line that is longer is neither.
+const LINE_BYTES: usize = LAST.len() + 1;
+const CUT: &str = "pg_dump wrote the script and did not end it: the dump is cut, and psql would keep the rows that it has and end well. \
+    Use another file; where this is all there is, run it by psql yourself";
+
+#[cfg(test)]
+mod tests {
+    use super::Dumps;
+
+    /// Whether each dump has its end, whatever the slices.
+    fn is_whole(script: &str) -> bool {
+        let whole = |length: usize| {
+            let mut dumps = Dumps::default();
+            script.as_bytes().chunks(length).for_each(|slice| dumps.push(slice));
+            dumps.end().is_ok()
+        };
+        let answers = [1, 7, 28, 4096].map(whole);
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{script}: {answers:?}");
+        answers[0]
+    }
+
+    const FIRST: &str = "--\n-- PostgreSQL database dump\n--\n\n";
+    const LAST: &str = "--\n-- PostgreSQL database dump complete\n--\n\n";
+
+    #[test]
+    fn a_dump_needs_its_end_and_a_script_of_hand_none() {
+        assert!(is_whole("CREATE TABLE t (a int);\n"));
+        assert!(is_whole(&format!("\\! date\n{FIRST}SELECT 1;\n{LAST}GRANT a TO b;\n")));
+        assert!(is_whole(&format!("{FIRST}{LAST}{FIRST}{LAST}")));
+        assert!(is_whole(&format!("{FIRST}{}", LAST.trim_end())));
+        assert!(!is_whole(FIRST));
+        assert!(!is_whole(&format!("{FIRST}{}", &LAST[..LAST.len() - 8])));
+        assert!(!is_whole(&format!("{FIRST}{LAST}{FIRST}SELECT 1;\n")));
+        assert!(!is_whole(&format!("{FIRST}-- PostgreSQL database dump complete, or so\n")));
+    }
+}
