@@ -1,6 +1,8 @@
 //! What is damaged anywhere is refused, and nothing of it restored.
 
-use lifeboat_tests::foreign::{Shelf, custom, gpg, gzip, openssl, plain, zstd};
+use std::process::Command;
+
+use lifeboat_tests::foreign::{PASSPHRASE, Shelf, custom, gpg, gzip, openssl, plain, through, zstd};
 use lifeboat_tests::{Database, Major, fixtures};
 
 use crate::world::{refused, restore, said};
@@ -33,6 +35,21 @@ fn a_plain_dump_that_is_cut_is_refused_wherever_it_is() {
     cut_is_refused(&shop, "sql", &sql, &[0, 40, between, between + 5, behind, trailer, trailer + 20], &[30]);
     let gz = gzip(&sql[..between]);
     cut_is_refused(&shop, "whole gzip of a cut dump", &gz, &[gz.len()], &[30]);
+}
+
+/// psql commits the rows that it has, and ends well.
+#[test]
+fn a_cut_dump_of_pg_dump_is_not_run_although_it_is_trusted() {
+    let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
+    let sql = plain(&shop);
+    let text = String::from_utf8_lossy(&sql).into_owned();
+    let rows = text.find("FROM stdin;\n").unwrap() + 12;
+    let between = rows + text[rows..].find('\n').unwrap() + 1;
+    let trailer = text.find("-- PostgreSQL database dump complete").unwrap();
+    for length in [between, trailer] {
+        let outcome = refused(&shelf.put("cut.sql.gz", &gzip(&sql[..length])), shop.server, 30, &["--trust-script"]);
+        assert!(said(&outcome).contains("the dump is cut"), "{length}: {}", outcome.text());
+    }
 }
 
 #[test]
@@ -89,6 +106,25 @@ fn another_passphrase_and_other_iterations_open_nothing() {
     assert!(said(&outcome).contains("--openssl-iterations"), "{}", outcome.text());
     let missing = restore(&files[0], shop.server, "none").arg("--create").env("PASSPHRASE", "").run().expect(78);
     assert!(said(&missing).contains("PASSPHRASE"), "{}", missing.text());
+}
+
+/// Once in some thousand times, that is: with these salts what comes out begins as what gpg encrypts does.
+#[test]
+fn another_passphrase_is_told_also_where_what_comes_out_looks_like_something() {
+    let (server, shelf) = (lifeboat_tests::Postgres::shared(Major::V15), Shelf::new());
+    for salt in ["00000000000002cc", "00000000000002e1"] {
+        let mut openssl = Command::new("openssl");
+        openssl.args(["enc", "-aes-256-cbc", "-pbkdf2", "-iter", "1", "-S", salt, "-pass", "env:KEY"]);
+        let body = through(openssl.env("KEY", PASSPHRASE), &b"INSERT INTO t VALUES (1);\n".repeat(200));
+        let file = shelf.put("openssl", &[b"Salted__", &hex::decode(salt).unwrap()[..], &body].concat());
+        let command = restore(&file, server, "none").args(["--create", "--openssl-iterations", "1"]);
+        let outcome = command.env("PASSPHRASE", "another").run().expect(12);
+        assert!(
+            said(&outcome).contains("the passphrase is another one, or the number of iterations"),
+            "{}",
+            outcome.text()
+        );
+    }
 }
 
 #[test]

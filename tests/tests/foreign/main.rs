@@ -10,5 +10,6 @@ mod killed;
 mod odd;
 mod scripts;
 mod secrets;
+mod signed;
 mod target;
 mod world;

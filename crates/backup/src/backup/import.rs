@@ -137,12 +137,15 @@ impl Importing<'_> {
         let (uploaded, done) = tokio::join!(uploader.run(job), work);
         let (uploaded, (mut script, unpacked)) =
             first_error(uploaded, done).map_err(|error| error.while_doing(format!("read {name}")))?;
+        let remarks: Vec<_> = unpacked.remarks.all().into_iter().map(ToOwned::to_owned).collect();
+        remarks.iter().for_each(|remark| job.warn(remark));
         let vetted = script.vetted.take().unwrap_or_default();
         let names = Names::read(&script, None).await?;
         let warnings: Vec<_> = names.warning().map(ToOwned::to_owned).into_iter().collect();
         let dumped = Dumped { script: names.indexed(script), attachments: Vec::new(), warnings };
         check_lengths(&uploaded, &dumped, &destination)?;
         let Dumped { script, mut warnings, .. } = dumped;
+        warnings.extend(remarks);
         warnings.extend(self.warnings(&vetted));
         let stored =
             script.objects.iter().map(|(name, object)| destination.stored(destination.stored_name(name), object));
@@ -175,6 +178,9 @@ impl Importing<'_> {
         if vetted.inserts {
             warnings.push(INSERTS.to_owned());
         }
+        if vetted.extensions.keys().any(|name| name.to_string() == "timescaledb") {
+            warnings.push(TIMESCALEDB.to_owned());
+        }
         warnings.extend(self.options.seal.as_ref().and_then(|keys| keys.single_wrap_warning()));
         warnings.iter().for_each(|warning| self.job.warn(warning));
         warnings
@@ -196,4 +202,5 @@ async fn blocking<T: Send + 'static>(job: &Job, work: impl FnOnce() -> Result<T>
 const NOT_THERE: &str = "imported: the file tells neither settings nor privileges of the database itself, nor what roles were, and nobody knows whether every table \
      of the source is in it; there is no schema archive and no catalog";
 const INSERTS: &str = "rows come as INSERT: there are no fingerprints of them, and a drill cannot prove them";
+const TIMESCALEDB: &str = "the dump does not say of which version of TimescaleDB it is: note that down, it is restored into that version only";
 const LET_GO: Duration = Duration::from_secs(5);

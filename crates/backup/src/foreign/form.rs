@@ -2,7 +2,7 @@
 
 use lifeboat_core::{Error, Kind, Result};
 
-use super::{crlf, salted};
+use super::{crlf, packets, salted};
 
 /// What a layer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Form {
         if let Some((_, what, hint)) = KNOWN.iter().find(|(magic, ..)| head.starts_with(magic)) {
             return Err(Error::new(Kind::Policy, format!("read {what}")).hint(*hint));
         }
-        if let Some(form) = pgp(head) {
+        if let Some(form) = packets::encrypted(head) {
             return Ok(Some(form));
         }
         match head {
@@ -72,22 +72,6 @@ impl Form {
     }
 }
 
-/// The first packet of an encrypted message is a session key, encrypted to a public key (tag 1) or by a passphrase (tag 3).
-fn pgp(head: &[u8]) -> Option<Form> {
-    let (first, rest) = head.split_first()?;
-    let (tag, rest) = match first & 0xc0 {
-        0xc0 => (first & 0x3f, rest.get(1..)?),
-        // The length takes one, two or four bytes.
-        0x80 => (first >> 2 & 0x0f, rest.get(*[1, 2, 4].get(usize::from(first & 3))?..)?),
-        _ => return None,
-    };
-    match (tag, rest.first()?) {
-        (1, 2 | 3 | 6) => Some(Form::GpgKey),
-        (3, 4..=6) => Some(Form::GpgPassphrase),
-        _ => None,
-    }
-}
-
 /// What is text, and SQL as far as that shows.
 fn script(head: &[u8]) -> Result<Form> {
     let (what, hint) = match head.trim_ascii_start().first() {
@@ -114,7 +98,7 @@ pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const SAVED: &str = "whatever fetched the file saved an error in its place: look into it, and fetch the file again";
 
 const MAGIC: &[(&[u8], Form)] = &[
-    (b"\x1f\x8b", Form::Gzip),
+    (b"\x1f\x8b\x08", Form::Gzip),
     (b"\x28\xb5\x2f\xfd", Form::Zstd),
     (salted::MAGIC, Form::Salted),
     (b"-----BEGIN PGP MESSAGE-----", Form::GpgKey),
@@ -156,9 +140,8 @@ mod tests {
         assert_eq!(told(b"\x1f\x8b\x08\0"), Ok(Some(Form::Gzip)));
         assert_eq!(told(b"--\n-- PostgreSQL database dump\n"), Ok(Some(Form::Plain)));
         assert_eq!(told("SELECT 'höhe';\n".as_bytes()), Ok(Some(Form::Plain)));
-        assert_eq!(told(b"\x8c\x0d\x04\x09"), Ok(Some(Form::GpgPassphrase)));
-        assert_eq!(told(b"\xc3\x0d\x04\x09"), Ok(Some(Form::GpgPassphrase)));
-        assert_eq!(told(b"\x85\x01\x0c\x03"), Ok(Some(Form::GpgKey)));
+        assert_eq!(told(b"\x8c\x0d\x04\x09\x03"), Ok(Some(Form::GpgPassphrase)));
+        assert_eq!(told(b"-----BEGIN PGP MESSAGE-----\n\n"), Ok(Some(Form::GpgKey)));
         assert_eq!(told(b"Salted__12345678"), Ok(Some(Form::Salted)));
         assert_eq!(told(b"\xef\xbb\xbf--\n"), Ok(Some(Form::Marked)));
         assert_eq!(told(b"--\r\n-- PostgreSQL database dump\r\n"), Ok(Some(Form::Returned)));

@@ -13,7 +13,8 @@ use super::compressed::Decompressed;
 use super::crlf::Unreturned;
 use super::flow::{Flow, Peeked};
 use super::form::{BYTE_ORDER_MARK, Form, HEAD_BYTES};
-use super::program::Program;
+use super::program::{Program, Said};
+use super::remarks::Remarks;
 use super::salted::Unsalted;
 use super::tar::WholeTar;
 use super::{Digested, ForeignOptions, Given, Header, gpg};
@@ -32,6 +33,8 @@ pub(crate) struct Unpacked {
     pub(crate) header: Header,
     /// When the file was last changed, where it is one of this host.
     pub(crate) modified: Option<Timestamp>,
+    /// What is to be told of it, once the SQL has ended.
+    pub(crate) remarks: Remarks,
     /// Length and digest of the file, once the SQL has ended.
     pub(crate) digested: Arc<OnceLock<Digested>>,
 }
@@ -43,12 +46,16 @@ pub(crate) struct Unpacked {
 /// pg_restore.
 pub(crate) fn unpack(file: Given, options: &ForeignOptions) -> Result<Unpacked> {
     let (name, modified, digested) = (file.name.clone(), file.modified, file.digested());
-    let doing = format!("open {name}");
-    let (sql, forms, header) = take_off(file, options).map_err(|error| error.while_doing(doing))?;
-    Ok(Unpacked { sql, name, forms, header, modified, digested })
+    let (doing, remarks) = (format!("open {name}"), Remarks::default());
+    let (sql, forms, header) = take_off(file, options, &remarks).map_err(|error| error.while_doing(doing))?;
+    Ok(Unpacked { sql, name, forms, header, modified, remarks, digested })
 }
 
-fn take_off(file: Given, options: &ForeignOptions) -> Result<(Box<dyn Flow>, Vec<&'static str>, Header)> {
+fn take_off(
+    file: Given,
+    options: &ForeignOptions,
+    remarks: &Remarks,
+) -> Result<(Box<dyn Flow>, Vec<&'static str>, Header)> {
     let mut flow: Box<dyn Flow> = Box::new(file);
     let mut forms: Vec<&'static str> = Vec::new();
     let mut header = Header::default();
@@ -64,7 +71,7 @@ fn take_off(file: Given, options: &ForeignOptions) -> Result<(Box<dyn Flow>, Vec
             Form::Gzip => Box::new(Decompressed::new(Box::new(peeked), Compression::Gzip)),
             Form::Zstd => Box::new(Decompressed::new(Box::new(peeked), Compression::Zstd)),
             Form::Salted => Box::new(Unsalted::new(Box::new(peeked), options)?),
-            Form::GpgPassphrase | Form::GpgKey => Box::new(gpg::decrypted(Box::new(peeked), form, options)?),
+            Form::GpgPassphrase | Form::GpgKey => Box::new(gpg::decrypted(Box::new(peeked), form, options, remarks)?),
             Form::Custom | Form::Tar => {
                 let toc = if form == Form::Tar { peeked.head().get(TAR_BLOCK_BYTES..) } else { Some(peeked.head()) };
                 header = Header::of_archive(toc.unwrap_or_default());
@@ -105,7 +112,7 @@ fn printed(archive: Box<dyn Flow>, header: &Header, options: &ForeignOptions) ->
     let folder = tools(header.pg_dump_major(), options.tools_dir.as_deref())?;
     let mut command = Command::new(folder.join("pg_restore"));
     command.env_clear().env("PATH", DEFAULT_PATH).env("LC_ALL", "C").env("TZ", "UTC").arg("--file=-");
-    Program::start(command, "pg_restore", archive, judge, Box::new(()))
+    Program::start(command, "pg_restore", archive, Box::new(judge), Box::new(()))
 }
 
 /// The folder of the tools that made the archive, or of the next newer ones: older ones may not read it, and what newer ones
@@ -122,11 +129,11 @@ fn tools(made_by: Option<u32>, configured: Option<&Path>) -> Result<PathBuf> {
     })
 }
 
-fn judge(said: &str) -> (Kind, &'static str) {
-    if said.contains("unsupported version") {
-        return (Kind::Tool, "the archive was made by a newer pg_dump: install the client tools of its version");
+fn judge(said: &Said) -> Option<(Kind, &'static str)> {
+    if said.words.iter().any(|line| line.contains("unsupported version")) {
+        return Some((Kind::Tool, "the archive was made by a newer pg_dump: install the client tools of its version"));
     }
-    (Kind::Integrity, "the archive is cut or damaged: use another one")
+    Some((Kind::Integrity, "the archive is cut or damaged: use another one"))
 }
 
 /// More than anybody nests.

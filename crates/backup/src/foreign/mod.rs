@@ -15,7 +15,9 @@ mod gpg;
 mod header;
 mod layers;
 mod options;
+mod packets;
 mod program;
+mod remarks;
 mod salted;
 mod tar;
 

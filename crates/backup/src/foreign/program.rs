@@ -13,15 +13,28 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::flow::{Flow, STEP_BYTES};
 
+/// What a program said behind its output.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Its last words for people.
+    pub(super) words: Vec<String>,
+    /// Its last words for programs, as gpg has them, without their mark.
+    pub(super) status: Vec<String>,
+}
+
+/// What went wrong and what to do about it, by what a program said that ended without success; none where its output is whole all
+/// the same.
+pub(super) type Judge = Box<dyn Fn(&Said) -> Option<(Kind, &'static str)> + Send>;
+
 /// A running program, and what it prints.
 pub(super) struct Program {
     name: &'static str,
     child: Child,
     output: ChildStdout,
     feeding: Option<JoinHandle<Result<()>>>,
-    listening: Option<JoinHandle<String>>,
-    /// What its failure means, by what it said.
-    judge: fn(&str) -> (Kind, &'static str),
+    listening: Option<JoinHandle<Said>>,
+    /// What its end without success means.
+    judge: Judge,
     /// Ends with it: a folder of private files, say.
     _kept: Box<dyn Send>,
     ended: bool,
@@ -36,7 +49,7 @@ impl Program {
         mut command: Command,
         name: &'static str,
         input: Box<dyn Flow>,
-        judge: fn(&str) -> (Kind, &'static str),
+        judge: Judge,
         kept: Box<dyn Send>,
     ) -> Result<Self> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0).current_dir("/");
@@ -65,9 +78,9 @@ impl Program {
         if status.success() {
             return Ok(());
         }
-        let (kind, hint) = (self.judge)(&said);
+        let Some((kind, hint)) = (self.judge)(&said) else { return Ok(()) };
         let error = Error::new(kind, format!("run {}: it ended with {status}", self.name)).hint(hint);
-        Err(if said.is_empty() { error } else { error.caused_by(said) })
+        Err(if said.words.is_empty() { error } else { error.caused_by(said.words.join("; ")) })
     }
 }
 
@@ -119,18 +132,24 @@ fn feed(mut input: Box<dyn Flow>, stdin: ChildStdin) -> Result<()> {
     }
 }
 
-/// Its last words, on one line.
-fn listen(stderr: ChildStderr) -> String {
-    let mut said = Vec::<String>::new();
+fn listen(stderr: ChildStderr) -> Said {
+    let mut said = Said::default();
     for line in std::io::BufRead::split(std::io::BufReader::new(stderr), b'\n').map_while(|line| line.ok()) {
         let line = String::from_utf8_lossy(&line).trim().to_owned();
-        if said.len() == LINES_KEPT {
-            said.remove(0);
+        let (lines, kept, line) = match line.strip_prefix(STATUS) {
+            Some(status) => (&mut said.status, STATUS_KEPT, status.to_owned()),
+            None => (&mut said.words, WORDS_KEPT, line),
+        };
+        if lines.len() == kept {
+            lines.remove(0);
         }
-        said.push(line);
+        lines.push(line);
     }
-    said.retain(|line| !line.is_empty());
-    said.join("; ")
+    said.words.retain(|line| !line.is_empty());
+    said
 }
 
-const LINES_KEPT: usize = 20;
+/// How gpg begins what it says for programs.
+const STATUS: &str = "[GNUPG:] ";
+const STATUS_KEPT: usize = 500;
+const WORDS_KEPT: usize = 20;
