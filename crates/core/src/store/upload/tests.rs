@@ -220,7 +220,7 @@ async fn no_object_waits_for_another_to_begin_or_to_complete() {
         watched.let_complete.notify_one();
     };
     let both = async { tokio::join!(uploader.run(&world.job), write) };
-    let (objects, ()) = tokio::time::timeout(Duration::from_secs(10), both).await.expect("nothing waits");
+    let (objects, ()) = tokio::time::timeout(Duration::from_secs(120), both).await.expect("nothing waits");
     let names: Vec<_> = objects.unwrap().into_iter().map(|object| object.name).collect();
     assert_eq!(names, ["fast", "later", "slow"]);
     assert!(world.journal_is_empty());
