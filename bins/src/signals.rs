@@ -41,6 +41,7 @@ pub(crate) fn watch(token: CancellationToken, console: Console) -> Result<Receiv
         loop {
             let exit = next(&mut interrupt, &mut terminate, &mut hangup).await;
             if !noted.note(exit) {
+                console.line(UNCLEAN);
                 process::exit(i32::from(exit.code()));
             }
             console.line("cancelled: cleaning up; a second signal ends at once");
@@ -49,6 +50,10 @@ pub(crate) fn watch(token: CancellationToken, console: Console) -> Result<Receiv
     });
     Ok(received)
 }
+
+/// What the second signal leaves; the next run of the same kind removes most of it.
+const UNCLEAN: &str = "ended without cleaning up: files with passwords in the temporary folder, until the next run removes them; \
+                       unfinished uploads; a database ..._restoring_...";
 
 async fn next(interrupt: &mut Signal, terminate: &mut Signal, hangup: &mut Signal) -> Exit {
     tokio::select! {

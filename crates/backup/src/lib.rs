@@ -14,6 +14,8 @@ mod leader;
 mod objects;
 mod parallel;
 pub mod postgres;
+mod private_folder;
+mod program_path;
 pub mod restore;
 pub mod rows;
 pub mod script;

@@ -8,12 +8,13 @@ use lifeboat_core::{Error, Kind, Result};
 use secrecy::{ExposeSecret as _, SecretString};
 use zeroize::Zeroizing;
 
+use super::ForeignOptions;
 use super::flow::Flow;
 use super::form::Form;
 use super::program::{Program, Said};
 use super::remarks::Remarks;
-use super::{Folder, ForeignOptions, Purpose};
-use crate::postgres::credentials::DEFAULT_PATH;
+use crate::private_folder::{PrivateFolder, Purpose};
+use crate::program_path::PROGRAM_PATH;
 
 /// What `sealed` decrypts to.
 ///
@@ -29,9 +30,9 @@ pub(super) fn decrypted(
         return Err(Error::new(Kind::WrongKey, "open what gpg has encrypted: no passphrase was given")
             .hint("give --passphrase env:NAME, file:/path, credential:NAME or command:[…]"));
     }
-    let home = Folder::make(&options.spool_dir, Purpose::Gpg)?;
+    let home = PrivateFolder::make(&options.spool_dir, Purpose::Gpg)?;
     let mut command = Command::new("gpg");
-    command.env_clear().env("PATH", DEFAULT_PATH).env("LC_ALL", "C").args([
+    command.env_clear().env("PATH", PROGRAM_PATH).env("LC_ALL", "C").args([
         "--batch",
         "--no-tty",
         "--quiet",

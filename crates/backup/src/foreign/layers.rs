@@ -18,7 +18,7 @@ use super::remarks::Remarks;
 use super::salted::Unsalted;
 use super::tar::WholeTar;
 use super::{Digested, ForeignOptions, Given, Header, gpg};
-use crate::postgres::credentials::DEFAULT_PATH;
+use crate::program_path::PROGRAM_PATH;
 use crate::tools::find;
 
 /// A file without its layers.
@@ -111,7 +111,7 @@ fn unknown(layer: Option<&str>) -> Error {
 fn printed(archive: Box<dyn Flow>, header: &Header, options: &ForeignOptions) -> Result<Program> {
     let folder = tools(header.pg_dump_major(), options.tools_dir.as_deref())?;
     let mut command = Command::new(folder.join("pg_restore"));
-    command.env_clear().env("PATH", DEFAULT_PATH).env("LC_ALL", "C").env("TZ", "UTC").arg("--file=-");
+    command.env_clear().env("PATH", PROGRAM_PATH).env("LC_ALL", "C").env("TZ", "UTC").arg("--file=-");
     Program::start(command, "pg_restore", archive, Box::new(judge), Box::new(()))
 }
 

@@ -8,7 +8,6 @@ mod by_hand;
 mod compressed;
 mod crlf;
 mod flow;
-mod folder;
 mod form;
 mod given;
 mod gpg;
@@ -23,7 +22,6 @@ mod tar;
 
 pub(crate) use by_hand::opened_by_hand;
 pub(crate) use flow::Flow;
-pub(crate) use folder::{Folder, Purpose};
 pub(crate) use given::Given;
 pub use given::{Digested, ForeignFile};
 pub(crate) use header::{Header, Made};

@@ -2,9 +2,9 @@
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::fs::{OpenOptions, Permissions};
+use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,7 +13,6 @@ use base64::prelude::BASE64_STANDARD;
 use lifeboat_core::{Error, Kind, Result, ResultExt};
 use rustls::pki_types::CertificateDer;
 use secrecy::ExposeSecret;
-use tempfile::TempDir;
 use tokio::process::Command;
 use zeroize::Zeroizing;
 
@@ -21,12 +20,14 @@ use super::pgpass;
 use super::settings::{ConnectionSettings, Endpoint, Host, TargetSession};
 use super::ssl::{ChannelBinding, SslRoot, SslSettings};
 use super::tls;
+use crate::private_folder::{PrivateFolder, Purpose};
+use crate::program_path::PROGRAM_PATH;
 
 /// The files from which libpq in a child reads where to connect and with which password; removed on drop, so they
 /// must live as long as the child: `pg_dump -j` and `pg_restore -j` connect again.
 #[derive(Debug)]
 pub struct ClientFiles {
-    directory: TempDir,
+    directory: PrivateFolder,
     options: String,
 }
 
@@ -46,27 +47,20 @@ const SERVICE_FILE: &str = "pg_service.conf";
 const PASSWORD_FILE: &str = "pgpass";
 const ROOTS_FILE: &str = "root.crt";
 
-/// Used where the caller knows no better.
-pub const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 impl Default for ToolCall<'_> {
     fn default() -> Self {
-        Self { purpose: "tool", settings: &[], path: DEFAULT_PATH.into() }
+        Self { purpose: "tool", settings: &[], path: PROGRAM_PATH.into() }
     }
 }
 
 impl ClientFiles {
     /// Writes the files into a new directory, mode 0700, inside `parent` (`$RUNTIME_DIRECTORY`, which is in memory,
-    /// or the system's directory for temporary files).
+    /// or the system's directory for temporary files). What killed processes left there is removed.
     ///
     /// # Errors
     /// [`Kind::Config`] for a value that such a file cannot hold; [`Kind::Failure`] when it cannot be written.
     pub fn write(settings: &ConnectionSettings, parent: &Path) -> Result<Self> {
-        let directory = tempfile::Builder::new()
-            .prefix("lifeboat-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .kind_of(Kind::Failure, || format!("make a private directory in {}", parent.display()))?;
+        let directory = PrivateFolder::make(parent, Purpose::Client)?;
         let files = Self { directory, options: settings.options.clone() };
         files.put(PASSWORD_FILE, password_file(settings)?.as_bytes())?;
         let roots = files.root_file(&settings.ssl)?;
@@ -263,6 +257,20 @@ mod tests {
         assert!(service.contains("keepalives_idle=30\n") && !service.contains("S3"));
         drop(files);
         assert!(!directory.exists());
+    }
+
+    #[test]
+    fn the_files_of_a_killed_process_go_with_the_next_ones() {
+        let parent = tempfile::tempdir().unwrap();
+        let running = ClientFiles::write(&settings("host=db user=u password=S3cret"), parent.path()).unwrap();
+        let left = parent.path().join("lifeboat-client-killed");
+        fs::create_dir(&left).unwrap();
+        // The kernel took the lock back.
+        fs::write(left.join("lock"), "").unwrap();
+        fs::write(left.join("pgpass"), "db:5432:*:u:S3cret\n").unwrap();
+        let next = ClientFiles::write(&settings("host=db user=u password=S3cret"), parent.path()).unwrap();
+        assert!(!left.exists());
+        assert!(running.password_file().exists() && next.password_file().exists());
     }
 
     #[test]

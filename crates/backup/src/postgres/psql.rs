@@ -15,10 +15,11 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::connect::{ConnectOptions, with_retries};
-use super::credentials::{ClientFiles, DEFAULT_PATH, ToolCall};
+use super::credentials::{ClientFiles, ToolCall};
 use super::failure::Failure;
 use super::session::{ServerState, Session, inspect, settle};
 use super::sqlstate::ServerError;
+use crate::program_path::PROGRAM_PATH;
 
 mod stderr;
 
@@ -47,7 +48,7 @@ impl Default for PsqlOptions {
             program: "psql".to_owned(),
             dbname: "postgres".to_owned(),
             user: None,
-            environment: vec![("PATH".into(), DEFAULT_PATH.into()), ("LC_MESSAGES".into(), "C".into())],
+            environment: vec![("PATH".into(), PROGRAM_PATH.into()), ("LC_MESSAGES".into(), "C".into())],
         }
     }
 }

@@ -11,7 +11,8 @@ use url::Url;
 
 use super::{BackupOptions, ForeignFile, ImportOptions, Importing, Taken};
 use crate::archive::{BackupRef, Which};
-use crate::foreign::{Folder, ForeignOptions, Header, Purpose};
+use crate::foreign::{ForeignOptions, Header};
+use crate::private_folder::{PrivateFolder, Purpose};
 
 /// A file that was read to its end and found whole. Its folder is removed with it.
 pub(crate) struct Spooled {
@@ -21,7 +22,7 @@ pub(crate) struct Spooled {
     pub(crate) keys: OpenKeys,
     /// Which backup it is.
     pub(crate) reference: BackupRef,
-    folder: Folder,
+    folder: PrivateFolder,
 }
 
 impl Spooled {
@@ -41,7 +42,7 @@ pub(crate) async fn spool(
     fits: &(dyn Fn(&Header) -> Result<()> + Sync),
     job: &Job,
 ) -> Result<Spooled> {
-    let folder = Folder::make(&foreign.spool_dir, Purpose::Restore)?;
+    let folder = PrivateFolder::make(&foreign.spool_dir, Purpose::Restore)?;
     let store = store_in(&folder)?;
     let key: Arc<dyn KeyWrap> = Arc::new(SymmetricKey::new("spool".parse()?, Secret::generate()?));
     let seal = Arc::new(SealKeys::new(vec![Arc::clone(&key)], None)?);
@@ -80,7 +81,7 @@ fn without_room(error: Error, foreign: &ForeignOptions) -> Error {
     )
 }
 
-fn store_in(folder: &Folder) -> Result<Store> {
+fn store_in(folder: &PrivateFolder) -> Result<Store> {
     let doing = || Error::new(Kind::Failure, format!("keep a file in {}", folder.path().display()));
     let url = Url::from_directory_path(folder.path().join("store")).map_err(|()| doing())?;
     let url: StoreUrl = url.as_str().parse()?;

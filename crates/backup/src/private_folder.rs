@@ -14,7 +14,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
-use crate::postgres::credentials::DEFAULT_PATH;
+use crate::program_path::PROGRAM_PATH;
 
 /// What a folder is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,17 +23,19 @@ pub(crate) enum Purpose {
     Restore,
     /// It is the home of a gpg.
     Gpg,
+    /// Addresses and passwords for programs of Postgres lie in it.
+    Client,
 }
 
 /// A folder that nobody else can read. Its content goes with it.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub(crate) struct PrivateFolder {
     purpose: Purpose,
     folder: TempDir,
     _lock: File,
 }
 
-impl Folder {
+impl PrivateFolder {
     /// Makes one in `parent`, and removes there what killed processes left.
     ///
     /// # Errors
@@ -57,7 +59,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for PrivateFolder {
     fn drop(&mut self) {
         self.purpose.end(self.folder.path());
         clear(self.folder.path());
@@ -69,6 +71,7 @@ impl Purpose {
         match self {
             Self::Restore => "lifeboat-restore-",
             Self::Gpg => "lifeboat-gpg-",
+            Self::Client => "lifeboat-client-",
         }
     }
 
@@ -79,7 +82,7 @@ impl Purpose {
         }
         // gpg leaves an agent behind, which would notice the end of its home in a minute only.
         let mut end = Command::new("gpgconf");
-        end.env_clear().env("PATH", DEFAULT_PATH).arg("--homedir").arg(folder).args(["--kill", "gpg-agent"]);
+        end.env_clear().env("PATH", PROGRAM_PATH).arg("--homedir").arg(folder).args(["--kill", "gpg-agent"]);
         let _ = end.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
     }
 }
@@ -99,7 +102,7 @@ fn locked(folder: &Path) -> std::io::Result<Option<File>> {
 fn sweep(parent: &Path) {
     for entry in std::fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let purposes = [Purpose::Restore, Purpose::Gpg];
+        let purposes = [Purpose::Restore, Purpose::Gpg, Purpose::Client];
         let purpose = purposes.into_iter().find(|purpose| name.to_string_lossy().starts_with(purpose.prefix()));
         if let Some(purpose) = purpose
             && is_own_folder(&entry.path())
@@ -145,12 +148,12 @@ const TRIES: usize = 8;
 mod tests {
     use std::fs;
 
-    use super::{Folder, LOCK, Purpose, clear};
+    use super::{LOCK, PrivateFolder, Purpose, clear};
 
     #[test]
     fn what_a_killed_process_left_is_removed_and_what_is_in_use_stays() {
         let parent = tempfile::tempdir().unwrap();
-        let running = Folder::make(parent.path(), Purpose::Restore).unwrap();
+        let running = PrivateFolder::make(parent.path(), Purpose::Restore).unwrap();
         // A process that is killed gives its lock back and leaves the rest.
         let left = parent.path().join("lifeboat-restore-killed");
         fs::create_dir_all(left.join("store/backups")).unwrap();
@@ -161,7 +164,7 @@ mod tests {
         fs::create_dir(&others).unwrap();
         fs::write(others.join("notes.txt"), "kept").unwrap();
 
-        let another = Folder::make(parent.path(), Purpose::Restore).unwrap();
+        let another = PrivateFolder::make(parent.path(), Purpose::Restore).unwrap();
         assert!(running.path().join(LOCK).exists() && another.path().join(LOCK).exists());
         assert!(!left.exists() && !hardly_begun.exists());
         assert!(others.join("notes.txt").exists(), "without a lock it is not one of ours");
@@ -186,7 +189,7 @@ mod tests {
         let (parent, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         fs::write(elsewhere.path().join(LOCK), "").unwrap();
         std::os::unix::fs::symlink(elsewhere.path(), parent.path().join("lifeboat-restore-link")).unwrap();
-        let _folder = Folder::make(parent.path(), Purpose::Restore).unwrap();
+        let _folder = PrivateFolder::make(parent.path(), Purpose::Restore).unwrap();
         assert!(elsewhere.path().join(LOCK).exists());
     }
 }
