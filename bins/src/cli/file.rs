@@ -67,7 +67,7 @@ Examples:
   Last year's archive, so that it can be drilled:
     lifeboat import shop-2025.dump --store s3://bucket/prod --name shop
   A script that gpg encrypted; a plain script does not say when it was taken:
-    lifeboat import shop-2025.sql.gz.gpg --name shop --taken-at mtime \\
+    lifeboat import shop-2025.sql.gz.gpg --name shop --taken-at 2025-11-21T02:17:00Z \\
       --passphrase env:BACKUP_PASSPHRASE
     lifeboat drill run shop/20251121T0217
 

@@ -1,5 +1,7 @@
 //! `lifeboat download`.
 
+use std::path::Path;
+
 use lifeboat_backup::archive::{DownloadOptions, DownloadSummary, download};
 use lifeboat_core::Result;
 use lifeboat_core::manifest::Compression;
@@ -22,20 +24,40 @@ pub(super) async fn run(args: &DownloadArgs, context: &Context) -> Result<Outcom
 
 fn text(summary: &DownloadSummary) -> String {
     let (size, folder) = (units::size(summary.bytes), summary.folder.display());
+    let stock = |pipeline: String| {
+        format!("without Lifeboat: set -o pipefail; {pipeline} | psql -X -v ON_ERROR_STOP=1 -d NEW_DATABASE\n")
+    };
     let copied =
         format!("{}: {}, {size}, in {folder}\n", summary.backup, units::counted(summary.objects as u64, "object"));
     if summary.sealed {
-        let recover = summary.folder.join("recover.py");
-        let recover = recover.display();
-        return format!(
-            "{copied}without Lifeboat: python3 {recover} --keyring keyring.toml {folder} | psql -X -v ON_ERROR_STOP=1 DATABASE\n"
-        );
+        let (recover, folder) = (quoted(&summary.folder.join("recover.py")), quoted(&summary.folder));
+        return copied + &stock(format!("python3 {recover} --keyring KEYRING {folder}"));
     }
-    let script: Vec<_> = summary.script.iter().map(|name| summary.folder.join(name).display().to_string()).collect();
+    let script: Vec<_> = summary.script.iter().map(|name| quoted(&summary.folder.join(name))).collect();
     let script = script.join(" ");
     let decompress = match summary.compression {
         Compression::Gzip => "gunzip",
         Compression::Zstd => "zstd -d",
     };
-    format!("{copied}without Lifeboat: cat {script} | {decompress} | psql -X -v ON_ERROR_STOP=1 DATABASE\n")
+    copied + &stock(format!("cat {script} | {decompress}"))
+}
+
+/// As a shell takes it for one word.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@%=,".contains(c);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::quoted;
+
+    #[test]
+    fn a_path_is_one_word_of_a_shell() {
+        assert_eq!(quoted(Path::new("dir/a-0.sql.gz")), "dir/a-0.sql.gz");
+        assert_eq!(quoted(Path::new("my dir/it's")), r"'my dir/it'\''s'");
+    }
 }

@@ -48,6 +48,9 @@ fn an_imported_archive_is_a_backup_that_a_drill_proves() {
         let (shop, depot, shelf) = (fixtures::small(major), Depot::s3(), Shelf::new());
         let bytes = gpg(&custom(&shop));
         let outcome = import_new(&depot, &shelf.put("shop.gpg", &bytes), shop.server).run().expect(0);
+        for warning in ["shop.gpg is encrypted, and the backup is not", "a copy has the time of the copying"] {
+            assert!(outcome.text().contains(warning), "{warning}: {}", outcome.text());
+        }
         let imported = &outcome.result()["imported"];
         assert_eq!((&imported["file"], &imported["length"]), (&"shop.gpg".into(), &bytes.len().into()), "{imported}");
         assert_eq!(imported["forms"], serde_json::json!(["gpg", "custom", "plain"]));
@@ -99,7 +102,8 @@ fn an_imported_backup_is_sealed_where_keys_are_configured() {
         let mut names = depot.bucket().objects().into_keys();
         names.find(|name| tells(&depot.read(name), b"customer17@example.org"))
     };
-    import_new(&depot, &file, shop.server).args(["--keyring", &keyring]).run().expect(0);
+    let sealed = import_new(&depot, &file, shop.server).args(["--keyring", &keyring]).run().expect(0);
+    assert!(!sealed.text().contains("the backup is not"), "{}", sealed.text());
     assert_eq!(told(&depot), None);
     let open = Depot::s3();
     import_new(&open, &file, shop.server).run().expect(0);

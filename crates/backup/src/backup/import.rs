@@ -167,6 +167,9 @@ impl Importing<'_> {
             return Err(stream::of_cluster(&unpacked.forms).while_doing(format!("open {}", unpacked.name)));
         }
         (self.fits)(&unpacked.header)?;
+        if self.options.seal.is_none() && unpacked.forms.iter().any(|form| is_encrypted(form)) {
+            self.job.warn(&format!("{} is encrypted, and the backup is not: {IN_THE_CLEAR}", unpacked.name));
+        }
         Ok(unpacked)
     }
 
@@ -187,6 +190,10 @@ impl Importing<'_> {
     }
 }
 
+fn is_encrypted(form: &str) -> bool {
+    matches!(form, "gpg" | "openssl")
+}
+
 /// What a thread of its own does; one that does not notice the end of the job is left to itself.
 async fn blocking<T: Send + 'static>(job: &Job, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     let mut thread = tokio::task::spawn_blocking(work);
@@ -199,6 +206,7 @@ async fn blocking<T: Send + 'static>(job: &Job, work: impl FnOnce() -> Result<T>
     Err(cancelled())
 }
 
+const IN_THE_CLEAR: &str = "whoever reads the store will read its rows. Give --keyring or --recipient, or delete the backup when that was not meant";
 const NOT_THERE: &str = "imported: the file tells neither settings nor privileges of the database itself, nor what roles were, and nobody knows whether every table \
      of the source is in it; there is no schema archive and no catalog";
 const INSERTS: &str = "rows come as INSERT: there are no fingerprints of them, and a drill cannot prove them";

@@ -13,11 +13,17 @@ use crate::foreign::Made;
 pub(super) fn taken(unpacked: &Unpacked, import: &ImportOptions, now: Timestamp, job: &Job) -> Result<Timestamp> {
     let unknown = |what: &str| {
         Error::new(Kind::Usage, format!("find out when {} was taken: {what}", unpacked.name))
-            .hint("give --taken-at 2025-11-21T02:17:00Z, or --taken-at mtime for the time of the file")
+            .hint("give --taken-at 2025-11-21T02:17:00Z; or --taken-at mtime for the time of the file, if it is no fresh copy")
     };
     let taken = match import.taken {
         Taken::At(time) => time,
-        Taken::Modified => unpacked.modified.ok_or_else(|| unknown("it is no file of this host"))?,
+        Taken::Modified => {
+            let modified = unpacked.modified.ok_or_else(|| unknown("it is no file of this host"))?;
+            if modified > now - ZONES_DIFFER {
+                job.warn(&format!("{} is of {modified}: {FRESH}", unpacked.name));
+            }
+            modified
+        }
         Taken::AsItSays => match unpacked.header.made.ok_or_else(|| unknown("the dump does not say"))? {
             Made::At(time) => time,
             Made::Local(time) => {
@@ -64,8 +70,9 @@ fn in_zone(time: DateTime, zone: &str) -> Option<Timestamp> {
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 /// As far as two zones' clocks differ: from twelve hours behind UTC to fourteen ahead of it.
 const ZONES_DIFFER: SignedDuration = SignedDuration::from_hours(26);
-const GIVE: &str = "give the time itself: --taken-at 2025-11-21T02:17:00Z, or --taken-at mtime for the time of the file; or the time zone \
-    of that clock where the times in the dump's rows are printed in it too: --time-zone Australia/Sydney";
+const FRESH: &str = "a copy has the time of the copying, unless cp -p, scp -p or the like kept it. If it is an older dump, it counts as the \
+    newest backup now: give its time, --taken-at 2025-11-21T02:17:00Z, under another name";
+const GIVE: &str = "give the time itself: --taken-at 2025-11-21T02:17:00Z; or the time zone that clock where the times in the dump's rows are printed in it too: --time-zone Australia/Sydney";
 
 #[cfg(test)]
 mod tests {
