@@ -4,7 +4,7 @@ use std::fs::File;
 
 use lifeboat_tests::compare::assert_same_but_settings;
 use lifeboat_tests::foreign::{Shelf, custom, end_agent, gpg, gpg_home, gpg_to, gzip, openssl, plain, zstd};
-use lifeboat_tests::{Depot, Major, Postgres, fixtures, unused_name};
+use lifeboat_tests::{Depot, Fault, Identity, Major, Postgres, Proxy, Seaweed, When, fixtures, unused_name};
 
 use crate::world::{restore, restored};
 
@@ -161,4 +161,18 @@ fn what_is_encrypted_to_a_public_key_opens_with_the_keys_of_whoever_runs_it() {
     assert_same_but_settings(&shop, &database);
     crate::world::refused(&file, shop.server, 12, &[]);
     end_agent(home.path());
+}
+
+/// A list of what is in a bucket is more than an object, and not everybody's to read.
+#[test]
+fn a_key_that_may_read_and_not_list_suffices() {
+    let (shop, depot) = (fixtures::small(Major::V15), Depot::s3());
+    depot.bucket().write("prod/old/shop.sql.gz", gzip(&plain(&shop)));
+    let proxy = Proxy::before(Seaweed::shared());
+    proxy.on(When::operation("ListObjects"), Fault::ACCESS_DENIED);
+    let restored = shop.server.adopt(&unused_name("read"));
+    let command = restore("store:old/shop.sql.gz".as_ref(), shop.server, &restored.name).arg("--create");
+    command.args(["--store", &depot.url]).envs(proxy.environment(Identity::Reader)).run().expect(0);
+    assert_same_but_settings(&shop, &restored);
+    assert!(!proxy.operations().contains(&"ListObjects"), "{:?}", proxy.operations());
 }

@@ -95,16 +95,12 @@ impl ForeignFile {
 
 /// The blocks of an object, a few ahead.
 async fn fetched(store: Store, name: String, job: &Job) -> Result<mpsc::Receiver<Result<Bytes>>> {
-    let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let listed = store.clone().at_first_contact().list(job, folder).await?;
-    let Some(found) = listed.into_iter().find(|listed| listed.name == name) else {
-        return Err(Error::new(Kind::NotFound, format!("find {name} in {}", store.address()))
-            .hint("the name is the object's key below the prefix of --store"));
-    };
+    let found = store.clone().at_first_contact().length(job, &name).await;
+    let length = found.map_err(|error| not_found(error, &name, &store))?;
     let (give, blocks) = mpsc::channel(1);
     let job = job.clone();
     tokio::spawn(async move {
-        let mut read = std::pin::pin!(store.read(&job, found.name, 0..found.length));
+        let mut read = std::pin::pin!(store.read(&job, name, 0..length));
         while let Some(block) = read.next().await {
             if give.send(block).await.is_err() {
                 break;
@@ -113,6 +109,20 @@ async fn fetched(store: Store, name: String, job: &Job) -> Result<mpsc::Receiver
     });
     Ok(blocks)
 }
+
+/// Who may not list is refused what is not there, too.
+fn not_found(error: Error, name: &str, store: &Store) -> Error {
+    let doing = format!("find {name} in {}", store.address());
+    match error.kind() {
+        Kind::NotFound if !error.chain().contains("NoSuchBucket") => Error::new(Kind::NotFound, doing).hint(NAME).caused_by(error),
+        Kind::Config if error.chain().contains("AccessDenied") => {
+            error.hint(format!("give the key the right to read this object; or there is none, which a key that may not list is not told: {NAME}"))
+        }
+        _ => error,
+    }
+}
+
+const NAME: &str = "the name is the object's key below the prefix of --store";
 
 impl Given {
     fn new(bytes: Source, name: String) -> Self {

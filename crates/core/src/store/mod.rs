@@ -187,6 +187,18 @@ impl Store {
         Ok(bytes)
     }
 
+    /// How many bytes an object has, asked for by its name: a key that may read suffices, whether it may list or not.
+    ///
+    /// # Errors
+    /// As [`Store::get`].
+    pub async fn length(&self, job: &Job, name: &str) -> Result<u64> {
+        let path = self.path(name);
+        let doing = format!("read {name} from {}", self.address);
+        // The answer to a HEAD has no words in which the store could say what is wrong; what it sends of the object is not waited for.
+        let look = || async { Ok(self.objects.get(&path).await?.meta.size) };
+        self.call(Call::Read, job, Duration::ZERO, &doing, look).await
+    }
+
     /// Names and lengths of everything under `folder`, in no particular order.
     ///
     /// # Errors
