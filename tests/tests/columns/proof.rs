@@ -110,6 +110,19 @@ fn a_connection_that_is_lost_while_others_are_waited_for_is_made_anew() {
     same(&world.opened(OLD), &plain, "plaintexts");
 }
 
+#[test]
+fn a_value_that_is_merely_not_rotated_yet_is_told_from_one_that_nothing_opens() {
+    let (world, _) = World::with_rows(Major::V15, TABLE, 60);
+    world.run_to_the_end(&small());
+    let (late, lost) = (world.encrypted(OLD, "late"), world.encrypted("neither of the two keys", "lost"));
+    world.database.psql(&format!("INSERT INTO secrets VALUES (1000, '{late}'), (1001, '{lost}')"));
+    let failures = world.verify(&small()).targets.remove(0).failures;
+    let mut told: Vec<_> = failures.named.iter().map(|row| (row.key_text(), row.why.to_string())).collect();
+    told.sort();
+    let late = ("1000".to_owned(), "under the old key: `run` rotates it".to_owned());
+    assert_eq!(told, [late, ("1001".to_owned(), "failed authentication".to_owned())]);
+}
+
 /// Waits for others as long as they take.
 fn patient() -> SweepOptions {
     SweepOptions { limits: Limits { lock_timeout: Duration::ZERO, ..Limits::default() }, ..small() }

@@ -101,6 +101,8 @@ impl Counts {
 pub enum Why {
     /// Its value did not open.
     Unopened(Unopened),
+    /// The old key opens it: it is merely not rotated yet.
+    OldKey,
     /// The database refused its new value: the constraint, or the SQLSTATE of whatever did. The row is as it was.
     Refused(String),
 }
@@ -109,6 +111,7 @@ impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unopened(why) => why.fmt(f),
+            Self::OldKey => f.write_str("under the old key: `run` rotates it"),
             Self::Refused(by) => write!(f, "refused by the database ({by})"),
         }
     }

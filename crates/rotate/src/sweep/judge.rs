@@ -42,7 +42,8 @@ pub(super) fn judge_here(work: &Work, swept: &Swept, batch: Batch) -> Result<Jud
             Outcome::Unopened(why) => {
                 counts.add_unopened(why);
                 if why != Unopened::Empty {
-                    failures.add(failure(work, swept, &batch, row, why)?, work.failures_named);
+                    let is_told = failures.named.len() < work.failures_named;
+                    failures.add(failure(work, swept, &batch, row, why, is_told)?, work.failures_named);
                 }
             }
             other => counts.add(&other),
@@ -69,12 +70,14 @@ fn is_under_the_old_key(work: &Work, batch: &Batch, row: usize) -> Result<bool> 
     Ok(old.verify(&value, &work.aad.render(&texts(&batch.aad(row)?)?)?).is_ok())
 }
 
-fn failure(work: &Work, swept: &Swept, batch: &Batch, row: usize, why: Unopened) -> Result<Failure> {
+/// `is_told`: there is room for it among those that are named.
+fn failure(work: &Work, swept: &Swept, batch: &Batch, row: usize, why: Unopened, is_told: bool) -> Result<Failure> {
     let key = batch.name(row)?;
     let named = [&work.table, &swept.name].iter().any(|table| work.accept.accepts(table, &work.columns, &key));
     // Another row may be shown by the same name, where a key is no UTF-8.
     let named = named && batch.key(row)?.is_some();
     // Whoever named the row did not mean a value that can still be rotated.
-    let accepted = named && !is_under_the_old_key(work, batch, row)?;
-    Ok(Failure { table: swept.name.clone(), key, why: Why::Unopened(why), accepted })
+    let is_left = (named || is_told) && is_under_the_old_key(work, batch, row)?;
+    let why = if is_left { Why::OldKey } else { Why::Unopened(why) };
+    Ok(Failure { table: swept.name.clone(), key, why, accepted: named && !is_left })
 }
