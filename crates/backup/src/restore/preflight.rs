@@ -13,8 +13,9 @@ use facts::{TargetFacts, User, facts};
 use warnings::{may_not_give_to, warn_of_owner, warn_of_unknown_version, warn_of_untrusted};
 
 use super::extensions::{OTHER_VERSION, SAME_VERSION, TIMESCALEDB, is_another_version, is_no_version};
-use super::maintenance::connect_beside;
+use super::maintenance::{connect_beside, drop_statement};
 use super::select::{self, Part};
+use super::target::temporary_name;
 use super::{MissingRoles, RestoreOptions};
 use crate::archive::Archive;
 use crate::postgres::{
@@ -205,6 +206,10 @@ impl Preflight {
         facts: &TargetFacts,
     ) -> Result<()> {
         if options.create {
+            // One that is to take another's place has a name of its own from the beginning.
+            if options.stand_in.is_none() {
+                self.check_unfinished(archive, session, target).await?;
+            }
             return self.check_place(session, target, options, Some(&archive.index.extensions), facts).await;
         }
         if let Some(part) = part {
@@ -220,6 +225,24 @@ impl Preflight {
         }
         self.check_place(session, target, options, Some(&archive.index.extensions), facts).await?;
         self.check_encoding(archive, session).await
+    }
+
+    /// What a killed restore of this backup left has the name that the database has until it is whole.
+    async fn check_unfinished(
+        &mut self,
+        archive: &Archive,
+        session: &mut DirectSession,
+        target: &ConnectionSettings,
+    ) -> Result<()> {
+        let name = temporary_name(&target.dbname, archive);
+        let count =
+            format!("SELECT pg_catalog.count(*) FROM pg_catalog.pg_database WHERE datname = {}", quote_literal(&name));
+        if session.text(&count).await?.as_deref() == Some("1") {
+            let drop = drop_statement(&name, self.server_version_num);
+            let why = format!("an earlier restore of this backup did not end: the database {name} is there");
+            self.refuse(why, &format!("if it is not running any more, drop what it left: {drop}"));
+        }
+        Ok(())
     }
 
     async fn check_encoding(&mut self, archive: &Archive, session: &mut DirectSession) -> Result<()> {

@@ -130,7 +130,7 @@ fn not_created(error: Error, temporary: &str, version_num: u32) -> Error {
 }
 
 /// The final name and the backup's random digits, within the 63 bytes of a name.
-fn temporary_name(name: &str, archive: &Archive) -> String {
+pub(super) fn temporary_name(name: &str, archive: &Archive) -> String {
     let id = archive.path.id.as_str();
     suffixed(name, &format!("{RESTORING}{}", &id[id.len() - ID_DIGITS..]))
 }
