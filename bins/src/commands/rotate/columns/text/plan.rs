@@ -17,9 +17,24 @@ pub(in crate::commands::rotate::columns) fn plan(plan: &Plan) -> String {
     let (refusals, under_way) = (plan.refusals().count(), plan.targets.iter().all(|target| target.under_way.is_some()));
     text + &match refusals {
         0 if under_way => format!("Nothing was changed: {}.\n", next_steps(plan)),
-        0 => format!("Nothing was changed: `run` with the same options begins, in the mode {}.\n", plan.mode.name()),
+        0 => format!(
+            "Nothing was changed: `run` with the same options begins, in the mode {}{}.\n",
+            plan.mode.name(),
+            wanted_by(plan.mode)
+        ),
         1 => "Nothing was changed, and `run` would refuse for the reason above.\n".to_owned(),
         count => format!("Nothing was changed, and `run` would refuse for the {count} reasons above.\n"),
+    }
+}
+
+/// What the application has to do for it.
+fn wanted_by(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Online => {
+            ": every instance of the application has to read both keys by then (`--mode staged` where it reads one)"
+        }
+        Mode::Staged => ": with `--cut-over`, the application is started anew with the new key",
+        Mode::Offline => ": the application has to be stopped by then",
     }
 }
 
@@ -54,7 +69,8 @@ fn target_plan(plan: &TargetPlan) -> String {
         let (rows, bytes) = (units::count(relation.rows.estimate), units::size(relation.rows.bytes));
         text += &format!("  {}: about {rows} rows, {bytes}, named by {key}{order}\n", relation.name);
     }
-    text += &format!("  of {} rows looked at: {}\n", units::count(plan.sample.rows), outcomes(&plan.sample.counts));
+    let found = outcomes(&plan.sample.counts).replacen("rotated", "to rotate", 1);
+    text += &format!("  of {} rows looked at: {found}\n", units::count(plan.sample.rows));
     for trigger in &plan.triggers {
         let change = if trigger.before { ", and may change the row" } else { "" };
         text += &format!("  every update fires the trigger {} ({}{change})\n", trigger.name, trigger.function);
