@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Context, backup, file, reference};
 use crate::cli::ImportArgs;
+use crate::config::{Flags, SingleDatabase};
 use crate::output::Outcome;
 
 /// Brings a file into the store as a backup.
@@ -16,7 +17,9 @@ use crate::output::Outcome;
 /// # Errors
 /// [`Kind::Usage`] without a name, and for a time that is none; those of the library.
 pub(super) async fn run(args: &ImportArgs, context: &Context) -> Result<Outcome> {
-    let config = context.config(args.flags(&context.global))?;
+    // A file needs no address: its name in the store may be of a database that is gone, and is in no configuration.
+    let flags = Flags { database: SingleDatabase::default(), ..args.flags(&context.global) };
+    let config = context.config(flags)?;
     let name = reference::database(context.global.name.as_deref(), &config)?.ok_or_else(|| {
         Error::new(Kind::Usage, "import: nothing says of which database the file is")
             .hint("give --name, the database's name in the store")

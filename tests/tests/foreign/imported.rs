@@ -112,6 +112,15 @@ fn an_imported_backup_is_sealed_where_keys_are_configured() {
 }
 
 #[test]
+fn a_file_may_be_of_a_database_that_no_configuration_has() {
+    let (shop, depot, shelf) = (fixtures::small(Major::V15), Depot::s3(), Shelf::new());
+    let config = shelf.put("lifeboat.toml", b"[[database]]\nname = \"ledger\"\nurl = \"env:LEDGER_URL\"\n");
+    let file = shelf.put("shop.dump", &custom(&shop));
+    import_new(&depot, &file, shop.server).arg("--config").arg(config).run().expect(0);
+    depot.lifeboat("verify").arg("shop/latest").run().expect(0);
+}
+
+#[test]
 fn a_damaged_file_becomes_no_backup() {
     let (shop, depot, shelf) = (fixtures::small(Major::V15), Depot::s3(), Shelf::new());
     let bytes = custom(&shop);

@@ -35,8 +35,10 @@ fn a_file_of_gpg_that_was_imported_takes_the_place_of_a_live_database() {
         let (shop, shelf) = (Shop::backed_up(major), Shelf::new());
         imported(&shop, &shelf.put("shop-2025.gpg", &gpg(&custom(&shop.database))));
         let shop = shop.in_use();
+        shop.database.psql("CREATE TABLE added_since (a int)");
         let dry = ended(shop.replace_by("old/latest", &["--dry-run"]).run(), 0);
         for word in [
+            "has 1 table that the backup lacks: public.added_since\n",
             "of the backup: imported: the file tells neither settings nor privileges of the database itself",
             "nobody knows whether every table of the source is in it",
             "compare every row with the backup",

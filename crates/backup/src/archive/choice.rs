@@ -73,8 +73,11 @@ async fn latest(store: &Store, job: &Job, sorted: &[&BackupPath]) -> Result<Back
 fn ambiguous(reference: &BackupRef, several: &[&BackupPath]) -> Error {
     let names: Vec<_> = several.iter().take(NAMES_SHOWN).map(ToString::to_string).collect();
     let more = if several.len() > NAMES_SHOWN { ", …" } else { "" };
-    Error::new(Kind::Usage, format!("choose a backup: {reference} may be {}{more}", names.join(", ")))
-        .hint("name the database and more of the id")
+    let hint = match &reference.which {
+        Which::Latest => format!("name the database: {}/latest", several[0].database),
+        Which::Prefix(_) => "name the database and more of the id".to_owned(),
+    };
+    Error::new(Kind::Usage, format!("choose a backup: {reference} may be {}{more}", names.join(", "))).hint(hint)
 }
 
 const NAMES_SHOWN: usize = 5;

@@ -1,7 +1,9 @@
 //! What an operator should know of a replacement before it is confirmed, and is no reason to refuse it.
 
-use lifeboat_core::index::Source;
-use lifeboat_core::{Job, Result, counted};
+use std::collections::BTreeSet;
+
+use lifeboat_core::index::{Index, Source};
+use lifeboat_core::{Error, Job, counted};
 use serde::Deserialize;
 
 use super::beside::Beside;
@@ -17,7 +19,7 @@ pub(super) fn notes(
     beside: &Beside,
     found: &Live,
     options: &ReplaceOptions,
-    publications: &[String],
+    in_use: &InUse,
     disk: &Disk,
 ) -> Vec<String> {
     let name = &beside.live.dbname;
@@ -27,6 +29,7 @@ pub(super) fn notes(
         taken.strftime("%Y-%m-%d %H:%M:%S UTC")
     )];
     notes.extend(backup_notes(archive));
+    notes.extend(missing(&archive.index, &in_use.tables).map(|missing| format!("{name} has {missing}")));
     if let Some(source) = &archive.index.source {
         notes.extend(source_notes(source, beside));
     }
@@ -46,8 +49,8 @@ pub(super) fn notes(
     if !found.allows_connections {
         notes.push(format!("{name} allows no connections; the restored one will"));
     }
-    if !publications.is_empty() {
-        let names = publications.join(", ");
+    if !in_use.publications.is_empty() {
+        let names = in_use.publications.join(", ");
         notes.push(format!("{name} has the publications {names}; the restored one will have those of the backup"));
     }
     if let Some(why) = &disk.log_kept {
@@ -93,20 +96,47 @@ fn source_notes(source: &Source, beside: &Beside) -> Vec<String> {
     notes
 }
 
-/// Those of the live database, which logical replication reads. Where they cannot be read, other things stand in the way.
-pub(super) async fn publications(live: &ConnectionSettings, found: &Live, job: &Job) -> Vec<String> {
+/// Tables that the live database has and the backup does not: newer ones, or those that an imported dump leaves out.
+fn missing(index: &Index, tables: &[Table]) -> Option<String> {
+    if index.inserts {
+        return None;
+    }
+    let of_backup = index.relations.iter().map(|relation| (&relation.schema, &relation.name));
+    let known: BTreeSet<_> = of_backup.chain(index.skipped.iter().map(|other| (&other.schema, &other.name))).collect();
+    let missing: Vec<_> = (tables.iter().filter(|table| !known.contains(&(&table.schema, &table.name))))
+        .map(|table| format!("{}.{}", table.schema, table.name))
+        .collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let first = missing.iter().take(TABLES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if missing.len() > TABLES_MAX { " and others" } else { "" };
+    Some(format!("{} that the backup lacks: {first}{more}", counted(missing.len() as u64, "table")))
+}
+
+/// What the live database holds. Where it cannot be read, other things stand in the way.
+pub(super) async fn in_use(live: &ConnectionSettings, found: &Live, job: &Job) -> InUse {
     if !found.allows_connections {
-        return Vec::new();
+        return InUse::default();
     }
     let how = ConnectOptions { retry: Retry::never(), cancel: job.cancel.clone() };
     let read = async {
         let mut session = Box::pin(connect(live, "restore", &how, &*job.monitor)).await?;
-        let found: Result<Vec<Publication>> = rows(&mut session, PUBLICATIONS).await;
+        let publications: Vec<Publication> = rows(&mut session, PUBLICATIONS).await?;
+        let tables = rows(&mut session, TABLES).await?;
         session.close().await;
-        found
+        Ok::<_, Error>(InUse { publications: publications.into_iter().map(|one| one.name).collect(), tables })
     };
-    let found = read.await.unwrap_or_default();
-    found.into_iter().map(|publication| publication.name).collect()
+    read.await.unwrap_or_default()
+}
+
+/// What a replacement may leave behind.
+#[derive(Default)]
+pub(super) struct InUse {
+    /// What logical replication reads.
+    publications: Vec<String>,
+    /// Those that hold rows of their own.
+    tables: Vec<Table>,
 }
 
 #[derive(Deserialize)]
@@ -114,8 +144,22 @@ struct Publication {
     name: String,
 }
 
+#[derive(Deserialize)]
+struct Table {
+    schema: String,
+    name: String,
+}
+
 /// A tool's own warnings may be many.
 const WARNINGS_MAX: usize = 10;
 const COUNTED_ONLY: &str = "another program printed the rows: tables that it printed under settings that the file does not tell, such as a \
                             time zone, are proven by their number of rows alone";
-const PUBLICATIONS: &str = "SELECT pubname AS name FROM pg_publication ORDER BY 1";
+const PUBLICATIONS: &str = "SELECT pubname AS name FROM pg_catalog.pg_publication ORDER BY 1";
+/// Those of extensions come with the extension.
+const TABLES: &str = "SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class c \
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+    AND d.objid = c.oid AND d.deptype = 'e') ORDER BY 1, 2";
+/// As many tables are named.
+const TABLES_MAX: usize = 5;

@@ -10,7 +10,7 @@ use super::disk::{self, Demand, Disk};
 use super::live::{self, Live, Ours, Refusals};
 use super::lock::Lease;
 use super::marker::{Names, State};
-use super::notes::{notes, publications};
+use super::notes::{in_use, notes};
 use super::pins::Pins;
 use super::untrusted::untrusted;
 use super::{ReplaceOptions, ReplacePlan, marker_of, proof};
@@ -48,7 +48,7 @@ pub(super) async fn survey(
         safety: options.safety.as_ref().map(|_| (store, found.size_bytes.unwrap_or(0))),
     };
     let disk = disk::look(&mut lease.session, &demand).await?;
-    let publications = publications(&lease.live, &found, job).await;
+    let in_use = in_use(&lease.live, &found, job).await;
     let mut refusals = Refusals::default();
     let safety = safety_plan(store, &archive, &lease.live, &found, options, &mut refusals, job).await?;
     found.refuse(&name, &mut refusals);
@@ -73,7 +73,7 @@ pub(super) async fn survey(
         goes_on: beside.ready.is_some(),
         proves_rows: proof::without_proof(&archive).is_none(),
         safety,
-        notes: notes(&archive, &beside, &found, options, &publications, &disk),
+        notes: notes(&archive, &beside, &found, options, &in_use, &disk),
         disk,
         pins: Pins {
             system_identifier: preflight::system_identifier(&mut lease.session).await?,
