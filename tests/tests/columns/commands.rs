@@ -117,7 +117,7 @@ fn rows_that_do_not_open_are_named_by_key_and_can_be_given_up() {
     let late = value(OLD, "written since");
     database.psql(&format!("UPDATE project_env_vars SET encrypted_value = '{late}' WHERE id = 'lost'"));
     let verify = accepted("verify").run().expect(3);
-    assert!(verify.stdout.contains("lost: failed authentication\n"), "not accepted: {}", verify.stdout);
+    assert!(verify.stdout.contains("lost: under the old key: `run` rotates it\n"), "not accepted: {}", verify.stdout);
     let blind = accepted("verify").env("BRIVEN_ENCRYPTION_KEY_OLD", "").run().expect(0);
     assert!(blind.stdout.contains("The old key is not at hand: nobody has looked"), "{}", blind.stdout);
     database.psql(&format!("UPDATE project_env_vars SET encrypted_value = '{lost}' WHERE id = 'lost'"));

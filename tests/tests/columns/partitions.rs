@@ -4,7 +4,7 @@ use lifeboat_core::Kind;
 use lifeboat_rotate::sweep::{Mode, Phase};
 use lifeboat_tests::Major;
 
-use crate::world::{NEW, OLD, OTHER, Plain, World, cut_over, keys, mode, plain, same, small};
+use crate::world::{NEW, OLD, OTHER, Plain, World, cut_over, keys, mode, plain, same, small, target};
 
 const MODES: [Mode; 3] = [Mode::Online, Mode::Staged, Mode::Offline];
 
@@ -97,7 +97,7 @@ fn nothing_is_finalized_while_a_partition_that_was_detached_may_hold_values_unde
     assert_eq!((error.kind(), phase(&world)), (Kind::Policy, Phase::Swept), "{}", error.chain());
     assert!(error.help().unwrap().contains("public.a belonged to public.secrets"), "{:?}", error.help());
 
-    let whole = std::mem::replace(&mut world.target, crate::world::target("a", "value"));
+    let whole = std::mem::replace(&mut world.target, target("a", "value"));
     assert!(world.run(&small()).unwrap().is_clean());
     let part = std::mem::replace(&mut world.target, whole);
     assert_eq!(world.finalize(&small()).unwrap_err().kind(), Kind::Policy, "it is not proven yet");
@@ -144,7 +144,7 @@ fn a_partition_that_is_dropped_or_was_of_no_rotation_that_wrote_keeps_none_open(
 #[test]
 fn a_table_and_one_of_its_partitions_are_not_rotated_beside_each_other() {
     let (mut world, _) = parted(300);
-    let part = crate::world::target("a", "value");
+    let part = target("a", "value");
     for (first, second) in [(world.target.clone(), part.clone()), (part, world.target.clone())] {
         world.target = first;
         world.run_to_the_end(&small());
@@ -157,4 +157,19 @@ fn a_table_and_one_of_its_partitions_are_not_rotated_beside_each_other() {
         world.target = first;
         world.rollback(&small()).unwrap();
     }
+}
+
+#[test]
+fn a_table_that_gave_its_name_to_another_is_rotated_by_itself() {
+    let (mut world, _) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 40);
+    world.run_to_the_end(&small());
+    world.database.psql(
+        "ALTER TABLE secrets RENAME TO former; CREATE TABLE secrets (LIKE former INCLUDING ALL); INSERT INTO secrets TABLE former",
+    );
+    assert_eq!(world.finalize(&small()).unwrap_err().kind(), Kind::Policy);
+    let named = std::mem::replace(&mut world.target, target("former", "value"));
+    world.run_to_the_end(&small());
+    world.finalize(&small()).unwrap();
+    world.target = named;
+    world.finalize(&small()).unwrap();
 }

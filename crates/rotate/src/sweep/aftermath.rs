@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use lifeboat_core::{Error, Job, Kind, Result};
 
+use super::book::Entry;
 use super::catalog::{self, Swept};
 use super::counts::Counts;
 use super::errand::Errand;
 use super::lane::Lane;
 use super::options::SweepOptions;
-use super::status::Direction;
+use super::status::{Direction, Phase};
 use super::tally::Tally;
-use super::transaction::sweep_whole;
+use super::transaction::{Deed, sweep_whole};
 use super::work::{Aim, Work};
 
 /// Opens every value of every target once more, by the key that it was written under, where any of their tables has triggers. Of each
@@ -20,8 +21,9 @@ use super::work::{Aim, Work};
 pub(super) async fn refuse_aftermath(
     lane: &mut Lane,
     errands: &[Errand<'_>],
+    entries: &[Entry],
     tallies: &[Tally],
-    direction: Direction,
+    deed: Deed,
     options: &SweepOptions,
     job: &Job,
 ) -> Result<()> {
@@ -33,11 +35,13 @@ pub(super) async fn refuse_aftermath(
     if !found.iter().flatten().any(|swept| swept.has_triggers) {
         return Ok(());
     }
-    for ((errand, before), relations) in errands.iter().zip(tallies).zip(found) {
-        if before.counts.opened() > 0 {
-            let now = looked_at(lane, errand, relations, direction, options, job).await?;
-            refuse_fewer(errand, &before.counts, &now)?;
+    for (((errand, entry), before), relations) in errands.iter().zip(entries).zip(tallies).zip(found) {
+        // Of what was never in place nothing was read.
+        if deed == Deed::PutBack && entry.phase != Phase::Swept {
+            continue;
         }
+        let now = looked_at(lane, errand, relations, deed.after().0, options, job).await?;
+        refuse_fewer(errand, &before.counts, &now)?;
     }
     Ok(())
 }
@@ -53,7 +57,6 @@ async fn looked_at(
     job.step(&format!("look at {} once more, for there are triggers", errand.target));
     let keyring = errand.keyring(direction)?;
     let mut work = Work::made(lane.session.settings(), errand.target, keyring, Aim::Prove, options, job);
-    work.old = Some(errand.keyring(direction.other())?);
     work.in_transaction = true;
     work.quiet = true;
     let work = Arc::new(work);
@@ -74,9 +77,10 @@ fn refuse_fewer(errand: &Errand<'_>, before: &Counts, now: &Tally) -> Result<()>
     let doing =
         format!("rotate {} as a whole: a trigger changes what was written, or what it is bound to", errand.target);
     let some = now.failures.some_unaccepted();
+    let some = if some.is_empty() { some } else { format!(": {some}") };
     Err(Error::new(Kind::Policy, doing)
         .hint(format!(
-            "nothing was changed: disable the trigger for the time of the rotation, or let it leave values and the columns of the AAD as they are: {some}"
+            "nothing was changed: disable the trigger for the time of the rotation, or let it leave values and the columns of the AAD as they are{some}"
         ))
         .caused_by(format!("of {expected} values {opened} open afterwards, and {more} more do not than before")))
 }

@@ -12,7 +12,7 @@ use super::in_flight;
 use super::leader::Leader;
 use super::options::SweepOptions;
 use super::status::{Direction, Phase};
-use super::strays::refuse_strays;
+use super::strays::{note, refuse_strays};
 use super::target::Target;
 use super::under_way::fits;
 use super::verify::{TargetVerification, Verification, proven};
@@ -91,6 +91,8 @@ async fn swept(leader: &mut Leader, errands: &[Errand<'_>]) -> Result<Vec<Entry>
             ));
         }
         leader.claim(entry.id, entry.direction);
+        // Also of what was attached since the last pass: its values are seen, and may be gone again next time.
+        note(leader.session()?, entry.id, &errand.found.relations).await?;
         entries.push(entry);
     }
     Ok(entries)

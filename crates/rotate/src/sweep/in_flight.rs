@@ -31,6 +31,9 @@ pub(super) async fn ended(
     }
     let (began, limit) = (Instant::now(), options.limits.lock_timeout);
     let mut left = writers(leader.session()?, &tables).await?;
+    if !left.is_empty() {
+        job.step(&format!("wait for {} transactions that have written a table", left.len()));
+    }
     while !left.is_empty() {
         if !limit.is_zero() && began.elapsed() >= limit {
             return Err(in_flight(doing, &left));

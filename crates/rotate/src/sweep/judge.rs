@@ -42,7 +42,9 @@ pub(super) fn judge_here(work: &Work, swept: &Swept, batch: Batch) -> Result<Jud
             Outcome::Unopened(why) => {
                 counts.add_unopened(why);
                 if why != Unopened::Empty {
-                    let is_told = failures.named.len() < work.failures_named;
+                    let named = &failures.named;
+                    // Accepted ones stand last, and give way.
+                    let is_told = named.len() < work.failures_named || named.last().is_some_and(|last| last.accepted);
                     failures.add(failure(work, swept, &batch, row, why, is_told)?, work.failures_named);
                 }
             }

@@ -63,16 +63,6 @@ pub enum Direction {
     Back,
 }
 
-impl Direction {
-    /// The opposite one.
-    pub(super) fn other(self) -> Self {
-        match self {
-            Self::Forward => Self::Back,
-            Self::Back => Self::Forward,
-        }
-    }
-}
-
 /// How far a rotation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -41,7 +41,7 @@ pub(super) enum Deed {
 
 impl Deed {
     /// What a rotation is afterwards.
-    fn after(self) -> (Direction, Phase) {
+    pub(super) fn after(self) -> (Direction, Phase) {
         match self {
             Self::Rewrite(direction) => (direction, Phase::Swept),
             Self::Put => (Direction::Forward, Phase::Swept),
@@ -73,7 +73,7 @@ pub(super) async fn together(
     }
     // What is put in place is counted afterwards.
     if deed != Deed::Put {
-        refuse_aftermath(&mut lane, errands, &tallies, deed.after().0, options, job).await?;
+        refuse_aftermath(&mut lane, errands, &entries, &tallies, deed, options, job).await?;
     }
     for (entry, tally) in entries.iter().zip(&tallies) {
         note(&mut lane, entry, deed, tally).await?;
