@@ -138,6 +138,8 @@ need_azurite() {
     local wanted="3.35.0"
     grep -qs "\"version\": \"$wanted\"" "$venv/node_modules/azurite/package.json" && return
     need_command npm npm
+    [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] ||
+        say "azurite may not start: its packages want Node.js 20 or newer, and this is $(node --version)"
     say "installing azurite $wanted into $venv (log: $logs/azurite.log)"
     npm install --no-audit --no-fund --no-save --no-package-lock --ignore-scripts --omit=optional \
         --prefix "$venv" "azurite@$wanted" >"$logs/azurite.log" 2>&1 ||

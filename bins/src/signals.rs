@@ -51,9 +51,9 @@ pub(crate) fn watch(token: CancellationToken, console: Console) -> Result<Receiv
     Ok(received)
 }
 
-/// What the second signal leaves; the next run of the same kind removes most of it.
-const UNCLEAN: &str = "ended without cleaning up: files with passwords in the temporary folder, until the next run removes them; \
-                       unfinished uploads; a database ..._restoring_...";
+/// What the second signal may leave; the next run of the same kind removes most of it.
+const UNCLEAN: &str = "ended without cleaning up. What a backup, restore or drill may have left: files with passwords in the temporary folder, \
+                       until the next one removes them; unfinished uploads; a database ..._restoring_... or ..._replacing_...";
 
 async fn next(interrupt: &mut Signal, terminate: &mut Signal, hangup: &mut Signal) -> Exit {
     tokio::select! {

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 
 use lifeboat_core::{Error, Kind, Result, ResultExt};
 use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::io::Errno;
 use rustix::process::geteuid;
 use tempfile::TempDir;
 
@@ -94,7 +95,11 @@ fn locked(folder: &Path) -> std::io::Result<Option<File>> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    flock(&lock, FlockOperation::LockExclusive)?;
+    match flock(&lock, FlockOperation::LockExclusive) {
+        // A file system without locks: whoever sweeps gets none there either, and removes nothing.
+        Err(Errno::NOLCK | Errno::NOTSUP | Errno::NOSYS) => {}
+        taken => taken?,
+    }
     Ok((lock.metadata()?.nlink() > 0).then_some(lock))
 }
 

@@ -82,7 +82,7 @@ impl Service for Program {
     }
 
     fn is_ready(&self, _: &Path, state: &State) -> bool {
-        make_container(state.port, CONTAINER).is_some()
+        matches!(make_container(state.port, CONTAINER), Some(201 | 409))
     }
 
     fn end_signal(&self) -> &'static str {

@@ -112,17 +112,19 @@ async fn fetched(store: Store, name: String, job: &Job) -> Result<mpsc::Receiver
 
 /// Who may not list is refused what is not there, too.
 fn not_found(error: Error, name: &str, store: &Store) -> Error {
-    let doing = format!("find {name} in {}", store.address());
+    let said = error.chain();
     match error.kind() {
-        Kind::NotFound if !error.chain().contains("NoSuchBucket") => Error::new(Kind::NotFound, doing).hint(NAME).caused_by(error),
-        Kind::Config if error.chain().contains("AccessDenied") => {
-            error.hint(format!("give the key the right to read this object; or there is none, which a key that may not list is not told: {NAME}"))
+        Kind::NotFound if !["NoSuchBucket", "ContainerNotFound"].iter().any(|code| said.contains(code)) => {
+            Error::new(Kind::NotFound, format!("find {name} in {}", store.address())).hint(NAME).caused_by(error)
         }
+        Kind::Config if said.contains("AccessDenied") => error.hint(format!("{MAY_NOT_READ}: {NAME}")),
         _ => error,
     }
 }
 
 const NAME: &str = "the name is the object's key below the prefix of --store";
+const MAY_NOT_READ: &str =
+    "give the key the right to read this object; or there is none, which a key that may not list is not told";
 
 impl Given {
     fn new(bytes: Source, name: String) -> Self {

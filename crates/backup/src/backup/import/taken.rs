@@ -72,7 +72,8 @@ const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 const ZONES_DIFFER: SignedDuration = SignedDuration::from_hours(26);
 const FRESH: &str = "a copy has the time of the copying, unless cp -p, scp -p or the like kept it. If it is an older dump, it counts as the \
     newest backup now: give its time, --taken-at 2025-11-21T02:17:00Z, under another name";
-const GIVE: &str = "give the time itself: --taken-at 2025-11-21T02:17:00Z; or the time zone that clock where the times in the dump's rows are printed in it too: --time-zone Australia/Sydney";
+const GIVE: &str = "give the time itself: --taken-at 2025-11-21T02:17:00Z; or, where the times in the dump's rows are printed in it too, the time \
+    zone of that clock: --time-zone Australia/Sydney";
 
 #[cfg(test)]
 mod tests {
