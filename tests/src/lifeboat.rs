@@ -205,8 +205,17 @@ impl Running {
 
     /// The most memory it has had resident so far, in bytes.
     pub fn peak_resident_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    /// How much memory of its own it has now, in bytes: without the pages of the program, which are many more in a debug build.
+    pub fn own_bytes(&self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, field: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0 kB");
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap_or("0 kB");
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap_or_default() * 1024
     }
 
