@@ -63,7 +63,7 @@ fn a_killed_run_goes_on_and_loses_nothing() {
         let (old, new) = cell.get();
         let cut = kill_after(start(&world, "online", old, new), moment);
         // Whatever was done, every value opens to its first plaintext, by one of the two keys.
-        let (mut both, under_new) = (world.opened(old), world.opened(new));
+        let [mut both, under_new] = world.opened_by([old, new]);
         assert!(under_new.keys().all(|id| !both.contains_key(id)), "a value under both keys");
         both.extend(under_new);
         same(&both, &plain, "by both keys");
@@ -120,7 +120,7 @@ fn killed(world: &World, verb: &str, plain: &Plain, all_or_nothing: bool, ready:
     kill_at(verb, fractions, span, |moment| {
         let cut = kill_after(start(world, verb, OLD, NEW), moment);
         let_go(world);
-        let (mut both, under_new) = (world.opened(OLD), world.opened(NEW));
+        let [mut both, under_new] = world.opened_by([OLD, NEW]);
         assert!(
             !all_or_nothing || both.is_empty() || under_new.is_empty(),
             "{verb}: some are put in place, some are not"

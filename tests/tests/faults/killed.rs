@@ -162,7 +162,7 @@ fn a_restore_after_a_killed_one_says_what_to_drop_and_then_succeeds() {
     let statement = format!("DROP DATABASE IF EXISTS \"{left}\" WITH (FORCE)");
     for again in [restore().arg("--dry-run"), restore()] {
         let refused = again.run().expect(40);
-        assert!(refused.stderr.contains(&statement), "{}", refused.stderr);
+        assert!(refused.text().contains(&statement), "{}", refused.text());
     }
     server.psql("postgres", &statement);
     restore().run().expect(0);
