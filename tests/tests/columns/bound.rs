@@ -1,10 +1,10 @@
 //! Values that are bound to something which the rotation's own writing changes: they would open no more.
 
 use lifeboat_core::{Error, Kind, Result};
-use lifeboat_rotate::sweep::{Mode, Summary};
-use lifeboat_tests::Major;
+use lifeboat_rotate::sweep::{self, Mode, Summary};
+use lifeboat_tests::{Major, run};
 
-use crate::world::{NEW, OLD, World, cut_over, encrypted, keyring, mode, small};
+use crate::world::{NEW, OLD, World, cut_over, encrypted, job, keyring, mode, same, small, target};
 
 /// Counts the writes of a row, as `updated_at` tells their time.
 const COUNTED: &str = "
@@ -150,4 +150,22 @@ fn values_that_are_bound_to_what_is_written_with_them_are_refused() {
 
 fn plain_value(world: &World) -> String {
     encrypted(&keyring(&world.target, OLD), "bound")
+}
+
+/// The second table has nothing when its turn comes, and what the first one's rows were behind it.
+#[test]
+fn one_transaction_sees_what_a_trigger_puts_into_a_table_that_had_nothing() {
+    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 20);
+    world.database.psql(
+        "CREATE TABLE history (id int PRIMARY KEY, value text);
+         CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO public.history VALUES (OLD.id, OLD.value); RETURN NULL; END $$;
+         CREATE TRIGGER kept AFTER UPDATE ON secrets FOR EACH ROW EXECUTE FUNCTION kept()",
+    );
+    let targets = [target("history", "value"), world.target.clone()];
+    let error = run(sweep::run(&world.settings(), &targets, &mode(Mode::Offline), &job())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+    assert!(error.chain().contains("20 more do not than before"), "{}", error.chain());
+    same(&world.opened(OLD), &plain, "plaintexts");
+    assert_eq!(world.database.psql("SELECT count(*) FROM history"), "0");
 }

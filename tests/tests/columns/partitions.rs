@@ -173,3 +173,16 @@ fn a_table_that_gave_its_name_to_another_is_rotated_by_itself() {
     world.target = named;
     world.finalize(&small()).unwrap();
 }
+
+#[test]
+fn a_partition_that_finalize_has_met_keeps_it_closed_when_it_is_detached_then() {
+    let (world, mut plain) = parted(60);
+    world.run_to_the_end(&small());
+    attach_more(&world, &mut plain);
+    assert_eq!(world.finalize(&small()).unwrap_err().kind(), Kind::Policy, "it holds a value under the old key");
+    world.database.psql("ALTER TABLE secrets DETACH PARTITION c");
+    let error = world.finalize(&small()).unwrap_err();
+    assert!(error.help().unwrap().contains("public.c belonged to"), "{}", error.chain());
+    world.database.psql("DROP TABLE c");
+    world.finalize(&small()).unwrap();
+}

@@ -5,6 +5,7 @@ use lifeboat_core::{Error, Kind, Result};
 
 use super::book::{self, Entry};
 use super::claim::lost;
+use super::confirm::changed_meanwhile;
 use super::errand::Errand;
 use super::leader::Leader;
 use super::status::{Direction, Phase};
@@ -66,7 +67,8 @@ pub(super) async fn refuse_a_key_of_nothing(
 /// what it was.
 async fn end(leader: &mut Leader, target: &Target) -> Result<()> {
     let session = leader.alive().await?;
-    session.execute("BEGIN; LOCK TABLE lifeboat_rotate.part IN EXCLUSIVE MODE").await?;
+    let locked = session.execute("BEGIN; LOCK TABLE lifeboat_rotate.part IN EXCLUSIVE MODE").await;
+    locked.map_err(|error| changed_meanwhile(error, &format!("end the rotation of {target}")))?;
     let entry = book::open_entry(session, target).await?.filter(Entry::is_unwritten).ok_or_else(lost)?;
     book::drop_values(session, entry.id).await?;
     book::set_phase(session, entry.id, Direction::Back, Phase::RolledBack).await?;
