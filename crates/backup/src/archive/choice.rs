@@ -74,7 +74,7 @@ fn ambiguous(reference: &BackupRef, several: &[&BackupPath]) -> Error {
     let names: Vec<_> = several.iter().take(NAMES_SHOWN).map(ToString::to_string).collect();
     let more = if several.len() > NAMES_SHOWN { ", …" } else { "" };
     let hint = match &reference.which {
-        Which::Latest => format!("name the database: {}/latest", several[0].database),
+        Which::Latest => format!("name the database, as in {}/latest", several[0].database),
         Which::Prefix(_) => "name the database and more of the id".to_owned(),
     };
     Error::new(Kind::Usage, format!("choose a backup: {reference} may be {}{more}", names.join(", "))).hint(hint)

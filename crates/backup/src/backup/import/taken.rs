@@ -70,8 +70,8 @@ fn in_zone(time: DateTime, zone: &str) -> Option<Timestamp> {
 const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_mins(5);
 /// As far as two zones' clocks differ: from twelve hours behind UTC to fourteen ahead of it.
 const ZONES_DIFFER: SignedDuration = SignedDuration::from_hours(26);
-const FRESH: &str = "a copy has the time of the copying, unless cp -p, scp -p or the like kept it. If it is an older dump, it counts as the \
-    newest backup now: give its time, --taken-at 2025-11-21T02:17:00Z, under another name";
+const FRESH: &str = "a copy has the time of the copying, unless cp -p, scp -p or the like kept it. An older dump would be the newest backup \
+    by that: import it with --taken-at 2025-11-21T02:17:00Z instead, and delete this one";
 const GIVE: &str = "give the time itself: --taken-at 2025-11-21T02:17:00Z; or, where the times in the dump's rows are printed in it too, the time \
     zone of that clock: --time-zone Australia/Sydney";
 

@@ -1,0 +1,123 @@
+use super::{Fault, answer, is_unanswered, judge, told};
+use crate::error::Kind;
+
+fn error(text: &str) -> object_store::Error {
+    object_store::Error::Generic { store: "S3", source: text.into() }
+}
+
+fn judged(text: &str) -> Fault {
+    judge(&error(text))
+}
+
+#[test]
+fn only_a_call_that_reached_the_server_is_unanswered() {
+    for text in ["client error (SendRequest): connection reset", "operation timed out"] {
+        assert!(is_unanswered(&error(text)), "{text}");
+    }
+    for text in ["client error (Connect): connection refused", "status code: 503 Service Unavailable: <Code>"] {
+        assert!(!is_unanswered(&error(text)), "{text}");
+    }
+}
+
+#[test]
+fn an_answer_is_told_without_its_xml() {
+    let text = "Server returned non-2xx status code: 404 Not Found: <?xml version=\"1.0\"?>\n<Error>\
+        <Code>NoSuchBucket</Code><Message>The bucket does not exist</Message></Error>";
+    assert_eq!(answer(text).unwrap(), "the store answered 404 Not Found (NoSuchBucket): The bucket does not exist");
+}
+
+/// A layer that repeats the one below it, as those of `object_store` do.
+#[derive(Debug)]
+struct Layer(String, Option<Box<Layer>>);
+
+impl std::fmt::Display for Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Layer {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.1.as_deref().map(|layer| layer as _)
+    }
+}
+
+fn layers(texts: &[&str]) -> object_store::Error {
+    let wrap = |inner: Option<Box<Layer>>, text: &&str| Some(Box::new(Layer((*text).to_owned(), inner)));
+    object_store::Error::Generic { store: "S3", source: texts.iter().rev().fold(None, wrap).unwrap() }
+}
+
+#[test]
+fn a_call_without_an_answer_is_told_in_one_line_with_endpoint_and_reason() {
+    let performing = "Error performing GET http://127.0.0.1:1/b?list-type=2 in 4ms, after 2 retries, max_retries: 2, \
+        retry_timeout: 130s  - HTTP error: error sending request";
+    let outer = ["HTTP error: error sending request", "error sending request"];
+    let connecting = ["client error (Connect)", "tcp connect error", "Connection refused (os error 111)"];
+    let refused = layers(&[&[performing][..], &outer, &connecting].concat());
+    assert_eq!(told(&refused), "http://127.0.0.1:1 cannot be reached: Connection refused (os error 111)");
+    let tunnel = ["client error (Connect)", "tunnel error: unsuccessful"];
+    let unled = layers(&[&[performing][..], &outer, &tunnel].concat());
+    assert_eq!(told(&unled), "http://127.0.0.1:1 cannot be reached through the proxy: unsuccessful");
+    let slow = layers(&[&[performing][..], &outer, &["operation timed out"]].concat());
+    assert_eq!(told(&slow), "no answer of http://127.0.0.1:1: operation timed out");
+    let still = layers(&[
+        "Error performing PUT http://127.0.0.1:1/b/x in 121s, after 0 retries - HTTP error: no byte moved for 120s",
+        "HTTP error: no byte moved for 120s",
+        "no byte moved for 120s",
+    ]);
+    assert_eq!(told(&still), "no answer of http://127.0.0.1:1: no byte moved for 120s");
+    assert!(is_unanswered(&still));
+    let cut = layers(&["HTTP error: request or response body error", "request or response body error", "cut"]);
+    assert_eq!(told(&cut), "request or response body error: cut");
+}
+
+#[test]
+fn what_azure_says_is_told_in_one_line() {
+    let text = "Server returned non-2xx status code: 404 Not Found: <?xml?><Error><Code>ContainerNotFound</Code>\
+        <Message>The specified container does not exist.\nRequestId:1\nTime:2</Message></Error>";
+    let told = answer(text).unwrap();
+    assert_eq!(told, "the store answered 404 Not Found (ContainerNotFound): The specified container does not exist.");
+}
+
+#[test]
+fn one_delete_that_azure_refuses_or_postpones_is_told_by_its_status() {
+    let failed = |code: &str| object_store::Error::Generic {
+        store: "MicrosoftAzure",
+        source: format!("Bulk delete request failed for key x: Forbidden (code: {code})").into(),
+    };
+    assert!(matches!(judge(&failed("403")), Fault::Fatal(Kind::Config, _)));
+    assert!(matches!(judge(&failed("503")), Fault::Transient));
+}
+
+#[test]
+fn credentials_are_asked_for_by_the_variables_of_the_store() {
+    for (store, variable) in [("S3", "AWS_"), ("GCS", "GOOGLE_"), ("MicrosoftAzure", "AZURE_")] {
+        let error = object_store::Error::Generic { store, source: "GET http://169.254.169.254/x".into() };
+        let Fault::Fatal(Kind::Config, hint) = judge(&error) else { panic!("{store} was not judged") };
+        assert!(hint.contains(variable), "{hint}");
+    }
+}
+
+#[test]
+fn what_passes_is_tried_again_and_what_does_not_is_told() {
+    for text in [
+        "Server returned non-2xx status code: 503 Service Unavailable: <Code>SlowDown</Code>",
+        "Server returned non-2xx status code: 400 Bad Request: <Code>RequestTimeout</Code>",
+        "HTTP error: error sending request: connection refused",
+    ] {
+        assert!(matches!(judged(text), Fault::Transient), "{text}");
+    }
+    let kind = |text| match judged(text) {
+        Fault::Fatal(kind, _) => Some(kind),
+        Fault::Transient => None,
+    };
+    assert_eq!(kind("status code: 501 Not Implemented"), Some(Kind::Failure));
+    assert_eq!(kind("client error (Connect): tunnel error: proxy authorization required"), Some(Kind::Config));
+    assert_eq!(kind("client error (Connect): tunnel error: unsuccessful"), None);
+    assert_eq!(kind("status code: 303 See Other"), Some(Kind::Config));
+    assert_eq!(kind("status code: 403: <Code>RequestTimeTooSkewed</Code>"), Some(Kind::Config));
+    assert_eq!(kind("status code: 404: <Code>NoSuchBucket</Code>"), Some(Kind::NotFound));
+    assert_eq!(kind("status code: 404: <Code>ContainerNotFound</Code>"), Some(Kind::NotFound));
+    assert_eq!(kind("status code: 403: <Code>AuthorizationPermissionMismatch</Code>"), Some(Kind::Config));
+    assert_eq!(kind("status code: 400 Bad Request: {\"error\":\"invalid_grant\"}"), Some(Kind::Config));
+}
