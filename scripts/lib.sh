@@ -28,7 +28,8 @@ apt_install() {
     command -v apt-get >/dev/null || return 1
     say "installing $* (log: $logs/apt.log)"
     {
-        as_root apt-get update &&
+        # Once in a run: it takes longer than most packages do.
+        { [ -n "${apt_updated-}" ] || as_root apt-get update; } && apt_updated=yes &&
             as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"
     } >>"$logs/apt.log" 2>&1
 }
@@ -101,6 +102,23 @@ has_browser() {
 need_browser() {
     has_browser || apt_install chromium || true
     has_browser || die "chromium is missing and could not be installed: apt-get install chromium (see $logs/apt.log)"
+}
+
+# Everything that the tests run against or beside.
+need_test_servers() {
+    need_postgres
+    need_command openssl openssl
+    need_command curl curl
+    need_command node nodejs
+    need_command setpriv util-linux
+    need_command zstd zstd
+    need_command gpg gnupg
+    need_command tinyproxy tinyproxy-bin
+    need_pgbouncer
+    need_browser
+    need_venv
+    need_s3s_fs
+    need_azurite
 }
 
 need_command() { # COMMAND PACKAGE
