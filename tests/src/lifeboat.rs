@@ -291,7 +291,8 @@ pub fn built() -> &'static Path {
 fn build() {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--workspace", "--bins"]).current_dir(scratch::workspace());
+    // With examples come the features that tests ask for, as in the running one: all below it is built already.
+    command.args(["build", "--quiet", "--workspace", "--bins", "--examples"]).current_dir(scratch::workspace());
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
