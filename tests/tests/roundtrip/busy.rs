@@ -1,8 +1,6 @@
 //! A backup is the state of one moment, whatever others do meanwhile.
 
-use lifeboat_tests::{
-    Backup, Depot, Fault, Identity, Major, Postgres, Proxy, Seaweed, Way, When, every_method, every_way,
-};
+use lifeboat_tests::{Backup, Depot, Fault, Identity, Major, Postgres, Proxy, Seaweed, Way, When, every_method};
 
 use lifeboat_tests::session::{Busy, Held, LEADER_WAITS, wait_for};
 
@@ -37,8 +35,9 @@ BEGIN
     END LOOP;
 END $$;";
 
-every_way!(a_backup_beside_writers_is_the_state_of_one_moment);
+// Whose moment a backup is, is settled with the server: what comes of it is sealed later, or not.
 every_method!(
+    a_backup_beside_writers_is_the_state_of_one_moment,
     a_table_truncated_between_snapshot_and_lock_gets_a_fresh_snapshot,
     a_table_dropped_between_snapshot_and_lock_gets_a_fresh_snapshot,
     a_table_replaced_between_snapshot_and_lock_gets_a_fresh_snapshot,

@@ -3,7 +3,7 @@
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
-use lifeboat_tests::{Database, Depot, Major, Postgres, Way, every_way, unused_name};
+use lifeboat_tests::{Database, Depot, Major, Postgres, Way, every_method, unused_name};
 
 /// A database that is a template in a tablespace of its own, with a security label and rules of its locale.
 ///
@@ -38,7 +38,7 @@ fn no_template(database: &Database<'_>) {
     database.server.psql("postgres", &format!("ALTER DATABASE {} IS_TEMPLATE false", database.name));
 }
 
-every_way!(tablespace_template_rules_and_labels_are_those_of_the_source);
+every_method!(tablespace_template_rules_and_labels_are_those_of_the_source);
 
 fn tablespace_template_rules_and_labels_are_those_of_the_source(way: Way) {
     let (depot, server) = (Depot::file().by(way), Postgres::shared(Major::V18));

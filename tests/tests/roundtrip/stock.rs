@@ -7,11 +7,11 @@ use lifeboat_tests::{Depot, Major, Way, every_method, every_way, files, fixtures
 
 every_way!(
     a_stock_client_and_psql_give_the_database_back_on_15,
-    a_stock_client_and_psql_give_the_database_back_on_18,
     what_cat_prints_psql_restores,
     what_download_fetches_needs_no_lifeboat,
 );
-every_method!(the_page_for_3am_finds_the_script);
+// recover.py is the same for every release.
+every_method!(a_stock_client_and_psql_give_the_database_back_on_18, the_page_for_3am_finds_the_script);
 zstd!(stream, open: a_stock_client_and_psql_give_the_database_back_on_15, the_page_for_3am_finds_the_script);
 
 fn a_stock_client_and_psql_give_the_database_back_on_15(way: Way) {
