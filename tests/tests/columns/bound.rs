@@ -169,3 +169,19 @@ fn one_transaction_sees_what_a_trigger_puts_into_a_table_that_had_nothing() {
     same(&world.opened(OLD), &plain, "plaintexts");
     assert_eq!(world.database.psql("SELECT count(*) FROM history"), "0");
 }
+
+/// A role, or a database, may be one for which triggers fire that are for replicas.
+#[test]
+fn what_fires_on_replicas_only_is_taken_into_account() {
+    let world = versioned();
+    world.database.psql(&format!(
+        "{COUNTS}; {} EXECUTE FUNCTION counted(); ALTER TABLE secrets ENABLE REPLICA TRIGGER counted;
+         ALTER DATABASE \"{}\" SET session_replication_role = replica",
+        COUNTED_AFTERWARDS[0], world.database.name
+    ));
+    let error = refused(&world, "for replicas", || world.run(&mode(Mode::Offline)));
+    assert!(error.chain().contains("of 20 values 0 open afterwards"), "{}", error.chain());
+    world.database.psql("ALTER TABLE secrets DISABLE TRIGGER counted");
+    assert!(world.plan().targets[0].triggers.is_empty());
+    world.run_to_the_end(&mode(Mode::Offline));
+}

@@ -101,9 +101,14 @@ fn a_column_that_is_too_short_for_the_new_keys_id_is_refused() {
         lifeboat_rotate::Keyring::new(world.target.layout.clone(), world.target.keys.old.derive().unwrap()).unwrap();
     let value = keyring.encrypt(b"0123456789", b"").unwrap();
     world.database.psql(&format!("INSERT INTO secrets VALUES (1, '{}')", value.text().unwrap()));
-    let error = world.run(&small()).unwrap_err();
-    assert_eq!(error.kind(), Kind::Policy);
-    assert!(error.help().unwrap().contains("value of public.secrets takes 80 characters"), "{:?}", error.help());
+    world.database.psql("CREATE DOMAIN short AS varchar(81); CREATE DOMAIN shorter AS short");
+    for (of, takes) in [("varchar(80)", 80), ("shorter", 81), ("name", 63)] {
+        world.database.psql(&format!("ALTER TABLE secrets ALTER value TYPE {of}"));
+        let error = world.run(&small()).unwrap_err();
+        assert_eq!(error.kind(), Kind::Policy, "{of}");
+        let expected = format!("value of public.secrets takes {takes} characters");
+        assert!(error.help().unwrap().contains(&expected), "{of}: {:?}", error.help());
+    }
     assert_eq!(world.database.psql("SELECT value FROM secrets"), value.text().unwrap());
     world.target.keys = std::sync::Arc::new(pair("k2"));
     world.run_to_the_end(&small());
@@ -186,6 +191,35 @@ fn a_trigger_that_changes_or_drops_what_is_written_is_found_out() {
         .psql("CREATE OR REPLACE FUNCTION other() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'");
     world.run_to_the_end(&small());
     same(&world.opened(NEW), &plain, "plaintexts");
+}
+
+#[test]
+fn a_rule_that_rewrites_updates_is_refused_in_every_mode_and_on_the_way_back() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 10);
+    world.database.psql("CREATE TABLE history (id int, value text)");
+    let kept = "CREATE RULE kept AS ON UPDATE TO secrets DO ALSO INSERT INTO history VALUES (OLD.id, OLD.value)";
+    let dropped = "CREATE RULE kept AS ON UPDATE TO secrets WHERE OLD.id = 3 DO INSTEAD NOTHING";
+    let expected = "ALTER TABLE public.secrets DISABLE RULE \"kept\"";
+    for rule in [kept, dropped] {
+        world.database.psql(rule);
+        for asked in [Mode::Online, Mode::Staged, Mode::Offline] {
+            let error = world.run(&mode(asked)).unwrap_err();
+            assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+            assert!(error.help().unwrap().contains(expected), "{:?}", error.help());
+        }
+        assert!(world.plan().refusals().any(|refusal| refusal.contains(expected)));
+        nothing_was_begun(&world);
+        world.database.psql("DROP RULE kept ON secrets");
+    }
+    world.database.psql(&format!("{kept}; {expected}"));
+    world.run_to_the_end(&mode(Mode::Offline));
+    world.database.psql("ALTER TABLE secrets ENABLE RULE kept");
+    let error = world.rollback(&small()).unwrap_err();
+    assert!(error.help().unwrap().contains(expected), "{}", error.chain());
+    same(&world.opened(NEW), &plain, "nothing was taken back");
+    world.database.psql(expected);
+    assert!(world.rollback(&small()).unwrap().is_clean());
+    assert_eq!(world.database.psql("SELECT count(*) FROM history"), "0");
 }
 
 #[test]

@@ -30,6 +30,8 @@ pub(in crate::sweep) struct Fact {
     /// The primary key first, then those that lead through the rows.
     pub(in crate::sweep) keys: Vec<FactKey>,
     pub(in crate::sweep) triggers: Vec<FactTrigger>,
+    /// Rules that stand in for an update, or come with it.
+    pub(in crate::sweep) rules: Vec<String>,
     pub(in crate::sweep) indexes: Vec<FactIndex>,
     /// Published, without a replica identity: an update fails.
     pub(in crate::sweep) cannot_publish: bool,
@@ -125,17 +127,17 @@ WITH RECURSIVE tree (oid, depth) AS (
     WHERE n.nspname = {schema} AND c.relname = {table} AND c.relkind NOT IN ('i', 'I', 'S', 't', 'c')
     UNION
     SELECT i.inhrelid, tree.depth + 1 FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid
-), base (oid, base) AS (
-    SELECT t.oid, t.oid FROM pg_catalog.pg_type t WHERE t.typtype <> 'd'
+), base (oid, base, typmod) AS (
+    SELECT t.oid, t.oid, -1 FROM pg_catalog.pg_type t WHERE t.typtype <> 'd'
     UNION
-    SELECT t.oid, base.base FROM base JOIN pg_catalog.pg_type t ON t.typtype = 'd' AND t.typbasetype = base.oid
+    SELECT t.oid, base.base, greatest(t.typtypmod, base.typmod) FROM base JOIN pg_catalog.pg_type t ON t.typtype = 'd' AND t.typbasetype = base.oid
 ), columns AS (
     SELECT a.attrelid, a.attnum, a.attname, a.attnotnull, b.typname AS base, b.typcategory, a.atttypid, a.attgenerated, a.attcollation,
         (SELECT o.opcfamily FROM pg_catalog.pg_opclass o
             JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod AND m.amname = 'btree'
             WHERE o.opcdefault AND o.opcintype = b.oid LIMIT 1) AS family,
         pg_catalog.format_type(a.atttypid, a.atttypmod) AS kind, pg_catalog.format_type(a.atttypid, -1) AS typed,
-        CASE WHEN t.typtype = 'd' THEN t.typtypmod ELSE a.atttypmod END AS typmod,
+        greatest(base.typmod, a.atttypmod) AS typmod,
         coalesce((
             SELECT n.nspname FROM pg_catalog.pg_opclass o
             JOIN pg_catalog.pg_am m ON m.oid = o.opcmethod AND m.amname = 'btree'
@@ -145,7 +147,6 @@ WITH RECURSIVE tree (oid, depth) AS (
             JOIN pg_catalog.pg_namespace n ON n.oid = f.oprnamespace
             WHERE o.opcdefault AND o.opcintype = b.oid LIMIT 1), 'pg_catalog') AS operators
     FROM pg_catalog.pg_attribute a JOIN tree ON tree.oid = a.attrelid
-    JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
     JOIN base ON base.oid = a.atttypid JOIN pg_catalog.pg_type b ON b.oid = base.base
     WHERE a.attnum > 0 AND NOT a.attisdropped
 )
@@ -169,7 +170,7 @@ SELECT pg_catalog.json_build_object(
         WHERE p.schemaname = n.nspname AND p.tablename = c.relname AND u.pubupdate),
     'columns', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
             'name', a.attname, 'kind', a.kind, 'typed', a.typed, 'base', a.base, 'category', a.typcategory,
-            'width', CASE WHEN a.base IN ('varchar', 'bpchar') AND a.typmod > 4 THEN a.typmod - 4 END,
+            'width', CASE WHEN a.base IN ('varchar', 'bpchar') AND a.typmod > 4 THEN a.typmod - 4 WHEN a.base = 'name' THEN 63 END,
             'generated', a.attgenerated <> '',
             'writable', pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE')) ORDER BY a.attnum), '[]')
         FROM columns a WHERE a.attrelid = c.oid),
@@ -193,7 +194,9 @@ SELECT pg_catalog.json_build_object(
     'triggers', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
             'name', t.tgname, 'function', p.proname, 'before', t.tgtype & 2 = 2 AND t.tgtype & 1 = 1) ORDER BY t.tgname), '[]')
         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 16 = 16),
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 = 16),
+    'rules', (SELECT coalesce(pg_catalog.json_agg(r.rulename ORDER BY r.rulename), '[]') FROM pg_catalog.pg_rewrite r
+        WHERE r.ev_class = c.oid AND c.relkind = 'r' AND r.ev_type = '2' AND r.ev_enabled <> 'D'),
     'indexes', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
             'name', x.relname, 'unique', i.indisunique, 'columns', (SELECT coalesce(pg_catalog.json_agg(a.attname), '[]') FROM pg_catalog.pg_attribute a
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND (a.attnum = ANY (i.indkey) OR EXISTS (

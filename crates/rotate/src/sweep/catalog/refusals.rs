@@ -1,5 +1,7 @@
 //! What stands in the way of a rotation, and what its operator should know.
 
+use lifeboat_backup::postgres::quote_ident;
+
 use super::{Fact, FactColumn, Found};
 use crate::sweep::options::Mode;
 use crate::sweep::target::Target;
@@ -103,6 +105,13 @@ fn refuse_unwritable(fact: &Fact, target: &Target, refusals: &mut Vec<String>) {
     let values = target.value_columns();
     for column in fact.columns.iter().filter(|column| values.contains(&column.name) && column.generated) {
         refusals.push(format!("{} of {} is generated: rotate the column that it is made of", column.name, fact.name()));
+    }
+    for rule in &fact.rules {
+        refusals.push(format!(
+            "the rule {rule} of {0} puts something else in the place of an update, or beside it: ALTER TABLE {0} DISABLE RULE {1} for the time of the rotation",
+            fact.name(),
+            quote_ident(rule)
+        ));
     }
     if fact.cannot_publish {
         refusals.push(format!(
