@@ -118,3 +118,35 @@ fn an_owner_whom_row_level_security_is_forced_upon_is_refused_and_any_other_owne
     assert!(run_as_plain_role(&world, &small()).unwrap().is_clean());
     same(&world.opened(NEW), &plain, "plaintexts");
 }
+
+#[test]
+fn another_role_than_the_one_that_began_is_told_who_that_is() {
+    let (world, plain) = World::with_rows(Major::V18, TABLE, 10);
+    assert!(world.run(&small()).unwrap().is_clean());
+    world.database.psql("GRANT SELECT, UPDATE ON secrets TO plain");
+    let (settings, targets, job) = (plain_settings(&world), world.targets(), job());
+    let owner =
+        world.database.psql("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'lifeboat_rotate'");
+    let expected = format!("let an administrator run GRANT \"{owner}\" TO \"plain\"");
+    let refused = |error: Error| {
+        assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+        assert!(error.help().unwrap().contains(&expected), "{:?}", error.help());
+    };
+    let every_verb_is_refused = || {
+        refused(run(sweep::run(&settings, targets, &small(), &job)).unwrap_err());
+        refused(run(sweep::finalize(&settings, targets, &small(), &job)).unwrap_err());
+        refused(run(sweep::rollback(&settings, targets, &small(), &job)).unwrap_err());
+        let plan = run(sweep::plan(&settings, targets, &small(), &job)).unwrap();
+        assert!(plan.refusals().any(|refusal| refusal.contains(&expected)), "{plan:?}");
+    };
+    every_verb_is_refused();
+    refused(run(sweep::status(&settings, &job)).unwrap_err());
+    // To look is less than to write.
+    world.database.psql(
+        "GRANT USAGE ON SCHEMA lifeboat_rotate TO plain; GRANT SELECT ON ALL TABLES IN SCHEMA lifeboat_rotate TO plain",
+    );
+    assert_eq!(run(sweep::status(&settings, &job)).unwrap().targets.len(), 1);
+    every_verb_is_refused();
+    same(&world.opened(NEW), &plain, "nothing was written");
+    world.rollback(&small()).unwrap();
+}

@@ -31,7 +31,9 @@ pub async fn plan(
 ) -> Result<Plan> {
     let mut leader = Leader::open(settings, options, job).await?;
     let errands = errands(leader.session()?, targets, options).await?;
-    let begun = leader.begun(&errands).await?;
+    // Whoever may not read the book is told what else there is to tell.
+    let is_closed = schema::is_closed(leader.session()?).await?;
+    let begun = if is_closed { errands.iter().map(|_| None).collect() } else { leader.begun(&errands).await? };
     let mut general = general_refusals(leader.session()?).await?;
     let mode = modes(&begun, options).unwrap_or_else(|error| {
         general.push(told(&error));
@@ -42,6 +44,9 @@ pub async fn plan(
     for (errand, entry) in errands.iter().zip(begun) {
         job.step(&format!("look at {}", errand.target));
         let mut target = planned_one(&mut leader, errand, entry, &options, job).await?;
+        if !is_closed {
+            target.refusals.extend(in_the_way(leader.session()?, errand).await);
+        }
         target.refusals.extend(general.iter().cloned());
         planned.push(target);
     }
@@ -73,8 +78,6 @@ async fn planned_one(
         rivals = look_for_rivals(leader.session()?, target, Moment::of(entry.as_ref()), job).await?;
     }
     refusals.extend(rivals.refusals);
-    let overlap = refuse_overlap(leader.session()?, std::slice::from_ref(errand)).await;
-    refusals.extend(overlap.err().map(|error| told(&error)));
     let mut remarks = catalog::remarks(&errand.found, target);
     remarks.extend(rivals.remarks);
     remarks.extend(errand.doubtful_old_key(&sample));
@@ -101,6 +104,12 @@ async fn planned_one(
         refusals,
         remarks,
     })
+}
+
+/// Other rotations that a target cannot be rotated beside.
+async fn in_the_way(session: &mut DirectSession, errand: &Errand<'_>) -> Vec<String> {
+    let overlap = refuse_overlap(session, std::slice::from_ref(errand)).await;
+    overlap.err().map(|error| told(&error)).into_iter().collect()
 }
 
 /// An error as a refusal, with what to do about it.

@@ -3,44 +3,85 @@
 //! Format 1. `rotation` has a row for each rotation of a column, open until `finished` is set; `part` how far the pass of an
 //! open one has come; `shadow_<rotation>` the old and the new values of a staged one.
 
-use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal, rows};
+use lifeboat_backup::postgres::{DirectSession, Session as _, quote_ident, quote_literal, rows};
 use lifeboat_core::{Error, Kind, Result};
 use serde::Deserialize;
 
 /// The only one so far.
 const FORMAT: u32 = 1;
 
-/// Creates what is missing.
+/// Creates what is missing, and refuses a role that may not write what is there.
 pub(super) async fn ensure(session: &mut DirectSession) -> Result<()> {
-    match format(session).await? {
-        Some(FORMAT) => Ok(()),
-        Some(other) => Err(newer(other)),
-        None => create(session).await,
-    }
+    let Some(book) = book(session).await? else { return create(session).await };
+    book.refuse_unless(book.writable, "write in")?;
+    refuse_newer(session).await
 }
 
 /// Whether there is something to read.
 pub(super) async fn exists(session: &mut DirectSession) -> Result<bool> {
-    match format(session).await? {
-        Some(FORMAT) => Ok(true),
-        Some(other) => Err(newer(other)),
-        None => Ok(false),
-    }
+    let Some(book) = book(session).await? else { return Ok(false) };
+    book.refuse_unless(book.readable, "read")?;
+    refuse_newer(session).await?;
+    Ok(true)
 }
 
-fn newer(format: u32) -> Error {
-    Error::new(Kind::Policy, format!("use the schema lifeboat_rotate, which has the format {format}"))
-        .hint("another version of Lifeboat made it: use that one")
+/// Whether this role may not even read it.
+pub(super) async fn is_closed(session: &mut DirectSession) -> Result<bool> {
+    Ok(book(session).await?.is_some_and(|book| !book.readable))
 }
 
-async fn format(session: &mut DirectSession) -> Result<Option<u32>> {
-    let there = "SELECT pg_catalog.to_regclass('lifeboat_rotate.format') IS NOT NULL";
-    if session.text(there).await?.as_deref() != Some("t") {
-        return Ok(None);
-    }
+async fn refuse_newer(session: &mut DirectSession) -> Result<()> {
     let found = session.text("SELECT format FROM lifeboat_rotate.format").await;
     let found = found.map_err(|error| error.while_doing("read the schema lifeboat_rotate"))?;
-    Ok(found.and_then(|text| text.parse().ok()))
+    let format = found.unwrap_or_default();
+    if format.parse() == Ok(FORMAT) {
+        return Ok(());
+    }
+    Err(Error::new(Kind::Policy, format!("use the schema lifeboat_rotate, which has the format {format}"))
+        .hint("another version of Lifeboat made it: use that one"))
+}
+
+/// What a role may do with the tables that are there.
+#[derive(Deserialize)]
+struct Book {
+    role: String,
+    owner: String,
+    readable: bool,
+    writable: bool,
+}
+
+impl Book {
+    fn refuse_unless(&self, may: bool, what: &str) -> Result<()> {
+        if may {
+            return Ok(());
+        }
+        Err(Error::new(Kind::Policy, format!("{what} the schema lifeboat_rotate")).hint(self.refusal()))
+    }
+
+    fn refusal(&self) -> String {
+        format!(
+            "it belongs to {}: connect as that role, or let an administrator run GRANT {} TO {}",
+            self.owner,
+            quote_ident(&self.owner),
+            quote_ident(&self.role)
+        )
+    }
+}
+
+/// Asked of the catalog, which needs no right to the schema.
+async fn book(session: &mut DirectSession) -> Result<Option<Book>> {
+    let may = |what| format!("pg_catalog.bool_and(pg_catalog.has_table_privilege(t.oid, '{what}'))");
+    let change = format!("{} AND {} AND {}", may("INSERT"), may("UPDATE"), may("DELETE"));
+    let query = format!(
+        "SELECT current_user AS role, pg_catalog.pg_get_userbyid(c.relowner) AS owner, may.read AS readable, may.read AND may.change \
+             AND pg_catalog.has_schema_privilege(n.oid, 'CREATE') AS writable \
+         FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'format' \
+         CROSS JOIN LATERAL (SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND {} AS read, {change} AS change \
+             FROM pg_catalog.pg_class t WHERE t.relnamespace = n.oid AND t.relname IN ('format', 'rotation', 'part')) AS may \
+         WHERE n.nspname = 'lifeboat_rotate'",
+        may("SELECT")
+    );
+    Ok(rows(session, &query).await?.pop())
 }
 
 async fn create(session: &mut DirectSession) -> Result<()> {
@@ -52,8 +93,12 @@ async fn create(session: &mut DirectSession) -> Result<()> {
 
 /// The rotation's schema, or the reason why there can be none.
 pub(super) async fn impossible(session: &mut DirectSession) -> Result<Option<String>> {
-    let there = session.text("SELECT pg_catalog.to_regclass('lifeboat_rotate.format') IS NOT NULL").await?;
-    if there.as_deref() == Some("t") { Ok(None) } else { refusal(session).await }
+    match book(session).await? {
+        Some(book) => {
+            Ok((!book.writable).then(|| format!("the schema lifeboat_rotate cannot be used: {}", book.refusal())))
+        }
+        None => refusal(session).await,
+    }
 }
 
 /// Why this role cannot create what is missing, and what the owner of the database can do about it.
@@ -64,7 +109,7 @@ async fn refusal(session: &mut DirectSession) -> Result<Option<String>> {
                  coalesce(pg_catalog.has_schema_privilege(n.oid, 'CREATE, USAGE'), false) AS schema_rights \
                  FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'lifeboat_rotate'";
     let Some(rights) = rows::<Rights>(session, query).await?.pop() else { return Ok(None) };
-    let role = lifeboat_backup::postgres::quote_ident(&rights.role);
+    let role = quote_ident(&rights.role);
     Ok(match rights {
         Rights { there: true, schema_rights: true, .. } | Rights { there: false, database_rights: true, .. } => None,
         Rights { there: true, .. } => {
