@@ -1,7 +1,7 @@
 //! Values that are bound to something which the rotation's own writing changes: they would open no more.
 
 use lifeboat_core::{Error, Kind, Result};
-use lifeboat_rotate::sweep::{self, Mode, Summary};
+use lifeboat_rotate::sweep::{self, Mode, Summary, Target};
 use lifeboat_tests::{Major, run};
 
 use crate::world::{NEW, OLD, World, cut_over, encrypted, job, keyring, mode, same, small, target};
@@ -146,6 +146,66 @@ fn values_that_are_bound_to_what_is_written_with_them_are_refused() {
         assert!(world.plan().refusals().any(|refusal| refusal.contains(&format!("the AAD {aad} is made of"))));
         assert_eq!(contents(&world), before, "{aad}");
     }
+}
+
+/// Two columns, the second of which is bound to what the first one holds.
+fn chained() -> (World<'static>, [Target; 2]) {
+    let world = World::new(Major::V18, "id int PRIMARY KEY, value text, body text");
+    let mut body = target("secrets", "body");
+    body.aad = "{value}".parse().unwrap();
+    for id in 0..20 {
+        let value = plain_value(&world);
+        let bound = keyring(&body, OLD).encrypt(b"bound", value.as_bytes()).unwrap();
+        world.database.psql(&format!("INSERT INTO secrets VALUES ({id}, '{value}', '{}')", bound.text().unwrap()));
+    }
+    let value = world.target.clone();
+    (world, [value, body])
+}
+
+fn refused_as_bound(world: &World, targets: &[Target], asked: Mode) {
+    let before = contents(world);
+    let error = run(sweep::run(&world.settings(), targets, &mode(asked), &job())).unwrap_err();
+    assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+    let why =
+        "the AAD {value} of public.secrets.body is made of value, which the rotation of public.secrets.value rewrites";
+    assert!(error.chain().contains(why), "{}", error.chain());
+    let plan = run(sweep::plan(&world.settings(), targets, &mode(asked), &job())).unwrap();
+    assert!(plan.refusals().any(|refusal| refusal.contains(why)), "{plan:?}");
+    assert_eq!(contents(world), before, "{asked:?}");
+}
+
+#[test]
+fn values_that_are_bound_to_what_another_rotation_writes_are_refused() {
+    let (world, [value, body]) = chained();
+    for targets in [[value.clone(), body.clone()], [body, value]] {
+        for asked in [Mode::Online, Mode::Staged, Mode::Offline] {
+            refused_as_bound(&world, &targets, asked);
+        }
+    }
+    assert!(world.status().targets.is_empty(), "nothing was begun");
+}
+
+#[test]
+fn the_book_tells_what_values_are_bound_to_that_were_rotated_before() {
+    let (world, [value, body]) = chained();
+    let [value, body] = [[value], [body]];
+    // What it is bound to, nobody writes.
+    assert!(run(sweep::run(&world.settings(), &body, &small(), &job())).unwrap().is_clean());
+    refused_as_bound(&world, &value, Mode::Online);
+    run(sweep::finalize(&world.settings(), &body, &small(), &job())).unwrap();
+    refused_as_bound(&world, &value, Mode::Offline);
+    world.database.psql("ALTER TABLE secrets DROP body");
+    world.run_to_the_end(&small());
+}
+
+#[test]
+fn values_are_not_rotated_while_what_they_are_bound_to_is() {
+    let (world, [value, body]) = chained();
+    let [value, body] = [[value], [body]];
+    assert!(run(sweep::run(&world.settings(), &value, &mode(Mode::Staged), &job())).unwrap().is_clean());
+    refused_as_bound(&world, &body, Mode::Online);
+    world.rollback(&small()).unwrap();
+    assert!(run(sweep::run(&world.settings(), &body, &small(), &job())).unwrap().is_clean());
 }
 
 fn plain_value(world: &World) -> String {

@@ -64,6 +64,11 @@ impl Entry {
         self.direction == Direction::Forward && !(is_in_place && self.written() > 0)
     }
 
+    /// Whether it is a rotation of this target.
+    pub(super) fn is_of(&self, target: &Target) -> bool {
+        self.table() == target.table && self.columns == target.value_columns()
+    }
+
     pub(super) fn table(&self) -> TableName {
         TableName { schema: self.schema_name.clone(), name: self.table_name.clone() }
     }
@@ -110,6 +115,14 @@ pub(super) async fn open_entry(session: &mut DirectSession, target: &Target) -> 
 /// The open rotations of which a condition is true.
 pub(super) async fn open_entries(session: &mut DirectSession, condition: &str) -> Result<Vec<Entry>> {
     rows(session, &format!("{ENTRY} WHERE finished IS NULL AND {condition}")).await
+}
+
+/// The newest rotations of their columns, those aside that were rolled back, of which a condition is true.
+pub(super) async fn newest_entries(session: &mut DirectSession, condition: &str) -> Result<Vec<Entry>> {
+    let newer = "SELECT FROM lifeboat_rotate.rotation n WHERE n.schema_name = r.schema_name AND n.table_name = r.table_name \
+                 AND n.columns = r.columns AND n.id > r.id";
+    let query = format!("{ENTRY} WHERE phase <> 'rolled_back' AND NOT EXISTS ({newer}) AND {condition} ORDER BY id");
+    rows(session, &query).await
 }
 
 /// The newest rotation of a target, open or not.

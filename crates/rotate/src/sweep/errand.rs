@@ -54,6 +54,12 @@ impl<'t> Errand<'t> {
         Err(Error::new(Kind::Policy, format!("rotate {}", self.target)).hint(refusals.join("; ")))
     }
 
+    /// Whether a row of this target is a row of the other one, too.
+    pub(super) fn shares_rows_with(&self, other: &Errand<'_>) -> bool {
+        let is_others = |oid: u32| other.relations.iter().any(|relation| relation.oid == oid);
+        self.relations.iter().any(|relation| is_others(relation.oid))
+    }
+
     /// A table of the target in which a row holds more than NULL and the empty text.
     pub(super) async fn holds_something(&self, leader: &mut Leader) -> Result<Option<&TableName>> {
         for swept in &self.relations {
@@ -92,10 +98,9 @@ pub(super) async fn errands<'t>(
 /// Whatever their layouts: of a column there is one rotation at a time, for members of one JSON document too. An IV that two values
 /// have in common is lost to one of them as soon as the other has a new one.
 fn refuse_shared(one: &Errand<'_>, other: &Errand<'_>) -> Result<()> {
-    let same = |swept: &Arc<Swept>| other.relations.iter().any(|relation| relation.oid == swept.oid);
     let (columns, others) = (one.target.value_columns(), other.target.value_columns());
     let shared: Vec<_> = columns.iter().filter(|column| others.contains(column)).map(String::as_str).collect();
-    if shared.is_empty() || !one.relations.iter().any(same) {
+    if shared.is_empty() || !one.shares_rows_with(other) {
         return Ok(());
     }
     if columns.len() == shared.len() && others.len() == shared.len() {

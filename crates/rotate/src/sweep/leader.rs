@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use lifeboat_backup::postgres::{ConnectionSettings, DirectSession, Session as _};
 use lifeboat_core::{Error, Job, Kind, Result};
 
+use super::binding::refuse_unbinding;
 use super::book::{self, Entry};
 use super::catalog::{self, Swept};
 use super::claim::{Claim, refuse_lost};
@@ -135,6 +136,7 @@ impl Leader {
     /// The open rotation of every target, begun where there is none. Nothing is begun unless all of them fit.
     pub(super) async fn entries(&mut self, errands: &[Errand<'_>], mode: Mode) -> Result<Vec<(Entry, bool)>> {
         refuse_overlap(self.session()?, errands).await?;
+        refuse_unbinding(self.session()?, errands).await?;
         let found = self.begun(errands).await?;
         for (errand, entry) in errands.iter().zip(&found) {
             entry.iter().try_for_each(|entry| fits(entry, errand, mode, Direction::Forward))?;

@@ -12,6 +12,7 @@
 mod accept;
 mod aftermath;
 mod batch;
+mod binding;
 mod book;
 mod catalog;
 mod claim;

@@ -26,17 +26,23 @@ pub(super) async fn refuse_overlap(session: &mut DirectSession, errands: &[Erran
     Ok(())
 }
 
-/// That of the target itself is none: same table, same columns. A rotation is of the table that has its name now; of the one that it
-/// began with, while none has.
+/// That of the target itself is none: same table, same columns.
 fn overlapping(errand: &Errand<'_>) -> String {
     let (columns, own) = (columns_of(errand.target), own(errand.target));
+    format!("columns && {columns} AND NOT ({own} AND columns = {columns}) AND {}", of_same_rows(errand))
+}
+
+/// Whether a rotation in the book is of rows that a target is of. A rotation is of the table that has its name now; of the one that it
+/// began with, while none has.
+pub(super) fn of_same_rows(errand: &Errand<'_>) -> String {
+    let own = own(errand.target);
     let relations = oids(errand.relations.iter().map(|swept| swept.oid));
     let named = "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                  WHERE n.nspname = r.schema_name AND c.relname = r.table_name";
     format!(
-        "columns && {columns} AND CASE WHEN {own} THEN columns <> {columns} ELSE EXISTS ( \
+        "({own} OR EXISTS ( \
              WITH RECURSIVE tree (oid) AS (SELECT coalesce(({named}), r.relation) UNION SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid) \
-             SELECT FROM tree WHERE tree.oid = ANY ({relations})) END"
+             SELECT FROM tree WHERE tree.oid = ANY ({relations})))"
     )
 }
 

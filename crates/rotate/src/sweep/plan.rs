@@ -6,6 +6,7 @@ use lifeboat_backup::postgres::{ConnectionSettings, DirectSession, Session as _}
 use lifeboat_core::{Error, Job, Result};
 
 pub use self::model::{ColumnPlan, Plan, Relation, Rows, Sampled, TargetPlan, Trigger};
+use super::binding::refuse_to_unbind;
 use super::book::Entry;
 use super::catalog::{self, FactTrigger, Swept, Use};
 use super::errand::{Errand, errands};
@@ -45,7 +46,7 @@ pub async fn plan(
         job.step(&format!("look at {}", errand.target));
         let mut target = planned_one(&mut leader, errand, entry, &options, job).await?;
         if !is_closed {
-            target.refusals.extend(in_the_way(leader.session()?, errand).await);
+            target.refusals.extend(in_the_way(leader.session()?, errand, &errands).await);
         }
         target.refusals.extend(general.iter().cloned());
         planned.push(target);
@@ -107,9 +108,10 @@ async fn planned_one(
 }
 
 /// Other rotations that a target cannot be rotated beside.
-async fn in_the_way(session: &mut DirectSession, errand: &Errand<'_>) -> Vec<String> {
+async fn in_the_way(session: &mut DirectSession, errand: &Errand<'_>, asked: &[Errand<'_>]) -> Vec<String> {
     let overlap = refuse_overlap(session, std::slice::from_ref(errand)).await;
-    overlap.err().map(|error| told(&error)).into_iter().collect()
+    let unbinding = refuse_to_unbind(session, errand, asked).await;
+    [overlap, unbinding].into_iter().filter_map(Result::err).map(|error| told(&error)).collect()
 }
 
 /// An error as a refusal, with what to do about it.

@@ -4,6 +4,7 @@ use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Serialize;
 
+use super::binding::refuse_unbinding;
 use super::book::Entry;
 use super::catalog::{self, Use};
 use super::counts::{Counts, Failures};
@@ -110,6 +111,8 @@ pub async fn run(
     let mode = admitted(&errands, &begun, options)?;
     let r#use = if options.dry_run { Use::Read } else { Use::of(mode) };
     refuse_impossible(&mut leader, &errands, r#use).await?;
+    // Before keys are tried, too: where it was done already, they open nothing.
+    refuse_unbinding(leader.session()?, &errands).await?;
     refuse_narrow(&mut leader, &errands, &begun).await?;
     try_keys(&mut leader, &errands, &begun, job).await?;
     for (errand, entry) in errands.iter().zip(&begun) {
