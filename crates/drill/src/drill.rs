@@ -247,6 +247,7 @@ fn restore_options(scratch: &Scratch, options: &DrillOptions, job: &Job) -> Rest
         jobs: options.jobs,
         roles: scratch.roles(),
         inert: true,
+        server_goes: scratch.server_goes(),
         keys: options.keys.clone(),
         cancel: job.cancel.clone(),
         ..RestoreOptions::default()

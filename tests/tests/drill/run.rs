@@ -43,6 +43,9 @@ fn passes(major: Major, way: Way) {
     assert_eq!(listed["drills"][0]["end"]["verdict"], "passed", "{listed}");
     let stored = world.drill("show", "").args(["shop/latest", "--json"]).run().expect(0).result();
     assert_eq!(stored["report"]["drill"], report["drill"], "{stored}");
+    let of_backup = world.drill("show", "").arg(format!("shop/{}", backup.id)).run().expect(10).stderr;
+    let its_drills = format!("its drills are: shop/{}", report["drill"].as_str().unwrap());
+    assert!(of_backup.contains("that is a backup's id") && of_backup.contains(&its_drills), "{of_backup}");
 }
 
 /// Every demand that a drill may have.
@@ -65,7 +68,12 @@ every_way!(one_altered_byte_fails_and_is_named);
 
 fn one_altered_byte_fails_and_is_named(way: Way) {
     let world = World::new(Major::V15, way);
-    let backup = world.depot.backup(&world.shop());
+    let shop = world.shop();
+    shop.psql(
+        "DO $$ BEGIN CREATE ROLE of_a_drill; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$;
+         ALTER TABLE customers OWNER TO of_a_drill",
+    );
+    let backup = world.depot.backup(&shop);
     // The object with the rows: the largest.
     let script = world.depot.manifest(&backup).script;
     let object = &script.iter().max_by_key(|object| object.length).unwrap().name;
@@ -74,10 +82,13 @@ fn one_altered_byte_fails_and_is_named(way: Way) {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     std::fs::write(&dump, bytes).unwrap();
-    let report = world.drilled("", 31);
+    let outcome = world.drill("run", "").args(["shop/latest", "--json"]).run().expect(31);
+    let report = report(&outcome);
     let reason = report["reasons"][0].as_str().unwrap();
     assert!(reason.contains(object.as_str()), "{object} is not in {reason}");
     assert_eq!(report["error_kind"], "integrity");
+    // Its roles went with the cluster.
+    assert!(!outcome.text().contains("were created and stay"), "{}", outcome.text());
     assert_eq!(world.left(), Vec::<String>::new());
 }
 

@@ -70,7 +70,7 @@ async fn fill(
     let creating = roles::create(store, archive, missing, options.roles, &mut worker.session, job);
     let created = job.run(Box::pin(creating)).await?;
     let filled = fill_with(worker, store, archive, target, options, script, job).await;
-    if filled.is_err() {
+    if filled.is_err() && !options.server_goes {
         created.tell_what_stays(job);
     }
     filled.map(|()| created.passwords_to_set)

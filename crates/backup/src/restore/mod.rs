@@ -75,6 +75,9 @@ pub struct RestoreOptions {
     /// Leave out what would reach out of the database or act in it by itself: user mappings, and the rows of materialized views
     /// that cannot be had without them. Background workers of TimescaleDB are ended before rows are loaded. For drills.
     pub inert: bool,
+    /// The target's server goes when the restore is over: nothing that it is left with, such as roles, is anybody's concern. For
+    /// drills.
+    pub server_goes: bool,
     /// Which part of the backup is restored; by default all of it.
     pub select: Selection,
     /// The created database is to take another one's place: it gets that one's properties instead of the source's, and the name it
@@ -108,6 +111,7 @@ impl Default for RestoreOptions {
             jobs: 2,
             roles: MissingRoles::default(),
             inert: false,
+            server_goes: false,
             select: Selection::default(),
             stand_in: None,
             called: None,

@@ -3,11 +3,12 @@
 use std::str::FromStr;
 
 use lifeboat_backup::BackupRef;
-use lifeboat_backup::archive::Which;
+use lifeboat_backup::archive::{Which, choose};
 use lifeboat_core::store::Store;
+use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::{DrillId, Error, Job, Kind, Name, Result};
 
-use super::{Place, names};
+use super::{Place, ends, names};
 
 /// How an operator names a drill: `[DATABASE/]ID`, a unique beginning of an id, or `latest`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,16 +50,53 @@ pub async fn find(reference: &DrillRef, store: &Store, job: &Job) -> Result<Plac
     fitting.sort_by(|a, b| b.1.cmp(&a.1));
     let several_databases = fitting.iter().any(|place| place.0 != fitting[0].0);
     match fitting.as_slice() {
-        [] => Err(Error::new(Kind::NotFound, format!("find the drill {reference} in {}", store.address()))
-            .hint("see `lifeboat drill list`")),
+        [] => Err(not_found(reference, store, job).await),
         [newest, rest @ ..] if rest.is_empty() || (reference.which == Which::Latest && !several_databases) => {
             Ok(newest.clone())
         }
         several => {
-            let names: Vec<_> = several.iter().take(5).map(|(database, drill)| format!("{database}/{drill}")).collect();
+            let names: Vec<_> =
+                several.iter().take(NAMES_SHOWN).map(|(database, drill)| format!("{database}/{drill}")).collect();
             let more = if several.len() > names.len() { ", …" } else { "" };
             let doing = format!("choose a drill: {reference} may be {}{more}", names.join(", "));
             Err(Error::new(Kind::Usage, doing).hint("name the database and more of the id"))
         }
     }
 }
+
+/// Backups and drills have ids that look alike: who gives a backup's is told its drills.
+async fn not_found(reference: &DrillRef, store: &Store, job: &Job) -> Error {
+    let doing = format!("find the drill {reference} in {}", store.address());
+    let Ok(Some((backup, drills))) = drills_of_backup(reference, store, job).await else {
+        return Error::new(Kind::NotFound, doing).hint("see `lifeboat drill list`");
+    };
+    let (database, id) = (&backup.database, &backup.id);
+    let error = Error::new(Kind::NotFound, format!("{doing}: that is a backup's id"));
+    if drills.is_empty() {
+        return error.hint(format!("no drill of it is on record: `lifeboat drill run {database}/{id}` drills it"));
+    }
+    let names: Vec<_> = drills.iter().take(NAMES_SHOWN).map(|drill| format!("{database}/{drill}")).collect();
+    let more = if drills.len() > NAMES_SHOWN { ", …" } else { "" };
+    error.hint(format!("its drills are: {}{more}", names.join(", ")))
+}
+
+/// The backup that a name means which is no drill's, and the drills that found it, newest first.
+async fn drills_of_backup(
+    reference: &DrillRef,
+    store: &Store,
+    job: &Job,
+) -> Result<Option<(BackupPath, Vec<DrillId>)>> {
+    if reference.which == Which::Latest {
+        return Ok(None);
+    }
+    let named = BackupRef { database: reference.database.clone(), which: reference.which.clone() };
+    let backup = choose(store, job, &named).await?.path;
+    let found = names(Some(&backup.database), store, job).await?;
+    let ended = found.into_iter().filter_map(|(place, ended)| ended.then_some(place));
+    let ends = ends(ended, store, job).await?.into_iter().filter(|end| end.backup.as_ref() == Some(&backup.id));
+    let mut drills: Vec<_> = ends.map(|end| end.start.drill).collect();
+    drills.sort_by(|a, b| b.cmp(a));
+    Ok(Some((backup, drills)))
+}
+
+const NAMES_SHOWN: usize = 5;

@@ -140,6 +140,12 @@ impl Scratch {
         matches!(self.place, Place::Cluster(_))
     }
 
+    /// Whether its server goes with it.
+    #[must_use]
+    pub fn server_goes(&self) -> bool {
+        !matches!(self.place, Place::Server(_))
+    }
+
     /// The drill's folder: what is started with a variable of ours set to it ends with the drill, or when the drill is collected.
     #[must_use]
     pub fn folder(&self) -> Option<&Path> {

@@ -66,7 +66,7 @@ impl Restoring<'_> {
         let creating = roles::create(store, archive, missing, options.roles, &mut session, job);
         let created = job.run(Box::pin(creating)).await?;
         let filled = self.fill(session).await;
-        if filled.is_err() {
+        if filled.is_err() && !options.server_goes {
             created.tell_what_stays(job);
         }
         filled.map(|filled| (filled, created.passwords_to_set))
