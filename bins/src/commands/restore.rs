@@ -157,8 +157,8 @@ fn left_out(left_out: &LeftOut) -> String {
 }
 
 const NOTHING_CHANGED: &str = "\nNothing was changed: this was a dry run.\n";
-const WAS_LEFT_OUT: &str = "This was left out (--json prints the statements that make it):";
-const WOULD_BE_LEFT_OUT: &str = "This would be left out (--json prints the statements that make it):";
+const WAS_LEFT_OUT: &str = "This was left out (--dry-run --json prints the statements that make it):";
+const WOULD_BE_LEFT_OUT: &str = "This would be left out (with --json: the statements that make it, too):";
 
 fn refused(misfit: Misfit) -> Error {
     let error = Error::new(Kind::Usage, format!("use --into as the target: {}", misfit.message));

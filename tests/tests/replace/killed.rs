@@ -109,7 +109,8 @@ fn a_run_that_is_asked_to_end_leaves_nothing() {
     let oid = shop.oid();
     let running = shop.restoring(shop.replace(&["--yes", "--no-safety-backup"]));
     running.signal(Signal::TERM);
-    ended(running.wait(), 143);
+    let told = ended(running.wait(), 143).stderr;
+    assert!(told.contains(&format!("the live database {} is as it was", shop.database.name)), "{told}");
     assert_eq!((shop.oid(), shop.others()), (oid, Vec::new()));
 }
 

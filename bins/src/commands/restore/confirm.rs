@@ -26,7 +26,8 @@ pub(super) async fn confirm(plan: &str, database: &str, args: &ReplaceArgs, cont
         return Err(refused.hint("read what --dry-run says, then give --yes"));
     }
     context.console.line("\nType the database's name to go on:");
-    let answer = context.cancel.run_until_cancelled(line()).await.ok_or_else(cancelled)??;
+    let gone = || cancelled().while_doing(format!("wait for the name {database}; nothing was changed"));
+    let answer = context.cancel.run_until_cancelled(line()).await.ok_or_else(gone)??;
     if answer.trim_end_matches(['\r', '\n']) == database {
         return Ok(());
     }

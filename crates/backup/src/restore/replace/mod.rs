@@ -11,6 +11,7 @@ mod follow;
 mod live;
 mod lock;
 mod marker;
+mod not_given;
 mod notes;
 mod pins;
 mod plan;
@@ -41,6 +42,7 @@ pub use live::Connected;
 use live::{Live, Ours, Refusals};
 use lock::Lease;
 use marker::{Marker, Schema, State};
+use not_given::{NotGiven, as_it_was};
 pub use pins::Pins;
 use plan::{Survey, survey};
 use prepare::{Prepared, prepare};
@@ -180,7 +182,7 @@ pub async fn plan_replace(
     monitor: Arc<dyn Monitor>,
 ) -> Result<ReplacePlan> {
     let job = Job::new(monitor, options.restore.cancel.clone());
-    let survey = job.run(Box::pin(survey(store, reference, live, options, &job))).await?;
+    let survey = surveyed(store, reference, live, options, &job).await?;
     survey.lease.release().await;
     Ok(survey.plan)
 }
@@ -189,8 +191,8 @@ pub async fn plan_replace(
 ///
 /// # Errors
 /// [`Kind::Policy`] with every reason; [`Kind::Locked`]; those of [`backup()`](crate::backup()) and [`restore()`](super::restore()). The database has
-/// its name then, and all that it had; what was restored stays only where nothing but the last step failed, and the next run goes
-/// on from it.
+/// its name then, and all that it had, which the error says where it is known; what was restored stays only where nothing but the last step failed,
+/// and the next run goes on from it.
 pub async fn replace(
     store: &Store,
     reference: &BackupRef,
@@ -200,19 +202,26 @@ pub async fn replace(
 ) -> Result<ReplaceSummary> {
     let clock = Instant::now();
     let job = Job::new(monitor, options.restore.cancel.clone());
-    let Survey { mut lease, archive, beside, plan } =
-        job.run(Box::pin(survey(store, reference, live, options, &job))).await?;
+    let Survey { mut lease, archive, beside, plan } = surveyed(store, reference, live, options, &job).await?;
     plan.pins.check(options.confirmed.as_ref(), &format!("replace {}", plan.database))?;
     plan.check()?;
-    let dropped = clear_away(&mut lease, &beside.leftovers, &job).await?;
+    let (doing, name) = (format!("replace {}", plan.database), &plan.database);
+    let dropped = clear_away(&mut lease, &beside.leftovers, &job).await;
+    let dropped = dropped.map_err(|error| as_it_was(&doing, name, error))?;
     // Held until what has to be cleaned up is clean.
     let resting = lease.rest();
     let prepared = Box::pin(prepare(store, &archive, &beside, &plan.disk, options, &job)).await;
     let lease = resting.wake(&job).await;
-    let Prepared { safety_backup, restore, coming } = prepared?;
+    let Prepared { safety_backup, restore, coming } = prepared.map_err(|error| as_it_was(&doing, name, error))?;
     let began = Instant::now();
+    let lease = lease.map_err(|error| match error.kind() {
+        // Whoever has the lock now may have changed it.
+        Kind::Locked => error,
+        _ => as_it_was(&doing, name, error),
+    });
     let mut lease = lease.inspect_err(|_| beside.tell_that_it_stays(&job))?;
     let taken = Box::pin(take_place(&mut lease, &archive, &beside, coming, &plan, &job)).await;
+    let taken = taken.map_err(|not_given| not_given.told(&doing, name));
     let ended_sessions = taken.inspect_err(|_| beside.tell_that_it_stays(&job))?;
     let version_num = lease.session.server().version_num;
     lease.release().await;
@@ -228,6 +237,21 @@ pub async fn replace(
         swap_seconds: began.elapsed().as_secs_f64(),
         seconds: clock.elapsed().as_secs_f64(),
         dropped,
+    })
+}
+
+/// What there is to do. Of one that is cancelled nobody need ask what it had done.
+async fn surveyed(
+    store: &Store,
+    reference: &BackupRef,
+    live: &ConnectionSettings,
+    options: &ReplaceOptions,
+    job: &Job,
+) -> Result<Survey> {
+    let survey = job.run(Box::pin(survey(store, reference, live, options, job))).await;
+    survey.map_err(|error| match error.kind() {
+        Kind::Cancelled => as_it_was(&format!("replace {}", live.dbname), &live.dbname, error),
+        _ => error,
     })
 }
 
@@ -278,11 +302,11 @@ async fn take_place(
     coming: u32,
     plan: &ReplacePlan,
     job: &Job,
-) -> Result<u64> {
+) -> Result<u64, NotGiven> {
     let (session, name) = (&mut lease.session, &plan.database);
     let found = Live::read(session, name).await?.filter(|found| found.oid == beside.oid).ok_or_else(|| {
-        Error::new(Kind::Failure, format!("find {name}: it was dropped, or renamed, while the backup was restored"))
-            .hint("look with `psql -l`")
+        let doing = format!("find {name}: it was dropped, or renamed, while the backup was restored");
+        NotGiven::Unclear(Error::new(Kind::Failure, doing).hint("look with `psql -l`"))
     })?;
     let mut refusals = Refusals::default();
     found.refuse(name, &mut refusals);

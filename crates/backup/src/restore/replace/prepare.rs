@@ -73,7 +73,7 @@ fn check_room(disk: &Disk, beside: &Beside, safety_backup: Option<&str>) -> Resu
     let (free, needed) = (units::size(free), units::size(needed));
     let stays = safety_backup.map(|id| format!("; the safety backup {id} stays in the store")).unwrap_or_default();
     let doing = format!(
-        "restore beside {}: its disk has {free} free now, and about {needed} are needed; nothing was changed{stays}",
+        "restore beside {}: its disk has {free} free now, and about {needed} are needed{stays}",
         beside.live.dbname
     );
     Err(Error::new(Kind::Policy, doing).hint("free disk space, or --ignore-disk, and run it again"))
@@ -91,7 +91,7 @@ async fn back_up(
     let backed_up = Box::pin(backup(&source, store, &safety.options()?, job.monitor.clone())).await;
     let summary = backed_up.map_err(|error| {
         let hint = error.help().map_or_else(|| WITHOUT_SAFETY.to_owned(), |hint| format!("{hint}; {WITHOUT_SAFETY}"));
-        error.while_doing("take the safety backup; nothing was changed").hint(hint)
+        error.while_doing("take the safety backup").hint(hint)
     })?;
     Ok(format!("{}/{}", summary.database, summary.id))
 }

@@ -16,6 +16,7 @@ use super::follow::{LOCK_TIMEOUT, follow, is_changed_at_once};
 use super::live::{Live, MAY_END, Refusals};
 use super::lock::Lease;
 use super::marker::Marker;
+use super::not_given::NotGiven;
 use crate::postgres::sqlstate::{LOCK_NOT_AVAILABLE, OBJECT_IN_USE};
 use crate::postgres::{DirectSession, Session, quote_ident, quote_literal, rows, sqlstate_of};
 
@@ -43,7 +44,7 @@ impl Swap<'_> {
     ///
     /// # Errors
     /// [`Kind::TryAgain`] when sessions come back faster than they are ended. Nothing has changed then.
-    pub(super) async fn apply(&self, lease: &mut Lease, job: &Job) -> Result<u64> {
+    pub(super) async fn apply(&self, lease: &mut Lease, job: &Job) -> Result<u64, NotGiven> {
         let mut ender = lease.another(job).await?;
         lease.session.execute(WAIT_FOR_DISK).await?;
         let mut ended = 0;
@@ -57,7 +58,7 @@ impl Swap<'_> {
                     // Whoever had to wait for us may go on meanwhile.
                     tokio::time::sleep(AGAIN_AFTER).await;
                 }
-                Err(error) if is_in_use(&error) => return Err(in_use(self.name, error)),
+                Err(error) if is_in_use(&error) => return Err(in_use(self.name, error).into()),
                 Err(error) => {
                     self.found_out(lease, job, error).await?;
                     break;
@@ -154,13 +155,20 @@ impl Swap<'_> {
 
     /// After an error that says nothing of how it ended, such as a lost connection within COMMIT, the server is asked: under the
     /// lock, for until that is free the transaction may still end either way.
-    async fn found_out(&self, lease: &mut Lease, job: &Job, error: Error) -> Result<()> {
-        lease.revive(job).await.map_err(|again| {
-            let doing = format!("find out which database is called {}: {}", self.name, error.chain());
-            again.while_doing(doing)
-        })?;
-        let is_done = lease.session.text(&self.holds()).await?.as_deref() == Some("t");
-        if is_done { Ok(()) } else { Err(error) }
+    async fn found_out(&self, lease: &mut Lease, job: &Job, error: Error) -> Result<(), NotGiven> {
+        match self.is_done(lease, job).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(error.into()),
+            Err(again) => {
+                let doing = format!("find out which database is called {}: {}", self.name, error.chain());
+                Err(NotGiven::Unclear(again.while_doing(doing)))
+            }
+        }
+    }
+
+    async fn is_done(&self, lease: &mut Lease, job: &Job) -> Result<bool> {
+        lease.revive(job).await?;
+        Ok(lease.session.text(&self.holds()).await?.as_deref() == Some("t"))
     }
 }
 

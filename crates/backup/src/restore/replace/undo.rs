@@ -154,7 +154,9 @@ pub async fn undo_replace(
         coming_name: &coming.name,
     };
     let began = Instant::now();
-    let ended_sessions = Box::pin(swap.apply(&mut lease, &job)).await?;
+    let swapped = Box::pin(swap.apply(&mut lease, &job)).await;
+    let doing = format!("take back what replaced {}", plan.database);
+    let ended_sessions = swapped.map_err(|not_given| not_given.told(&doing, &plan.database))?;
     let swap_seconds = began.elapsed().as_secs_f64();
     let drop_old = drop_statement(&plan.kept_as, lease.session.server().version_num);
     lease.release().await;

@@ -40,8 +40,8 @@ pub(super) async fn try_to_create(archive: &Archive, beside: &Beside, job: &Job)
     if denied.is_empty() {
         return Ok(());
     }
-    let (names, live) = (denied.join(", "), &beside.live.dbname);
-    let doing = format!("replace {live}: the role may not create {names} in a new database; nothing was changed");
+    let names = denied.join(", ");
+    let doing = format!("look for what may be denied: the role may not create {names} in a new database");
     Err(Error::new(Kind::Policy, doing).hint(format!(
         "connect as a role that may; or have the provider's tools make an empty database with {names} in it, restore into that one \
          without --create, and rename both by hand (docs/restore.md has the statements)"
