@@ -77,6 +77,7 @@ fn a_key_is_rotated_from_options_alone() {
     let fingerprint = plan["new_key"].as_str().unwrap().to_owned();
     let run = columns(&database, "lifeboat-rotate", "run").args(["--confirm-new", &fingerprint]).run().expect(0);
     assert!(run.stdout.contains("public.project_env_vars.encrypted_value: 30 rotated"), "{}", run.stdout);
+    assert!(!run.stderr.contains("mode online"), "it was told which: {}", run.stderr);
     assert_eq!((under(&database, OLD), under(&database, NEW)), (0, 30));
 
     let status = Lifeboat::new().args(["rotate", "columns", "status", "--database-url", "env:DATABASE_URL"]);
@@ -252,6 +253,13 @@ fn a_rotation_under_way_is_told_and_its_keys_are_named_when_one_is_not_there() {
     assert!(fresh.stdout.contains("begins, in the mode online"), "{}", fresh.stdout);
     let nothing = begin("run", &["--cut-over"]).run().expect(40);
     assert!(nothing.stderr.contains("they are not prepared"), "{}", nothing.stderr);
+    let untold = begin("run", &["--dry-run"]).run().expect(0);
+    assert!(
+        untold.stderr.contains("mode online: every instance of the application must read both keys"),
+        "{}",
+        untold.stderr
+    );
+    assert!(untold.stderr.contains("--mode staged where it reads one"), "{}", untold.stderr);
     begin("run", &["--mode", "staged"]).run().expect(0);
 
     let plan = begin("plan", &[]).run().expect(0);
@@ -269,6 +277,7 @@ fn a_rotation_under_way_is_told_and_its_keys_are_named_when_one_is_not_there() {
     }
     let again = begin("run", &[]).run().expect(0);
     assert!(again.stdout.contains("0 rotated by this run, 30 before"), "{}", again.stdout);
+    assert!(!again.stderr.contains("mode online"), "{}", again.stderr);
     let cut_over = begin("run", &["--cut-over"]).run().expect(0);
     assert!(cut_over.stdout.contains("Then `run`, for what it wrote until then"), "{}", cut_over.stdout);
     let after = begin("run", &[]).run().expect(0);

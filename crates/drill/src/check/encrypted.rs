@@ -108,8 +108,11 @@ fn judge(found: Tally, unread: Vec<String>, empty: Vec<String>) -> Said {
     } else {
         String::new()
     };
-    let accepted =
-        if found.accepted > 0 { format!("; {} rows were given up", thousands(found.accepted)) } else { String::new() };
+    let accepted = match found.accepted {
+        0 => String::new(),
+        1 => "; 1 row was given up".to_owned(),
+        rows => format!("; {} were given up", many(rows, "row")),
+    };
     let opened = format!("{} opened{by_old}{accepted}", many(found.opened, "value"));
     if !found.findings.is_empty() {
         let closed = found.findings.len() as u64 + found.unnamed;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use lifeboat_backup::postgres::{ConnectionSettings, Session as _};
-use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
+use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _, counted};
 use serde::Serialize;
 
 use super::book::{self, Entry};
@@ -104,7 +104,8 @@ fn refuse_unopened(proof: &TargetVerification) -> Result<()> {
         return Ok(());
     }
     let named = proof.failures.some_unaccepted();
-    Err(Error::new(Kind::Policy, format!("finalize {}: the new key {} does not open {unopened} values", proof.target, proof.key))
+    let values = counted(unopened, "value");
+    Err(Error::new(Kind::Policy, format!("finalize {}: the new key {} does not open {values}", proof.target, proof.key))
         .hint(format!("nothing was dropped; run again for those that are still under the old key, name those that are lost in an accept list: {named}")))
 }
 
@@ -139,4 +140,29 @@ async fn finished(
     }
     session.execute("COMMIT").await?;
     Ok(targets)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counts::{Counts, Failures};
+    use super::{TargetVerification, refuse_unopened};
+
+    #[test]
+    fn one_value_that_does_not_open_is_no_plural() {
+        let refused = |total| {
+            let proof = TargetVerification {
+                target: "public.tokens.secret".to_owned(),
+                table: "tokens".parse().unwrap(),
+                columns: vec!["secret".to_owned()],
+                key: "0123456789abcdef".to_owned(),
+                counts: Counts::default(),
+                failures: Failures { total, ..Failures::default() },
+            };
+            refuse_unopened(&proof).map_err(|error| error.to_string())
+        };
+        let told = "finalize public.tokens.secret: the new key 0123456789abcdef does not open";
+        assert_eq!(refused(1), Err(format!("{told} 1 value")));
+        assert_eq!(refused(2), Err(format!("{told} 2 values")));
+        assert_eq!(refused(0), Ok(()));
+    }
 }

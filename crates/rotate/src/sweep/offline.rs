@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lifeboat_backup::postgres::Session as _;
 use lifeboat_core::monitor::Counter;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Error, Job, Kind, Result, counted};
 
 use super::book::Entry;
 use super::catalog;
@@ -66,7 +66,8 @@ fn refuse_unopened(errand: &Errand<'_>, tally: &Tally) -> Result<()> {
     if unopened == 0 {
         return Ok(());
     }
-    let doing = format!("rotate {target} as a whole: {unopened} values do not open or are refused");
+    let closed = if unopened == 1 { "does not open or is refused" } else { "do not open or are refused" };
+    let doing = format!("rotate {target} as a whole: {} {closed}", counted(unopened, "value"));
     let some = tally.failures.some_unaccepted();
     Err(Error::new(Kind::Policy, doing).hint(format!(
         "nothing was written; a dry run lists those that do not open, an accept list lets them be: {some}"

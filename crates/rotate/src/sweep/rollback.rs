@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lifeboat_backup::postgres::{ConnectionSettings, Session as _};
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Error, Job, Kind, Result, counted};
 
 use super::book::{self, Entry};
 use super::catalog::{self, Use};
@@ -191,8 +191,9 @@ fn loss(summary: &TargetSummary, before: Option<u64>) -> Option<String> {
         Some(before) => format!("of which {before} did not before"),
         None => "and how many did not before nobody knows, as no pass forward came to its end".to_owned(),
     };
+    let (values, open) = (counted(now, "value"), if now == 1 { "opens" } else { "open" });
     Some(format!(
-        "{now} values of {} open by neither key, {before}: the rotation stays open. Look at what they are bound to (AAD); when all that are left are lost, an accept list that names every one of them ends it",
+        "{values} of {} {open} by neither key, {before}: the rotation stays open. Look at what they are bound to (AAD); when all that are left are lost, an accept list that names every one of them ends it",
         summary.target
     ))
 }

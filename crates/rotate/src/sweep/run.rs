@@ -118,6 +118,9 @@ pub async fn run(
     for (errand, entry) in errands.iter().zip(&begun) {
         refuse_rivals(leader.session()?, errand.target, Moment::of(entry.as_ref()), job).await?;
     }
+    if is_untold(&begun, mode, options) {
+        job.step(NOBODY_SAID);
+    }
     if options.dry_run {
         return trial(&mut leader, &errands, mode, options, job).await;
     }
@@ -133,6 +136,11 @@ pub async fn run(
     let targets = looked_at(&mut leader, &errands, targets).await?;
     leader.close().await;
     Ok(Summary { mode, dry_run: false, cut_over: mode == Mode::Staged && in_place, targets, gone: Vec::new() })
+}
+
+/// Whether a rotation begins in a mode that wants something of the application, and nobody said which.
+fn is_untold(begun: &[Option<Entry>], mode: Mode, options: &SweepOptions) -> bool {
+    options.mode.is_none() && !options.cut_over && mode == Mode::Online && begun.iter().all(Option::is_none)
 }
 
 /// Where a path of the layout leads nowhere, every value is empty.
@@ -210,3 +218,6 @@ fn refuse_early_cut_over(
     let doing = format!("put new values of {} in place: they are not prepared", errand.target);
     Err(Error::new(Kind::Policy, doing).hint("nothing was written: run --mode staged without --cut-over comes first"))
 }
+
+const NOBODY_SAID: &str = "mode online: every instance of the application must read both keys by now (--mode staged where it reads one, \
+                           --mode offline where it is stopped)";

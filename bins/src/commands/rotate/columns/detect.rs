@@ -65,10 +65,10 @@ async fn trial_keys(config: &Config, context: &Context) -> Result<Vec<TrialKey>>
 
 fn text(found: &Detection, toml: &str, has_key: bool) -> String {
     let mut text = format!(
-        "looked at {} rows of {} in {}\n",
-        units::count(found.rows),
-        many(found.columns, "column"),
-        many(found.tables, "table")
+        "looked at {} of {} in {}\n",
+        units::counted(found.rows, "row"),
+        units::counted(found.columns, "column"),
+        units::counted(found.tables, "table")
     );
     if !has_key {
         text += "no key was given: only looks were judged (--old env:NAME tries a key)\n";
@@ -108,7 +108,7 @@ fn described(found: &Found) -> String {
         found.schema,
         found.table,
         found.opened,
-        many(found.sampled as u64, "value"),
+        units::counted(found.sampled as u64, "value"),
         found.layout,
         found.iv_bytes,
         found.key_format,
@@ -161,8 +161,4 @@ fn configuration(found: &[Found], database: Option<&str>) -> String {
     };
     let alone = found.iter().filter(|found| found.sharing.is_empty());
     alone.map(one).collect::<Vec<_>>().join("\n")
-}
-
-fn many(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", units::count(count), if count == 1 { "" } else { "s" })
 }

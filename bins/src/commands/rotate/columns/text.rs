@@ -85,10 +85,12 @@ fn target_summary(target: &TargetSummary, rotated: &str, writes: bool) -> String
         );
     }
     if target.overtaken > 0 {
-        text += &format!("  {} were changed by others meanwhile, and read again\n", units::count(target.overtaken));
+        let (values, were) = (units::count(target.overtaken), was(target.overtaken));
+        text += &format!("  {values} {were} changed by others meanwhile, and read again\n");
     }
     if target.held > 0 {
-        text += &format!("  {} rows were held by others until the end: run it again\n", units::count(target.held));
+        let (rows, were) = (units::counted(target.held, "row"), was(target.held));
+        text += &format!("  {rows} {were} held by others until the end: run it again\n");
     }
     if target.refused > 0 {
         text += &format!(
@@ -113,10 +115,10 @@ pub(super) fn verification(found: &Verification, has_old_keys: bool) -> String {
     for target in &found.targets {
         let counts = &target.counts;
         text += &format!(
-            "{}: the key {} alone opens {} values; {} empty\n",
+            "{}: the key {} alone opens {}; {} empty\n",
             target.target,
             target.key,
-            units::count(counts.opened()),
+            units::counted(counts.opened(), "value"),
             units::count(counts.empty)
         );
         text += &failures(&target.failures);
@@ -128,7 +130,7 @@ pub(super) fn verification(found: &Verification, has_old_keys: bool) -> String {
     text + &match (found.passed(), accepted) {
         (true, 0) => "Every value opens with the new key alone.\n".to_owned(),
         (true, rows) => {
-            format!("Every value opens with the new key alone, but for {} accepted rows.\n", units::count(rows))
+            format!("Every value opens with the new key alone, but for {}.\n", units::counted(rows, "accepted row"))
         }
         (false, _) => "Not every value does. `run` rewrites those that the old key opens; what becomes of the others is in docs/rotate-a-key.md.\n".to_owned(),
     }
@@ -139,14 +141,15 @@ pub(super) fn finalized(finalized: &Finalized, retired: &[Retired]) -> String {
     for target in &finalized.targets {
         let proof = &target.verification;
         text += &format!(
-            "{}: finalized; the key {} alone opens {} values, {} of them rewritten\n",
+            "{}: finalized; the key {} alone opens {}, {} rewritten by this rotation\n",
             proof.target,
             proof.key,
-            units::count(proof.counts.opened()),
+            units::counted(proof.counts.opened(), "value"),
             units::count(target.rotated)
         );
         if proof.failures.accepted > 0 {
-            text += &format!("  {} rows of the accept list were given up\n", units::count(proof.failures.accepted));
+            let (rows, were) = (units::counted(proof.failures.accepted, "row"), was(proof.failures.accepted));
+            text += &format!("  {rows} of the accept list {were} given up\n");
             text += &failures(&proof.failures);
         }
     }
@@ -193,6 +196,11 @@ pub(super) fn unmatched(lines: &[String]) -> String {
     }
 }
 
+/// The verb of what is counted.
+fn was(count: u64) -> &'static str {
+    if count == 1 { "was" } else { "were" }
+}
+
 /// Those of the seven that there are.
 fn outcomes(counts: &Counts) -> String {
     let found: Vec<_> = counts
@@ -219,3 +227,32 @@ fn failures(failures: &Failures) -> String {
 }
 
 const NAMED: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_rotate::sweep::{Counts, Failures, Finalized, FinalizedTarget, TargetVerification};
+
+    use super::finalized;
+
+    #[test]
+    fn one_value_is_no_plural() {
+        let of = |values| FinalizedTarget {
+            verification: TargetVerification {
+                target: "public.tokens.secret".to_owned(),
+                table: "tokens".parse().unwrap(),
+                columns: vec!["secret".to_owned()],
+                key: "0123456789abcdef".to_owned(),
+                counts: Counts { already_new: values, ..Counts::default() },
+                failures: Failures::default(),
+            },
+            old_key: "fedcba9876543210".to_owned(),
+            rotated: 1,
+        };
+        let told = finalized(&Finalized { at: jiff::Timestamp::UNIX_EPOCH, targets: vec![of(1), of(1200)] }, &[]);
+        let expected = "\
+public.tokens.secret: finalized; the key 0123456789abcdef alone opens 1 value, 1 rewritten by this rotation
+public.tokens.secret: finalized; the key 0123456789abcdef alone opens 1,200 values, 1 rewritten by this rotation
+";
+        assert_eq!(told, expected);
+    }
+}

@@ -3,7 +3,7 @@
 use lifeboat_core::index::{Range, Relation};
 use lifeboat_core::monitor::Counter;
 use lifeboat_core::store::Store;
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Error, Job, Kind, Result, counted};
 
 use crate::archive::Archive;
 use crate::postgres::DirectSession;
@@ -25,7 +25,7 @@ impl Rows<'_> {
         let ranges: Vec<_> = self.archive.index.ranges.iter().filter(of_relation).collect();
         let relation = &self.archive.index.relations[relation];
         let expected = relation.fingerprint.rows;
-        let doing = || format!("load {expected} rows of {}.{}", relation.schema, relation.name);
+        let doing = || format!("load {} of {}.{}", counted(expected, "row"), relation.schema, relation.name);
         let copied = self.send(session, relation, &ranges, frozen).await.map_err(|error| error.while_doing(doing()))?;
         if copied != expected {
             let counts = format!("the server took {copied} rows of {expected}");

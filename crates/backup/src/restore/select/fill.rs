@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use lifeboat_core::index::{Index, Sequence};
-use lifeboat_core::{Error, Job, Kind, Result};
+use lifeboat_core::{Error, Job, Kind, Result, counted};
 
 use super::choose::described;
 use super::copy::Rows;
@@ -109,7 +109,7 @@ impl Filler<'_> {
 
     async fn load(&mut self, relations: Vec<usize>, made_here: bool) -> Result<()> {
         let rows = self.part.rows(self.index());
-        self.job.step(&format!("load {rows} rows of {} tables", relations.len()));
+        self.job.step(&format!("load {} of {}", counted(rows, "row"), counted(relations.len() as u64, "table")));
         for position in relations {
             let is_plain = self.index().relations[position].kind.as_deref() == Some("r");
             self.rows.load(self.session, position, made_here && is_plain).await?;

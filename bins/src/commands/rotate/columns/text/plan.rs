@@ -51,11 +51,11 @@ fn target_plan(plan: &TargetPlan) -> String {
     text += &format!("  from key {} to key {}\n", plan.old_key, plan.new_key);
     if let Some(begun) = &plan.under_way {
         text += &format!(
-            "  under way since {}: {}, {}, {} values written; from key {} to key {}\n",
+            "  under way since {}: {}, {}, {} written; from key {} to key {}\n",
             begun.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             begun.mode.name(),
             phase(begun),
-            units::count(begun.rotated),
+            units::counted(begun.rotated, "value"),
             begun.old_key,
             begun.new_key
         );
@@ -66,11 +66,11 @@ fn target_plan(plan: &TargetPlan) -> String {
             Order::Key => "",
             Order::Place => ", read as they lie",
         };
-        let (rows, bytes) = (units::count(relation.rows.estimate), units::size(relation.rows.bytes));
-        text += &format!("  {}: about {rows} rows, {bytes}, named by {key}{order}\n", relation.name);
+        let (rows, bytes) = (units::counted(relation.rows.estimate, "row"), units::size(relation.rows.bytes));
+        text += &format!("  {}: about {rows}, {bytes}, named by {key}{order}\n", relation.name);
     }
     let found = outcomes(&plan.sample.counts).replacen("rotated", "to rotate", 1);
-    text += &format!("  of {} rows looked at: {found}\n", units::count(plan.sample.rows));
+    text += &format!("  of {} looked at: {found}\n", units::counted(plan.sample.rows, "row"));
     for trigger in &plan.triggers {
         let change = if trigger.before { ", and may change the row" } else { "" };
         text += &format!("  every update fires the trigger {} ({}{change})\n", trigger.name, trigger.function);
