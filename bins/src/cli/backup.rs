@@ -63,7 +63,11 @@ impl BackupArgs {
     /// What these arguments, with the global ones, say about the configuration.
     pub(crate) fn flags<'a>(&'a self, global: &'a GlobalArgs) -> Flags<'a> {
         Flags {
-            database: SingleDatabase { name: global.name.as_deref(), url: self.database_url.as_deref() },
+            database: SingleDatabase {
+                name: global.name.as_deref(),
+                url: self.database_url.as_deref(),
+                ..SingleDatabase::default()
+            },
             backup: BackupFlags {
                 method: self.method.as_deref(),
                 compression: self.compression.as_deref(),

@@ -78,7 +78,7 @@ impl DrillRunArgs {
             rpo: self.rpo.as_deref(),
             ..self.scratch.flags()
         };
-        Flags { drill, ..global.flags() }
+        Flags { drill, ..global.reading() }
     }
 }
 

@@ -162,10 +162,16 @@ impl GlobalArgs {
     pub(crate) fn flags(&self) -> Flags<'_> {
         Flags {
             store: self.store.first().map(String::as_str),
-            database: SingleDatabase { name: self.name.as_deref(), url: None },
+            database: SingleDatabase { name: self.name.as_deref(), ..SingleDatabase::default() },
             encryption: EncryptionFlags { keyring: self.keyring.as_deref(), recipients: &[] },
             ..Flags::default()
         }
+    }
+
+    /// The same for a command that reads backups: the name may be that of a database that the store alone knows.
+    pub(crate) fn reading(&self) -> Flags<'_> {
+        let flags = self.flags();
+        Flags { database: SingleDatabase { of_store: true, ..flags.database }, ..flags }
     }
 }
 

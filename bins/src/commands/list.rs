@@ -5,14 +5,16 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use lifeboat_backup::archive::{BackupState, ListOptions, ListedBackup, databases, list};
 use lifeboat_core::drill::Proven;
+use lifeboat_core::keys::KeyId;
 use lifeboat_core::store::Store;
 use lifeboat_core::store::layout::BackupPath;
 use lifeboat_core::{Job, Name, Result};
 use lifeboat_drill::history::{Failure, Proof, Proofs, proofs};
 use serde_json::{Value, json};
 
-use super::{Context, unwritten};
+use super::{Context, unknown, unwritten};
 use crate::cli::ListArgs;
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::output::table::{Align, render};
 use crate::output::{Outcome, units};
@@ -20,7 +22,7 @@ use crate::output::{Outcome, units};
 /// Lists backups, newest first; orphans only when asked for.
 ///
 /// # Errors
-/// Those of configuration and store.
+/// Those of configuration and store; [`Kind::Usage`](lifeboat_core::Kind::Usage) for a name that neither knows.
 pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Outcome> {
     let (config, store) = context.reading().await?;
     let wanted = args.database.as_deref().or(context.global.name.as_deref());
@@ -34,20 +36,28 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Outcome> {
     found.retain(|backup| (backup.state == BackupState::Orphan) == args.orphans);
     let proofs = proven(&found, &store, context).await;
     let (text, exit) = if found.is_empty() {
-        nothing(args, options.database.as_ref(), &store, &context.job()).await?
+        nothing(args, options.database.as_ref(), &config, &store, &context.job()).await?
     } else {
-        (table(&found, proofs.as_ref(), Timestamp::now()), Exit::Success)
+        let what_they_are = if args.orphans { ABOUT_ORPHANS } else { "" };
+        (table(&found, proofs.as_ref(), Timestamp::now()) + what_they_are, Exit::Success)
     };
     let backups: Vec<Value> = found.iter().map(|backup| described(backup, proofs.as_ref())).collect();
     Ok(Outcome { text, json: json!({"store": store.address(), "backups": backups}), exit })
 }
 
 /// Why there is nothing to list.
-async fn nothing(args: &ListArgs, wanted: Option<&Name>, store: &Store, job: &Job) -> Result<(String, Exit)> {
+async fn nothing(
+    args: &ListArgs,
+    wanted: Option<&Name>,
+    config: &Config,
+    store: &Store,
+    job: &Job,
+) -> Result<(String, Exit)> {
     if let Some(told) = unwritten::told(store, job).await? {
         return Ok(told);
     }
     let (address, databases) = (store.address(), databases(store, job).await?);
+    unknown::refuse(wanted, config, &databases)?;
     let text =
         if args.orphans { format!("no orphans in {address}\n") } else { no_backups(wanted, &databases, address) };
     Ok((text, Exit::Success))
@@ -96,7 +106,7 @@ fn table(backups: &[ListedBackup], proofs: Option<&Proofs>, now: Timestamp) -> S
             backup.class.to_string(),
             units::age(backup.started, now),
             units::size(backup.stored_bytes),
-            keys(backup),
+            keys(&backup.keys),
             proofs.map_or_else(|| "?".to_owned(), |proofs| drilled(proofs, &backup.path(), now)),
             state(&backup.state),
         ]
@@ -120,11 +130,11 @@ fn proof(proof: &Proof, now: Timestamp) -> String {
 }
 
 /// Which keys open it; a dash for what is not encrypted.
-fn keys(backup: &ListedBackup) -> String {
-    if backup.keys.is_empty() {
+pub(super) fn keys(keys: &[KeyId]) -> String {
+    if keys.is_empty() {
         return "-".to_owned();
     }
-    backup.keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+    keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
 }
 
 fn state(state: &BackupState) -> String {
@@ -136,6 +146,8 @@ fn state(state: &BackupState) -> String {
         BackupState::Orphan => "orphan".to_owned(),
     }
 }
+
+const ABOUT_ORPHANS: &str = "\nNothing needs them, and Lifeboat removes none of them: docs/stores.md#orphans\n";
 
 #[cfg(test)]
 mod tests {

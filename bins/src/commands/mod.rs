@@ -17,6 +17,7 @@ mod runs;
 mod show;
 mod source;
 mod store;
+mod unknown;
 mod unwritten;
 mod verify;
 
@@ -74,7 +75,7 @@ impl Context {
     /// # Errors
     /// [`Config`](lifeboat_core::Kind::Config).
     pub(crate) async fn reading(&self) -> Result<(Config, Store)> {
-        let config = self.config(self.global.flags())?;
+        let config = self.config(self.global.reading())?;
         let store = config.store.open(&self.environment).await?;
         Ok((config, store))
     }

@@ -7,7 +7,7 @@ use lifeboat_core::store::Store;
 use lifeboat_core::{Job, Kind, Name, Result};
 use serde_json::{Value, json};
 
-use super::{Context, unwritten};
+use super::{Context, unknown, unwritten};
 use crate::cli::RunsArgs;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -17,7 +17,7 @@ use crate::output::{Outcome, units};
 /// Lists runs, newest first.
 ///
 /// # Errors
-/// Those of configuration and store.
+/// Those of configuration and store; [`Kind::Usage`] for a name that neither knows.
 pub(super) async fn run(args: &RunsArgs, context: &Context) -> Result<Outcome> {
     let (config, store) = context.reading().await?;
     let wanted = args.database.as_deref().or(context.global.name.as_deref());
@@ -30,7 +30,7 @@ pub(super) async fn run(args: &RunsArgs, context: &Context) -> Result<Outcome> {
     let found = runs(&store, &options, context.monitor.clone()).await?;
     let errors = if args.errors { errors(&found, args, &config, &store, context).await? } else { Vec::new() };
     let (text, exit) = if found.is_empty() {
-        nothing(options.database.as_ref(), &store, &context.job()).await?
+        nothing(options.database.as_ref(), &config, &store, &context.job()).await?
     } else {
         (table(&found, Timestamp::now()) + &errors_text(&found, &errors), Exit::Success)
     };
@@ -39,10 +39,11 @@ pub(super) async fn run(args: &RunsArgs, context: &Context) -> Result<Outcome> {
 }
 
 /// Why there is nothing to list.
-async fn nothing(wanted: Option<&Name>, store: &Store, job: &Job) -> Result<(String, Exit)> {
+async fn nothing(wanted: Option<&Name>, config: &Config, store: &Store, job: &Job) -> Result<(String, Exit)> {
     if let Some(told) = unwritten::told(store, job).await? {
         return Ok(told);
     }
+    unknown::refuse_here(wanted, config, store, job).await?;
     let of = wanted.map(|wanted| format!(" of {wanted}")).unwrap_or_default();
     Ok((format!("no runs{of} in {}\n", store.address()), Exit::Success))
 }

@@ -80,6 +80,8 @@ pub(crate) struct SingleDatabase<'a> {
     pub(crate) name: Option<&'a str>,
     /// `--database-url`.
     pub(crate) url: Option<&'a str>,
+    /// Whether the name may be one that the store alone knows, for a command that reads backups: that of a database that is gone.
+    pub(crate) of_store: bool,
 }
 
 /// Lays flags and environment over the file's databases: a name narrows them to that one, a URL describes it.
@@ -92,6 +94,7 @@ pub(crate) fn layered(mut file: Vec<Database>, flags: SingleDatabase<'_>, layers
     let found = name.as_ref().and_then(|name| file.iter().position(|database| database.name.value == name.value));
     let mut database = match (found, name) {
         (Some(at), _) => file.swap_remove(at),
+        (None, Some(name)) if flags.of_store && is_flag(&name) && !file.is_empty() => return file,
         (None, Some(name)) => match nameless(&file, &name, url.is_some() || tools_prefix.is_some(), layers) {
             true => Database::named(name),
             false => return file,
@@ -117,8 +120,14 @@ fn nameless(file: &[Database], name: &Sourced<Name>, described: bool, layers: &m
     }
     let known = file.iter().map(|database| database.name.value.as_str()).collect::<Vec<_>>().join(", ");
     let misfit = Misfit::new(format!("no [[database]] is called {:?}", name.value.as_str()));
-    layers.problems.add(Place::of(&name.origin), misfit.help(format!("configured are {known}")));
+    let misfit = misfit.help(format!("configured are {known}"));
+    let misfit = if is_flag(name) { misfit.of_arguments() } else { misfit };
+    layers.problems.add(Place::of(&name.origin), misfit);
     false
+}
+
+fn is_flag(name: &Sourced<Name>) -> bool {
+    matches!(name.origin, Origin::Flag(_))
 }
 
 fn flag<'a>(name: &'static str, value: Option<&'a str>) -> Flag<'a> {

@@ -32,6 +32,7 @@ mod tests;
 
 use std::time::Duration;
 
+use lifeboat_core::Name;
 use lifeboat_core::codec::PART_BYTES;
 use toml::de::DeTable;
 
@@ -83,6 +84,8 @@ pub(crate) struct Config {
     pub(crate) store: StoreConfig,
     /// The databases this run may be about.
     pub(crate) databases: Vec<Database>,
+    /// The names of all databases of the file.
+    pub(crate) names: Vec<Name>,
     /// How backups are taken.
     pub(crate) backup: BackupConfig,
     /// How long they are kept.
@@ -157,6 +160,7 @@ impl Config {
             path,
             store: store.layered(("--store", flags.store), flags.network, &mut layers),
             databases: database::layered(databases, flags.database, &mut layers),
+            names,
             backup: backup.layered(flags.backup, &mut layers),
             retention,
             encryption: encryption.layered(flags.encryption, &mut layers),

@@ -145,6 +145,12 @@ impl StdError for Problems {}
 
 impl From<Problems> for Error {
     fn from(problems: Problems) -> Self {
+        if let [Problem { place: Place::Named(name), misfit }] = problems.list.as_slice()
+            && misfit.of_arguments
+        {
+            let error = Self::new(Kind::Usage, format!("use {name}: {}", misfit.message));
+            return misfit.help.iter().fold(error, |error, help| error.hint(help));
+        }
         let count = problems.len();
         let what = if count == 1 { "1 problem".to_owned() } else { format!("{count} problems") };
         Self::new(Kind::Config, format!("read the configuration: {what}")).caused_by(problems)

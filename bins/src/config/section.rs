@@ -110,8 +110,13 @@ impl<'a, 'i> Section<'a, 'i> {
 
     /// An origin in this file.
     pub(crate) fn origin(&self, span: Range<usize>) -> Origin {
-        let (line, _) = position(self.text, span.start);
+        let line = self.line(&span);
         Origin::File { span, line }
+    }
+
+    /// The line on which these bytes of the file begin.
+    pub(crate) fn line(&self, span: &Range<usize>) -> usize {
+        position(self.text, span.start).0
     }
 
     /// Refuses every key that nobody asked for.

@@ -20,6 +20,8 @@ pub(crate) struct Misfit {
     pub(crate) help: Option<String>,
     /// The value must not be shown.
     pub(crate) secret: bool,
+    /// The configuration is right, and an argument asks for what is not in it.
+    pub(crate) of_arguments: bool,
 }
 
 /// A type that settings have. Flags and environment variables are text; the file may use other TOML types.
@@ -51,7 +53,7 @@ impl From<&lifeboat_core::Error> for Misfit {
 impl Misfit {
     /// A misfit with its phrase.
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None, secret: false }
+        Self { message: message.into(), help: None, secret: false, of_arguments: false }
     }
 
     /// Says what to write instead.
@@ -62,6 +64,11 @@ impl Misfit {
     /// Marks the value as one that is never shown.
     pub(crate) fn secret(self) -> Self {
         Self { secret: true, ..self }
+    }
+
+    /// Says that the configuration is right, and an argument is not.
+    pub(crate) fn of_arguments(self) -> Self {
+        Self { of_arguments: true, ..self }
     }
 
     /// Something else was expected.

@@ -84,6 +84,11 @@ impl StoreConfig {
             found.secrets.extend(section.read(key, problems).map(|reference| (variable, reference)));
         }
         found.network = NetworkConfig::read(&mut section, problems);
+        if let Some(scheme @ (Scheme::Gs | Scheme::Az)) = found.url.as_ref().map(|url| url.value.scheme()) {
+            refuse_those_of_s3(scheme, &section, problems);
+            // Said with them.
+            found.secrets.clear();
+        }
         section.finish(problems);
         found
     }
@@ -341,6 +346,22 @@ impl StoreConfig {
     }
 }
 
+/// What a cloud that does not speak S3 never gets to see must not look as if it counted.
+fn refuse_those_of_s3(scheme: Scheme, section: &Section<'_, '_>, problems: &mut Problems) {
+    let (address, variables) = match scheme {
+        Scheme::Gs => ("gs://", env_vars::GOOGLE_PREFIX),
+        _ => ("az://", env_vars::AZURE_PREFIX),
+    };
+    let of_s3: Vec<_> = SETTINGS.into_iter().chain(SECRETS).map(|(key, _)| key).chain(OF_S3).collect();
+    for (key, span, _) in section.entries().filter(|(key, ..)| of_s3.contains(key)) {
+        let misfit = Misfit::new(format!("`{key}` means nothing at {address}: it is of stores that speak S3"));
+        let line = section.line(&span);
+        let help =
+            format!("remove line {line}: {variables}* variables alone say how this store is reached (docs/stores.md)");
+        problems.add(Place::File(span), misfit.help(help));
+    }
+}
+
 fn no_store() -> Error {
     Error::new(Kind::Config, "find out which store to use: none is configured").hint(
         "give --store s3://bucket/prefix or --store file:///folder, set LIFEBOAT_STORE, or write store = \"…\" into \
@@ -367,6 +388,9 @@ impl Setting for StoreUrl {
 /// Keys of `[store]` that are plain text.
 pub(crate) const SETTINGS: [(&str, &str); 2] =
     [("endpoint", env_vars::AWS_ENDPOINT_URL), ("region", env_vars::AWS_REGION)];
+
+/// Keys of `[store]` beside [`SETTINGS`] and [`SECRETS`] that stores which speak S3 alone look at.
+const OF_S3: [&str; 6] = ["provider", "checksum", "path_style", "parts_max", "deletes", "allow_http"];
 
 /// Names that settings of stores that speak S3 are kept by, and their variables, the strongest first.
 const AWS_SETTINGS: [(&str, &[&str]); 3] = [

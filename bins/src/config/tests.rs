@@ -1,3 +1,5 @@
+use lifeboat_core::{Error, Kind};
+
 use super::{BackupFlags, Config, ConfigFile, Environment, Flags, Problems, SingleDatabase};
 
 const GOOD: &str = r#"
@@ -138,14 +140,28 @@ fn a_single_database_needs_the_environment_only() {
 
 #[test]
 fn a_name_narrows_the_run_to_one_database() {
-    let database = SingleDatabase { name: Some("data"), url: Some("env:OTHER") };
+    let database = SingleDatabase { name: Some("data"), url: Some("env:OTHER"), of_store: false };
     let config = load(GOOD, Flags { database, ..Flags::default() }, &Environment::default()).unwrap();
     assert_eq!(config.databases.len(), 1);
     assert_eq!(config.databases[0].url.as_ref().unwrap().value.to_string(), "env:OTHER");
     assert_eq!(config.databases[0].user.as_ref().unwrap().value, "app");
-    let unknown = SingleDatabase { name: Some("dta"), url: None };
-    let found = load(GOOD, Flags { database: unknown, ..Flags::default() }, &Environment::default()).unwrap_err();
+}
+
+#[test]
+fn a_name_that_the_file_lacks_is_a_wrong_argument_unless_the_store_may_know_it() {
+    let unknown = SingleDatabase { name: Some("dta"), ..SingleDatabase::default() };
+    let named = |database| load(GOOD, Flags { database, ..Flags::default() }, &Environment::default());
+    let found = named(unknown).unwrap_err();
     assert_eq!(found.lines(), ["--name: no [[database]] is called \"dta\""]);
+    let error = Error::from(found);
+    assert_eq!((error.kind(), error.help()), (Kind::Usage, Some("configured are control, data")), "{error:?}");
+    let all = named(SingleDatabase { of_store: true, ..unknown }).unwrap();
+    assert_eq!(all.databases.len(), 2);
+    // A variable is configuration, too.
+    let variable = Environment::from([("LIFEBOAT_NAME", "dta")]);
+    let database = SingleDatabase { of_store: true, ..SingleDatabase::default() };
+    let found = load(GOOD, Flags { database, ..Flags::default() }, &variable).unwrap_err();
+    assert_eq!(Error::from(found).kind(), Kind::Config);
 }
 
 #[test]
@@ -218,6 +234,27 @@ fn what_is_known_of_a_store_is_read_and_shown_again() {
     assert!(found[0].contains("\"amazon\" is no provider") && found[1].contains("\"md5\" is no checksum"), "{found:?}");
     let by_variable = Environment::from([("LIFEBOAT_STORE_PROVIDER", "r2")]);
     assert!(load(text, Flags::default(), &by_variable).unwrap().show().contains("provider = \"r2\""));
+}
+
+#[test]
+fn what_stores_of_s3_alone_look_at_is_refused_elsewhere_and_each_line_is_named() {
+    let lines = "region = \"eu-1\"\naccess_key_id = \"env:ID\"\ndeletes = \"versions\"\nbandwidth = \"4MiB/s\"\n";
+    for (address, variables) in [("gs://b/p", "GOOGLE_*"), ("az://c/p", "AZURE_*")] {
+        let text = format!("[store]\nurl = \"{address}\"\n{lines}");
+        let found = load(&text, Flags::default(), &Environment::default()).unwrap_err();
+        let told = found.lines();
+        assert_eq!(told.len(), 3, "{told:?}");
+        for (line, key) in [(3, "region"), (4, "access_key_id"), (5, "deletes")] {
+            let place = format!("lifeboat.toml:{line}:1: `{key}` means nothing at");
+            assert!(told.iter().any(|told| told.starts_with(&place)), "{place}: {told:?}");
+            assert!(found.render(false).contains(&format!("remove line {line}: {variables} variables")), "{told:?}");
+        }
+        // Variables may be of another store, and so may the file's keys beside another address.
+        let of_another = Environment::from([("LIFEBOAT_STORE_DELETES", "versions"), ("AWS_REGION", "eu-1")]);
+        load(&format!("store = \"{address}\""), Flags::default(), &of_another).unwrap();
+        let elsewhere = "[store]\nurl = \"s3://b/p\"\nregion = \"eu-1\"\n";
+        load(elsewhere, Flags { store: Some(address), ..Flags::default() }, &Environment::default()).unwrap();
+    }
 }
 
 #[tokio::test]

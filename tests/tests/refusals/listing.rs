@@ -33,8 +33,10 @@ fn a_run_without_a_manifest_is_in_flight_for_two_days_and_then_an_orphan() {
     assert_eq!(states(&store.list("--orphans")), orphans);
     let text = store.lifeboat("list --orphans").run().expect(0).stdout;
     assert!(text.contains(&format!("shop/{OLD}")) && text.contains("orphan"), "{text}");
+    assert!(text.ends_with("Lifeboat removes none of them: docs/stores.md#orphans\n"), "{text}");
     let text = store.lifeboat("list").run().expect(0).stdout;
-    assert!(text.contains(&young) && text.contains("in flight") && !text.contains(OLD), "{text}");
+    assert!(text.contains(&young) && text.contains("in flight") && !text.contains("orphan"), "{text}");
+    assert!(!text.contains(OLD), "{text}");
 }
 
 #[test]
@@ -108,6 +110,21 @@ fn only_the_named_database_is_listed() {
     assert_eq!(store.list("billing").len(), 1);
     assert_eq!(store.list("--name shop").len(), 1);
     assert_eq!(store.list("nobody").len(), 0);
+
+    // With a configuration a name that neither it nor the store knows is a slip; a database that is gone is not.
+    let config = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(config.path(), "[[database]]\nname = \"shop\"\n[[database]]\nname = \"young\"\n").unwrap();
+    let configured = |arguments: &str| store.lifeboat(arguments).arg("--config").arg(config.path()).run();
+    for slip in ["list --name shpo", "list shpo", "runs --name shpo", "drill list --name shpo"] {
+        crate::shop::assert_refused(configured(slip), 2, &["shpo", "configured are shop, young", "billing"]);
+    }
+    for known in ["list --name billing", "list billing", "list --name young", "runs --name billing"] {
+        configured(known).expect(0);
+    }
+    crate::shop::assert_refused(configured("show latest --name shpo"), 10, &["find the backup shpo/latest"]);
+    // As it does without --name: of what there is no backup, nothing is proven.
+    let slip = configured("drill run --name shpo").expect(31);
+    assert!(slip.stdout.contains("No drill was begun"), "{}", slip.text());
 }
 
 #[test]

@@ -34,7 +34,7 @@ struct Compared {
 pub(super) async fn run(args: &EvidenceArgs, context: &Context) -> Result<Outcome> {
     let path = Path::new(&args.evidence);
     if path.is_file() {
-        let config = context.config(context.global.flags())?;
+        let config = context.config(context.global.reading())?;
         let trusted = trusted(args, &config, context).await?;
         let evidence = verify(&read(path)?, &trusted)?;
         let mut compared = Compared::default();

@@ -8,7 +8,8 @@ use lifeboat_drill::history::{DrillState, ListedDrill, drills};
 use serde_json::json;
 
 use crate::cli::DrillListArgs;
-use crate::commands::{Context, unwritten};
+use crate::commands::{Context, unknown, unwritten};
+use crate::config::Config;
 use crate::exit::Exit;
 use crate::output::table::{Align, render};
 use crate::output::{Outcome, units};
@@ -16,15 +17,15 @@ use crate::output::{Outcome, units};
 /// Lists drills, newest first.
 ///
 /// # Errors
-/// Those of configuration and store.
+/// Those of configuration and store; [`Kind::Usage`](lifeboat_core::Kind::Usage) for a name that neither knows.
 pub(super) async fn run(args: &DrillListArgs, context: &Context) -> Result<Outcome> {
-    let (_, store) = context.reading().await?;
+    let (config, store) = context.reading().await?;
     let wanted = args.database.as_deref().or(context.global.name.as_deref());
     let wanted = wanted.map(str::parse::<Name>).transpose()?;
     let now = Timestamp::now();
     let found = drills(wanted.as_ref(), now, &store.clone().at_first_contact(), &context.job()).await?;
     let (text, exit) = if found.is_empty() {
-        nothing(wanted.as_ref(), &store, &context.job()).await?
+        nothing(wanted.as_ref(), &config, &store, &context.job()).await?
     } else {
         (table(&found, now), Exit::Success)
     };
@@ -32,10 +33,11 @@ pub(super) async fn run(args: &DrillListArgs, context: &Context) -> Result<Outco
 }
 
 /// Why there is nothing to list.
-async fn nothing(wanted: Option<&Name>, store: &Store, job: &Job) -> Result<(String, Exit)> {
+async fn nothing(wanted: Option<&Name>, config: &Config, store: &Store, job: &Job) -> Result<(String, Exit)> {
     if let Some(told) = unwritten::told(store, job).await? {
         return Ok(told);
     }
+    unknown::refuse_here(wanted, config, store, job).await?;
     let of = wanted.map(|wanted| format!(" of {wanted}")).unwrap_or_default();
     Ok((format!("no drills{of} in {}\n", store.address()), Exit::Success))
 }

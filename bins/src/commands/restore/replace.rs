@@ -59,7 +59,7 @@ async fn options(
 /// As the nightly backup of that database is taken, as far as it is configured here. A host that only opens backups seals this one
 /// with the keys that it opens them with.
 async fn safety(reference: &BackupRef, store: &Store, context: &Context) -> Result<SafetyBackup> {
-    let config = context.config(context.global.flags())?;
+    let config = context.config(context.global.reading())?;
     let seal = config.encryption.report_keys(&context.environment).await.map_err(|error| {
         let hint = error.help().map(|hint| format!("{hint}; ")).unwrap_or_default();
         error.while_doing("seal the safety backup").hint(format!("{hint}or leave it out with --no-safety-backup"))

@@ -176,7 +176,8 @@ pub(in crate::commands) fn accepted(config: &Config) -> Result<AcceptList> {
 /// The configuration, in which `--database-url` is the one database there is. A name it needs only where backups are listed.
 pub(super) fn config(context: &Context, flags: Flags<'_>, place: &WhereArgs) -> Result<Config> {
     let Some(url) = place.database_url.as_deref() else { return context.config(flags) };
-    let named = |name| context.config(Flags { database: SingleDatabase { name, url: Some(url) }, ..flags });
+    let named =
+        |name| context.config(Flags { database: SingleDatabase { name, url: Some(url), of_store: false }, ..flags });
     if flags.database.name.is_some() || context.environment.var(crate::config::env_vars::NAME).is_some() {
         return named(flags.database.name);
     }
