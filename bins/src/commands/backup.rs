@@ -11,7 +11,7 @@ use lifeboat_core::store::{Store, UploadOptions};
 use lifeboat_core::{Error, Kind, Name, Result};
 use serde_json::json;
 
-use super::{Context, source};
+use super::{Context, list, source};
 use crate::cli::BackupArgs;
 use crate::config::Config;
 use crate::exit::Exit;
@@ -177,6 +177,7 @@ pub(super) fn summary_text(done: &[BackupSummary]) -> String {
         ("ROWS", Align::Right),
         ("SQL", Align::Right),
         ("STORED", Align::Right),
+        ("KEYS", Align::Left),
         ("TIME", Align::Right),
     ];
     let row = |summary: &BackupSummary| {
@@ -187,8 +188,54 @@ pub(super) fn summary_text(done: &[BackupSummary]) -> String {
             units::count(summary.rows),
             units::size(summary.sql_bytes),
             units::size(summary.stored_bytes),
+            list::keys(&summary.keys),
             units::duration(std::time::Duration::from_secs_f64(summary.seconds.max(0.0))),
         ]
     };
     render(&head, &done.iter().map(row).collect::<Vec<_>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_backup::BackupSummary;
+    use lifeboat_core::manifest::Manifest;
+    use serde_json::json;
+
+    use super::summary_text;
+
+    fn summary(keys: &[&str]) -> BackupSummary {
+        let id = "20261121T021700Z-7f3a9c";
+        let at = "2026-11-21T02:17:00Z";
+        let manifest: Manifest = serde_json::from_value(json!({
+            "format": 1, "tool": "lifeboat 0.1.0", "id": id, "run": id, "database": "shop", "class": "daily",
+            "method": "stream", "compression": "gzip", "script": [], "attachments": [],
+            "started": at, "snapshot": at, "finished": at,
+        }))
+        .unwrap();
+        BackupSummary {
+            database: manifest.database.clone(),
+            id: manifest.id.clone(),
+            class: manifest.class.clone(),
+            method: manifest.method,
+            snapshot: manifest.snapshot,
+            tables: 4,
+            rows: 40_500,
+            sql_bytes: 1 << 20,
+            stored_bytes: 1 << 18,
+            seconds: 1.5,
+            keys: keys.iter().map(|key| key.parse().unwrap()).collect(),
+            warnings: Vec::new(),
+            manifest,
+        }
+    }
+
+    #[test]
+    fn a_backup_says_which_keys_open_it() {
+        let expected = "\
+BACKUP                        CLASS  TABLES    ROWS       SQL   STORED  KEYS           TIME
+shop/20261121T021700Z-7f3a9c  daily       4  40,500  1.00 MiB  256 KiB  2026-11 ring  1.5 s
+shop/20261121T021700Z-7f3a9c  daily       4  40,500  1.00 MiB  256 KiB  -             1.5 s
+";
+        assert_eq!(summary_text(&[summary(&["2026-11", "ring"]), summary(&[])]), expected);
+    }
 }

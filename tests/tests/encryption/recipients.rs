@@ -15,7 +15,9 @@ fn on_host(command: Lifeboat) -> Lifeboat {
 #[test]
 fn it_backs_up_and_whoever_has_the_private_key_elsewhere_restores() {
     let (vault, original) = (Vault::new(), fixtures::hard(Major::V15));
-    let backup = Backup::of(&on_host(vault.backup_command(&original)).run().expect(0));
+    let taken = on_host(vault.backup_command(&original)).run().expect(0);
+    assert_eq!(taken.result()["backups"][0]["keys"], serde_json::json!([public_id(OFFLINE)]));
+    let backup = Backup::of(&taken);
     let wraps: Vec<_> = vault.objects(&backup).into_keys().filter(|name| name.starts_with("keys/")).collect();
     assert_eq!(wraps, [format!("keys/{}.json", public_id(OFFLINE))]);
     let keyring = vault.keyring(&[OFFLINE]);

@@ -155,7 +155,7 @@ impl Importing<'_> {
         let manifest = describe::manifest(self, &destination.backup, &unpacked, taken, stored, attachments)?;
         let silent = Job::new(Arc::new(Silent), job.cancel.clone());
         one::commit(&destination, options, if self.passing { &silent } else { job }, &manifest).await?;
-        Ok(one::summary(manifest, index, taken, clock))
+        Ok(one::summary(manifest, index, taken, options, clock))
     }
 
     async fn unpack(&self, file: ForeignFile) -> Result<Unpacked> {

@@ -23,7 +23,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use lifeboat_core::clock::{Clock, SystemClock};
 use lifeboat_core::error::Kind;
-use lifeboat_core::keys::SealKeys;
+use lifeboat_core::keys::{KeyId, SealKeys};
 use lifeboat_core::manifest::{Compression, Manifest, Method};
 use lifeboat_core::monitor::Monitor;
 use lifeboat_core::store::{Store, UploadOptions};
@@ -125,6 +125,8 @@ pub struct BackupSummary {
     pub stored_bytes: u64,
     /// Seconds from start to commit.
     pub seconds: f64,
+    /// The keys that open it; none where it is not sealed.
+    pub keys: Vec<KeyId>,
     /// What the operator should know.
     pub warnings: Vec<String>,
     /// The manifest as it was written.

@@ -86,7 +86,7 @@ pub(super) async fn back_up(
         attachments,
     };
     commit(&destination, options, job, &manifest).await?;
-    Ok(summary(manifest, index, snapshot, clock))
+    Ok(summary(manifest, index, snapshot, options, clock))
 }
 
 /// The method, and what it works with. A leader's view is there wherever `parallel` was chosen.
@@ -188,7 +188,16 @@ pub(super) async fn commit(
     destination.store.put(job, &name, manifest.to_bytes(key, signer).into()).await
 }
 
-pub(super) fn summary(manifest: Manifest, index: Index, snapshot: Timestamp, clock: Instant) -> BackupSummary {
+pub(super) fn summary(
+    manifest: Manifest,
+    index: Index,
+    snapshot: Timestamp,
+    options: &BackupOptions,
+    clock: Instant,
+) -> BackupSummary {
+    let wraps = options.seal.iter().flat_map(|keys| &keys.wraps);
+    let mut keys: Vec<_> = wraps.map(|wrap| wrap.id().clone()).collect();
+    keys.sort();
     BackupSummary {
         database: manifest.database.clone(),
         id: manifest.id.clone(),
@@ -200,6 +209,7 @@ pub(super) fn summary(manifest: Manifest, index: Index, snapshot: Timestamp, clo
         sql_bytes: index.script_bytes,
         stored_bytes: manifest.stored_bytes(),
         seconds: clock.elapsed().as_secs_f64(),
+        keys,
         warnings: index.warnings,
         manifest,
     }
