@@ -29,7 +29,7 @@ pub(crate) struct Options {
     /// Which measurements: bare, rows, run, verify, ways, traffic, memory; all of them when none is named
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
-    /// Repetitions of the bare UPDATE and of the run, of which the median counts
+    /// Repetitions of the bare UPDATE, of the run and of that beside an application, of which the median counts
     #[arg(long, default_value_t = 3)]
     rounds: usize,
 }
@@ -75,7 +75,7 @@ async fn measured(options: &Options) -> Result<()> {
         ways::compare(&scene).await?;
     }
     if options.wants("traffic") {
-        Traffic::compare(&scene, &sweep_options(options, Order::Key)).await?;
+        Traffic::compare(&scene, &sweep_options(options, Order::Key), options.rounds.max(1)).await?;
     }
     if options.wants("memory") {
         scene.memory().await?;

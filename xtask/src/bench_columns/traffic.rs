@@ -22,8 +22,20 @@ const PER_SECOND: u64 = 500;
 const SESSIONS: u64 = 4;
 
 impl Traffic {
-    /// Prints the latencies of writes without and with a sweep, and asks whether the last of them are there.
-    pub(crate) async fn compare(scene: &Scene, options: &SweepOptions) -> Result<()> {
+    /// Prints the latencies of writes without and with a sweep, round by round, and asks whether the last of them are there.
+    pub(crate) async fn compare(scene: &Scene, options: &SweepOptions, rounds: usize) -> Result<()> {
+        println!("\n| {PER_SECOND} writes a second | writes | p50 | p99 | most |\n|---|---|---|---|---|");
+        let mut ratios = Vec::new();
+        for _ in 0..rounds {
+            ratios.push(Self::round(scene, options).await?);
+        }
+        ratios.sort_by(f64::total_cmp);
+        println!("| p99 rose to: {ratios:.2?} | | | {:.2} | |", ratios[ratios.len() / 2]);
+        Ok(())
+    }
+
+    /// Gives by how much the p99 rose.
+    async fn round(scene: &Scene, options: &SweepOptions) -> Result<f64> {
         scene.fresh().await?;
         let alone = Self::start(scene);
         tokio::time::sleep(Duration::from_secs(15)).await;
@@ -37,12 +49,12 @@ impl Traffic {
         let beside = Self::stop(beside).await?;
         let lost = "SELECT count(*) FROM secrets s JOIN written w USING (id) WHERE s.value <> w.value";
         let lost: i64 = scene.client.query_one(lost, &[]).await.map_err(failed)?.get(0);
-        println!("\n| {PER_SECOND} writes a second | writes | p50 | p99 | most |\n|---|---|---|---|---|");
         let p99 = [told("alone", alone), told(&format!("beside a run of {:.1} s", took.as_secs_f64()), beside)];
-        println!("| ratio of p99 | | | {:.2} | |", p99[1] / p99[0]);
-        println!("| written last, and another value now | {lost} | | | |");
         let clean = summary.is_clean() && lost == 0;
-        if clean { Ok(()) } else { Err(Error::new(Kind::Failure, format!("lose nothing: {summary:?}"))) }
+        if clean {
+            return Ok(p99[1] / p99[0]);
+        }
+        Err(Error::new(Kind::Failure, format!("lose nothing: {lost} rows hold another value, {summary:?}")))
     }
 
     fn start(scene: &Scene) -> Vec<Self> {
@@ -58,9 +70,14 @@ impl Traffic {
         Ok(all)
     }
 
+    /// In a thread and a runtime of its own, as another program would be: the sweep's must not make it wait.
     fn session(scene: &Scene, session: u64) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let task = tokio::spawn(write(scene.dsn(), scene.rows, session, stop.clone()));
+        let writing = write(scene.dsn(), scene.rows, session, stop.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+            runtime.block_on(writing)
+        });
         Self { stop, task }
     }
 }
@@ -78,17 +95,19 @@ async fn write(dsn: String, rows: u64, session: u64, stop: Arc<AtomicBool>) -> R
     let update =
         client.prepare("UPDATE secrets SET value = $2, updated_at = now() WHERE id = $1").await.map_err(failed)?;
     let mut ticks = interval(Duration::from_micros(1_000_000 * SESSIONS / PER_SECOND));
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let (mut times, mut last, mut state) = (Vec::new(), std::collections::BTreeMap::new(), session * 2 + 1);
     while !stop.load(Ordering::Relaxed) {
-        ticks.tick().await;
+        let due = ticks.tick().await;
+        // What a write waits behind a slow one before it is sent its user waits as well; the timer's own step is nobody's.
+        let waited = due.elapsed().saturating_sub(Duration::from_millis(2));
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let id = i64::try_from((state >> 20) % (rows / SESSIONS) * SESSIONS + session).unwrap_or_default();
         let value = keyring.encrypt(format!("written {state}").as_bytes(), b"")?;
         let value = value.text().unwrap_or_default().to_owned();
         let began = Instant::now();
         client.execute(&update, &[&id, &value]).await.map_err(failed)?;
-        times.push(began.elapsed());
+        times.push(began.elapsed() + waited);
         last.insert(id, value);
     }
     let (ids, values): (Vec<i64>, Vec<String>) = last.into_iter().unzip();

@@ -104,8 +104,8 @@ impl Default for SweepOptions {
 pub struct Limits {
     /// How long a batch should hold its rows: batches grow and shrink to it.
     pub batch_time: Duration,
-    /// The same while others write in the server; then, too, one session of the sweep works at a time. Zero: whether others do is
-    /// not looked at.
+    /// How long a batch should take, from reading its rows to their commit, while others write in the server; then, too, one session
+    /// of the sweep works at a time, and rests for as long after each batch. Zero: whether others do is not looked at.
     pub shared_batch_time: Duration,
     /// No batch takes more rows once those that it has read have so many bytes.
     pub batch_bytes: usize,

@@ -66,9 +66,8 @@ impl Pace {
         }
     }
 
-    /// Learns from a batch: how long its rows are, how long they were held, and how long it took until then, which only a kill would
-    /// waste. The next ones are to take `aim`.
-    pub(super) fn learn(&self, read: Room, held: Duration, opened: Duration, aim: Duration) {
+    /// Learns from a batch: how long its rows are, and what of its time counts. The next ones are to take `aim`.
+    pub(super) fn learn(&self, read: Room, spent: Duration, aim: Duration) {
         let Room { rows, bytes } = read;
         if self.fixed || rows == 0 {
             return;
@@ -79,7 +78,7 @@ impl Pace {
             self.rows.store(self.rows().min(most), Ordering::Relaxed);
             return;
         }
-        let spent = held.max(opened / 10).as_secs_f64().max(0.000_1);
+        let spent = spent.as_secs_f64().max(0.000_1);
         let factor = (aim.as_secs_f64() / spent).clamp(0.5, 2.0);
         #[expect(
             clippy::cast_possible_truncation,
@@ -117,6 +116,12 @@ impl Pace {
             job.warn(text);
         }
     }
+}
+
+/// What counts of a batch that nobody waits for but at its rows: how long they were held, and a tenth of how long it took until
+/// then, which only a kill would waste.
+pub(super) fn held_or_opened(held: Duration, opened: Duration) -> Duration {
+    held.max(opened / 10)
 }
 
 /// Sleeps, unless the job is cancelled.
@@ -172,7 +177,7 @@ const WAIT: Duration = Duration::from_millis(500);
 mod tests {
     use std::time::Duration;
 
-    use super::{FIRST, LEAST, MOST, Pace, Room};
+    use super::{FIRST, LEAST, MOST, Pace, Room, held_or_opened};
     use crate::sweep::SweepOptions;
 
     const AIM: Duration = Duration::from_millis(100);
@@ -186,11 +191,11 @@ mod tests {
     fn batches_of_long_rows_are_small_also_where_they_are_quick_and_where_others_were_cut_short() {
         let pace = Pace::new(&SweepOptions::default(), false);
         let quick = Duration::from_millis(1);
-        pace.learn(Room { rows: 20, bytes: 20 << 20 }, quick, Duration::ZERO, AIM);
+        pace.learn(Room { rows: 20, bytes: 20 << 20 }, quick, AIM);
         assert_eq!(pace.rows(), 16, "sixteen rows of a megabyte");
-        pace.learn(Room { rows: 16, bytes: 16 << 26 }, quick, Duration::ZERO, AIM);
+        pace.learn(Room { rows: 16, bytes: 16 << 26 }, quick, AIM);
         assert_eq!(pace.rows(), 1);
-        pace.learn(small(1), quick, Duration::ZERO, AIM);
+        pace.learn(small(1), quick, AIM);
         assert_eq!(pace.rows(), LEAST, "it grows again");
     }
 
@@ -206,7 +211,7 @@ mod tests {
     #[test]
     fn batches_grow_and_shrink_to_their_time_within_bounds() {
         let pace = Pace::new(&SweepOptions::default(), false);
-        let learn = |millis| pace.learn(small(pace.rows()), Duration::from_millis(millis), Duration::ZERO, AIM);
+        let learn = |millis| pace.learn(small(pace.rows()), Duration::from_millis(millis), AIM);
         learn(50);
         assert_eq!(pace.rows(), 2 * FIRST);
         (0..10).for_each(|_| learn(1));
@@ -220,17 +225,17 @@ mod tests {
     #[test]
     fn a_batch_that_was_cut_short_teaches_nothing_and_a_fixed_size_stays() {
         let pace = Pace::new(&SweepOptions::default(), false);
-        pace.learn(small(3), Duration::from_micros(1), Duration::ZERO, AIM);
+        pace.learn(small(3), Duration::from_micros(1), AIM);
         assert_eq!(pace.rows(), FIRST);
         let fixed = Pace::new(&SweepOptions { batch_rows: Some(7), ..SweepOptions::default() }, false);
-        fixed.learn(small(7), Duration::from_secs(9), Duration::ZERO, AIM);
+        fixed.learn(small(7), Duration::from_secs(9), AIM);
         assert_eq!(fixed.rows(), 7);
     }
 
     #[test]
     fn keys_that_are_derived_for_each_value_begin_with_small_batches_and_stay_there() {
         let pace = Pace::new(&SweepOptions::default(), true);
-        pace.learn(small(LEAST), Duration::from_millis(1), Duration::from_secs(2), AIM);
+        pace.learn(small(LEAST), held_or_opened(Duration::from_millis(1), Duration::from_secs(2)), AIM);
         assert_eq!(pace.rows(), LEAST);
     }
 }

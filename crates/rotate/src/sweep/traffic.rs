@@ -1,7 +1,9 @@
-//! Whether others write in the server, and what the sweep does then: one of its sessions works at a time, and holds few rows.
+//! Whether others write in the server, and what the sweep does then: one of its sessions works at a time, on few rows, and rests
+//! for as long as they took.
 //!
 //! Alone, a sweep takes every core it finds. Beside an application the same sweep would make each of its writes wait for a
-//! processor, and one or two of every hundred for a row.
+//! processor, for what the sweep has to write to the disk at the same commit, and one or two of every hundred for a row. A kernel
+//! that lets nothing interrupt a program before its slice of time is over makes a short wait of a short batch only.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -64,7 +66,7 @@ impl Traffic {
         }
     }
 
-    /// How long a batch should hold its rows.
+    /// How long a batch should hold its rows; where room is made, how long it should take from its first row to its commit.
     pub(super) fn batch_time(&self, limits: &Limits) -> Duration {
         if self.makes_room.load(Ordering::Relaxed) { limits.shared_batch_time } else { limits.batch_time }
     }

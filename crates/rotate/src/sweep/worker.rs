@@ -12,7 +12,7 @@ use super::book;
 use super::counts::{Failure, Why};
 use super::judge::{Judged, judge};
 use super::lane::Lane;
-use super::pace::rest;
+use super::pace::{held_or_opened, rest};
 use super::part::{Part, Position};
 use super::session::{Remedy, remedy};
 use super::store::{Mark, Written, checkpoint, store};
@@ -71,7 +71,8 @@ async fn step(
         work.pace.wait(lane, &part.swept, &work.limits, &work.job).await?;
         work.traffic.look(lane, &work.job).await?;
     }
-    let _turn = work.traffic.turn().await;
+    let turn = work.traffic.turn().await;
+    let began = Instant::now();
     let only = work.only(&part.swept);
     let room = work.pace.room(&part.swept);
     let (batch, left) = batch::next(lane, &part.swept, &part.position, room, only.as_deref()).await?;
@@ -83,11 +84,16 @@ async fn step(
     let mut found = Tally::naming(work.failures_named);
     let opened = judged.took;
     let held = written(lane, work, part, judged, &mark, unsaved, &mut found).await?;
-    work.pace.learn(Room { rows, bytes }, held, opened, work.traffic.batch_time(&work.limits));
+    let spent = if turn.is_some() { began.elapsed() } else { held_or_opened(held, opened) };
+    work.pace.learn(Room { rows, bytes }, spent, work.traffic.batch_time(&work.limits));
     if !work.quiet {
         work.job.count(Counter::Rows, rows as u64);
     }
     tally.merge(found);
+    if turn.is_some() {
+        // Nobody else's turn either: half of the time is the others'.
+        rest(&work.job, began.elapsed()).await?;
+    }
     Ok(left)
 }
 
