@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::forms::{CODECS, IVS, WITHOUT_IV};
 use super::texts::{decode, quoted};
+use crate::columns::layout::{Place, WITHIN};
 
 /// The strings of a document, by the names of the objects they lie in.
 pub(super) type Leaves = BTreeMap<Vec<String>, String>;
@@ -18,6 +19,37 @@ pub(super) fn leaves(text: &str) -> Option<Leaves> {
     let mut found = Leaves::new();
     collect(&serde_json::from_str(text).ok()?, &mut Vec::new(), &mut found);
     Some(found)
+}
+
+/// Every string of a document, also of one that is written in base64, with the names of what it lies in; arrays' elements have none of
+/// their own. Nothing when the value is no document.
+pub(super) fn strings(value: &[u8]) -> Option<Vec<(Place, String)>> {
+    let text = str::from_utf8(value).ok()?;
+    let document = parsed(text).or_else(|| {
+        let coded = CODECS.iter().filter_map(|codec| decode(text, codec)).find(|bytes| bytes.first() == Some(&b'{'))?;
+        parsed(str::from_utf8(&coded).ok()?)
+    })?;
+    let mut found = Vec::new();
+    every(document, &mut Vec::new(), &mut found);
+    Some(found)
+}
+
+fn parsed(text: &str) -> Option<Value> {
+    text.trim_start().starts_with(['{', '[', '"']).then(|| serde_json::from_str(text).ok())?
+}
+
+fn every(value: Value, place: &mut Place, found: &mut Vec<(Place, String)>) {
+    let mut within = |name: String, value: Value| {
+        place.push(name);
+        every(value, place, found);
+        place.pop();
+    };
+    match value {
+        Value::String(text) => found.push((place.clone(), text)),
+        Value::Object(members) => members.into_iter().for_each(|(name, value)| within(name, value)),
+        Value::Array(elements) => elements.into_iter().for_each(|value| within(WITHIN.to_owned(), value)),
+        _ => {}
+    }
 }
 
 fn collect(value: &Value, path: &mut Vec<String>, found: &mut Leaves) {

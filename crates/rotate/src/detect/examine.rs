@@ -28,7 +28,7 @@ pub fn examine(sample: &Sample, keys: &[TrialKey], aads: &[AadTemplate]) -> (Vec
     }
     for spread in neighbours::spread(&examiner.trials, sample, &templates, &taken) {
         taken.extend(spread.columns.iter().copied());
-        let mut spread = examiner.found(&spread.columns, &[spread.hit], spread.filled);
+        let mut spread = examiner.found(&spread.columns, &spread.hit, &[], spread.filled);
         spread.sharing = sharing(&spread, sample, keys, &templates);
         let is_shared = |column: &usize| spread.sharing.contains(&sample.columns[*column].name);
         taken.extend((0..sample.columns.len()).filter(is_shared));
@@ -40,8 +40,8 @@ pub fn examine(sample: &Sample, keys: &[TrialKey], aads: &[AadTemplate]) -> (Vec
 
 /// What else opens with the IV of values that were found.
 fn sharing(found: &Found, sample: &Sample, keys: &[TrialKey], templates: &[AadTemplate]) -> Vec<String> {
-    let column = sample.columns.iter().position(|column| Some(&column.name) == found.columns.first());
-    column.map(|column| rivals(keys, sample, &found.layout, column, templates, &|| false).places).unwrap_or_default()
+    let rivals = |column: &String| rivals(keys, sample, &found.layout, column, templates, &|| false).places;
+    found.columns.first().map(rivals).unwrap_or_default()
 }
 
 /// No AAD, then the operator's.
@@ -73,11 +73,11 @@ impl Examiner<'_> {
         let cells: Vec<&[u8]> = values.iter().filter_map(|value| value.parts[0]).collect();
         let looks = || looks_encrypted(&shape.name, &cells).is_some();
         let hits = hits(&self.trials, &values, shape.content, looks);
-        (!hits.is_empty()).then(|| self.found(&[column], &hits, values.len()))
+        let (first, others) = hits.split_first()?;
+        Some(self.found(&[column], first, others, values.len()))
     }
 
-    fn found(&self, columns: &[usize], hits: &[Hit], sampled: usize) -> Found {
-        let (first, others) = hits.split_first().expect("a column was found by a hit");
+    fn found(&self, columns: &[usize], first: &Hit, others: &[Hit], sampled: usize) -> Found {
         let name = |column: &usize| self.sample.columns[*column].name.clone();
         let other = |hit: &Hit| Other { layout: hit.layout.clone(), opened: hit.opened.len() };
         let key = self.trials.key(first.opener.key);

@@ -1,96 +1,191 @@
 //! Values that open with what another value's rotation replaces: an IV, or a key's id, that both were given.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::documents;
 use super::sample::{Row, Sample};
-use super::trial::{Sealed, TrialKey, Trials};
-use crate::columns::layout::{Content, Place};
+use super::trial::{TrialKey, Trials};
+use crate::columns::layout::{Apart, Content, Fields, Piece, Place, shown};
 use crate::columns::{AadTemplate, Layout};
 
 /// What opens with what stands apart.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// Columns of the table, or strings of the document.
+    /// Columns of the table, and strings of the documents in them.
     pub(crate) places: Vec<String>,
     /// Whether there were more ways of putting a ciphertext and a tag together than are tried.
     pub(crate) is_cut: bool,
 }
 
-/// The ciphertexts beside those of a layout that open with what it keeps apart: columns of the table, or strings of the document in
-/// `column`. Ends early when `stop` says so.
+/// What opens in the row of a value, beside that value, with what its layout keeps apart. `column` is that of a layout which names none.
+/// Ends early when `stop` says so.
 pub(crate) fn rivals(
     keys: &[TrialKey],
     sample: &Sample,
     layout: &Layout,
-    column: usize,
+    column: &str,
     templates: &[AadTemplate],
     stop: &dyn Fn() -> bool,
 ) -> Found {
-    let trials = Trials::new(keys);
-    let Some((_, apart)) = layout.apart() else { return Found::default() };
+    let Some(mut search) = Search::new(keys, sample, layout, column, templates) else { return Found::default() };
     let rows = if layout.has_salt() { SALTED_ROWS } else { sample.rows.len() };
-    let is_document = layout.columns().count() == 1;
-    let cells: Vec<Cells<'_>> =
-        sample.rows.iter().take(rows).map(|row| Cells::of(sample, row, column, is_document)).collect();
-    let own = layout.places();
-    let others: BTreeSet<_> = cells.iter().flat_map(|cells| cells.0.iter().map(|cell| (&cell.0, cell.1))).collect();
-    let others: Vec<_> = (others.into_iter().filter(|(place, _)| !own.contains(place)))
-        .map(|(place, is_bytes)| (place.clone(), if is_bytes { Content::Bytes } else { Content::Text }))
-        .collect();
-    let (mut found, mut tried) = (BTreeSet::new(), layout.with_other_ciphertexts(&others));
-    for (place, other) in tried.by_ref().take(COMBINATIONS).take_while(|_| !stop()) {
-        let name =
-            if is_document { sample.columns[column].name.as_str() } else { place.first().map_or("", String::as_str) };
-        let opens = || {
-            let aads = sample.aads(templates, name);
-            (0..rows.min(sample.rows.len())).any(|at| {
-                cells[at].has_one_only(&own, &apart)
-                    && trials.opener(&other, &sealed(sample, &sample.rows[at], &other, column, &aads[at])).is_some()
-            })
-        };
-        if !found.contains(&place) && opens() {
-            found.insert(place);
-        }
+    for (at, row) in sample.rows.iter().enumerate().take(rows) {
+        search.row(at, row, stop);
     }
-    let places = found.into_iter().map(|place| place.join(".")).collect();
-    Found { places, is_cut: tried.next().is_some() }
+    Found { places: search.found.iter().map(|place| shown(place)).collect(), is_cut: search.is_cut }
 }
 
-fn sealed<'r>(sample: &Sample, row: &'r Row, layout: &Layout, column: usize, aads: &'r [Vec<u8>]) -> Sealed<'r> {
-    let at = |name: Option<&str>| match name {
-        None => Some(column),
-        Some(name) => sample.columns.iter().position(|column| column.name == name),
-    };
-    let parts = layout.columns().map(|(name, _)| row.cells[at(name)?].as_deref()).collect();
-    Sealed { parts, aads }
+struct Search<'a> {
+    sample: &'a Sample,
+    trials: Trials<'a>,
+    templates: &'a [AadTemplate],
+    is_salted: bool,
+    apart: (Apart, Place),
+    /// The places of the value itself.
+    own: Vec<Place>,
+    /// What another value has in common with this one, and what it has of its own, the ciphertext first.
+    common: Vec<Piece>,
+    moved: Vec<Piece>,
+    /// For each column that may hold a ciphertext, and each row.
+    aads: BTreeMap<String, Vec<Vec<Vec<u8>>>>,
+    found: BTreeSet<Place>,
+    is_cut: bool,
 }
 
-/// What a row holds, by place, and whether it is bytes.
-struct Cells<'r>(Vec<(Place, bool, std::borrow::Cow<'r, [u8]>)>);
-
-impl<'r> Cells<'r> {
-    fn of(sample: &Sample, row: &'r Row, column: usize, is_document: bool) -> Self {
-        if is_document {
-            let text = row.cells[column].as_deref().and_then(|cell| str::from_utf8(cell).ok());
-            let leaves = text.and_then(documents::leaves).unwrap_or_default();
-            return Self(leaves.into_iter().map(|(path, text)| (path, false, text.into_bytes().into())).collect());
+impl<'a> Search<'a> {
+    /// Nothing where no other value could have anything in common with this one.
+    fn new(
+        keys: &'a [TrialKey],
+        sample: &'a Sample,
+        layout: &Layout,
+        column: &str,
+        templates: &'a [AadTemplate],
+    ) -> Option<Self> {
+        let apart = layout.apart(column)?;
+        let pieces = layout.pieces(column);
+        let own = pieces.iter().map(|piece| piece.place.clone()).collect();
+        let (mut moved, common): (Vec<_>, Vec<_>) = pieces.into_iter().partition(Piece::is_value);
+        if moved.is_empty() || (apart.0 == Apart::KeyId && !moved.iter().any(Piece::has_iv)) {
+            return None;
         }
-        let cell = |(column, cell): (&super::SampledColumn, &'r Option<Vec<u8>>)| {
-            let cell = cell.as_deref().filter(|cell| !cell.is_empty())?;
-            Some((vec![column.name.clone()], column.content == Content::Bytes, cell.into()))
-        };
-        Self(sample.columns.iter().zip(&row.cells).filter_map(cell).collect())
+        moved.sort_by_key(|piece| !piece.has_ct());
+        let (trials, is_salted) = (Trials::new(keys), layout.has_salt());
+        let (aads, found) = (BTreeMap::new(), BTreeSet::new());
+        Some(Self { sample, trials, templates, is_salted, apart, own, common, moved, aads, found, is_cut: false })
     }
 
-    /// Whether what stands apart is there, and nowhere else in the row: a copy of it may be what the other value goes by.
-    fn has_one_only(&self, own: &[Place], apart: &Place) -> bool {
-        let Some((_, _, shared)) = self.0.iter().find(|(place, ..)| place == apart) else { return false };
-        !self.0.iter().any(|(place, _, cell)| !own.contains(place) && cell == shared)
+    fn row(&mut self, at: usize, row: &Row, stop: &dyn Fn() -> bool) {
+        let (own, others): (Vec<_>, Vec<_>) =
+            cells(self.sample, row).into_iter().partition(|cell| self.own.contains(&cell.place));
+        let Some((shared, common)) = self.common_fields(&own) else { return };
+        let copies: Vec<&Place> =
+            others.iter().filter(|cell| cell.bytes == shared.bytes).map(|cell| &cell.place).collect();
+        let of_piece = |piece: &Piece| others.iter().filter(|cell| self.may_be(cell, piece)).collect();
+        let candidates: Vec<Vec<&Cell<'_>>> = self.moved.iter().map(of_piece).collect();
+        let mut ways = choices(&candidates);
+        let limit = if self.is_salted { SALTED_COMBINATIONS } else { COMBINATIONS };
+        for way in ways.by_ref().take(limit).take_while(|_| !stop()) {
+            let Some(rival) = way.first().map(|cell| &cell.place) else { continue };
+            let is_needed = !self.found.contains(rival) && !copies.iter().any(|copy| serves(copy, rival));
+            if is_needed && self.opens(at, &common, &way) {
+                self.found.insert(rival.clone());
+            }
+        }
+        self.is_cut |= ways.next().is_some();
     }
+
+    /// What stands apart in a row, and the fields of all that another value would have in common with this one.
+    fn common_fields<'c, 'r>(&self, own: &'c [Cell<'r>]) -> Option<(&'c Cell<'r>, Fields)> {
+        let at = |place: &Place| own.iter().find(|cell| cell.place == *place);
+        let mut fields = Fields::default();
+        let is_read =
+            self.common.iter().all(|piece| at(&piece.place).is_some_and(|c| piece.read(&c.bytes, &mut fields)));
+        at(&self.apart.1).filter(|_| is_read).map(|shared| (shared, fields))
+    }
+
+    /// Whether a cell has the form of a piece. A document names the key of what is in it.
+    fn may_be(&self, cell: &Cell<'_>, piece: &Piece) -> bool {
+        let (apart, place) = &self.apart;
+        let is_near = *apart == Apart::Iv || place.len() == 1 || cell.place.first() == place.first();
+        is_near && cell.content == piece.content && piece.read(&cell.bytes, &mut Fields::default())
+    }
+
+    fn opens(&mut self, at: usize, common: &Fields, way: &[&Cell<'_>]) -> bool {
+        let mut fields = common.clone();
+        if !self.moved.iter().zip(way).all(|(piece, cell)| piece.read(&cell.bytes, &mut fields)) {
+            return false;
+        }
+        let Some(column) = way.first().and_then(|cell| cell.place.first()) else { return false };
+        let (sample, templates) = (self.sample, self.templates);
+        let aads = self.aads.entry(column.clone()).or_insert_with(|| sample.aads(templates, column));
+        self.trials.opener_of(&fields, self.is_salted, &aads[at]).is_some()
+    }
+}
+
+/// Whether a value goes by that copy of what stands apart: one that lies beside it, or beside what it lies in.
+fn serves(copy: &Place, rival: &Place) -> bool {
+    copy.split_last().is_some_and(|(_, around)| rival.starts_with(around))
+}
+
+/// Something in a row that is text or bytes.
+struct Cell<'r> {
+    place: Place,
+    content: Content,
+    bytes: Cow<'r, [u8]>,
+}
+
+fn cells<'r>(sample: &Sample, row: &'r Row) -> Vec<Cell<'r>> {
+    let mut cells = Vec::new();
+    for (column, cell) in sample.columns.iter().zip(&row.cells) {
+        let Some(cell) = cell.as_deref().filter(|cell| !cell.is_empty()) else { continue };
+        let place = |path: Place| std::iter::once(column.name.clone()).chain(path).collect();
+        match documents::strings(cell) {
+            Some(strings) => cells.extend(strings.into_iter().map(|(path, text)| Cell {
+                place: place(path),
+                content: Content::Text,
+                bytes: text.into_bytes().into(),
+            })),
+            None => cells.push(Cell { place: place(Vec::new()), content: column.content, bytes: cell.into() }),
+        }
+    }
+    cells
+}
+
+/// Ways of taking a cell for each piece, none for two of them. Made as they are asked for: of a wide table there are many.
+type Ways<'c, 'r> = Box<dyn Iterator<Item = Vec<&'c Cell<'r>>> + 'c>;
+
+fn choices<'c, 'r>(candidates: &'c [Vec<&'c Cell<'r>>]) -> Ways<'c, 'r> {
+    let none: Ways<'c, 'r> = Box::new(std::iter::once(Vec::new()));
+    candidates.iter().fold(none, |ways, of_piece| Box::new(ways.flat_map(move |way| with_one_more(way, of_piece))))
+}
+
+fn with_one_more<'c, 'r>(way: Vec<&'c Cell<'r>>, of_piece: &'c [&'c Cell<'r>]) -> Ways<'c, 'r> {
+    Box::new(of_piece.iter().filter_map(move |cell| {
+        let is_free = !way.iter().any(|taken| std::ptr::eq(*taken, *cell));
+        is_free.then(|| [way.as_slice(), &[*cell]].concat())
+    }))
 }
 
 /// Rows that are tried where each takes the derivation of a key.
 const SALTED_ROWS: usize = 16;
-/// How many ways of putting a ciphertext and a tag together are tried.
+/// How many ways of putting a ciphertext and a tag together are tried in a row, and how many where each may have a salt of its own.
 const COMBINATIONS: usize = 5000;
+const SALTED_COMBINATIONS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::{Cell, Content, choices};
+
+    #[test]
+    fn ways_are_made_as_they_are_asked_for() {
+        let cell = |n: usize| Cell { place: vec![format!("o{n}")], content: Content::Text, bytes: vec![0].into() };
+        let cells: Vec<Cell<'_>> = (0..100_000).map(cell).collect();
+        let all: Vec<&Cell<'_>> = cells.iter().collect();
+        let shown = |way: Vec<&Cell<'_>>| way.iter().map(|cell| cell.place[0].clone()).collect::<Vec<_>>().join(" ");
+        let first: Vec<_> = choices(&[all.clone(), all.clone()]).take(2).map(shown).collect();
+        assert_eq!(first, ["o0 o1", "o0 o2"]);
+        let few = [all[..10].to_vec(), all[..10].to_vec()];
+        assert_eq!(choices(&few).count(), 90, "no cell is both");
+    }
+}

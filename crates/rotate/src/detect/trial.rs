@@ -8,6 +8,7 @@ use lifeboat_core::Result;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::columns::keyring::open_with;
+use crate::columns::layout::Fields;
 use crate::columns::{ColumnKey, HeldCipher, KeyFormat, Layout};
 
 /// A key, with the way in which it was made.
@@ -92,11 +93,14 @@ impl<'k> Trials<'k> {
 
     /// What opens the value in that layout.
     pub(super) fn opener(&self, layout: &Layout, value: &Sealed<'_>) -> Option<Opener> {
-        let fields = layout.decode(&value.parts).ok()?;
-        let keys = (0..self.keys.len()).filter(|key| self.keys[*key].is_salted() == layout.has_salt());
-        for key in keys {
+        self.opener_of(&layout.decode(&value.parts).ok()?, layout.has_salt(), value.aads)
+    }
+
+    /// What opens a value that was taken apart.
+    pub(super) fn opener_of(&self, fields: &Fields, is_salted: bool, aads: &[Vec<u8>]) -> Option<Opener> {
+        for key in (0..self.keys.len()).filter(|key| self.keys[*key].is_salted() == is_salted) {
             let Some(cipher) = self.cipher(key, &fields.salt) else { continue };
-            if let Some(aad) = value.aads.iter().position(|aad| open_with(&cipher, &fields, aad).is_some()) {
+            if let Some(aad) = aads.iter().position(|aad| open_with(&cipher, fields, aad).is_some()) {
                 return Some(Opener { key, aad });
             }
         }

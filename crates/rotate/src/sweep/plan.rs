@@ -76,7 +76,7 @@ async fn planned_one(
         let wrong = errand.refuse_wrong_keys(&sample).err().filter(|_| !has_written);
         refusals.extend(wrong.map(|error| told(&error)));
         refusals.extend(too_narrow(leader, errand, entry.as_ref()).await?);
-        rivals = look_for_rivals(leader.session()?, target, Moment::of(entry.as_ref()), job).await?;
+        rivals = look_for_rivals(leader.session()?, errand, Moment::of(entry.as_ref()), job).await?;
     }
     refusals.extend(rivals.refusals);
     let mut remarks = catalog::remarks(&errand.found, target);

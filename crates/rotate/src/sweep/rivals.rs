@@ -4,8 +4,10 @@ use lifeboat_backup::postgres::DirectSession;
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _};
 
 use super::book::Entry;
-use super::target::{KeySource, Target};
-use crate::columns::layout::Apart;
+use super::catalog::Fact;
+use super::errand::Errand;
+use super::target::{KeySource, TableName, Target};
+use crate::columns::layout::{Apart, shown};
 use crate::detect::{FoundRivals, TrialKey, rivals, sample_of};
 
 /// What a rotation would take from other values.
@@ -15,6 +17,13 @@ pub(super) struct Rivals {
     pub(super) refusals: Vec<String>,
     /// What the operator should know.
     pub(super) remarks: Vec<String>,
+}
+
+impl Rivals {
+    fn add(&mut self, others: Self) {
+        self.refusals.extend(others.refusals);
+        self.remarks.extend(others.remarks);
+    }
 }
 
 /// When others are looked for.
@@ -33,60 +42,90 @@ impl Moment {
     }
 }
 
-/// Tries both keys on everything else in the target's table, where its layout keeps an IV or a key's id apart. In the middle of a
+/// Tries both keys on everything else in the target's rows, where its layout keeps an IV or a key's id apart. In the middle of a
 /// rotation, which has looked before it began, or back, only on rows that are quickly read.
 pub(super) async fn look_for_rivals(
     session: &mut DirectSession,
-    target: &Target,
+    errand: &Errand<'_>,
     moment: Moment,
     job: &Job,
 ) -> Result<Rivals> {
-    let Some((apart, place)) = target.layout.apart() else { return Ok(Rivals::default()) };
-    let doing = || format!("look for what else is encrypted with {} of {target}", place.join("."));
-    let sampled = sample_of(session, &target.table, &target.aad.key_columns(), moment == Moment::Before, job).await;
-    let Some((sample, unread)) = sampled.map_err(|error| error.while_doing(doing()))? else {
-        return Ok(Rivals::default());
-    };
-    let columns = target.value_columns();
-    let Some(column) = sample.columns.iter().position(|column| Some(&column.name) == columns.first()) else {
-        return Ok(Rivals::default());
-    };
-    let (layout, aads) = (target.layout.clone(), vec![target.aad.clone(), crate::columns::AadTemplate::default()]);
+    let target = errand.target;
+    let Some((apart, place)) = target.layout.apart(&target.column_name()) else { return Ok(Rivals::default()) };
+    let place = shown(&place);
+    let mut rivals = Rivals::default();
+    for table in tables(errand) {
+        let looking = look_at(session, target, &table, moment, job).await;
+        let doing = || format!("look for what else in {table} is encrypted with {place} of {target}");
+        let Some((found, unread)) = looking.map_err(|error| error.while_doing(doing()))? else { continue };
+        rivals.add(told(target, apart, &place, &table, moment, &found, unread));
+    }
+    if apart == Apart::Iv {
+        rivals.remarks.push(format!(
+            "{place} gets new bytes: what else is encrypted with it, by another key or in another way, would be lost"
+        ));
+    }
+    Ok(rivals)
+}
+
+/// The target's table, and those below it that have columns which it does not have.
+fn tables(errand: &Errand<'_>) -> Vec<TableName> {
+    let known: Vec<_> = errand.found.facts.first().map(column_names).unwrap_or_default();
+    let has_more = |fact: &&Fact| column_names(fact).iter().any(|name| !known.contains(name));
+    let below = errand.found.facts.iter().skip(1).filter(has_more).map(Fact::name);
+    std::iter::once(errand.target.table.clone()).chain(below).collect()
+}
+
+fn column_names(fact: &Fact) -> Vec<&str> {
+    fact.columns.iter().map(|column| column.name.as_str()).collect()
+}
+
+/// What opens in a table, and the columns of which nothing is known, with why.
+async fn look_at(
+    session: &mut DirectSession,
+    target: &Target,
+    table: &TableName,
+    moment: Moment,
+    job: &Job,
+) -> Result<Option<(FoundRivals, Vec<(String, String)>)>> {
+    let sampled = sample_of(session, table, &target.aad.key_columns(), moment == Moment::Before, job).await?;
+    let Some((mut sample, unread)) = sampled else { return Ok(None) };
+    // A target's values are bound to the table that it names, wherever below it they lie.
+    (sample.schema, sample.table) = (target.table.schema.clone(), target.table.name.clone());
+    let (layout, column) = (target.layout.clone(), target.column_name());
+    let aads = vec![target.aad.clone(), crate::columns::AadTemplate::default()];
     let keys = [trial(&target.keys.old)?, trial(&target.keys.new)?];
     let cancel = job.cancel.clone();
-    let look = move || rivals(&keys, &sample, &layout, column, &aads, &|| cancel.is_cancelled());
-    let found = tokio::task::spawn_blocking(look).await.kind_of(Kind::Failure, doing)?;
+    let look = move || rivals(&keys, &sample, &layout, &column, &aads, &|| cancel.is_cancelled());
+    let found = tokio::task::spawn_blocking(look).await.kind_of(Kind::Failure, || "try keys".to_owned())?;
     job.check()?;
-    Ok(told(target, apart, &place.join("."), moment, &found, unread))
+    Ok(Some((found, unread)))
 }
 
 fn told(
     target: &Target,
     apart: Apart,
     place: &str,
+    table: &TableName,
     moment: Moment,
     found: &FoundRivals,
     unread: Vec<(String, String)>,
 ) -> Rivals {
     let mut rivals = Rivals::default();
+    let named = |column: &str| if *table == target.table { column.to_owned() } else { format!("{table}.{column}") };
     if found.is_cut {
         rivals.remarks.push(format!(
-            "not every two columns were tried as a ciphertext and its tag with {place}, as there are too many: know what else goes by it"
+            "not all that could be a ciphertext, or one and its tag, was tried with {place}, as there are too many: know what else goes by it"
         ));
     }
     match apart {
         Apart::Iv => {
-            rivals.refusals.extend(found.places.iter().map(|other| lost(target, place, other, moment)));
-            rivals.remarks.push(format!(
-                "{place} gets new bytes: what else is encrypted with it, by another key or in another way, would be lost"
-            ));
-            rivals.remarks.extend(
-                unread.into_iter().map(|(column, why)| {
-                    format!("whether {column} is encrypted with {place} was not looked at: {why}")
-                }),
-            );
+            rivals.refusals.extend(found.places.iter().map(|other| lost(table, place, other, moment)));
+            rivals.remarks.extend(unread.into_iter().map(|(column, why)| {
+                format!("whether {} is encrypted with {place} was not looked at: {why}", named(&column))
+            }));
         }
-        Apart::KeyId => rivals.remarks.extend(found.places.iter().map(|other| misnamed(place, other))),
+        Apart::KeyId => rivals.remarks.extend(found.places.iter().map(|other| misnamed(place, &named(other)))),
     }
     rivals
 }
@@ -94,19 +133,18 @@ fn told(
 /// Refuses what would take an IV from another value.
 pub(super) async fn refuse_rivals(
     session: &mut DirectSession,
-    target: &Target,
+    errand: &Errand<'_>,
     moment: Moment,
     job: &Job,
 ) -> Result<()> {
-    let rivals = look_for_rivals(session, target, moment, job).await?;
+    let rivals = look_for_rivals(session, errand, moment, job).await?;
     if rivals.refusals.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Kind::Policy, format!("rotate {target}")).hint(rivals.refusals.join("; ")))
+    Err(Error::new(Kind::Policy, format!("rotate {}", errand.target)).hint(rivals.refusals.join("; ")))
 }
 
-fn lost(target: &Target, iv: &str, other: &str, moment: Moment) -> String {
-    let table = &target.table;
+fn lost(table: &TableName, iv: &str, other: &str, moment: Moment) -> String {
     let way_out = match moment {
         Moment::Before => "Let the application write each value with an IV of its own first".to_owned(),
         Moment::UnderWay => format!(

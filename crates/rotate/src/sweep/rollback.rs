@@ -83,7 +83,7 @@ async fn refuse_to_lose(
 ) -> Result<()> {
     if mode != Mode::Staged || entries.iter().any(|entry| entry.phase == Phase::Swept) {
         for errand in errands {
-            refuse_rivals(leader.session()?, errand.target, Moment::UnderWay, job).await?;
+            refuse_rivals(leader.session()?, errand, Moment::UnderWay, job).await?;
         }
     }
     if mode == Mode::Online {

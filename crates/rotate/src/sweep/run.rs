@@ -116,7 +116,7 @@ pub async fn run(
     refuse_narrow(&mut leader, &errands, &begun).await?;
     try_keys(&mut leader, &errands, &begun, job).await?;
     for (errand, entry) in errands.iter().zip(&begun) {
-        refuse_rivals(leader.session()?, errand.target, Moment::of(entry.as_ref()), job).await?;
+        refuse_rivals(leader.session()?, errand, Moment::of(entry.as_ref()), job).await?;
     }
     if is_untold(&begun, mode, options) {
         job.step(NOBODY_SAID);

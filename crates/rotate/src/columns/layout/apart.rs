@@ -2,7 +2,7 @@
 //!
 //! Whoever rewrites an IV in a column of its own takes it from everything else that was encrypted with it.
 
-use super::{Content, Field, Item, Layout, collect};
+use super::{Content, Field, Fields, Item, Layout, Member, Output, collect, read};
 
 /// What may be another value's as well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,13 +13,23 @@ pub(crate) enum Apart {
     KeyId,
 }
 
-/// A column by its name, or a string of a document by the names of the objects that it lies in.
+/// A column by its name, then the names of the objects that a string of its document lies in. What lies in an array has [`WITHIN`] for its
+/// number.
 pub(crate) type Place = Vec<String>;
 
+/// Stands for any element of an array.
+pub(crate) const WITHIN: &str = "[]";
+
+/// A place as people write it.
+pub(crate) fn shown(place: &[String]) -> String {
+    place.join(".").replace(".[]", WITHIN)
+}
+
 /// A part of a value that has a place of its own.
-struct Piece {
-    place: Place,
-    content: Content,
+pub(crate) struct Piece {
+    pub(crate) place: Place,
+    pub(crate) content: Content,
+    items: Vec<Item>,
     fields: Vec<Field>,
 }
 
@@ -27,34 +37,33 @@ impl Piece {
     fn new(place: Place, content: Content, items: &[Item]) -> Self {
         let mut fields = Vec::new();
         collect(items, &mut fields);
-        Self { place, content, fields }
+        Self { place, content, items: items.to_vec(), fields }
     }
 
-    fn is_value(&self) -> bool {
+    /// Whether it has the ciphertext or the tag, which no other value has.
+    pub(crate) fn is_value(&self) -> bool {
         self.fields.iter().any(|field| matches!(field, Field::Ct | Field::Tag))
     }
 
-    fn has_iv(&self) -> bool {
+    pub(crate) fn has_ct(&self) -> bool {
+        self.fields.contains(&Field::Ct)
+    }
+
+    pub(crate) fn has_iv(&self) -> bool {
         self.fields.iter().any(|field| matches!(field, Field::Iv(_)))
+    }
+
+    /// Reads its fields from what lies there, or anywhere else. Whether that has its form.
+    pub(crate) fn read(&self, stored: &[u8], fields: &mut Fields) -> bool {
+        read::items(&self.items, stored, fields).is_ok()
     }
 }
 
-/// Forms, and where each has what was moved.
-type Layouts<'o> = Box<dyn Iterator<Item = (Vec<&'o Place>, Layout)> + 'o>;
-
-/// A form with one of its pieces in each of the places that it does not take up yet.
-fn moved_to<'o>(piece: &Piece, others: &'o [(Place, Content)], taken: Vec<&'o Place>, layout: Layout) -> Layouts<'o> {
-    let (from, content) = (piece.place.clone(), piece.content);
-    Box::new(others.iter().filter(move |(_, of)| *of == content).filter_map(move |(place, _)| {
-        let is_free = !taken.contains(&place);
-        is_free.then(|| ([taken.as_slice(), &[place]].concat(), layout.renamed(&from, place)))
-    }))
-}
-
 impl Layout {
-    /// What of a value stands apart from ciphertext and tag, where anything that is rewritten does, and where.
-    pub(crate) fn apart(&self) -> Option<(Apart, Place)> {
-        let pieces = self.pieces();
+    /// What of a value stands apart from ciphertext and tag, where anything that is rewritten does, and where. `column` is that of a layout
+    /// which names none.
+    pub(crate) fn apart(&self, column: &str) -> Option<(Apart, Place)> {
+        let pieces = self.pieces(column);
         let alone = |has: &dyn Fn(&Piece) -> bool| {
             pieces.iter().find(|piece| has(piece) && !piece.is_value()).map(|piece| piece.place.clone())
         };
@@ -62,85 +71,53 @@ impl Layout {
         iv.or_else(|| alone(&|piece| piece.fields.contains(&Field::Kid)).map(|place| (Apart::KeyId, place)))
     }
 
-    /// The places that a value takes up.
-    pub(crate) fn places(&self) -> Vec<Place> {
-        self.pieces().into_iter().map(|piece| piece.place).collect()
+    /// The parts of a value that have places of their own: columns, and strings of documents.
+    pub(crate) fn pieces(&self, column: &str) -> Vec<Piece> {
+        self.outputs.iter().flat_map(|output| pieces(output, output.column.as_deref().unwrap_or(column))).collect()
     }
+}
 
-    /// The same form with a ciphertext of `others`, and all that stands apart where it is: each with the place of the ciphertext. Made
-    /// as they are asked for: of a wide table there are many.
-    pub(crate) fn with_other_ciphertexts<'o>(
-        &self,
-        others: &'o [(Place, Content)],
-    ) -> Box<dyn Iterator<Item = (Place, Layout)> + 'o> {
-        let Some((apart, _)) = self.apart() else { return Box::new(std::iter::empty()) };
-        let mut moved: Vec<_> = self.pieces().into_iter().filter(Piece::is_value).collect();
-        if moved.is_empty() || (apart == Apart::KeyId && !moved.iter().any(Piece::has_iv)) {
-            return Box::new(std::iter::empty());
-        }
-        moved.sort_by_key(|piece| !piece.fields.contains(&Field::Ct));
-        let mut found: Layouts<'o> = Box::new(std::iter::once((Vec::new(), self.clone())));
-        for piece in moved {
-            found = Box::new(found.flat_map(move |(taken, layout)| moved_to(&piece, others, taken, layout)));
-        }
-        Box::new(found.filter_map(|(taken, layout)| Some(((*taken.first()?).clone(), layout))))
+fn pieces(output: &Output, column: &str) -> Vec<Piece> {
+    let piece = |member: &Member| {
+        let place = std::iter::once(column.to_owned()).chain(member.path.iter().cloned()).collect();
+        Piece::new(place, Content::Text, &member.items)
+    };
+    match document(&output.items) {
+        Some(members) => members.iter().map(piece).collect(),
+        None => vec![Piece::new(vec![column.to_owned()], output.content, &output.items)],
     }
+}
 
-    fn pieces(&self) -> Vec<Piece> {
-        match self.outputs.as_slice() {
-            [only] => match only.items.as_slice() {
-                [Item::Json(members)] => {
-                    let piece = |member: &super::Member| Piece::new(member.path.clone(), Content::Text, &member.items);
-                    members.iter().map(piece).collect()
-                }
-                _ => Vec::new(),
-            },
-            several => {
-                let place = |output: &super::Output| output.column.iter().cloned().collect();
-                several.iter().map(|output| Piece::new(place(output), output.content, &output.items)).collect()
-            }
-        }
-    }
-
-    fn renamed(&self, from: &Place, to: &Place) -> Self {
-        let mut layout = self.clone();
-        match layout.outputs.as_mut_slice() {
-            [only] => {
-                for item in &mut only.items {
-                    let Item::Json(members) = item else { continue };
-                    members
-                        .iter_mut()
-                        .filter(|member| member.path == *from)
-                        .for_each(|member| member.path = to.clone());
-                }
-            }
-            several => {
-                let named = several.iter_mut().filter(|output| output.column.as_ref() == from.first());
-                named.for_each(|output| output.column = to.first().cloned());
-            }
-        }
-        layout
+/// The strings of what is a document and nothing else, or one that is written in base64.
+fn document(items: &[Item]) -> Option<&[Member]> {
+    match items {
+        [Item::Json(members)] => Some(members),
+        [Item::Coded(_, inner)] => document(inner),
+        _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Content, Layout, Place};
+    use super::{Layout, shown};
 
     #[test]
-    fn other_forms_are_made_as_they_are_asked_for() {
-        let layout: Layout = "columns{c: hex(ct), t: hex(tag), n: hex(iv)}".parse().unwrap();
-        let others: Vec<(Place, Content)> = (0..100_000).map(|n| (vec![format!("o{n}")], Content::Text)).collect();
-        let made: Vec<_> = layout.with_other_ciphertexts(&others).take(2).collect();
-        let forms: Vec<_> = made.iter().map(|(place, form)| (place[0].as_str(), form.to_string())).collect();
-        assert_eq!(
-            forms,
-            [
-                ("o0", "columns{o0: hex(ct), o1: hex(tag), n: hex(iv)}".to_owned()),
-                ("o0", "columns{o0: hex(ct), o2: hex(tag), n: hex(iv)}".to_owned())
-            ]
-        );
-        let few = layout.with_other_ciphertexts(&others[..10]).count();
-        assert_eq!(few, 90, "no column is both");
+    fn pieces_lie_in_columns_and_in_their_documents() {
+        let places = |layout: &str| {
+            let layout: Layout = layout.parse().unwrap();
+            let (_, apart) = layout.apart("doc").unwrap();
+            let all: Vec<_> = layout.pieces("doc").iter().map(|piece| shown(&piece.place)).collect();
+            (shown(&apart), all.join(" "))
+        };
+        let cases = [
+            ("columns{c: hex(ct tag), n: hex(iv)}", "n", "c n"),
+            ("json{a.iv: hex(iv), a.b: hex(ct tag)}", "doc.a.iv", "doc.a.iv doc.a.b"),
+            ("base64(json{iv: hex(iv), b: hex(ct tag)})", "doc.iv", "doc.iv doc.b"),
+            ("columns{m: json{iv: hex(iv)}, c: hex(ct tag)}", "m.iv", "m.iv c"),
+        ];
+        for (layout, apart, all) in cases {
+            assert_eq!(places(layout), (apart.to_owned(), all.to_owned()), "{layout}");
+        }
+        assert!("base64(iv ct tag)".parse::<Layout>().unwrap().apart("doc").is_none());
     }
 }

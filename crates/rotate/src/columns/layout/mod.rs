@@ -31,9 +31,7 @@ use std::str::FromStr;
 
 use lifeboat_core::{Error, Kind, Result};
 
-#[cfg(feature = "database")]
-pub(crate) use self::apart::Apart;
-pub(crate) use self::apart::Place;
+pub(crate) use self::apart::{Apart, Piece, Place, WITHIN, shown};
 use self::codec::Codec;
 use super::cipher::TAG_BYTES;
 use super::misread::Misread;
