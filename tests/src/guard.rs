@@ -53,7 +53,7 @@ pub struct Guarded<S> {
 
 /// Starts a server of the caller's own; it ends when the value is dropped or the process is gone.
 pub fn own<T: Service>(name: &str, service: &T) -> Guarded<T::State> {
-    let home = scratch::root().join(format!("own-{name}-{:016x}", scratch::unique()));
+    let home = scratch::of_servers().join(format!("own-{name}-{:016x}", scratch::unique()));
     scratch::create_open(&home);
     let users = use_of(&home);
     let (run, state, guardian) = launch(&home, service, 0);
@@ -63,7 +63,7 @@ pub fn own<T: Service>(name: &str, service: &T) -> Guarded<T::State> {
 
 /// Joins the server of this name, or starts it; it outlives the process by a few seconds, for the next one to join.
 pub fn shared<T: Service>(name: &str, service: &T) -> Guarded<T::State> {
-    let home = scratch::root().join(format!("shared-{name}"));
+    let home = scratch::of_servers().join(format!("shared-{name}"));
     scratch::create_open(&home);
     let users = use_of(&home);
     scratch::exclusively(&format!("start-{name}"), || {

@@ -1,4 +1,4 @@
-//! Where tests keep what they make: one folder per checkout under the system's temporary directory.
+//! Where tests keep what they make: one folder per checkout under the system's temporary directory, and one for servers.
 //!
 //! Not under `target/`: Postgres runs as another user when the tests run as root, and a checkout in root's home is closed
 //! to that user. Not a random folder per process either: installations and cluster templates are made once and reused.
@@ -22,6 +22,29 @@ pub fn root() -> &'static Path {
         root
     })
 }
+
+/// The folder of servers, which lasts no longer than they do: in memory, where a machine has much of it, else [`root`].
+///
+/// A database is three hundred files, and a run makes and drops thousands of databases. On a disk the kernel spends more on
+/// those files than the servers on all their queries: ext4 without a journal passes over every inode that was freed in
+/// the last minutes when it looks for one. Programs stay on the disk: memory may be mounted so that nothing in it can be run.
+pub fn of_servers() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        let memory = Path::new("/dev/shm");
+        // What is free changes from test to test, and all must find the same place.
+        let size = rustix::fs::statvfs(memory).map_or(0, |found| found.f_blocks * found.f_frsize);
+        if size < MUCH_MEMORY {
+            return root().to_owned();
+        }
+        let place = memory.join(root().file_name().expect("it was joined"));
+        create_open(&place);
+        place
+    })
+}
+
+/// What two servers of Postgres may keep of their logs, and SeaweedFS of all that it was ever sent, stays below it.
+const MUCH_MEMORY: u64 = 12 << 30;
 
 /// The root of the repository.
 pub fn workspace() -> PathBuf {
