@@ -31,10 +31,6 @@ fn kill_after(mut child: Child, moment: Duration) -> bool {
     !child.wait().unwrap().success()
 }
 
-fn kills() -> u32 {
-    if long() { 100 } else { 16 }
-}
-
 /// Kills at these fractions of a run's length; gives how many cut a run short. One that came too late shows that a run takes less.
 #[expect(clippy::print_stderr, reason = "what came of the kills")]
 fn kill_at(verb: &str, fractions: &[f64], mut span: Duration, mut kill: impl FnMut(Duration) -> bool) -> u32 {
@@ -59,7 +55,7 @@ fn span(kind: &str) -> Duration {
 fn a_killed_run_goes_on_and_loses_nothing() {
     let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", ROWS);
     let cell = std::cell::Cell::new((OLD, NEW));
-    kill_at_random_moments("rotate-columns", kills(), span("online"), |moment| {
+    kill_at_random_moments("rotate-columns", 100, span("online"), |moment| {
         let (old, new) = cell.get();
         let cut = kill_after(start(&world, "online", old, new), moment);
         // Whatever was done, every value opens to its first plaintext, by one of the two keys.

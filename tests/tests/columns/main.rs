@@ -1,6 +1,6 @@
 //! Keys of encrypted columns, in databases: every value ends under the new key, and none is lost on the way.
 //!
-//! Kills and interleavings are bounded; `LIFEBOAT_TEST_LONG=1` makes a hundred of them.
+//! A run is killed a hundred times; kills of what ends one are bounded, and interleavings: `LIFEBOAT_TEST_LONG=1` makes a hundred of these.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails is meant to panic, its helpers too")]
 
