@@ -317,3 +317,21 @@ fn an_old_key_of_a_column_that_is_only_configured_is_not_called_free() {
     assert!(text.contains("still needed: the rotation of public.others.encrypted_value is not over"), "{text}");
     assert!(!text.contains("out of the application"), "{text}");
 }
+
+#[test]
+fn a_column_that_another_declared_one_is_bound_to_is_refused_alone() {
+    let (database, folder) = (table(), TempDir::new().unwrap());
+    database.psql("ALTER TABLE project_env_vars ADD note text");
+    let file = folder.path().join("lifeboat.toml");
+    let bound = "[[rotate.column]]\ntable = \"project_env_vars\"\ncolumn = \"note\"\nlayout = \"base64(iv tag ct)\"\n";
+    let declared = |aad: &str| fs::write(&file, format!("{bound}aad = {aad:?}\n")).unwrap();
+    declared("{id}/{encrypted_value}");
+    let alone = |verb: &str| columns(&database, "lifeboat", verb).arg("--config").arg(&file).run();
+    let why = "the AAD {id}/{encrypted_value} of public.project_env_vars.note is made of encrypted_value";
+    for refused in [alone("plan").expect(40), alone("run").expect(40)] {
+        assert!(refused.text().contains(why), "{}", refused.text());
+    }
+    assert_eq!(under(&database, OLD), 30);
+    declared("{id}");
+    alone("run").expect(0);
+}

@@ -1,6 +1,7 @@
 //! `lifeboat rotate columns`.
 
 mod backups;
+mod bound;
 mod confirm;
 mod detect;
 mod keys;
@@ -50,7 +51,8 @@ async fn plan(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
     let mut told = Told::of(scene.places.len());
     for place in &scene.places {
         let plan = sweep::plan(&place.settings, &place.targets, &scene.options(place)?, &context.job()).await;
-        let Some(plan) = told.unless_failed(place, plan)? else { continue };
+        let Some(mut plan) = told.unless_failed(place, plan)? else { continue };
+        bound::tell(&mut plan, &scene, place);
         if plan.refusals().next().is_some() {
             told.failed(Kind::Policy);
         }
@@ -76,7 +78,10 @@ async fn rotate(args: &RunArgs, context: &Context) -> Result<Outcome> {
             expected_new: expected_new.clone(),
             ..scene.options(place)?
         };
-        let run = sweep::run(&place.settings, &place.targets, &options, &context.job()).await;
+        let run = match bound::refuse_to_unbind(&scene, place) {
+            Ok(()) => sweep::run(&place.settings, &place.targets, &options, &context.job()).await,
+            Err(error) => Err(error),
+        };
         let Some(summary) = told.unless_failed(place, run)? else { continue };
         // A dry run leaves everything to do: what counts is whether all of it can be done.
         let opens = summary.targets.iter().all(|target| target.failures.unaccepted() == 0);

@@ -199,7 +199,7 @@ pub(super) fn databases(config: &Config) -> Result<&[Database]> {
 }
 
 /// Columns of the command line are in whichever database is meant; those of the file in theirs, or in the only one.
-fn is_in(column: &ColumnConfig, database: &Database, config: &Config) -> bool {
+pub(super) fn is_in(column: &ColumnConfig, database: &Database, config: &Config) -> bool {
     match &column.database {
         Some(name) => name.value == database.name.value,
         None => config.databases.len() == 1,
