@@ -74,25 +74,35 @@ impl SecretRef {
     fn read_credential(&self, name: &str, environment: &Environment) -> Result<String> {
         let hint = format!("add LoadCredential={name}:/path to the unit, or use file:/path by hand");
         match environment.var(env_vars::CREDENTIALS_DIRECTORY) {
-            Some(folder) => self.read(&Path::new(folder).join(name)).map_err(|error| error.hint(hint)),
+            Some(folder) => self.read(&Path::new(folder).join(name), hint),
             None => Err(self.fail("needs systemd").hint(hint)),
         }
     }
 
     fn read_private(&self, path: &Path) -> Result<String> {
-        let needed =
-            |error: Error| error.hint("the file must be there and belong to the account that runs this, mode 600");
+        let needed = "the file must be there and belong to the account that runs this, mode 600";
         let metadata = path.metadata().kind_of(Kind::Config, || format!("read the secret {self}"));
-        let mode = metadata.map_err(needed)?.permissions().mode();
+        let mode = metadata.map_err(|error| error.hint(needed))?.permissions().mode();
         if mode & 0o077 != 0 {
             let readable = self.fail(&format!("is open to others (mode {:04o})", mode & 0o7777));
             return Err(readable.hint(format!("chmod 600 {}", path.display())));
         }
-        self.read(path).map_err(needed)
+        self.read(path, needed)
     }
 
-    fn read(&self, path: &Path) -> Result<String> {
-        std::fs::read_to_string(path).kind_of(Kind::Config, || format!("read the secret {self}"))
+    fn read(&self, path: &Path, hint: impl Into<String>) -> Result<String> {
+        let bytes = std::fs::read(path).kind_of(Kind::Config, || format!("read the secret {self}"));
+        self.text(bytes.map_err(|error| error.hint(hint))?)
+    }
+
+    /// Keys are 32 bytes, and somebody keeps just these.
+    fn text(&self, bytes: Vec<u8>) -> Result<String> {
+        String::from_utf8(bytes).map_err(|error| {
+            drop(Zeroizing::new(error.into_bytes()));
+            self.fail("is no text").hint(
+                "a key that is kept as bytes is given in base64: command:[\"base64\", \"-w0\", \"/path\"], with the key format base64",
+            )
+        })
     }
 
     async fn output(&self, argv: &[String]) -> Result<String> {
@@ -110,7 +120,7 @@ impl SecretRef {
         if !output.status.success() {
             return Err(by_hand(self.fail(&format!("failed with {}", output.status))));
         }
-        String::from_utf8(output.stdout).map_err(|_| self.fail("is not UTF-8"))
+        self.text(output.stdout)
     }
 
     fn fail(&self, why: &str) -> Error {
@@ -220,6 +230,23 @@ mod tests {
         assert!(refused.help().unwrap().starts_with("chmod 600"));
         fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
         assert_eq!(resolved(&reference, &Environment::default()).await.unwrap(), "hunter2");
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_no_text_are_named_and_a_way_to_give_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        fs::write(&path, [0xff; 32]).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        let environment = Environment::from([("CREDENTIALS_DIRECTORY", folder.path().to_str().unwrap())]);
+        for reference in [format!("file:{}", path.display()), "credential:key".to_owned()] {
+            let refused = resolved(&reference, &environment).await.unwrap_err();
+            assert!(refused.help().unwrap().contains(r#"command:["base64", "-w0", "#), "{:?}", refused.help());
+        }
+        let given = format!("command:[\"base64\", \"-w0\", {:?}]", path.display().to_string());
+        assert_eq!(resolved(&given, &environment).await.unwrap(), "/".repeat(42) + "8=");
+        let output = format!("command:[\"cat\", {:?}]", path.display().to_string());
+        assert!(resolved(&output, &environment).await.unwrap_err().help().unwrap().contains("base64"));
     }
 
     #[tokio::test]
