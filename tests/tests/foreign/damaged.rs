@@ -2,10 +2,11 @@
 
 use std::process::Command;
 
+use lifeboat_tests::compare::contents;
 use lifeboat_tests::foreign::{PASSPHRASE, Shelf, custom, gpg, gzip, openssl, plain, through, zstd};
 use lifeboat_tests::{Database, Major, fixtures};
 
-use crate::world::{refused, restore, said};
+use crate::world::{refused, restore, restored, said};
 
 /// Refused with this code at each of these lengths.
 #[track_caller]
@@ -22,19 +23,44 @@ fn cut_is_refused(shop: &Database<'_>, name: &str, bytes: &[u8], lengths: &[usiz
     }
 }
 
-/// Between two rows, where psql would commit what came and end well.
-#[test]
-fn a_plain_dump_that_is_cut_is_refused_wherever_it_is() {
-    let shop = fixtures::small(Major::V15);
-    let sql = plain(&shop);
-    let text = String::from_utf8_lossy(&sql).into_owned();
+/// Behind its first lines; between two rows, where psql would commit what came and end well, and within one; behind the rows; before
+/// and within the last line.
+fn cuts(sql: &[u8]) -> [usize; 6] {
+    let text = String::from_utf8_lossy(sql).into_owned();
     let rows = text.find("FROM stdin;\n").unwrap() + 12;
     let between = rows + text[rows..].find('\n').unwrap() + 1;
     let behind = text.find("\\.\n").unwrap() + 3;
     let trailer = text.find("-- PostgreSQL database dump complete").unwrap();
-    cut_is_refused(&shop, "sql", &sql, &[0, 40, between, between + 5, behind, trailer, trailer + 20], &[30]);
-    let gz = gzip(&sql[..between]);
+    [35, between, between + 5, behind, trailer, trailer + 20]
+}
+
+#[test]
+fn a_plain_dump_that_is_cut_is_refused_wherever_it_is() {
+    let shop = fixtures::small(Major::V15);
+    let sql = plain(&shop);
+    let cuts = cuts(&sql);
+    cut_is_refused(&shop, "sql", &sql, &[&[0, 40], &cuts[..]].concat(), &[30]);
+    let gz = gzip(&sql[..cuts[1]]);
     cut_is_refused(&shop, "whole gzip of a cut dump", &gz, &[gz.len()], &[30]);
+}
+
+/// One of the pg_dumps that wrote into the same file died: what the last one says at its end is of that one alone.
+#[test]
+fn a_cut_dump_with_a_whole_one_behind_it_is_refused() {
+    let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
+    let other = shop.server.database("other");
+    other.psql("CREATE TABLE notes (text text); INSERT INTO notes SELECT 'note ' || i FROM generate_series(1, 9) AS i");
+    let whole = plain(&other);
+    for cut in [plain(&shop), whole.clone()] {
+        for length in cuts(&cut) {
+            let both = [&cut[..length], &whole[..]].concat();
+            let outcome = refused(&shelf.put("both.sql.gz", &gzip(&both)), shop.server, 30, &[]);
+            assert!(outcome.last_record()["hint"].is_string(), "cut to {length}: {}", outcome.text());
+        }
+    }
+    let parts = [other.pg_dump(&["--schema-only"]), other.pg_dump(&["--data-only"])].concat();
+    let database = restored(&shelf.put("parts.sql", &parts), shop.server, &[]);
+    assert_eq!(contents(&database), contents(&other));
 }
 
 /// psql commits the rows that it has, and ends well.

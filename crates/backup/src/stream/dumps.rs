@@ -1,8 +1,9 @@
-//! Counts the dumps in a script that nobody looks into, by the first and the last line that pg_dump gives each.
+//! Counts the dumps in a script, by the first and the last line that pg_dump gives each.
 //!
-//! psql commits the rows that it has when its input ends in the middle of them, and ends well.
+//! Several may stand behind each other, and the last one's end says nothing of those before it. Lines are counted as they are, also
+//! within rows: behind a dump that is cut between two rows, the next one's first line is a row to whoever reads the script.
 
-use lifeboat_core::{Error, Kind, Result};
+use lifeboat_core::{Error, Kind, Result, counted};
 
 /// The dumps of a script, whatever else is in it.
 #[derive(Debug, Default)]
@@ -31,8 +32,11 @@ impl Dumps {
         if self.ended >= self.begun {
             return Ok(());
         }
-        Err(Error::new(Kind::Integrity, "find the last line of pg_dump, \"PostgreSQL database dump complete\"")
-            .hint(CUT))
+        let (begun, ended) = (counted(self.begun, "dump"), self.ended);
+        let doing = format!(
+            "find the last line of pg_dump, \"PostgreSQL database dump complete\": {begun} began and {ended} ended"
+        );
+        Err(Error::new(Kind::Integrity, doing).hint(CUT))
     }
 
     fn add(&mut self, bytes: &[u8]) {
@@ -51,8 +55,8 @@ const FIRST: &[u8] = b"-- PostgreSQL database dump";
 const LAST: &[u8] = b"-- PostgreSQL database dump complete";
 /// A line that is longer is neither.
 const LINE_BYTES: usize = LAST.len() + 1;
-const CUT: &str = "pg_dump wrote the script and did not end it: the dump is cut, and psql would keep the rows that it has and end well. \
-    Use another file; where this is all there is, run it by psql yourself";
+const CUT: &str = "pg_dump began what it did not end: the dump is cut, whatever stands behind it, and psql would keep the rows that it \
+    has and end well. Use another file; where this is all there is, run it by psql yourself";
 
 #[cfg(test)]
 mod tests {
@@ -82,6 +86,7 @@ mod tests {
         assert!(!is_whole(FIRST));
         assert!(!is_whole(&format!("{FIRST}{}", &LAST[..LAST.len() - 8])));
         assert!(!is_whole(&format!("{FIRST}{LAST}{FIRST}SELECT 1;\n")));
+        assert!(!is_whole(&format!("{FIRST}SELECT 1;\n{FIRST}{LAST}")));
         assert!(!is_whole(&format!("{FIRST}-- PostgreSQL database dump complete, or so\n")));
     }
 }

@@ -35,16 +35,18 @@ pub(crate) fn index(
         compression: objects.compression,
     };
     beside_the_writer(objects, |giver| {
-        let mut indexer = Indexer::foreign(giver, cuts);
+        let (mut indexer, mut dumps) = (Indexer::foreign(giver, cuts), Dumps::default());
         let mut slice = vec![0; SLICE_BYTES];
         loop {
             job.check()?;
             let read = sql.read(&mut slice)?;
             if read == 0 {
                 let (outline, giver) = indexer.end()?;
+                dumps.end()?;
                 giver.finish()?;
                 return Ok(outline);
             }
+            dumps.push(&slice[..read]);
             let rows = indexer.rows();
             indexer.push(&slice[..read])?;
             job.count(Counter::SqlBytes, read as u64);
