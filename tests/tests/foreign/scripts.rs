@@ -53,6 +53,25 @@ fn a_script_that_does_more_is_refused_with_its_very_line() {
     assert!(!file.exists());
 }
 
+/// The server would roll back what nobody commits, and say nothing.
+#[test]
+fn a_script_with_a_transaction_of_its_own_is_refused() {
+    let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
+    let (dump, definitions) = (plain(&shop), shop.pg_dump(&["--schema-only"]));
+    let trailer = "--\n-- PostgreSQL database dump complete";
+    let around = with(&dump, "BEGIN;").replace(trailer, &format!("COMMIT;\n\n{trailer}"));
+    let line = |script: &str| 1 + script[..script.find("BEGIN;").unwrap()].matches('\n').count();
+    for script in [with(&definitions, "BEGIN;"), with(&dump, "BEGIN;"), with(&dump, "BEGIN;\nBEGIN;"), around] {
+        let outcome = refused(&shelf.put("dump", script.as_bytes()), shop.server, 40, &[]);
+        let words = format!("begins in line {}", line(&script));
+        assert!(said(&outcome).contains(&words), "{words}: {}", outcome.text());
+        assert!(said(&outcome).contains("take BEGIN and COMMIT out"), "{}", outcome.text());
+    }
+    shop.psql("SELECT lo_from_bytea(0, '\\x0102'), lo_from_bytea(0, '\\x03')");
+    let database = restored(&shelf.put("dump", &plain(&shop)), shop.server, &[]);
+    lifeboat_tests::compare::assert_same_but_settings(&shop, &database);
+}
+
 #[test]
 fn what_stands_in_rows_is_no_command() {
     let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());

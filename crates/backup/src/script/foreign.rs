@@ -20,11 +20,45 @@ pub fn beyond_the_database(statement: &[u8]) -> Option<&'static str> {
             Some("it changes who runs what follows")
         }
         (b"copy", ..) => Some("it reads or writes a file, a program or a query"),
-        (b"rollback" | b"abort" | b"savepoint" | b"release" | b"prepare" | b"start" | b"end", ..) => {
-            Some("it controls transactions")
-        }
+        (b"rollback" | b"abort" | b"savepoint" | b"release" | b"prepare" | b"start" | b"end", ..)
+        | (b"commit", b"and" | b"prepared", _)
+        | (b"commit", _, b"and") => Some("it controls transactions"),
         _ => None,
     }
+}
+
+/// What a statement is to a transaction of the script's own: `pg_dump` begins them for the contents of large objects alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transaction {
+    /// It begins one.
+    Begins,
+    /// It commits it.
+    Commits,
+    /// It writes a large object, which takes several statements in one transaction.
+    WritesLargeObject,
+    /// It has no need of one.
+    Other,
+}
+
+impl Transaction {
+    /// Reads a statement that is [none beyond the database](beyond_the_database).
+    #[must_use]
+    pub fn of(statement: &[u8]) -> Self {
+        let mut words = Words::new(statement);
+        let first = words.next().and_then(bare).unwrap_or_default();
+        match first.as_slice() {
+            b"begin" => Self::Begins,
+            b"commit" => Self::Commits,
+            b"select" if calls_large_object(words) => Self::WritesLargeObject,
+            _ => Self::Other,
+        }
+    }
+}
+
+fn calls_large_object(mut words: Words<'_>) -> bool {
+    words.next_is(b"pg_catalog")
+        && words.next_is_symbol(b'.')
+        && [&b"lo_open"[..], b"lowrite", b"lo_close"].iter().any(|function| next_is(words.clone(), function))
 }
 
 /// Whether a statement makes or drops a whole database, which no database is asked to do with itself.
@@ -135,7 +169,7 @@ fn bare(word: Word<'_>) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{beyond_the_database, created_extension, makes_or_drops_a_database, roles_named};
+    use super::{Transaction, beyond_the_database, created_extension, makes_or_drops_a_database, roles_named};
 
     #[test]
     fn what_reaches_beyond_the_database_is_told() {
@@ -149,6 +183,9 @@ mod tests {
             "SET SESSION AUTHORIZATION 'x';",
             "COPY t TO PROGRAM 'sh';",
             "ROLLBACK;",
+            "COMMIT AND CHAIN;",
+            "commit work and chain;",
+            "COMMIT PREPARED 'x';",
         ] {
             assert!(beyond_the_database(statement.as_bytes()).is_some(), "{statement}");
             let another = statement.contains("DATABASE shop WITH") || statement.contains("drop");
@@ -164,6 +201,24 @@ mod tests {
             "ALTER TABLE t OWNER TO x;",
         ] {
             assert!(beyond_the_database(statement.as_bytes()).is_none(), "{statement}");
+        }
+    }
+
+    #[test]
+    fn a_transaction_is_seen_to_begin_and_to_end() {
+        for (statement, expected) in [
+            ("-- c\nBEGIN;", Transaction::Begins),
+            ("begin isolation level serializable;", Transaction::Begins),
+            ("COMMIT;", Transaction::Commits),
+            ("SELECT pg_catalog.lo_open('16401', 131072);", Transaction::WritesLargeObject),
+            ("SELECT pg_catalog.lo_open(pg_catalog.lo_create('16401'), 131072);", Transaction::WritesLargeObject),
+            ("SELECT pg_catalog.lowrite(0, '\\x01');", Transaction::WritesLargeObject),
+            ("SELECT pg_catalog.lo_close(0);", Transaction::WritesLargeObject),
+            ("SELECT pg_catalog.lo_create('16401');", Transaction::Other),
+            ("SELECT pg_catalog.setval('s', 1);", Transaction::Other),
+            ("CREATE TABLE commit (begin int);", Transaction::Other),
+        ] {
+            assert_eq!(Transaction::of(statement.as_bytes()), expected, "{statement}");
         }
     }
 

@@ -24,7 +24,7 @@ mod token;
 mod words;
 
 pub use copy_target::CopyTarget;
-pub use foreign::{beyond_the_database, created_extension, makes_or_drops_a_database, roles_named};
+pub use foreign::{Transaction, beyond_the_database, created_extension, makes_or_drops_a_database, roles_named};
 pub use header::{CommentHeader, comment_header};
 pub use lexer::Lexer;
 pub use name::SqlName;

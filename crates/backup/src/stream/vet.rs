@@ -9,7 +9,7 @@ use lifeboat_core::{Error, Kind, Result};
 
 use crate::foreign::opened_by_hand;
 use crate::script::{
-    CopyTarget, SqlName, Statement, StatementKind, Trailer, beyond_the_database, created_extension,
+    CopyTarget, SqlName, Statement, StatementKind, Trailer, Transaction, beyond_the_database, created_extension,
     makes_or_drops_a_database, roles_named,
 };
 
@@ -32,11 +32,14 @@ pub(super) struct Vet {
     /// The line on which the next bytes begin.
     line: u64,
     found: Vetted,
+    /// The line in which the transaction begins that is open. What is in one that nobody commits is gone with the session, and other
+    /// sessions see nothing of it until then.
+    begun: Option<u64>,
 }
 
 impl Default for Vet {
     fn default() -> Self {
-        Self { line: 1, found: Vetted::default() }
+        Self { line: 1, found: Vetted::default(), begun: None }
     }
 }
 
@@ -59,8 +62,11 @@ impl Vet {
 
     /// Looks at a `COPY … FROM stdin`, with the comments before it.
     pub(super) fn copy(&mut self, target: &CopyTarget, text: &[u8]) -> Result<()> {
+        let statement = Statement { text, kind: StatementKind::CopyBegin };
+        if let Some(begun) = self.begun {
+            return Err(self.refuse_within(&statement, begun));
+        }
         if target.schema.is_none() {
-            let statement = Statement { text, kind: StatementKind::CopyBegin };
             return Err(self.refuse(
                 &statement,
                 "its table has no schema, as pg_dump wrote before 2018: its place depends on settings",
@@ -83,10 +89,15 @@ impl Vet {
 
     /// What was found in a complete script.
     pub(super) fn end(self, trailer: Trailer) -> Result<Vetted> {
-        match trailer {
-            Trailer::Database => Ok(self.found),
-            Trailer::Cluster => Err(of_cluster(&[])),
-            Trailer::Missing => Err(Error::new(Kind::Integrity, "find the last line of pg_dump, \"PostgreSQL database dump complete\"")
+        match (trailer, self.begun) {
+            (Trailer::Database, None) => Ok(self.found),
+            (Trailer::Database, Some(begun)) => Err(Error::new(
+                Kind::Policy,
+                format!("take the script: the transaction that begins in line {begun} is never committed"),
+            )
+            .hint(WITHOUT_TRANSACTION)),
+            (Trailer::Cluster, _) => Err(of_cluster(&[])),
+            (Trailer::Missing, _) => Err(Error::new(Kind::Integrity, "find the last line of pg_dump, \"PostgreSQL database dump complete\"")
                 .hint("the dump is cut: use another one; a script that pg_dump did not write is run by psql with --trust-script")),
         }
     }
@@ -97,16 +108,35 @@ impl Vet {
             let error = self.refuse(statement, why);
             return Err(if makes_or_drops_a_database(body) { error.hint(WITHOUT_CREATE) } else { error });
         }
+        self.transaction(statement)?;
         self.found.roles.extend(roles_named(body));
         self.found.extensions.extend(created_extension(body));
         self.found.inserts |= body.get(..11).is_some_and(|head| head.eq_ignore_ascii_case(b"INSERT INTO"));
         Ok(())
     }
 
+    fn transaction(&mut self, statement: &Statement<'_>) -> Result<()> {
+        match (Transaction::of(statement.body()), self.begun) {
+            (Transaction::Begins, None) => self.begun = Some(self.line_of(statement)),
+            (Transaction::Commits, _) => self.begun = None,
+            (Transaction::Begins | Transaction::Other, Some(begun)) => return Err(self.refuse_within(statement, begun)),
+            (Transaction::WritesLargeObject, _) | (Transaction::Other, None) => {}
+        }
+        Ok(())
+    }
+
+    fn refuse_within(&self, statement: &Statement<'_>, begun: u64) -> Error {
+        let why = format!("it is within the transaction that begins in line {begun}");
+        self.refuse(statement, &why).hint(WITHOUT_TRANSACTION)
+    }
+
+    fn line_of(&self, statement: &Statement<'_>) -> u64 {
+        self.line + newlines(&statement.text[..statement.text.len() - statement.body().len()])
+    }
+
     /// Its first words only: what follows may be a password.
     fn refuse(&self, statement: &Statement<'_>, why: &str) -> Error {
-        let body = statement.body();
-        let line = self.line + newlines(&statement.text[..statement.text.len() - body.len()]);
+        let (body, line) = (statement.body(), self.line_of(statement));
         let words = String::from_utf8_lossy(body);
         let shown = if statement.kind == StatementKind::MetaCommand { 1 } else { 3 };
         let words: Vec<_> = words.split_whitespace().take(shown).collect();
@@ -142,6 +172,8 @@ fn statement_quotes_all(copy: &[u8]) -> bool {
 
 const TRUST: &str =
     "with --trust-script psql runs the whole script as it is, whatever it does to this host and the server";
+const WITHOUT_TRANSACTION: &str = "take BEGIN and COMMIT out of the script: nothing of it stays where it fails; or with --trust-script psql runs the \
+    whole script as it is, whatever it does to this host and the server";
 /// Trusted, it cannot fill the database that was asked for.
 const WITHOUT_CREATE: &str = "have pg_dump make it without --create (-C): with --trust-script psql would drop and fill the database \
     that the script names, whatever is in it; where you want that, run the script by psql yourself";
