@@ -153,6 +153,21 @@ fn another_passphrase_is_told_also_where_what_comes_out_looks_like_something() {
     }
 }
 
+/// As all scripts of before openssl 1.1.1 ran it: the passphrase is right, and still opens nothing.
+#[test]
+fn a_file_of_openssl_without_pbkdf2_is_told_with_what_opens_it() {
+    let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
+    let salt = "0102030405060708";
+    let mut openssl = Command::new("openssl");
+    openssl.args(["enc", "-aes-256-cbc", "-S", salt, "-pass", "env:KEY"]);
+    let body = through(openssl.env("KEY", PASSPHRASE), &gzip(&plain(&shop)));
+    let file = shelf.put("openssl", &[b"Salted__", &hex::decode(salt).unwrap()[..], &body].concat());
+    let outcome = refused(&file, shop.server, 12, &[]);
+    for words in ["without -pbkdf2", "-md", "openssl enc -d", "| lifeboat restore --from -"] {
+        assert!(said(&outcome).contains(words), "{words}: {}", outcome.text());
+    }
+}
+
 #[test]
 fn what_is_no_dump_is_told_by_name_where_it_is_known() {
     let (server, shelf) = (lifeboat_tests::Postgres::shared(Major::V15), Shelf::new());

@@ -15,7 +15,7 @@ use super::flow::{Flow, Peeked};
 use super::form::{BYTE_ORDER_MARK, Form, HEAD_BYTES};
 use super::program::{Program, Said};
 use super::remarks::Remarks;
-use super::salted::Unsalted;
+use super::salted::{OTHERWISE_SEALED, Unsalted};
 use super::tar::WholeTar;
 use super::{Digested, ForeignOptions, Given, Header, gpg};
 use crate::program_path::PROGRAM_PATH;
@@ -98,9 +98,8 @@ fn take_off(
 /// Nothing proves what openssl decrypted: nothing known beneath it means that the key is another.
 fn unknown(layer: Option<&str>) -> Error {
     if layer == Some(Form::Salted.name()) {
-        return Error::new(Kind::WrongKey, "decrypt as openssl does: what comes out is in no form that is known").hint(
-            "the passphrase is another one, or the number of iterations is (--openssl-iterations, openssl's -iter)",
-        );
+        return Error::new(Kind::WrongKey, "decrypt as openssl does: what comes out is in no form that is known")
+            .hint(OTHERWISE_SEALED);
     }
     Error::new(Kind::Integrity, "read a dump: the file is in no form that is known").hint(
         "known are SQL, pg_dump -Fc and -Ft, in gzip, zstd, gpg and openssl enc -aes-256-cbc -pbkdf2; is it the right file?",

@@ -93,10 +93,14 @@ impl Flow for Unsalted {
 }
 
 fn cut() -> Error {
-    Error::new(Kind::Integrity, "decrypt as openssl does, to the end").hint(
-        "the file is cut or damaged, or the passphrase or the number of iterations is another (--openssl-iterations)",
-    )
+    Error::new(Kind::Integrity, "decrypt as openssl does, to the end")
+        .hint(format!("the file is cut or damaged, or {OTHERWISE_SEALED}"))
 }
+
+/// Why bytes do not open that nothing is wrong with.
+pub(super) const OTHERWISE_SEALED: &str = "the passphrase is another one, or the number of iterations is (--openssl-iterations, openssl's -iter); \
+    or openssl was run without -pbkdf2, or with another cipher or -md than aes-256-cbc and sha256, in which case openssl itself opens it, \
+    by the options that it was given: openssl enc -d -aes-256-cbc -md md5 -pass env:PASSPHRASE < FILE | lifeboat restore --from - … (-md sha256 from openssl 1.1.0 on)";
 
 /// How such files begin.
 pub(super) const MAGIC: &[u8] = b"Salted__";
