@@ -4,7 +4,7 @@ use lifeboat_tests::foreign::{Shelf, gzip, plain};
 use lifeboat_tests::servers::postgres::Options;
 use lifeboat_tests::{Major, Postgres, fixtures, unused_name};
 
-use crate::world::{refused, restore, said};
+use crate::world::{refused, restore, restored, said};
 
 /// Damaged from the first byte on: whoever reads it says so.
 fn unreadable(shelf: &Shelf) -> std::path::PathBuf {
@@ -54,6 +54,37 @@ fn a_dump_of_a_newer_server_is_refused_by_its_first_lines() {
     let cut = shelf.put("new.sql.gz", &gzip(&sql[..sql.len() / 2]));
     let outcome = refused(&cut, Postgres::shared(Major::V15), 40, &[]);
     assert!(said(&outcome).contains("new.sql.gz") && said(&outcome).contains("PostgreSQL 18"), "{}", outcome.text());
+}
+
+/// In SQL_ASCII the server takes any bytes for any text: nothing fails, and `é` is two characters long.
+#[test]
+fn rows_in_an_encoding_do_not_go_into_a_database_without_one() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let source = server.database("encoded");
+    source.psql("CREATE TABLE t (a text); INSERT INTO t VALUES ('é')");
+    let file = shelf.put("dump", &plain(&source));
+    let name = unused_name("ascii");
+    server.psql(
+        "postgres",
+        &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"),
+    );
+    let without = server.adopt(&name);
+    let outcome = restore(&file, server, &name).run().expect(40);
+    assert!(said(&outcome).contains("the backup is in UTF8 and the database in SQL_ASCII"), "{}", outcome.text());
+    assert_eq!(without.psql("SELECT count(*) FROM pg_class WHERE relname = 't'"), "0");
+
+    // As after `initdb --locale=C`.
+    let server = Postgres::start(Major::V15, &Options::default());
+    server.psql(
+        "postgres",
+        "SET allow_system_table_mods = on; UPDATE pg_database SET encoding = 0 WHERE datname = 'template0'",
+    );
+    let length = |file: &std::path::Path| restored(file, &server, &[]).psql("SELECT length(a) FROM t");
+    assert_eq!(length(&file), "1");
+    // A script that says that it is in none goes into one without.
+    let bare =
+        String::from_utf8(plain(&source)).unwrap().replace("client_encoding = 'UTF8'", "client_encoding = 'SQL_ASCII'");
+    assert_eq!(length(&shelf.put("bare", bare.as_bytes())), "2");
 }
 
 #[test]

@@ -52,6 +52,19 @@ fn a_file_of_gpg_that_was_imported_takes_the_place_of_a_live_database() {
 }
 
 #[test]
+fn rows_in_an_encoding_do_not_take_the_place_of_a_database_without_one() {
+    let (shop, shelf) = (Shop::backed_up(Major::V15), Shelf::new());
+    imported(&shop, &shelf.put("shop.sql", &shop.database.pg_dump(&[])));
+    let (server, name) = (shop.database.server, format!("{}_ascii", shop.database.name));
+    server.psql(
+        "postgres",
+        &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"),
+    );
+    let dry = ended(shop.replace_by("old/latest", &["--dry-run"]).env("LIVE_URL", server.dsn(&name)).run(), 40);
+    assert!(dry.stdout.contains("the backup is in UTF8 and the database in SQL_ASCII"), "{}", dry.stdout);
+}
+
+#[test]
 fn rows_that_nothing_proves_take_the_place_of_a_live_database_when_somebody_says_so() {
     let (shop, shelf) = (Shop::backed_up(Major::V15), Shelf::new());
     imported(&shop, &shelf.put("shop.sql", &shop.database.pg_dump(&["--inserts", "--rows-per-insert", "1000"])));

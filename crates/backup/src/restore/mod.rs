@@ -210,7 +210,7 @@ pub async fn plan(
     let job = Job::new(monitor, options.cancel.clone());
     let archive = find(store, &options.keys, &job, reference).await?;
     let part = job.run(Box::pin(selected(store, &archive, target, options, &job))).await?;
-    let preflight = job.run(preflight::check(&archive, target, options, part.as_ref(), &job)).await?;
+    let preflight = job.run(preflight::check(store, &archive, target, options, part.as_ref(), &job)).await?;
     Ok(describe(&archive, target, options, part.as_ref(), preflight))
 }
 
@@ -230,7 +230,7 @@ pub async fn restore(
     let archive = find(store, &options.keys, &job, reference).await?;
     job.step(&format!("check {}", target.display()));
     let part = job.run(Box::pin(selected(store, &archive, target, options, &job))).await?;
-    let preflight = job.run(preflight::check(&archive, target, options, part.as_ref(), &job)).await?;
+    let preflight = job.run(preflight::check(store, &archive, target, options, part.as_ref(), &job)).await?;
     if !preflight.refusals.is_empty() {
         return Err(refuse(&options.called(&archive), target, &preflight));
     }

@@ -1,14 +1,17 @@
 //! Everything that could make a restore fail or do harm, found before anything is written.
 
 mod empty;
+mod encoding;
 mod facts;
 mod place;
 mod warnings;
 
 use lifeboat_core::index::{Extension, Role};
+use lifeboat_core::store::Store;
 use lifeboat_core::{Error, Job, Kind, Result};
 
 pub use empty::user_objects;
+use encoding::Encoding;
 use facts::{TargetFacts, User, facts};
 use warnings::{may_not_give_to, warn_of_owner, warn_of_unknown_version, warn_of_untrusted};
 
@@ -25,18 +28,21 @@ use crate::postgres::{
 pub(super) use place::{check_for_script, look};
 
 /// What the target is, and why it is not fit, if it is not.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(super) struct Preflight {
     pub(super) server_version_num: u32,
     pub(super) missing_roles: Vec<Role>,
     /// The source's tablespace, where the server has one of that name.
     pub(super) tablespace: Option<String>,
+    /// The encoding of a database that is created of a script, where the server's own is none.
+    pub(super) encoding: Option<String>,
     pub(super) refusals: Vec<String>,
     /// What to do about each.
     pub(super) hints: Vec<String>,
 }
 
 pub(super) async fn check(
+    store: &Store,
     archive: &Archive,
     target: &ConnectionSettings,
     options: &RestoreOptions,
@@ -45,9 +51,11 @@ pub(super) async fn check(
 ) -> Result<Preflight> {
     let mut session = connect_to(target, options, job).await?;
     let facts = facts(&mut session, &target.dbname).await?;
+    let encoding = encoding::of_backup(store, archive, job).await?;
     let mut preflight = Preflight {
         missing_roles: missing_roles(archive, options, part, &facts),
         tablespace: options.properties(archive).tablespace.clone().filter(|name| facts.tablespaces.contains(name)),
+        encoding: encoding.of_new_database(&facts.encoding),
         ..Preflight::of(&facts)
     };
     preflight.check_is_primary(&facts);
@@ -60,6 +68,7 @@ pub(super) async fn check(
     warn_of_untrusted(archive, part, &facts, job);
     warn_of_unknown_version(archive, part, options, &facts, job);
     preflight.check_database(archive, &mut session, target, options, part, &facts).await?;
+    preflight.check_encoding(&encoding, &mut session, options).await?;
     session.close().await;
     Ok(preflight)
 }
@@ -216,15 +225,14 @@ impl Preflight {
             for (why, hint) in select::refusals(part, &archive.index, session).await? {
                 self.refuse(why, hint);
             }
-            return self.check_encoding(archive, session).await;
+            return Ok(());
         }
         // One that was dropped and created again since has nothing to lose.
         if is_source(archive, session, target).await? && user_objects(session).await? > 0 {
             let hint = "restore into another database, or let --replace put the backup in its place";
             self.refuse("the target is the database the backup was taken of", hint);
         }
-        self.check_place(session, target, options, Some(&archive.index.extensions), facts).await?;
-        self.check_encoding(archive, session).await
+        self.check_place(session, target, options, Some(&archive.index.extensions), facts).await
     }
 
     /// What a killed restore of this backup left has the name that the database has until it is whole.
@@ -245,13 +253,23 @@ impl Preflight {
         Ok(())
     }
 
-    async fn check_encoding(&mut self, archive: &Archive, session: &mut DirectSession) -> Result<()> {
-        let encoding = session.text("SELECT pg_catalog.current_setting('server_encoding')").await?.unwrap_or_default();
-        if let Some(source) = &archive.index.source
-            && source.encoding != encoding
-        {
-            let why = format!("the backup is in {} and the database in {encoding}", source.encoding);
-            self.refuse(why, "create the database with the encoding of the backup, or let --create do it");
+    /// What takes another one's place gets its encoding.
+    async fn check_encoding(
+        &mut self,
+        backup: &Encoding,
+        session: &mut DirectSession,
+        options: &RestoreOptions,
+    ) -> Result<()> {
+        let (database, hint) = match &options.stand_in {
+            Some(stand_in) => (stand_in.encoding().to_owned(), "restore beside it with --create, and rename by hand"),
+            None if options.create => return Ok(()),
+            None => (
+                session.text("SELECT pg_catalog.current_setting('server_encoding')").await?.unwrap_or_default(),
+                "create the database with the encoding of the backup, or let --create do it",
+            ),
+        };
+        if !backup.fits_into(&database) {
+            self.refuse(format!("the backup is in {backup} and the database in {database}"), hint);
         }
         Ok(())
     }

@@ -72,6 +72,11 @@ impl StandIn {
         tried.map_err(|error| error.while_doing(TRY))
     }
 
+    /// The encoding that both have.
+    pub(super) fn encoding(&self) -> &str {
+        &self.source.encoding
+    }
+
     fn lets_everybody_in(&self) -> bool {
         self.privileges.iter().any(|privilege| privilege.role.is_none() && privilege.privilege == "CONNECT")
     }

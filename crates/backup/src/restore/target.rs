@@ -48,8 +48,7 @@ impl Target {
         if let (Some(name), None) = (&database.tablespace, &preflight.tablespace) {
             job.warn(&format!("the server has no tablespace {name}: the database goes into the default one"));
         }
-        let statement =
-            create_statement(&temporary, source, preflight.tablespace.as_deref(), preflight.server_version_num);
+        let statement = create_statement(&temporary, source, preflight);
         session
             .execute(&statement)
             .await
@@ -151,12 +150,13 @@ pub(super) fn suffixed(name: &str, suffix: &str) -> String {
     format!("{}{suffix}", &name[..kept])
 }
 
-fn create_statement(name: &str, source: Option<&Source>, tablespace: Option<&str>, server_version_num: u32) -> String {
+fn create_statement(name: &str, source: Option<&Source>, preflight: &Preflight) -> String {
     let mut statement = format!("CREATE DATABASE {} TEMPLATE template0", quote_ident(name));
-    if let Some(tablespace) = tablespace {
+    if let Some(tablespace) = &preflight.tablespace {
         statement.push_str(&format!(" TABLESPACE {}", quote_ident(tablespace)));
     }
-    for (option, value) in source.map_or_else(Vec::new, |source| locale_options(source, server_version_num)) {
+    let encoding = || preflight.encoding.iter().map(|encoding| ("ENCODING", encoding.as_str())).collect();
+    for (option, value) in source.map_or_else(encoding, |source| locale_options(source, preflight.server_version_num)) {
         statement.push_str(&format!(" {option} {}", quote_literal(value)));
     }
     statement
@@ -205,7 +205,7 @@ const ID_DIGITS: usize = 6;
 mod tests {
     use lifeboat_core::index::Source;
 
-    use super::{create_statement, is_unfinished};
+    use super::{Preflight, create_statement, is_unfinished};
 
     fn icu_source() -> Source {
         Source {
@@ -230,7 +230,11 @@ mod tests {
 
     #[test]
     fn rules_of_an_icu_locale_are_given_to_servers_that_know_them() {
-        let statement = |version| create_statement("shop", Some(&icu_source()), Some("fast \"disk"), version);
+        let statement = |server_version_num| {
+            let tablespace = Some("fast \"disk".to_owned());
+            let preflight = Preflight { server_version_num, tablespace, ..Preflight::default() };
+            create_statement("shop", Some(&icu_source()), &preflight)
+        };
         let known_to_all = "CREATE DATABASE \"shop\" TEMPLATE template0 TABLESPACE \"fast \"\"disk\" ENCODING 'UTF8' \
             LC_COLLATE 'C' LC_CTYPE 'C' LOCALE_PROVIDER 'icu' ICU_LOCALE 'und'";
         assert_eq!(statement(150_018), known_to_all);

@@ -10,6 +10,8 @@ pub(super) struct TargetFacts {
     pub(super) server_version_num: u32,
     pub(super) recovering: bool,
     pub(super) exists: bool,
+    /// That of a new database.
+    pub(super) encoding: String,
     pub(super) user: User,
     pub(super) roles: Vec<String>,
     /// Those that the user may give things to, and then work on them.
@@ -51,6 +53,7 @@ const TARGET: &str = "
 SELECT current_setting('server_version_num')::int AS server_version_num,
        pg_is_in_recovery() AS recovering,
        EXISTS (SELECT FROM pg_database WHERE datname = %DBNAME%) AS exists,
+       coalesce((SELECT pg_encoding_to_char(encoding) FROM pg_database WHERE datname = 'template0'), '') AS encoding,
        (SELECT json_build_object('name', rolname, 'superuser', rolsuper, 'creates_databases', rolcreatedb,
                                  'creates_roles', rolcreaterole)
           FROM pg_roles WHERE rolname = current_user) AS user,

@@ -62,6 +62,7 @@ impl Preflight {
             server_version_num: facts.server_version_num,
             missing_roles: Vec::new(),
             tablespace: None,
+            encoding: None,
             refusals: Vec::new(),
             hints: Vec::new(),
         }

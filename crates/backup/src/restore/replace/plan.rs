@@ -40,7 +40,7 @@ pub(super) async fn survey(
     let found = Live::read(&mut lease.session, &name).await?.ok_or_else(|| absent(&lease.live))?;
     let (stand_ins, kept) = split(live::ours(&mut lease.session, &name).await?);
     let names = Names::new(&name, &options.run);
-    let beside = beside(&mut lease, &archive, &found, stand_ins, &names, options, job).await?;
+    let beside = beside(store, &mut lease, &archive, &found, stand_ins, options, job).await?;
     let demand = Demand {
         name: &name,
         index: &archive.index,
@@ -53,7 +53,6 @@ pub(super) async fn survey(
     let safety = safety_plan(store, &archive, &lease.live, &found, options, &mut refusals, job).await?;
     found.refuse(&name, &mut refusals);
     refuse_skipped_roles(options, &mut refusals);
-    refuse_encoding(&archive, &beside, &mut refusals);
     if !options.unproven_rows {
         refuse_unproven(&archive, &mut refusals);
     }
@@ -96,15 +95,16 @@ fn split(ours: Vec<Ours>) -> (Vec<Ours>, Vec<Ours>) {
 }
 
 async fn beside(
+    store: &Store,
     lease: &mut Lease,
     archive: &Archive,
     found: &Live,
     stand_ins: Vec<Ours>,
-    names: &Names,
     options: &ReplaceOptions,
     job: &Job,
 ) -> Result<Beside> {
     let name = lease.live.dbname.clone();
+    let names = Names::new(&name, &options.run);
     let marker = |state| marker_of(state, &name, &options.run, Some(archive)).to_text();
     let stand_in = StandIn::of(&mut lease.session, &name, marker(State::Restoring)).await?;
     let (ready, leftovers) = ready(&mut lease.session, archive, &stand_in, stand_ins).await?;
@@ -115,7 +115,7 @@ async fn beside(
         stand_in: Some(stand_in),
         ..options.restore.clone()
     };
-    let preflight = preflight::check(archive, &target, &options, None, job).await?;
+    let preflight = preflight::check(store, archive, &target, &options, None, job).await?;
     Ok(Beside {
         live: lease.live.clone(),
         oid: found.oid,
@@ -188,14 +188,6 @@ fn refuse_skipped_roles(options: &ReplaceOptions, refusals: &mut Refusals) {
     if options.restore.roles == MissingRoles::Skip {
         let why = "with --roles skip nobody but the role that restores could use the database";
         refusals.add(why, "leave --roles out, or give --roles stub or --roles create for roles that are missing");
-    }
-}
-
-fn refuse_encoding(archive: &Archive, beside: &Beside, refusals: &mut Refusals) {
-    let (Some(source), Some(stand_in)) = (&archive.index.source, &beside.options.stand_in) else { return };
-    if source.encoding != stand_in.source.encoding {
-        let why = format!("the backup is in {} and the database in {}", source.encoding, stand_in.source.encoding);
-        refusals.add(why, "restore beside it with --create, and rename by hand");
     }
 }
 
