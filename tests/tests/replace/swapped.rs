@@ -101,6 +101,27 @@ fn what_is_changed_of_the_database_meanwhile_is_not_lost() {
     shop.assert_restored();
 }
 
+/// Those of the live database, which the restored one will have.
+#[test]
+fn settings_of_the_database_are_in_force_while_its_stand_in_is_restored() {
+    let shop = Shop::backed_up(Major::V15);
+    let set = |zone: &str| {
+        format!(
+            "ALTER DATABASE {0} SET timezone TO '{zone}'; ALTER DATABASE {0} SET app.unit TO 'kg'",
+            shop.database.name
+        )
+    };
+    shop.database.psql(&set("Asia/Tokyo"));
+    shop.database.psql(
+        "CREATE TABLE t (at timestamptz, unit text CHECK (unit = current_setting('app.unit')));
+         INSERT INTO t VALUES ('2026-01-01 20:00+00', 'kg');
+         CREATE MATERIALIZED VIEW days AS SELECT at::date AS day, current_setting('app.unit') AS unit FROM t",
+    );
+    shop.depot.backup(&shop.database);
+    ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
+    assert_eq!(shop.database.psql("SELECT * FROM days"), "2026-01-02|kg");
+}
+
 #[test]
 fn another_database_than_the_backups_keeps_its_locale() {
     let shop = Shop::backed_up(Major::V15);

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 
 use flate2::read::MultiGzDecoder;
+use lifeboat_tests::compare::assert_same;
 use lifeboat_tests::{Database, Depot, Major, Postgres, Way, every_method, unused_name};
 
 /// A database that is a template in a tablespace of its own, with a security label and rules of its locale.
@@ -66,4 +67,27 @@ fn tablespace_template_rules_and_labels_are_those_of_the_source(way: Way) {
     no_template(&elsewhere);
     drop((original, restored));
     server.psql("postgres", &format!("DROP TABLESPACE {tablespace}_gone"));
+}
+
+/// A materialized view is filled by what the settings say, and a check on rows that are right holds under them only.
+#[test]
+fn settings_of_the_database_are_in_force_while_it_is_restored() {
+    for major in Major::ALL {
+        let (depot, server) = (Depot::file(), Postgres::shared(major));
+        let original = server.database("settled");
+        original.psql(&format!(
+            "ALTER DATABASE {0} SET timezone TO 'Asia/Tokyo'; ALTER DATABASE {0} SET app.unit TO 'kg'",
+            original.name
+        ));
+        original.psql(
+            "CREATE TABLE t (at timestamptz, day date CHECK (day = at::date), unit text);
+             INSERT INTO t VALUES ('2026-01-01 20:00+00', '2026-01-02', 'kg');
+             ALTER TABLE t ADD CHECK (unit = current_setting('app.unit'));
+             CREATE MATERIALIZED VIEW days AS SELECT at::date AS day, current_setting('app.unit') AS unit FROM t",
+        );
+        depot.backup(&original);
+        let restored = depot.restore(server, &[]);
+        assert_eq!(restored.psql("SELECT * FROM days"), "2026-01-02|kg");
+        assert_same(&original, &restored);
+    }
 }

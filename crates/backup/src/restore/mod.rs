@@ -11,6 +11,7 @@ mod copy_in;
 mod crew;
 mod extensions;
 mod foreign;
+mod in_force;
 mod inert;
 mod jobs;
 mod maintenance;

@@ -4,6 +4,7 @@ use lifeboat_core::index::Source;
 use lifeboat_core::{Error, Job, Kind, Result};
 use tokio_util::sync::CancellationToken;
 
+use super::in_force::InForce;
 pub(super) use super::maintenance::{drop_database, drop_statement};
 use super::naming::Naming;
 use super::preflight::{Preflight, maintenance};
@@ -21,6 +22,8 @@ pub(super) struct Target {
     is_created: bool,
     /// The name it gets at the end, where that is not the one it has.
     final_name: Option<String>,
+    /// What its sessions would begin with, had it its settings already.
+    pub(super) in_force: InForce,
     how: ConnectOptions,
 }
 
@@ -35,7 +38,8 @@ impl Target {
         let how = ConnectOptions { retry: options.connect_retry.clone(), cancel: job.cancel.clone() };
         if !options.create {
             let settings = wanted.clone();
-            return Ok(Self { settings, is_created: false, final_name: None, how });
+            // One that was there has settings of its own.
+            return Ok(Self { settings, is_created: false, final_name: None, in_force: InForce::default(), how });
         }
         let stand_in = options.stand_in.as_ref();
         let final_name = stand_in.is_none().then(|| wanted.dbname.clone());
@@ -54,7 +58,7 @@ impl Target {
             .await
             .map_err(|error| not_created(error, &temporary, preflight.server_version_num))?;
         let settings = wanted.with_dbname(&temporary);
-        let target = Self { settings, is_created: true, final_name, how };
+        let target = Self { settings, is_created: true, final_name, in_force: InForce::of(database), how };
         if let Some(stand_in) = stand_in {
             let furnished = stand_in.furnish(&mut session, &temporary);
             or_discard(&target, job, async { furnished.await.map_err(with_rights_hint) }).await?;

@@ -45,6 +45,7 @@ impl Worker {
         session.execute(MUCH_MEMORY).await.map_err(|error| error.while_doing(SET_UP))?;
         let helpers = HELPERS.replace("$HELPERS", &jobs.saturating_sub(1).to_string());
         session.execute(&helpers).await.map_err(|error| error.while_doing(SET_UP))?;
+        target.in_force.make(&mut session).await.map_err(|error| error.while_doing(SET_UP))?;
         if target.is_created() {
             // What a crash of the server would take away is a database that does not bear its name yet.
             session.execute("SET synchronous_commit = off").await.map_err(|error| error.while_doing(SET_UP))?;
