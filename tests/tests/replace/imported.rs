@@ -51,6 +51,22 @@ fn a_file_of_gpg_that_was_imported_takes_the_place_of_a_live_database() {
     }
 }
 
+/// The rows of its partitions are in the file, under the name of the whole table.
+#[test]
+fn partitions_whose_rows_came_through_their_root_are_not_called_missing() {
+    let (shop, shelf) = (Shop::backed_up(Major::V15), Shelf::new());
+    shop.database.psql(
+        "CREATE TABLE parts (id int) PARTITION BY HASH (id);
+         CREATE TABLE parts_0 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         INSERT INTO parts SELECT generate_series(1, 9)",
+    );
+    imported(&shop, &shelf.put("shop.sql", &shop.database.pg_dump(&["--load-via-partition-root"])));
+    shop.database.psql("CREATE TABLE added_since (a int)");
+    let dry = ended(shop.replace_by("old/latest", &["--dry-run"]).run(), 0);
+    assert!(dry.stdout.contains("has 1 table that the backup lacks: public.added_since\n"), "{}", dry.stdout);
+}
+
 #[test]
 fn rows_in_an_encoding_do_not_take_the_place_of_a_database_without_one() {
     let (shop, shelf) = (Shop::backed_up(Major::V15), Shelf::new());

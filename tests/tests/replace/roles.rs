@@ -93,6 +93,33 @@ fn an_extension_that_the_role_may_not_create_is_found_out_before_the_safety_back
     server.psql("postgres", &format!("DROP ROLE {clerk}"));
 }
 
+/// Its policies keep the owner out of its own rows, also of those that were just restored.
+#[test]
+fn an_owner_who_may_not_read_past_row_level_security_is_told_before_and_goes_on_with_the_right_to() {
+    let shop = Shop::backed_up(Major::V15);
+    let server = shop.database.server;
+    let clerk = clerk(&shop);
+    shop.database.psql("ALTER TABLE items ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY");
+    shop.depot.backup(&shop.database);
+    let replace = |options: &[&str]| {
+        shop.replace(options).env("LIVE_URL", server.dsn_as(&clerk, PASSWORD, &shop.database.name)).run()
+    };
+    let dry = ended(replace(&["--dry-run", "--no-safety-backup", "--ignore-disk"]), 0);
+    for word in ["row-level security", "public.items", "BYPASSRLS"] {
+        assert!(dry.stdout.contains(word), "{word} in {}", dry.stdout);
+    }
+    let refused = ended(replace(&WITHOUT_LOOKING), 20);
+    for word in ["compare public.items", "BYPASSRLS", "the same command goes on from it"] {
+        assert!(refused.stderr.contains(word), "{word} in {}", refused.stderr);
+    }
+    server.psql("postgres", &format!("ALTER ROLE {clerk} BYPASSRLS"));
+    let dry = ended(replace(&["--dry-run", "--no-safety-backup", "--ignore-disk"]), 0);
+    assert!(!dry.stdout.contains("BYPASSRLS"), "{}", dry.stdout);
+    let gone_on = ended(replace(&[&WITHOUT_LOOKING[..], &["--json"]].concat()), 0);
+    assert!(gone_on.result()["summary"]["restore"].is_null(), "{}", gone_on.stdout);
+    shop.drop_kept();
+}
+
 /// A clerk may not know where the server's disk is.
 const WITHOUT_LOOKING: [&str; 3] = ["--yes", "--no-safety-backup", "--ignore-disk"];
 

@@ -1,5 +1,6 @@
 //! What an operator should know of a replacement before it is confirmed, and is no reason to refuse it.
 
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 use lifeboat_core::index::{Index, Source};
@@ -32,6 +33,13 @@ pub(super) fn notes(
     notes.extend(missing(&archive.index, &in_use.tables).map(|missing| format!("{name} has {missing}")));
     if let Some(source) = &archive.index.source {
         notes.extend(source_notes(source, beside));
+    }
+    if !in_use.hidden.is_empty() {
+        notes.push(format!(
+            "row-level security keeps the role from reading all of {}: where the backup has the same policies, its rows cannot be compared \
+             after they were restored; connect as a superuser, or as a role with BYPASSRLS",
+            first_of(&in_use.hidden)
+        ));
     }
     if !beside.untrusted.is_empty() && beside.ready.is_none() {
         notes.push(format!(
@@ -101,17 +109,25 @@ fn missing(index: &Index, tables: &[Table]) -> Option<String> {
     if index.inserts {
         return None;
     }
-    let of_backup = index.relations.iter().map(|relation| (&relation.schema, &relation.name));
-    let known: BTreeSet<_> = of_backup.chain(index.skipped.iter().map(|other| (&other.schema, &other.name))).collect();
-    let missing: Vec<_> = (tables.iter().filter(|table| !known.contains(&(&table.schema, &table.name))))
-        .map(|table| format!("{}.{}", table.schema, table.name))
-        .collect();
-    if missing.is_empty() {
-        return None;
-    }
-    let first = missing.iter().take(TABLES_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = if missing.len() > TABLES_MAX { " and others" } else { "" };
-    Some(format!("{} that the backup lacks: {first}{more}", counted(missing.len() as u64, "table")))
+    let loaded: BTreeSet<_> = index.relations.iter().map(|one| (one.schema.as_str(), one.name.as_str())).collect();
+    let skipped: BTreeSet<_> = index.skipped.iter().map(|one| (one.schema.as_str(), one.name.as_str())).collect();
+    let is_known = |table: &&Table| {
+        let name = (table.schema.as_str(), table.name.as_str());
+        // Rows of a partition may be in the file as those of the whole table.
+        let root = table.root.as_ref().map(|root| (root.schema.as_str(), root.name.as_str()));
+        loaded.contains(&name) || skipped.contains(&name) || root.is_some_and(|root| loaded.contains(&root))
+    };
+    let missing: Vec<_> = tables.iter().filter(|table| !is_known(table)).collect();
+    let told = || format!("{} that the backup lacks: {}", counted(missing.len() as u64, "table"), first_of(&missing));
+    (!missing.is_empty()).then(told)
+}
+
+/// The names of the first ones, and whether there are more.
+fn first_of(tables: &[impl Borrow<Table>]) -> String {
+    let name = |table: &Table| format!("{}.{}", table.schema, table.name);
+    let first: Vec<_> = tables.iter().take(TABLES_MAX).map(|table| name(table.borrow())).collect();
+    let more = if tables.len() > TABLES_MAX { " and others" } else { "" };
+    format!("{}{more}", first.join(", "))
 }
 
 /// What the live database holds. Where it cannot be read, other things stand in the way.
@@ -124,8 +140,9 @@ pub(super) async fn in_use(live: &ConnectionSettings, found: &Live, job: &Job) -
         let mut session = Box::pin(connect(live, "restore", &how, &*job.monitor)).await?;
         let publications: Vec<Publication> = rows(&mut session, PUBLICATIONS).await?;
         let tables = rows(&mut session, TABLES).await?;
+        let hidden = rows(&mut session, HIDDEN).await?;
         session.close().await;
-        Ok::<_, Error>(InUse { publications: publications.into_iter().map(|one| one.name).collect(), tables })
+        Ok::<_, Error>(InUse { publications: publications.into_iter().map(|one| one.name).collect(), tables, hidden })
     };
     read.await.unwrap_or_default()
 }
@@ -137,6 +154,8 @@ pub(super) struct InUse {
     publications: Vec<String>,
     /// Those that hold rows of their own.
     tables: Vec<Table>,
+    /// Those of which policies hide rows from the role.
+    hidden: Vec<Table>,
 }
 
 #[derive(Deserialize)]
@@ -148,6 +167,14 @@ struct Publication {
 struct Table {
     schema: String,
     name: String,
+    /// The whole table, of a partition.
+    root: Option<Root>,
+}
+
+#[derive(Deserialize)]
+struct Root {
+    schema: String,
+    name: String,
 }
 
 /// A tool's own warnings may be many.
@@ -156,10 +183,17 @@ const COUNTED_ONLY: &str = "another program printed the rows: tables that it pri
                             time zone, are proven by their number of rows alone";
 const PUBLICATIONS: &str = "SELECT pubname AS name FROM pg_catalog.pg_publication ORDER BY 1";
 /// Those of extensions come with the extension.
-const TABLES: &str = "SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class c \
+const TABLES: &str = "SELECT n.nspname AS schema, c.relname AS name, \
+    (SELECT pg_catalog.json_build_object('schema', rn.nspname, 'name', r.relname) FROM pg_catalog.pg_class r \
+     JOIN pg_catalog.pg_namespace rn ON rn.oid = r.relnamespace \
+     WHERE c.relispartition AND r.oid = pg_catalog.pg_partition_root(c.oid)) AS root FROM pg_catalog.pg_class c \
     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' \
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
     AND d.objid = c.oid AND d.deptype = 'e') ORDER BY 1, 2";
+const HIDDEN: &str = "SELECT n.nspname AS schema, c.relname AS name FROM pg_catalog.pg_class c \
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND c.relrowsecurity \
+    AND pg_catalog.row_security_active(c.oid) ORDER BY 1, 2";
 /// As many tables are named.
 const TABLES_MAX: usize = 5;

@@ -14,7 +14,8 @@ use lifeboat_core::{Error, Job, Kind, Result};
 
 use super::super::RestoreOptions;
 use crate::archive::Archive;
-use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Retry, Session as _, connect};
+use crate::postgres::sqlstate::INSUFFICIENT_PRIVILEGE;
+use crate::postgres::{ConnectOptions, ConnectionSettings, DirectSession, Retry, Session as _, connect, sqlstate_of};
 use crate::restore::row_encoding;
 use crate::rows::{Chunk, PlanOptions, Printed, copy_of, plan, printed, read_rows, reads_page_ranges, set_up};
 
@@ -91,10 +92,15 @@ async fn work(shared: &Shared<'_>, target: &ConnectionSettings) -> Result<Vec<(u
         let table = &shared.tables[chunk.table];
         let rows = read_rows(&mut session, &copy_of(table, &chunk, &shared.encoding), shared.job).await;
         let doing = || format!("compare {}.{}", table.schema, table.name);
-        read.push((table.relation, rows.map_err(|error| error.while_doing(doing()))?));
+        read.push((table.relation, rows.map_err(|error| with_reading_hint(error.while_doing(doing())))?));
     }
     session.close().await;
     Ok(read)
+}
+
+/// Whoever restored the rows may read them, unless policies hide them from their very owner.
+fn with_reading_hint(error: Error) -> Error {
+    if sqlstate_of(&error) == Some(INSUFFICIENT_PRIVILEGE) { error.hint(READING) } else { error }
 }
 
 impl Shared<'_> {
@@ -146,6 +152,8 @@ fn describe(relation: &Relation, found: Option<Fingerprint>) -> String {
     }
 }
 
+const READING: &str = "connect as a superuser, or as a role with BYPASSRLS (as a superuser: ALTER ROLE … BYPASSRLS) that may read every \
+                       table: the same command goes on";
 /// As in a dump: ranges that take a few seconds each.
 const CHUNK_BYTES: u64 = 512 << 20;
 
