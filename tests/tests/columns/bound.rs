@@ -236,9 +236,15 @@ fn what_fires_on_replicas_only_is_taken_into_account() {
     let world = versioned();
     world.database.psql(&format!(
         "{COUNTS}; {} EXECUTE FUNCTION counted(); ALTER TABLE secrets ENABLE REPLICA TRIGGER counted;
-         ALTER DATABASE \"{}\" SET session_replication_role = replica",
-        COUNTED_AFTERWARDS[0], world.database.name
+         CREATE RULE kept AS ON UPDATE TO secrets DO INSTEAD NOTHING; ALTER TABLE secrets ENABLE REPLICA RULE kept",
+        COUNTED_AFTERWARDS[0]
     ));
+    let plan = world.plan();
+    assert!(plan.targets[0].triggers.is_empty() && plan.refusals().next().is_none(), "neither fires: {plan:?}");
+    let replica = format!("ALTER DATABASE \"{}\" SET session_replication_role = replica", world.database.name);
+    world.database.psql(&replica);
+    assert!(world.plan().refusals().any(|refusal| refusal.contains("DISABLE RULE \"kept\"")));
+    world.database.psql("ALTER TABLE secrets DISABLE RULE kept");
     let error = refused(&world, "for replicas", || world.run(&mode(Mode::Offline)));
     assert!(error.chain().contains("of 20 values 0 open afterwards"), "{}", error.chain());
     world.database.psql("ALTER TABLE secrets DISABLE TRIGGER counted");

@@ -87,6 +87,7 @@ pub(super) async fn read(session: &mut DirectSession, table: &TableName) -> Resu
     let locking = if session.server().version_num >= MAINTAIN_SINCE { LOCKING_OR_MAINTAIN } else { LOCKING };
     let query = QUERY
         .replace("{locking}", locking)
+        .replace("{firing}", FIRING)
         .replace("{schema}", &quote_literal(&table.schema))
         .replace("{table}", &quote_literal(&table.name));
     let found: Vec<Wrapped> =
@@ -114,6 +115,9 @@ pub(super) async fn alike(session: &mut DirectSession, table: &TableName) -> Res
 struct Wrapped {
     fact: serde_json::Value,
 }
+
+/// Which triggers and rules fire beside those that always do: a role, or a database, may be set to what a replica does.
+const FIRING: &str = "CASE pg_catalog.current_setting('session_replication_role') WHEN 'replica' THEN 'R' ELSE 'O' END";
 
 /// Any of these lets a role take the lock that keeps writers out.
 const LOCKING: &str = "'UPDATE, DELETE, TRUNCATE'";
@@ -194,9 +198,9 @@ SELECT pg_catalog.json_build_object(
     'triggers', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
             'name', t.tgname, 'function', p.proname, 'before', t.tgtype & 2 = 2 AND t.tgtype & 1 = 1) ORDER BY t.tgname), '[]')
         FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
-        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 16 = 16),
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled::pg_catalog.text IN ('A', {firing}) AND t.tgtype & 16 = 16),
     'rules', (SELECT coalesce(pg_catalog.json_agg(r.rulename ORDER BY r.rulename), '[]') FROM pg_catalog.pg_rewrite r
-        WHERE r.ev_class = c.oid AND c.relkind = 'r' AND r.ev_type = '2' AND r.ev_enabled <> 'D'),
+        WHERE r.ev_class = c.oid AND c.relkind = 'r' AND r.ev_type = '2' AND r.ev_enabled::pg_catalog.text IN ('A', {firing})),
     'indexes', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object(
             'name', x.relname, 'unique', i.indisunique, 'columns', (SELECT coalesce(pg_catalog.json_agg(a.attname), '[]') FROM pg_catalog.pg_attribute a
                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND (a.attnum = ANY (i.indkey) OR EXISTS (
