@@ -159,6 +159,57 @@ fn columns_that_share_an_iv_are_both_named_and_not_configured() {
 }
 
 #[test]
+fn what_the_key_opens_and_no_layout_reaches_is_told() {
+    let database = database();
+    database.psql(
+        "CREATE EXTENSION hstore;
+         CREATE TYPE login AS (name text, sealed bytea);
+         CREATE DOMAIN secrets AS text[];
+         CREATE DOMAIN sealed AS bytea;
+         CREATE DOMAIN twice AS sealed;
+         CREATE TABLE plain (id int PRIMARY KEY, value text, document text);
+         CREATE TABLE tags (id int, tags text[], numbers int[], login login)",
+    );
+    let (value, document) =
+        (Writer::new("base64(iv tag ct)", "sha256"), Writer::new("json{iv: hex(iv), d: hex(ct tag)}", "sha256"));
+    let row = |n: i32| {
+        let text = format!("quite a longer value {n}");
+        vec![n.to_string(), value.parts(&text, "").remove(0), document.parts(&text, "").remove(0)]
+    };
+    insert(&database, "plain", "id, value, document", (0..5).map(row));
+    database.psql(
+        "CREATE TABLE others AS SELECT id, ARRAY[value, 'short']::secrets AS texts, ARRAY[decode(value, 'base64')] AS bytes,
+                hstore('token', value) AS pairs, ('<a>' || value || '</a>')::xml AS page, ROW('x', decode(value, 'base64'))::login AS login,
+                decode(value, 'base64')::twice AS twice,
+                jsonb_build_object('tokens', jsonb_build_array(value, 'x y'), 'accounts', jsonb_build_array(document::jsonb)) AS doc
+           FROM plain;
+         DROP TABLE plain;
+         INSERT INTO tags SELECT n, ARRAY['a tag', 'https://example.org/a/long/path/to/somewhere.html'], ARRAY[n], ROW('Ada', NULL)::login FROM generate_series(1, 9) n",
+    );
+    let found = found(&database, &[]);
+    assert_eq!(layouts(&found), ["others.twice: bytes(iv tag ct)"], "{found:#}");
+    let opened = |one: &Value| format!("{} {} {}", one["place"].as_str().unwrap(), one["opened"], one["sampled"]);
+    let mut unreached: Vec<_> = found["detection"]["unreached"].as_array().unwrap().iter().map(opened).collect();
+    unreached.sort();
+    let expected =
+        ["bytes 5 5", "doc.accounts[] 5 5", "doc.tokens[] 5 5", "login 5 5", "page 5 5", "pairs 5 5", "texts 5 5"];
+    assert_eq!(unreached, expected, "{found:#}");
+    assert_eq!(found["detection"]["suspects"], serde_json::json!([]), "{found:#}");
+    let text = detect(&database, &[]).expect(0).stdout;
+    assert!(
+        text.contains("public.others.texts: 5 of 5 values opened") && text.contains("no rotation reaches these"),
+        "{text}"
+    );
+    let command =
+        Lifeboat::new().args(["rotate", "detect", "--database-url", "env:DATABASE_URL", "--old", "env:OLD_KEY"]);
+    let text = command.env("DATABASE_URL", database.dsn()).env("OLD_KEY", "quite another").run().expect(0).stdout;
+    for place in ["texts", "bytes", "pairs", "page", "login", "doc.tokens[]", "doc.accounts[].d"] {
+        assert!(text.contains(&format!("public.others.{place}: random bytes")), "{place}: {text}");
+    }
+    assert!(!text.contains("public.tags"), "{text}");
+}
+
+#[test]
 fn what_may_not_be_read_is_told_and_the_rest_is_looked_at() {
     let database = database();
     database.psql(

@@ -178,6 +178,16 @@ fn an_iv_in_a_document_is_not_taken_from_what_lies_anywhere_else_in_the_row() {
 }
 
 #[test]
+fn an_iv_is_not_taken_from_what_lies_in_a_column_of_a_type_that_no_layout_reads() {
+    let world = logins("id int PRIMARY KEY, login text, nonce text, passwords text[]");
+    world.database.psql("UPDATE secrets SET passwords = ARRAY['x', login] WHERE id = 7");
+    let expected = "passwords of public.secrets opens with the IV in nonce";
+    assert!(world.plan().refusals().any(|refusal| refusal.contains(expected)), "{:?}", world.plan());
+    let error = world.run(&small()).unwrap_err();
+    assert!(error.kind() == Kind::Policy && error.help().unwrap().contains(expected), "{}", error.chain());
+}
+
+#[test]
 fn a_history_that_has_the_iv_as_well_stands_in_no_documents_way() {
     let world = documents("value = value || jsonb_build_object('history', jsonb_build_array(value))");
     let summary = world.run(&small()).unwrap();

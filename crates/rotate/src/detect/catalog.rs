@@ -37,6 +37,8 @@ pub(super) struct Column {
 pub(super) enum Holds {
     Text,
     Bytes,
+    /// Several values, as an array does: they are read as the server prints them.
+    Parts,
 }
 
 impl Table {
@@ -58,7 +60,7 @@ pub(super) async fn table(session: &mut dyn Session, table: &TableName) -> Resul
     Ok(rows(session, &TABLES.replace("{which}", &which)).await?.pop())
 }
 
-/// Domains count as what they are made of; types of strings are those that extensions bring, too.
+/// Domains and arrays count as what they are made of; types of strings are those that extensions bring, too.
 const TABLES: &str = "
 SELECT n.nspname AS schema, c.relname AS name, c.relkind = 'm' AS is_copy, c.relpages::float8 AS pages,
        coalesce((SELECT json_agg(a.attname ORDER BY k.place)
@@ -76,12 +78,21 @@ SELECT n.nspname AS schema, c.relname AS name, c.relkind = 'm' AS is_copy, c.rel
        SELECT json_agg(json_build_object('name', a.attname, 'holds', kind.holds,
               'readable', pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')) ORDER BY a.attnum) AS list
          FROM pg_catalog.pg_attribute a
-         JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
-         LEFT JOIN pg_catalog.pg_type base ON base.oid = t.typbasetype AND t.typtype = 'd'
-        CROSS JOIN LATERAL (SELECT CASE
-              WHEN coalesce(base.typname, t.typname) = 'bytea' THEN 'bytes'
-              WHEN coalesce(base.typname, t.typname) IN ('json', 'jsonb') THEN 'text'
-              WHEN t.typcategory = 'S' THEN 'text' END) AS kind (holds)
+        CROSS JOIN LATERAL (
+              WITH RECURSIVE made_of (oid, in_array) AS (
+                  SELECT a.atttypid, false
+                  UNION ALL
+                  SELECT CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END, m.in_array OR t.typtype <> 'd'
+                    FROM made_of m JOIN pg_catalog.pg_type t ON t.oid = m.oid
+                   WHERE t.typtype = 'd' OR t.typcategory = 'A')
+              SELECT CASE
+                     WHEN t.typname IN ('hstore', 'xml') OR t.typtype = 'c' THEN 'parts'
+                     WHEN t.typname NOT IN ('bytea', 'json', 'jsonb') AND t.typcategory <> 'S' THEN NULL
+                     WHEN m.in_array THEN 'parts'
+                     WHEN t.typname = 'bytea' THEN 'bytes'
+                     ELSE 'text' END
+                FROM made_of m JOIN pg_catalog.pg_type t ON t.oid = m.oid
+               WHERE t.typtype <> 'd' AND t.typcategory <> 'A') AS kind (holds)
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND kind.holds IS NOT NULL) AS columns
  WHERE c.relkind IN ('r', 'p', 'm') AND {which} AND columns.list IS NOT NULL
    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'lifeboat_rotate') AND n.nspname !~ '^pg_(toast|temp)'

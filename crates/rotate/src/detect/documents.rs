@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::forms::{CODECS, IVS, WITHOUT_IV};
 use super::texts::{decode, quoted};
-use crate::columns::layout::{Place, WITHIN};
+use crate::columns::layout::{Content, Place, WITHIN};
 
 /// The strings of a document, by the names of the objects they lie in.
 pub(super) type Leaves = BTreeMap<Vec<String>, String>;
@@ -24,14 +24,63 @@ pub(super) fn leaves(text: &str) -> Option<Leaves> {
 /// Every string of a document, also of one that is written in base64, with the names of what it lies in; arrays' elements have none of
 /// their own. Nothing when the value is no document.
 pub(super) fn strings(value: &[u8]) -> Option<Vec<(Place, String)>> {
+    let mut found = Vec::new();
+    every(document(value)?, &mut Vec::new(), &mut found);
+    Some(found)
+}
+
+fn document(value: &[u8]) -> Option<Value> {
     let text = str::from_utf8(value).ok()?;
-    let document = parsed(text).or_else(|| {
+    parsed(text).or_else(|| {
         let coded = CODECS.iter().filter_map(|codec| decode(text, codec)).find(|bytes| bytes.first() == Some(&b'{'))?;
         parsed(str::from_utf8(&coded).ok()?)
-    })?;
+    })
+}
+
+/// What lies in the arrays of a document, by the names of these: strings, and objects as documents of their own. What else an element
+/// holds is in an array again.
+pub(super) fn elements(value: &[u8]) -> Vec<(Place, String)> {
     let mut found = Vec::new();
-    every(document, &mut Vec::new(), &mut found);
-    Some(found)
+    if let Some(document) = document(value) {
+        in_arrays(&document, &mut Vec::new(), &mut found);
+    }
+    found
+}
+
+fn in_arrays(value: &Value, place: &mut Place, found: &mut Vec<(Place, String)>) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                place.push(name.clone());
+                in_arrays(value, place, found);
+                place.pop();
+            }
+        }
+        Value::Array(elements) => {
+            place.push(WITHIN.to_owned());
+            for element in elements {
+                match element {
+                    Value::String(text) => found.push((place.clone(), text.clone())),
+                    Value::Object(_) => found.push((place.clone(), element.to_string())),
+                    _ => {}
+                }
+                in_arrays(element, place, found);
+            }
+            place.pop();
+        }
+        _ => {}
+    }
+}
+
+/// The texts in what the server prints of an array, of hstore, XML or a composite type, and the bytes.
+pub(super) fn parts(printed: &[u8]) -> Vec<(Content, Vec<u8>)> {
+    let text = str::from_utf8(printed).unwrap_or_default();
+    let parts = text.split(|letter: char| letter.is_whitespace() || AROUND_PARTS.contains(letter));
+    let part = |part: &str| match part.strip_prefix('x').and_then(|digits| hex::decode(digits).ok()) {
+        Some(bytes) => (Content::Bytes, bytes),
+        None => (Content::Text, part.as_bytes().to_vec()),
+    };
+    parts.filter(|part| !part.is_empty()).map(part).collect()
 }
 
 fn parsed(text: &str) -> Option<Value> {
@@ -108,3 +157,5 @@ fn named(path: &[String]) -> String {
 /// How many strings of a document are looked at, and how many ways of putting three of them together are tried.
 const LEAVES: usize = 64;
 const SPREAD: usize = 2000;
+/// What stands around the parts of arrays, of hstore, XML and composite types.
+const AROUND_PARTS: &str = "{}()[]<>,\"'\\&;";

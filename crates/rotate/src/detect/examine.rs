@@ -8,16 +8,31 @@ use super::neighbours;
 use super::rivals::rivals;
 use super::sample::Sample;
 use super::trial::{Sealed, TrialKey, Trials};
-use super::{Found, Other, Suspect};
+use super::within::{self, Within};
+use super::{Found, Other, Suspect, Unreached};
 use crate::columns::AadTemplate;
+use crate::columns::layout::{Place, shown};
 
-/// Tries the keys on a sample: what opened, and what looks encrypted and did not.
+/// What a table's sample shows.
+#[derive(Clone, Debug, Default)]
+pub struct Examined {
+    /// Columns that a key opens.
+    pub found: Vec<Found>,
+    /// What opens and no layout reaches.
+    pub unreached: Vec<Unreached>,
+    /// What looks encrypted and did not open.
+    pub suspects: Vec<Suspect>,
+}
+
+/// Tries the keys on a sample.
 #[must_use]
-pub fn examine(sample: &Sample, keys: &[TrialKey], aads: &[AadTemplate]) -> (Vec<Found>, Vec<Suspect>) {
+pub fn examine(sample: &Sample, keys: &[TrialKey], aads: &[AadTemplate]) -> Examined {
     let templates = templates(aads);
     let examiner = Examiner { sample, templates: &templates, trials: Trials::new(keys) };
-    let (mut found, mut taken) = (Vec::new(), BTreeSet::new());
-    for column in 0..sample.columns.len() {
+    let is_compound = |column: &usize| sample.columns[*column].is_compound;
+    let (compound, plain): (Vec<usize>, Vec<usize>) = (0..sample.columns.len()).partition(is_compound);
+    let (mut found, mut taken) = (Vec::new(), BTreeSet::from_iter(compound));
+    for column in plain {
         if let Some(in_column) = examiner.column(column) {
             taken.insert(column);
             found.push(in_column);
@@ -34,8 +49,24 @@ pub fn examine(sample: &Sample, keys: &[TrialKey], aads: &[AadTemplate]) -> (Vec
         taken.extend((0..sample.columns.len()).filter(is_shared));
         found.push(spread);
     }
-    let suspects = (0..sample.columns.len()).filter(|column| !taken.contains(column));
-    (found, suspects.filter_map(|column| examiner.suspect(column)).collect())
+    let (unreached, mut opened): (Vec<_>, Vec<_>) =
+        (0..sample.columns.len()).flat_map(|column| examiner.unreached(column)).unzip();
+    opened.extend(found.iter().flat_map(places));
+    let whole = |column: usize| (!taken.contains(&column)).then(|| examiner.suspect(column)).flatten();
+    let suspects = (0..sample.columns.len()).flat_map(|column| match whole(column) {
+        Some(suspect) => vec![suspect],
+        None => examiner.suspects_within(column, &opened),
+    });
+    let is_shared = |suspect: &Suspect| found.iter().any(|found| found.sharing.contains(&suspect.column));
+    let suspects = suspects.filter(|suspect| !is_shared(suspect)).collect();
+    Examined { found, unreached, suspects }
+}
+
+/// Where what was found lies.
+fn places(found: &Found) -> Vec<Place> {
+    let column = found.columns.first().map_or("", String::as_str);
+    let layouts = std::iter::once(&found.layout).chain(found.others.iter().map(|other| &other.layout));
+    layouts.flat_map(|layout| layout.pieces(column)).map(|piece| piece.place).collect()
 }
 
 /// What else opens with the IV of values that were found.
@@ -114,13 +145,54 @@ impl Examiner<'_> {
         few.next().map(|(_, column)| column.name.clone())
     }
 
+    /// What opens in a column and cannot be rotated, with its places.
+    fn unreached(&self, column: usize) -> Vec<(Unreached, Place)> {
+        let aads = self.sample.aads(self.templates, &self.sample.columns[column].name);
+        let within = within::out_of_reach(self.sample, column);
+        within.into_iter().filter_map(|within| Some((self.opened_within(&within, &aads)?, within.place))).collect()
+    }
+
+    fn opened_within(&self, within: &Within, aads: &[Vec<Vec<u8>>]) -> Option<Unreached> {
+        let cells = &within.values;
+        let values: Vec<Sealed<'_>> =
+            cells.iter().map(|(row, bytes)| Sealed { parts: vec![Some(bytes)], aads: &aads[*row] }).collect();
+        let place = shown(&within.place);
+        let bytes: Vec<&[u8]> = cells.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+        let looks = || looks_encrypted(&place, &bytes).is_some();
+        let hits = hits(&self.trials, &values, within.content, looks);
+        let key = self.trials.key(hits.first()?.opener.key);
+        let opened: BTreeSet<usize> = hits.iter().flat_map(|hit| hit.opened.iter().copied()).collect();
+        Some(Unreached {
+            schema: self.sample.schema.clone(),
+            table: self.sample.table.clone(),
+            sampled: values.len(),
+            opened: opened.len(),
+            fingerprint: key.key.fingerprint().to_owned(),
+            place,
+        })
+    }
+
     fn suspect(&self, column: usize) -> Option<Suspect> {
         let cells: Vec<&[u8]> = self.sample.rows.iter().filter_map(|row| row.cells[column].as_deref()).collect();
-        let shape = &self.sample.columns[column];
-        let why = looks_encrypted(&shape.name, &cells)?;
+        self.suspected(&self.sample.columns[column].name, &cells)
+    }
+
+    /// What looks encrypted inside of a column's values, beside what opened.
+    fn suspects_within(&self, column: usize, opened: &[Place]) -> Vec<Suspect> {
+        let all = within::all(self.sample, column).into_iter();
+        let closed = all.filter(|within| !opened.iter().any(|place| within.place.starts_with(place)));
+        let suspect = |within: Within| {
+            let cells: Vec<&[u8]> = within.values.iter().map(|(_, bytes)| bytes.as_slice()).collect();
+            self.suspected(&shown(&within.place), &cells)
+        };
+        closed.filter_map(suspect).collect()
+    }
+
+    fn suspected(&self, place: &str, cells: &[&[u8]]) -> Option<Suspect> {
+        let why = looks_encrypted(place, cells)?;
         let sampled = cells.iter().filter(|cell| !cell.is_empty()).count();
         let (schema, table) = (self.sample.schema.clone(), self.sample.table.clone());
-        Some(Suspect { schema, table, column: shape.name.clone(), sampled, why })
+        Some(Suspect { schema, table, column: place.to_owned(), sampled, why })
     }
 }
 

@@ -24,12 +24,13 @@ mod search;
 mod tests;
 mod texts;
 mod trial;
+mod within;
 
 use serde::{Serialize, Serializer};
 
 use crate::columns::{AadTemplate, KeyFormat, Layout};
 
-pub use examine::examine;
+pub use examine::{Examined, examine};
 #[cfg(feature = "database")]
 pub(crate) use rivals::{Found as FoundRivals, rivals};
 pub use sample::{Row, Sample, SampledColumn};
@@ -86,6 +87,23 @@ pub struct Other {
     pub opened: usize,
 }
 
+/// Ciphertexts that a key opens and no layout reaches: they lie in arrays, or in columns of other types than text, bytes and JSON.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unreached {
+    /// The table's schema.
+    pub schema: String,
+    /// The table.
+    pub table: String,
+    /// The column, and the names of what they lie in; `[]` is any element of an array.
+    pub place: String,
+    /// How many values were tried that are long enough to be ciphertexts.
+    pub sampled: usize,
+    /// How many of them opened.
+    pub opened: usize,
+    /// By which people compare the key.
+    pub fingerprint: String,
+}
+
 /// A column that looks encrypted and did not open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Suspect {
@@ -93,7 +111,7 @@ pub struct Suspect {
     pub schema: String,
     /// The table.
     pub table: String,
-    /// The column.
+    /// The column, and the names of what the values lie in, where that is a document.
     pub column: String,
     /// How many values were looked at.
     pub sampled: usize,

@@ -55,7 +55,11 @@ pub(super) async fn sample(
         primary_key: table.primary_key.clone(),
         columns: columns
             .iter()
-            .map(|column| SampledColumn { name: column.name.clone(), content: content(column.holds) })
+            .map(|column| SampledColumn {
+                name: column.name.clone(),
+                content: content(column.holds),
+                is_compound: column.holds == Holds::Parts,
+            })
             .collect(),
         aad_columns: reader.aad_columns,
         rows: reader.rows,
@@ -176,7 +180,7 @@ impl Reader<'_> {
     async fn read(&mut self, session: &mut DirectSession, sampled: &str, rest: &str, job: &Job) -> Result<usize> {
         let query = format!("SELECT {} FROM {}{sampled}{rest}", self.list(), self.from);
         let begin = format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; \
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {}; SET LOCAL bytea_output = 'hex'; \
              DECLARE lifeboat_detect NO SCROLL CURSOR FOR {query}",
             self.limits.timeout.as_millis().max(1)
         );
@@ -234,7 +238,7 @@ impl Reader<'_> {
         let cell = |(column, text): (&&Column, &Option<&str>)| {
             text.and_then(|text| match column.holds {
                 Holds::Bytes => hex::decode(text).ok(),
-                Holds::Text => Some(text.as_bytes().to_vec()),
+                Holds::Text | Holds::Parts => Some(text.as_bytes().to_vec()),
             })
         };
         self.rows.push(Row {
@@ -250,6 +254,7 @@ impl Reader<'_> {
             let shown = match column.holds {
                 Holds::Bytes => format!("encode({name}, 'hex')"),
                 Holds::Text => format!("{name}::text"),
+                Holds::Parts => printed(&name),
             };
             format!("CASE WHEN {} <= {} THEN {shown} END", length(column), self.longest(at))
         };
@@ -275,7 +280,13 @@ fn length(column: &Column) -> String {
     match column.holds {
         Holds::Bytes => format!("octet_length({name})"),
         Holds::Text => format!("octet_length({name}::text)"),
+        Holds::Parts => format!("octet_length({})", printed(&name)),
     }
+}
+
+/// Not a cast: the owner of a composite type may have made one, which would run with this role's rights.
+fn printed(name: &str) -> String {
+    format!("pg_catalog.format('%s', {name})")
 }
 
 fn is_too_long(error: &Error) -> bool {

@@ -140,6 +140,11 @@ fn cells<'r>(sample: &Sample, row: &'r Row) -> Vec<Cell<'r>> {
     for (column, cell) in sample.columns.iter().zip(&row.cells) {
         let Some(cell) = cell.as_deref().filter(|cell| !cell.is_empty()) else { continue };
         let place = |path: Place| std::iter::once(column.name.clone()).chain(path).collect();
+        if column.is_compound {
+            let part = |(content, bytes): (_, Vec<u8>)| Cell { place: place(Vec::new()), content, bytes: bytes.into() };
+            cells.extend(documents::parts(cell).into_iter().map(part));
+            continue;
+        }
         match documents::strings(cell) {
             Some(strings) => cells.extend(strings.into_iter().map(|(path, text)| Cell {
                 place: place(path),

@@ -27,6 +27,8 @@ pub struct SampledColumn {
     pub name: String,
     /// Whether it holds text or bytes.
     pub content: Content,
+    /// Whether its type is none that a layout reads: an array, hstore, XML or a composite type. Then its cells are what the server prints.
+    pub is_compound: bool,
 }
 
 /// What was read of a row. Its values are ciphertexts, and may be secrets that nobody encrypted.

@@ -16,7 +16,7 @@ use serde::Serialize;
 
 use super::catalog::{self, Table};
 use super::read::{self, Limits};
-use super::{Found, Sample, Suspect, TrialKey, examine};
+use super::{Examined, Found, Sample, Suspect, TrialKey, Unreached, examine};
 use crate::columns::AadTemplate;
 use crate::sweep::TableName;
 
@@ -44,12 +44,14 @@ impl Default for DetectOptions {
 pub struct Detection {
     /// Tables that were looked at.
     pub tables: u64,
-    /// Their columns of text, bytes and JSON.
+    /// Their columns that may hold ciphertexts.
     pub columns: u64,
     /// Rows that were read.
     pub rows: u64,
     /// Columns that the key opens.
     pub found: Vec<Found>,
+    /// What the key opens and no layout reaches.
+    pub unreached: Vec<Unreached>,
     /// Columns that look encrypted and did not open.
     pub suspects: Vec<Suspect>,
     /// Materialized views with ciphertexts: they follow their tables when they are refreshed.
@@ -67,7 +69,7 @@ pub struct NotLookedAt {
     pub why: String,
 }
 
-/// Tries keys on a sample of every column of text, bytes or JSON in a database. Reads, and writes nothing.
+/// Tries keys on a sample of every column of text, bytes or JSON in a database, and of those of other types that may hold such. Reads, and writes nothing.
 ///
 /// # Errors
 /// [`Kind::Database`] when the server cannot be asked, [`Kind::NotFound`] for a named table that is not there,
@@ -169,11 +171,14 @@ impl Search<'_> {
         self.job.count(Counter::Rows, sample.rows.len() as u64);
         let (keys, aads) = (self.keys.clone(), self.aads.clone());
         let examined = tokio::task::spawn_blocking(move || examine(&sample, &keys, &aads)).await;
-        let (found, suspects) = examined.kind_of(Kind::Failure, || format!("try keys on {}", table.table()))?;
+        let examined = examined.kind_of(Kind::Failure, || format!("try keys on {}", table.table()))?;
+        let Examined { found, unreached, suspects } = examined;
         if table.is_copy {
-            self.detection.copies.extend((!found.is_empty()).then(|| table.table()));
+            let is_empty = found.is_empty() && unreached.is_empty();
+            self.detection.copies.extend((!is_empty).then(|| table.table()));
         } else {
             self.detection.found.extend(found);
+            self.detection.unreached.extend(unreached);
             self.detection.suspects.extend(suspects);
         }
         self.job.check()

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde::Deserialize;
 
-use super::{Found, Row, Sample, SampledColumn, Suspect, TrialKey, examine};
+use super::{Examined, Found, Row, Sample, SampledColumn, Suspect, TrialKey, examine};
 use crate::columns::layout::Content;
 use crate::columns::{AadTemplate, KeyFormat, Layout};
 
@@ -53,8 +53,9 @@ fn sample(case: &Case) -> Sample {
     let named = |(name, content): (Option<&str>, Content)| SampledColumn {
         name: name.unwrap_or("encrypted_value").to_owned(),
         content,
+        is_compound: false,
     };
-    let other = |name: &str| SampledColumn { name: name.to_owned(), content: Content::Text };
+    let other = |name: &str| SampledColumn { name: name.to_owned(), content: Content::Text, is_compound: false };
     let columns = [other("note")].into_iter().chain(layout.columns().map(named)).chain([other("etag")]);
     let row = |(at, value): (usize, &Value)| {
         let cells = value.columns.iter().map(|cell| Some(cell.bytes()));
@@ -79,7 +80,9 @@ fn sample(case: &Case) -> Sample {
 }
 
 fn found(case: &Case, keys: &[TrialKey], aads: &[AadTemplate]) -> (Vec<Found>, Vec<Suspect>) {
-    examine(&sample(case), keys, aads)
+    let Examined { found, unreached, suspects } = examine(&sample(case), keys, aads);
+    assert_eq!(unreached, []);
+    (found, suspects)
 }
 
 fn key(case: &Case) -> Vec<TrialKey> {

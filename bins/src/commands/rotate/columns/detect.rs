@@ -2,7 +2,7 @@
 
 use lifeboat_core::{Error, Result};
 use lifeboat_rotate::columns::{AadTemplate, KeyFormat};
-use lifeboat_rotate::detect::{DetectOptions, Detection, Found, TrialKey, detect};
+use lifeboat_rotate::detect::{DetectOptions, Detection, Found, TrialKey, Unreached, detect};
 use lifeboat_rotate::sweep::TableName;
 use serde_json::json;
 
@@ -72,12 +72,13 @@ fn text(found: &Detection, toml: &str, has_key: bool) -> String {
     );
     if !has_key {
         text += "no key was given: only looks were judged (--old env:NAME tries a key)\n";
-    } else if found.found.is_empty() {
+    } else if found.found.is_empty() && found.unreached.is_empty() {
         text += "the key opens nothing there\n";
     }
     for column in &found.found {
         text += &described(column);
     }
+    text += &out_of_reach(&found.unreached);
     if !found.suspects.is_empty() {
         text += if has_key {
             "\nThese look encrypted and did not open: another key, another AAD (--aad), or another algorithm\n"
@@ -98,6 +99,24 @@ fn text(found: &Detection, toml: &str, has_key: bool) -> String {
         text += &format!("  {}: {}\n", left_out.what, left_out.why);
     }
     if toml.is_empty() { text } else { format!("{text}\nFor the configuration:\n\n{toml}") }
+}
+
+fn out_of_reach(unreached: &[Unreached]) -> String {
+    if unreached.is_empty() {
+        return String::new();
+    }
+    let line = |one: &Unreached| {
+        let values = units::counted(one.sampled as u64, "value");
+        format!(
+            "  {}.{}.{}: {} of {values} opened, key {}\n",
+            one.schema, one.table, one.place, one.opened, one.fingerprint
+        )
+    };
+    let lines: String = unreached.iter().map(line).collect();
+    format!(
+        "\nThe key opens these as well, and no rotation reaches these: they lie in arrays, or in columns of other types than text, \
+         bytea and JSON. The application has to rotate them before the old key goes\n{lines}"
+    )
 }
 
 fn described(found: &Found) -> String {
