@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lifeboat_tests::relay::Relay;
-use lifeboat_tests::session::wait_for;
-use lifeboat_tests::{Major, unused_name};
+use lifeboat_tests::session::{Held, wait_for};
+use lifeboat_tests::{Major, Running, unused_name};
 use rustix::process::Signal;
 
 use crate::world::{Shop, being_changed, ended, postgres, swap_waits};
@@ -142,7 +142,9 @@ fn after_a_lost_answer_the_server_is_asked_which_way_it_went() {
     assert!(relay.cut() > 0);
     held.release();
     let lost = ended(running.wait(), 20);
-    assert!(lost.stderr.contains("the same command goes on from it"), "{}", lost.stderr);
+    for words in ["the same command goes on from it", &as_it_was(&shop)] {
+        assert!(lost.stderr.contains(words), "{words} in {}", lost.stderr);
+    }
     assert_eq!((shop.oid(), shop.kept()), (oid.clone(), Vec::new()));
 
     // Within COMMIT, which waits for a standby that is not there: others see nothing of it yet.
@@ -161,6 +163,36 @@ fn after_a_lost_answer_the_server_is_asked_which_way_it_went() {
     assert_ne!(shop.oid(), oid);
     shop.assert_restored();
     assert_eq!(shop.kept().len(), 1);
+}
+
+#[test]
+fn a_database_that_somebody_renames_during_the_swap_is_not_said_to_be_as_it_was() {
+    let shop = Shop::slow(Major::V15);
+    let (server, name) = (shop.database.server, &shop.database.name);
+    let moved = format!("{name}_moved");
+    let renamed_during = |held: Held, running: Running| {
+        wait_for(&postgres(server), &swap_waits(&shop));
+        held.commit();
+        let told = running.wait().expect(20).stderr;
+        for words in ["it was dropped, or renamed, meanwhile", "look with `psql -l`"] {
+            assert!(told.contains(words), "{words} in {told}");
+        }
+        assert!(!told.contains("is as it was"), "{told}");
+        server.psql("postgres", &format!("ALTER DATABASE {moved} RENAME TO {name}"));
+    };
+    let rename = format!("ALTER DATABASE {name} RENAME TO {moved}");
+
+    let running = shop.restoring(shop.replace(&["--yes", "--no-safety-backup"]));
+    renamed_during(being_changed(&shop, &rename), running);
+    assert_eq!(shop.database.psql("SELECT v FROM version"), "live");
+
+    ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
+    renamed_during(being_changed(&shop, &rename), shop.undo(&["--yes"]).spawn());
+    assert_eq!(shop.database.psql("SELECT v FROM version"), "backup");
+}
+
+fn as_it_was(shop: &Shop) -> String {
+    format!("the live database {} is as it was", shop.database.name)
 }
 
 /// While this lives, no transaction on the shop's server ends.

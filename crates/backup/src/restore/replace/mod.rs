@@ -212,12 +212,13 @@ pub async fn replace(
     let resting = lease.rest();
     let prepared = Box::pin(prepare(store, &archive, &beside, &plan.disk, options, &job)).await;
     let lease = resting.wake(&job).await;
-    let Prepared { safety_backup, restore, coming } = prepared.map_err(|error| as_it_was(&doing, name, error))?;
+    let prepared = prepared.map_err(|error| NotGiven::under_lock(lease.is_ok(), error).told(&doing, name));
+    let Prepared { safety_backup, restore, coming } = prepared?;
     let began = Instant::now();
     let lease = lease.map_err(|error| match error.kind() {
-        // Whoever has the lock now may have changed it.
+        // It says itself what was to be done.
         Kind::Locked => error,
-        _ => as_it_was(&doing, name, error),
+        _ => NotGiven::under_lock(false, error).told(&doing, name),
     });
     let mut lease = lease.inspect_err(|_| beside.tell_that_it_stays(&job))?;
     let taken = Box::pin(take_place(&mut lease, &archive, &beside, coming, &plan, &job)).await;
@@ -304,7 +305,8 @@ async fn take_place(
     job: &Job,
 ) -> Result<u64, NotGiven> {
     let (session, name) = (&mut lease.session, &plan.database);
-    let found = Live::read(session, name).await?.filter(|found| found.oid == beside.oid).ok_or_else(|| {
+    let found = Live::read(session, name).await.map_err(NotGiven::Unclear)?;
+    let found = found.filter(|found| found.oid == beside.oid).ok_or_else(|| {
         let doing = format!("find {name}: it was dropped, or renamed, while the backup was restored");
         NotGiven::Unclear(Error::new(Kind::Failure, doing).hint("look with `psql -l`"))
     })?;

@@ -12,6 +12,11 @@ pub(super) enum NotGiven {
 }
 
 impl NotGiven {
+    /// The error of something that left the live database alone: without the lock of its name, another run may have changed it.
+    pub(super) fn under_lock(is_held: bool, error: Error) -> Self {
+        if is_held { Self::AsItWas(error) } else { Self::Unclear(error) }
+    }
+
     /// What the operator is told.
     pub(super) fn told(self, doing: &str, name: &str) -> Error {
         match self {
@@ -48,5 +53,12 @@ mod tests {
         let lost = NotGiven::Unclear(lost).told("replace shop", "shop");
         assert_eq!(lost.chain(), "replace shop: find out which database is called shop");
         assert_eq!(lost.help(), Some("look"));
+    }
+
+    #[test]
+    fn nothing_is_said_of_the_live_database_where_its_lock_was_lost() {
+        let told = |is_held| NotGiven::under_lock(is_held, cancelled()).told("replace shop", "shop").chain();
+        assert_eq!(told(true), "replace shop; the live database shop is as it was: the run was cancelled");
+        assert_eq!(told(false), "replace shop: the run was cancelled");
     }
 }

@@ -34,6 +34,14 @@ pub(super) struct Swap<'a> {
     pub(super) coming_name: &'a str,
 }
 
+/// Whose the name is after an error.
+enum Holder {
+    Coming,
+    Present,
+    /// A database that was not looked at, or none.
+    SomebodyElse,
+}
+
 #[derive(Deserialize)]
 struct Counted {
     ended: u64,
@@ -94,7 +102,7 @@ impl Swap<'_> {
 
     async fn rename_and_look(&self, session: &mut DirectSession) -> Result<()> {
         session.execute(&self.renames().join(";\n")).await?;
-        if session.text(&self.holds()).await?.as_deref() != Some("t") {
+        if !is_so(session, &self.holds()).await? {
             let doing = "find the databases that were looked at: somebody renamed one of them meanwhile";
             return Err(Error::new(Kind::Failure, doing).hint("look with `psql -l`, and run it again"));
         }
@@ -134,13 +142,7 @@ impl Swap<'_> {
 
     /// Whether the names are as they are to be.
     fn holds(&self) -> String {
-        let is = |oid: u32, name: &str| {
-            format!(
-                "EXISTS (SELECT FROM pg_catalog.pg_database WHERE oid = {oid} AND datname = {})",
-                quote_literal(name)
-            )
-        };
-        format!("SELECT {} AND {}", is(self.coming, self.name), is(self.present, self.aside))
+        format!("{} AND {}", is_called(self.coming, self.name), is_called(self.present, self.aside))
     }
 
     /// Ends the sessions with both, over and over: some come back at once. Ends with an error only.
@@ -156,9 +158,13 @@ impl Swap<'_> {
     /// After an error that says nothing of how it ended, such as a lost connection within COMMIT, the server is asked: under the
     /// lock, for until that is free the transaction may still end either way.
     async fn found_out(&self, lease: &mut Lease, job: &Job, error: Error) -> Result<(), NotGiven> {
-        match self.is_done(lease, job).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(error.into()),
+        match self.who_has_it(lease, job).await {
+            Ok(Holder::Coming) => Ok(()),
+            Ok(Holder::Present) => Err(NotGiven::AsItWas(error)),
+            Ok(Holder::SomebodyElse) => {
+                let doing = format!("find {}: it was dropped, or renamed, meanwhile", self.name);
+                Err(NotGiven::Unclear(error.while_doing(doing).hint("look with `psql -l`")))
+            }
             Err(again) => {
                 let doing = format!("find out which database is called {}: {}", self.name, error.chain());
                 Err(NotGiven::Unclear(again.while_doing(doing)))
@@ -166,10 +172,22 @@ impl Swap<'_> {
         }
     }
 
-    async fn is_done(&self, lease: &mut Lease, job: &Job) -> Result<bool> {
+    async fn who_has_it(&self, lease: &mut Lease, job: &Job) -> Result<Holder> {
         lease.revive(job).await?;
-        Ok(lease.session.text(&self.holds()).await?.as_deref() == Some("t"))
+        if is_so(&mut lease.session, &self.holds()).await? {
+            return Ok(Holder::Coming);
+        }
+        let is_present = is_so(&mut lease.session, &is_called(self.present, self.name)).await?;
+        Ok(if is_present { Holder::Present } else { Holder::SomebodyElse })
     }
+}
+
+async fn is_so(session: &mut DirectSession, condition: &str) -> Result<bool> {
+    Ok(session.text(&format!("SELECT {condition}")).await?.as_deref() == Some("t"))
+}
+
+fn is_called(oid: u32, name: &str) -> String {
+    format!("EXISTS (SELECT FROM pg_catalog.pg_database WHERE oid = {oid} AND datname = {})", quote_literal(name))
 }
 
 /// Whether the same may work in a moment: somebody changed one of them just when it was to be renamed.
