@@ -306,6 +306,20 @@ fn every_database_gets_a_line_and_the_worst_verdict_is_the_runs() {
 }
 
 #[test]
+fn a_name_narrows_every_database_to_that_one_even_where_the_file_lacks_it() {
+    let world = World::new(Major::V15, STREAM);
+    world.depot.backup(&world.shop());
+    let drill = |lines: &str, name: &str| world.drill("run", lines).args(["--all", "--name", name, "--json"]).run();
+    let (shop, orders) = ("[[database]]\nname = \"shop\"", "[[database]]\nname = \"orders\"");
+    let unknown = drill(shop, "crm").expect(31).result();
+    assert!(unknown["report"].is_null() && unknown["reasons"].to_string().contains("crm"), "{unknown:#}");
+    let report = report(&drill(orders, "shop").expect(0));
+    assert_eq!(report["database"], "shop", "{report:#}");
+    let expected = drill(&[shop, orders].join("\n"), "orders").expect(31);
+    assert_eq!(expected.result()["report"]["verdict"], "failed", "{}", expected.stdout);
+}
+
+#[test]
 fn what_the_operators_program_and_assertions_say_no_to_fails() {
     let world = World::new(Major::V15, STREAM);
     world.depot.backup(&world.shop());

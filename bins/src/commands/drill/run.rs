@@ -35,7 +35,7 @@ pub(super) async fn run(args: &DrillRunArgs, context: &Context) -> Result<Outcom
         Ok(Prepared { config, store, references, surroundings }) => {
             let mut reports = Vec::new();
             for reference in references {
-                let is_expected = args.all || is_configured(&reference, &config);
+                let is_expected = is_of_every(args, context) || is_configured(&reference, &config);
                 let report = one(&reference, is_expected, &surroundings, &config, &store, context);
                 match Box::pin(report).await {
                     Err(error) if error.kind() == Kind::NotFound => return Ok(nothing_begun(&unknown(error), context)),
@@ -163,7 +163,7 @@ async fn drilled(
     config: &Config,
     store: &Store,
 ) -> Result<Vec<BackupRef>, Unprepared> {
-    if !args.all {
+    if !is_of_every(args, context) {
         return Ok(vec![named(args.backup.as_deref().unwrap_or(LATEST), context, config)?]);
     }
     let mut names: Vec<Name> = config.databases.iter().map(|database| database.name.value.clone()).collect();
@@ -176,6 +176,11 @@ async fn drilled(
         return Err(Unprepared { verdict: Verdict::Failed, error: Error::new(Kind::NotFound, why) });
     }
     names.into_iter().map(|name| format!("{name}/{LATEST}").parse().map_err(Unprepared::from)).collect()
+}
+
+/// Whether every database is meant: a name narrows them to that one, also to one that is not configured.
+fn is_of_every(args: &DrillRunArgs, context: &Context) -> bool {
+    args.all && context.global.name.is_none()
 }
 
 fn named(text: &str, context: &Context, config: &Config) -> Result<BackupRef> {
