@@ -1,10 +1,13 @@
 //! Two values that share what a rotation replaces: an IV, or the id of their key.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use lifeboat_core::Kind;
+use lifeboat_core::monitor::{Event, Monitor};
+use lifeboat_core::{Job, Kind};
+use lifeboat_rotate::Keyring;
 use lifeboat_rotate::sweep::{self, Mode, Target};
 use lifeboat_tests::{Major, run};
+use tokio_util::sync::CancellationToken;
 
 use crate::world::{OLD, World, encrypted, job, keyring, mode, small};
 
@@ -28,6 +31,44 @@ fn logins(columns: &str) -> World<'static> {
 
 fn of(target: &mut Target, layout: &str) {
     (target.column, target.layout) = (None, layout.parse().unwrap());
+}
+
+/// Keeps what is warned of.
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Monitor for Warnings {
+    fn event(&self, event: &Event<'_>) {
+        if let Event::Warning(text) = event {
+            self.0.lock().unwrap().push((*text).to_owned());
+        }
+    }
+}
+
+/// What a run that ends well warns of.
+fn warned(world: &World) -> String {
+    let heard = Arc::new(Warnings::default());
+    let job = Job::new(heard.clone(), CancellationToken::new());
+    assert!(run(sweep::run(&world.settings(), world.targets(), &small(), &job)).unwrap().is_clean());
+    heard.0.lock().unwrap().join("; ")
+}
+
+/// Keys that are made of the password and a salt in each value.
+fn salt(target: &mut Target) {
+    let mut keys = (*target.keys).clone();
+    for key in [&mut keys.old, &mut keys.new] {
+        key.format = "pbkdf2(hash=sha256, iterations=10)".parse().unwrap();
+    }
+    target.keys = Arc::new(keys);
+}
+
+/// A row of what the target's columns hold for a secret.
+fn insert(world: &World, columns: &str) {
+    let key = world.target.keys.old.derive().unwrap();
+    let stored =
+        Keyring::new(world.target.layout.clone(), key).unwrap().encrypt(b"a secret", b"").unwrap().into_columns();
+    let values: Vec<_> = stored.iter().map(|column| format!("'{}'", str::from_utf8(column).unwrap())).collect();
+    world.database.psql(&format!("INSERT INTO secrets (id, {columns}) VALUES (1, {})", values.join(", ")));
 }
 
 fn contents(world: &World) -> String {
@@ -98,13 +139,41 @@ fn a_table_too_wide_to_try_every_two_of_its_columns_is_told() {
     let mut world =
         World::new(Major::V18, &format!("id int PRIMARY KEY, ct text, tag text, nonce text, {}", more.join(", ")));
     of(&mut world.target, "columns{ct: hex(ct), tag: hex(tag), nonce: hex(iv)}");
-    let stored = keyring(&world.target, OLD).encrypt(b"a secret", b"").unwrap().into_columns();
-    let values: Vec<_> = stored.iter().map(|column| format!("'{}'", str::from_utf8(column).unwrap())).collect();
-    world.database.psql(&format!("INSERT INTO secrets (id, ct, tag, nonce) VALUES (1, {})", values.join(", ")));
+    insert(&world, "ct, tag, nonce");
     let plan = world.plan();
     assert_eq!(plan.refusals().count(), 0, "{plan:?}");
     assert!(plan.targets[0].remarks.iter().any(|remark| remark.contains("too many")), "{plan:?}");
-    world.run_to_the_end(&small());
+    let warned = warned(&world);
+    assert!(warned.contains("was tried with nonce, as there are too many"), "{warned}");
+}
+
+#[test]
+fn where_each_value_has_a_salt_of_its_own_fewer_are_tried_and_that_is_told() {
+    let more: Vec<_> = (0..70).map(|n| format!("c{n} text DEFAULT repeat(md5('x{n}'), 3)")).collect();
+    let columns = format!("id int PRIMARY KEY, value text, nonce text, {}", more.join(", "));
+    let mut world = World::new(Major::V18, &columns);
+    of(&mut world.target, "columns{value: hex(salt/16 ct tag), nonce: hex(iv)}");
+    salt(&mut world.target);
+    insert(&world, "value, nonce");
+    let warned = warned(&world);
+    assert!(warned.contains("was tried with nonce, as there are too many"), "{warned}");
+}
+
+#[test]
+fn where_the_values_of_a_row_have_one_salt_as_many_are_tried_as_without() {
+    let more: Vec<_> = (0..11).map(|n| format!("c{n} text DEFAULT md5('x{n}')")).collect();
+    let columns = format!(
+        "id int PRIMARY KEY, ct text, tag text, salt text, nonce text, {}, other_ct text, other_tag text",
+        more.join(", ")
+    );
+    let mut world = World::new(Major::V18, &columns);
+    of(&mut world.target, "columns{ct: hex(ct), tag: hex(tag), salt: hex(salt/16), nonce: hex(iv)}");
+    salt(&mut world.target);
+    insert(&world, "ct, tag, salt, nonce");
+    world.database.psql("UPDATE secrets SET other_ct = ct, other_tag = tag");
+    let error = world.run(&small()).unwrap_err();
+    let expected = "other_ct of public.secrets opens with the IV in nonce";
+    assert!(error.kind() == Kind::Policy && error.help().unwrap().contains(expected), "{}", error.chain());
 }
 
 #[test]
@@ -188,6 +257,32 @@ fn an_iv_is_not_taken_from_what_lies_in_a_column_of_a_type_that_no_layout_reads(
 }
 
 #[test]
+fn a_copy_of_the_iv_inside_an_array_is_none_of_another_column() {
+    let columns = "id int PRIMARY KEY, login text, password text, nonce text, history text[], documents jsonb[]";
+    for also in ["history = ARRAY['x', nonce]", "documents = ARRAY[jsonb_build_object('nonce', nonce, 'of', 'x')]"] {
+        let world = logins(columns);
+        world.database.psql(&format!("UPDATE secrets SET password = login, {also} WHERE id = 7"));
+        let error = world.run(&small()).unwrap_err();
+        let expected = "password of public.secrets opens with the IV in nonce";
+        assert!(error.kind() == Kind::Policy && error.help().unwrap().contains(expected), "{}", error.chain());
+    }
+    let world = logins(columns);
+    world.database.psql("UPDATE secrets SET history = ARRAY[login, nonce] WHERE id = 7");
+    assert!(world.run(&small()).unwrap().is_clean());
+}
+
+#[test]
+fn a_copy_of_the_iv_in_one_element_of_an_array_is_none_of_the_next() {
+    let world = documents(
+        "value = value || jsonb_build_object('accounts', jsonb_build_array(
+            jsonb_build_object('iv', value -> 'iv'), jsonb_build_object('token', value -> 'login')))",
+    );
+    let error = world.run(&small()).unwrap_err();
+    let expected = "value.accounts[].token of public.secrets opens with the IV in value.iv";
+    assert!(error.kind() == Kind::Policy && error.help().unwrap().contains(expected), "{}", error.chain());
+}
+
+#[test]
 fn a_history_that_has_the_iv_as_well_stands_in_no_documents_way() {
     let world = documents("value = value || jsonb_build_object('history', jsonb_build_array(value))");
     let summary = world.run(&small()).unwrap();
@@ -195,18 +290,48 @@ fn a_history_that_has_the_iv_as_well_stands_in_no_documents_way() {
 }
 
 #[test]
-fn an_iv_in_a_document_beside_the_ciphertexts_column_is_not_taken_from_the_documents_own_strings() {
-    let mut world = World::new(Major::V18, "id int PRIMARY KEY, meta jsonb, value text");
+fn a_history_of_documents_with_iv_and_ciphertext_in_objects_of_their_own_stands_in_no_way() {
+    let mut world = World::new(Major::V18, "id int PRIMARY KEY, value jsonb, previous jsonb");
+    world.target.layout = "json{header.iv: hex(iv), body.ct: hex(ct tag)}".parse().unwrap();
+    world.database.psql(&format!("INSERT INTO secrets VALUES (1, '{}')", world.encrypted(OLD, "a secret")));
+    world.database.psql(
+        "UPDATE secrets SET previous = value, value = value || jsonb_build_object('history', jsonb_build_array(value))",
+    );
+    assert!(world.run(&small()).unwrap().is_clean());
+}
+
+/// Values whose IVs lie in documents beside them; `also` adds to them.
+fn with_documents(also: &str) -> World<'static> {
+    let columns = "id int PRIMARY KEY, meta jsonb, value text, previous_value text, previous_meta jsonb, history jsonb";
+    let mut world = World::new(Major::V18, columns);
     of(&mut world.target, "columns{value: hex(ct tag), meta: json{iv: hex(iv)}}");
-    let stored = keyring(&world.target, OLD).encrypt(b"the same for both", b"").unwrap().into_columns();
-    let [value, meta] = [0, 1].map(|at| str::from_utf8(&stored[at]).unwrap());
-    world.database.psql(&format!("INSERT INTO secrets VALUES (1, '{meta}', '{value}')"));
-    world.database.psql("UPDATE secrets SET meta = meta || jsonb_build_object('token', value)");
-    let before = contents(&world);
-    let error = world.run(&small()).unwrap_err();
-    let expected = "meta.token of public.secrets opens with the IV in meta.iv";
-    assert!(error.help().unwrap().contains(expected), "{}", error.chain());
-    assert_eq!(contents(&world), before);
+    insert(&world, "value, meta");
+    world.database.psql(&format!("UPDATE secrets SET {also}"));
+    world
+}
+
+#[test]
+fn an_iv_in_a_document_beside_the_ciphertexts_column_is_not_taken_from_the_documents_own_strings() {
+    for also in ["", ", previous_value = value, previous_meta = meta"] {
+        let world = with_documents(&format!("meta = meta || jsonb_build_object('token', value){also}"));
+        let before = contents(&world);
+        let error = world.run(&small()).unwrap_err();
+        let expected = "meta.token of public.secrets opens with the IV in meta.iv";
+        assert!(error.help().unwrap().contains(expected), "{}", error.chain());
+        assert_eq!(contents(&world), before);
+    }
+}
+
+#[test]
+fn previous_values_with_documents_of_their_own_stand_in_no_way() {
+    let whole = "history = jsonb_build_array(jsonb_build_object('value', value, 'meta', meta))";
+    for also in ["previous_value = value, previous_meta = meta", whole] {
+        let world = with_documents(also);
+        let summary = world.run(&small()).unwrap();
+        assert!(summary.is_clean() && summary.targets[0].counts.rotated == 1, "{summary:?}");
+    }
+    let error = with_documents("previous_value = value, previous_meta = '{}'").run(&small()).unwrap_err();
+    assert!(error.help().unwrap().contains("previous_value of public.secrets opens"), "{}", error.chain());
 }
 
 #[test]

@@ -24,9 +24,18 @@ pub(super) fn leaves(text: &str) -> Option<Leaves> {
 /// Every string of a document, also of one that is written in base64, with the names of what it lies in; arrays' elements have none of
 /// their own. Nothing when the value is no document.
 pub(super) fn strings(value: &[u8]) -> Option<Vec<(Place, String)>> {
-    let mut found = Vec::new();
-    every(document(value)?, &mut Vec::new(), &mut found);
-    Some(found)
+    every(value, |_| WITHIN.to_owned())
+}
+
+/// The same, with the number of each element in its array.
+pub(super) fn numbered(value: &[u8]) -> Option<Vec<(Place, String)>> {
+    every(value, |number| format!("[{number}]"))
+}
+
+/// The place of a numbered string among those that [`strings`] gives.
+pub(super) fn unnumbered(place: &[String]) -> Place {
+    let number = |name: &str| name.strip_prefix('[')?.strip_suffix(']')?.parse::<usize>().ok();
+    place.iter().map(|name| number(name).map_or_else(|| name.clone(), |_| WITHIN.to_owned())).collect()
 }
 
 fn document(value: &[u8]) -> Option<Value> {
@@ -87,16 +96,22 @@ fn parsed(text: &str) -> Option<Value> {
     text.trim_start().starts_with(['{', '[', '"']).then(|| serde_json::from_str(text).ok())?
 }
 
-fn every(value: Value, place: &mut Place, found: &mut Vec<(Place, String)>) {
+fn every(value: &[u8], number: fn(usize) -> String) -> Option<Vec<(Place, String)>> {
+    let mut found = Vec::new();
+    add_every(document(value)?, number, &mut Vec::new(), &mut found);
+    Some(found)
+}
+
+fn add_every(value: Value, number: fn(usize) -> String, place: &mut Place, found: &mut Vec<(Place, String)>) {
     let mut within = |name: String, value: Value| {
         place.push(name);
-        every(value, place, found);
+        add_every(value, number, place, found);
         place.pop();
     };
     match value {
         Value::String(text) => found.push((place.clone(), text)),
         Value::Object(members) => members.into_iter().for_each(|(name, value)| within(name, value)),
-        Value::Array(elements) => elements.into_iter().for_each(|value| within(WITHIN.to_owned(), value)),
+        Value::Array(elements) => elements.into_iter().enumerate().for_each(|(at, value)| within(number(at), value)),
         _ => {}
     }
 }

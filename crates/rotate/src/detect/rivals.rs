@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::documents;
 use super::sample::{Row, Sample};
 use super::trial::{TrialKey, Trials};
-use crate::columns::layout::{Apart, Content, Fields, Piece, Place, shown};
+use crate::columns::layout::{Apart, Content, Fields, Piece, Place, WITHIN, shown};
 use crate::columns::{AadTemplate, Layout};
 
 /// What opens with what stands apart.
@@ -33,7 +33,7 @@ pub(crate) fn rivals(
     for (at, row) in sample.rows.iter().enumerate().take(rows) {
         search.row(at, row, stop);
     }
-    Found { places: search.found.iter().map(|place| shown(place)).collect(), is_cut: search.is_cut }
+    Found { places: search.found.into_iter().collect(), is_cut: search.is_cut }
 }
 
 struct Search<'a> {
@@ -41,6 +41,8 @@ struct Search<'a> {
     trials: Trials<'a>,
     templates: &'a [AadTemplate],
     is_salted: bool,
+    /// How many ways are tried in a row.
+    limit: usize,
     apart: (Apart, Place),
     /// The places of the value itself.
     own: Vec<Place>,
@@ -49,7 +51,8 @@ struct Search<'a> {
     moved: Vec<Piece>,
     /// For each column that may hold a ciphertext, and each row.
     aads: BTreeMap<String, Vec<Vec<Vec<u8>>>>,
-    found: BTreeSet<Place>,
+    /// As people write them.
+    found: BTreeSet<String>,
     is_cut: bool,
 }
 
@@ -70,9 +73,20 @@ impl<'a> Search<'a> {
             return None;
         }
         moved.sort_by_key(|piece| !piece.has_ct());
-        let (trials, is_salted) = (Trials::new(keys), layout.has_salt());
-        let (aads, found) = (BTreeMap::new(), BTreeSet::new());
-        Some(Self { sample, trials, templates, is_salted, apart, own, common, moved, aads, found, is_cut: false })
+        Some(Self {
+            sample,
+            trials: Trials::new(keys),
+            templates,
+            is_salted: layout.has_salt(),
+            limit: if moved.iter().any(Piece::has_salt) { SALTED_COMBINATIONS } else { COMBINATIONS },
+            apart,
+            own,
+            common,
+            moved,
+            aads: BTreeMap::new(),
+            found: BTreeSet::new(),
+            is_cut: false,
+        })
     }
 
     fn row(&mut self, at: usize, row: &Row, stop: &dyn Fn() -> bool) {
@@ -84,12 +98,11 @@ impl<'a> Search<'a> {
         let of_piece = |piece: &Piece| others.iter().filter(|cell| self.may_be(cell, piece)).collect();
         let candidates: Vec<Vec<&Cell<'_>>> = self.moved.iter().map(of_piece).collect();
         let mut ways = choices(&candidates);
-        let limit = if self.is_salted { SALTED_COMBINATIONS } else { COMBINATIONS };
-        for way in ways.by_ref().take(limit).take_while(|_| !stop()) {
-            let Some(rival) = way.first().map(|cell| &cell.place) else { continue };
-            let is_needed = !self.found.contains(rival) && !copies.iter().any(|copy| serves(copy, rival));
-            if is_needed && self.opens(at, &common, &way) {
-                self.found.insert(rival.clone());
+        for way in ways.by_ref().take(self.limit).take_while(|_| !stop()) {
+            let Some(rival) = way.first() else { continue };
+            let has_copy = || copies.iter().any(|copy| self.serves(copy, &rival.place));
+            if !self.found.contains(&rival.name) && !has_copy() && self.opens(at, &common, &way) {
+                self.found.insert(rival.name.clone());
             }
         }
         self.is_cut |= ways.next().is_some();
@@ -121,16 +134,30 @@ impl<'a> Search<'a> {
         let aads = self.aads.entry(column.clone()).or_insert_with(|| sample.aads(templates, column));
         self.trials.opener_of(&fields, self.is_salted, &aads[at]).is_some()
     }
+
+    /// Whether a value goes by that copy of what stands apart: one that lies beside it, or beside what it lies in, or where this layout
+    /// would have it, and is not farther than what stands apart itself.
+    fn serves(&self, copy: &[String], rival: &[String]) -> bool {
+        let apart = self.apart.1.as_slice();
+        let up = apart.len() - self.moved.first().map_or(0, |ct| in_common(apart, &ct.place));
+        // The copy of a column is in another one, but the names in its document are the same.
+        let is_alike = copy.ends_with(&apart[(apart.len() - up).max(1)..]);
+        let around = copy.len().saturating_sub(if is_alike { up } else { 1 });
+        rival.starts_with(&copy[..around]) && in_common(copy, rival) >= in_common(apart, rival)
+    }
 }
 
-/// Whether a value goes by that copy of what stands apart: one that lies beside it, or beside what it lies in.
-fn serves(copy: &Place, rival: &Place) -> bool {
-    copy.split_last().is_some_and(|(_, around)| rival.starts_with(around))
+/// How many names two places begin with alike.
+fn in_common(one: &[String], other: &[String]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
 /// Something in a row that is text or bytes.
 struct Cell<'r> {
+    /// With the numbers of arrays' elements.
     place: Place,
+    /// The place as people write it.
+    name: String,
     content: Content,
     bytes: Cow<'r, [u8]>,
 }
@@ -139,19 +166,33 @@ fn cells<'r>(sample: &Sample, row: &'r Row) -> Vec<Cell<'r>> {
     let mut cells = Vec::new();
     for (column, cell) in sample.columns.iter().zip(&row.cells) {
         let Some(cell) = cell.as_deref().filter(|cell| !cell.is_empty()) else { continue };
-        let place = |path: Place| std::iter::once(column.name.clone()).chain(path).collect();
+        let name = || column.name.clone();
+        let place = |path: Place| -> Place { std::iter::once(name()).chain(path).collect() };
         if column.is_compound {
-            let part = |(content, bytes): (_, Vec<u8>)| Cell { place: place(Vec::new()), content, bytes: bytes.into() };
+            // How its parts belong together is not known, but they lie in it, and not beside other columns.
+            let place = place(vec![WITHIN.to_owned()]);
+            let part = |(content, bytes): (_, Vec<u8>)| Cell {
+                place: place.clone(),
+                name: name(),
+                content,
+                bytes: bytes.into(),
+            };
             cells.extend(documents::parts(cell).into_iter().map(part));
             continue;
         }
-        match documents::strings(cell) {
-            Some(strings) => cells.extend(strings.into_iter().map(|(path, text)| Cell {
-                place: place(path),
-                content: Content::Text,
-                bytes: text.into_bytes().into(),
+        match documents::numbered(cell) {
+            Some(strings) => cells.extend(strings.into_iter().map(|(path, text)| {
+                let name = shown(&place(documents::unnumbered(&path)));
+                Cell { place: place(path), name, content: Content::Text, bytes: text.into_bytes().into() }
             })),
-            None => cells.push(Cell { place: place(Vec::new()), content: column.content, bytes: cell.into() }),
+            None => {
+                cells.push(Cell {
+                    place: place(Vec::new()),
+                    name: name(),
+                    content: column.content,
+                    bytes: cell.into(),
+                });
+            }
         }
     }
     cells
@@ -184,10 +225,13 @@ mod tests {
 
     #[test]
     fn ways_are_made_as_they_are_asked_for() {
-        let cell = |n: usize| Cell { place: vec![format!("o{n}")], content: Content::Text, bytes: vec![0].into() };
+        let cell = |n: usize| {
+            let name = format!("o{n}");
+            Cell { place: vec![name.clone()], name, content: Content::Text, bytes: vec![0].into() }
+        };
         let cells: Vec<Cell<'_>> = (0..100_000).map(cell).collect();
         let all: Vec<&Cell<'_>> = cells.iter().collect();
-        let shown = |way: Vec<&Cell<'_>>| way.iter().map(|cell| cell.place[0].clone()).collect::<Vec<_>>().join(" ");
+        let shown = |way: Vec<&Cell<'_>>| way.iter().map(|cell| cell.name.as_str()).collect::<Vec<_>>().join(" ");
         let first: Vec<_> = choices(&[all.clone(), all.clone()]).take(2).map(shown).collect();
         assert_eq!(first, ["o0 o1", "o0 o2"]);
         let few = [all[..10].to_vec(), all[..10].to_vec()];

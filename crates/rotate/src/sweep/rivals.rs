@@ -17,12 +17,15 @@ pub(super) struct Rivals {
     pub(super) refusals: Vec<String>,
     /// What the operator should know.
     pub(super) remarks: Vec<String>,
+    /// Which of the remarks a run makes, too.
+    warnings: Vec<String>,
 }
 
 impl Rivals {
     fn add(&mut self, others: Self) {
         self.refusals.extend(others.refusals);
         self.remarks.extend(others.remarks);
+        self.warnings.extend(others.warnings);
     }
 }
 
@@ -114,9 +117,13 @@ fn told(
     let mut rivals = Rivals::default();
     let named = |column: &str| if *table == target.table { column.to_owned() } else { format!("{table}.{column}") };
     if found.is_cut {
-        rivals.remarks.push(format!(
+        let untried = format!(
             "not all that could be a ciphertext, or one and its tag, was tried with {place}, as there are too many: know what else goes by it"
-        ));
+        );
+        if apart == Apart::Iv {
+            rivals.warnings.push(untried.clone());
+        }
+        rivals.remarks.push(untried);
     }
     match apart {
         Apart::Iv => {
@@ -130,7 +137,7 @@ fn told(
     rivals
 }
 
-/// Refuses what would take an IV from another value.
+/// Refuses what would take an IV from another value, and warns where not all was tried that may be one.
 pub(super) async fn refuse_rivals(
     session: &mut DirectSession,
     errand: &Errand<'_>,
@@ -139,6 +146,7 @@ pub(super) async fn refuse_rivals(
 ) -> Result<()> {
     let rivals = look_for_rivals(session, errand, moment, job).await?;
     if rivals.refusals.is_empty() {
+        rivals.warnings.iter().for_each(|warning| job.warn(warning));
         return Ok(());
     }
     Err(Error::new(Kind::Policy, format!("rotate {}", errand.target)).hint(rivals.refusals.join("; ")))

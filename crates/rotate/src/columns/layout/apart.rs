@@ -53,6 +53,10 @@ impl Piece {
         self.fields.iter().any(|field| matches!(field, Field::Iv(_)))
     }
 
+    pub(crate) fn has_salt(&self) -> bool {
+        self.fields.iter().any(|field| matches!(field, Field::Salt(_)))
+    }
+
     /// Reads its fields from what lies there, or anywhere else. Whether that has its form.
     pub(crate) fn read(&self, stored: &[u8], fields: &mut Fields) -> bool {
         read::items(&self.items, stored, fields).is_ok()
