@@ -1,10 +1,10 @@
 //! Values that are bound to something which the rotation's own writing changes: they would open no more.
 
 use lifeboat_core::{Error, Kind, Result};
-use lifeboat_rotate::sweep::{self, Mode, Summary, Target};
+use lifeboat_rotate::sweep::{self, Mode, Phase, Summary, Target};
 use lifeboat_tests::{Major, run};
 
-use crate::world::{NEW, OLD, World, cut_over, encrypted, job, keyring, mode, same, small, target};
+use crate::world::{NEW, OLD, OTHER, World, cut_over, encrypted, job, keyring, keys, mode, same, small, target};
 
 /// Counts the writes of a row, as `updated_at` tells their time.
 const COUNTED: &str = "
@@ -196,6 +196,19 @@ fn the_book_tells_what_values_are_bound_to_that_were_rotated_before() {
     refused_as_bound(&world, &value, Mode::Offline);
     world.database.psql("ALTER TABLE secrets DROP body");
     world.run_to_the_end(&small());
+}
+
+#[test]
+fn a_rotation_that_was_taken_back_does_not_hide_what_one_before_it_was_bound_to() {
+    let (world, [value, body]) = chained();
+    let (value, once, mut again) = ([value], [body.clone()], [body]);
+    assert!(run(sweep::run(&world.settings(), &once, &small(), &job())).unwrap().is_clean());
+    run(sweep::finalize(&world.settings(), &once, &small(), &job())).unwrap();
+    again[0].keys = keys(NEW, OTHER);
+    assert!(run(sweep::run(&world.settings(), &again, &small(), &job())).unwrap().is_clean());
+    run(sweep::rollback(&world.settings(), &again, &small(), &job())).unwrap();
+    assert_eq!(world.status().targets[0].phase, Phase::RolledBack, "it is the newest");
+    refused_as_bound(&world, &value, Mode::Online);
 }
 
 #[test]

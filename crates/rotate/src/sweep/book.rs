@@ -117,10 +117,11 @@ pub(super) async fn open_entries(session: &mut DirectSession, condition: &str) -
     rows(session, &format!("{ENTRY} WHERE finished IS NULL AND {condition}")).await
 }
 
-/// The newest rotations of their columns, those aside that were rolled back, of which a condition is true.
+/// The newest rotations of their columns, those aside that were rolled back, of which a condition is true. One that was taken back
+/// leaves the one before it in force.
 pub(super) async fn newest_entries(session: &mut DirectSession, condition: &str) -> Result<Vec<Entry>> {
     let newer = "SELECT FROM lifeboat_rotate.rotation n WHERE n.schema_name = r.schema_name AND n.table_name = r.table_name \
-                 AND n.columns = r.columns AND n.id > r.id";
+                 AND n.columns = r.columns AND n.id > r.id AND n.phase <> 'rolled_back'";
     let query = format!("{ENTRY} WHERE phase <> 'rolled_back' AND NOT EXISTS ({newer}) AND {condition} ORDER BY id");
     rows(session, &query).await
 }
