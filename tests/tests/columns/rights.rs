@@ -3,7 +3,7 @@
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::{Error, Kind};
 use lifeboat_rotate::sweep::{self, Mode, Summary, SweepOptions};
-use lifeboat_tests::servers::postgres::{PASSWORD, PLAIN_ROLE};
+use lifeboat_tests::servers::postgres::{PASSWORD, PLAIN_ROLE, TLS_ROLE};
 use lifeboat_tests::{Major, Postgres, run};
 
 use crate::world::{NEW, OLD, World, cut_over, job, mode, same, settings, small};
@@ -124,29 +124,47 @@ fn another_role_than_the_one_that_began_is_told_who_that_is() {
     let (world, plain) = World::with_rows(Major::V18, TABLE, 10);
     assert!(world.run(&small()).unwrap().is_clean());
     world.database.psql("GRANT SELECT, UPDATE ON secrets TO plain");
-    let (settings, targets, job) = (plain_settings(&world), world.targets(), job());
-    let owner =
-        world.database.psql("SELECT pg_get_userbyid(nspowner) FROM pg_namespace WHERE nspname = 'lifeboat_rotate'");
-    let expected = format!("let an administrator run GRANT \"{owner}\" TO \"plain\"");
-    let refused = |error: Error| {
-        assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
-        assert!(error.help().unwrap().contains(&expected), "{:?}", error.help());
-    };
-    let every_verb_is_refused = || {
-        refused(run(sweep::run(&settings, targets, &small(), &job)).unwrap_err());
-        refused(run(sweep::finalize(&settings, targets, &small(), &job)).unwrap_err());
-        refused(run(sweep::rollback(&settings, targets, &small(), &job)).unwrap_err());
-        let plan = run(sweep::plan(&settings, targets, &small(), &job)).unwrap();
-        assert!(plan.refusals().any(|refusal| refusal.contains(&expected)), "{plan:?}");
-    };
-    every_verb_is_refused();
-    refused(run(sweep::status(&settings, &job)).unwrap_err());
+    give_the_schema_to(&world, TLS_ROLE);
+    let expected = format!("let an administrator run GRANT \"{TLS_ROLE}\" TO \"plain\"");
+    every_verb_is_refused(&world, &expected);
+    refused_with(&run(sweep::status(&plain_settings(&world), &job())).unwrap_err(), &expected);
     // To look is less than to write.
     world.database.psql(
         "GRANT USAGE ON SCHEMA lifeboat_rotate TO plain; GRANT SELECT ON ALL TABLES IN SCHEMA lifeboat_rotate TO plain",
     );
-    assert_eq!(run(sweep::status(&settings, &job)).unwrap().targets.len(), 1);
-    every_verb_is_refused();
+    assert_eq!(run(sweep::status(&plain_settings(&world), &job())).unwrap().targets.len(), 1);
+    every_verb_is_refused(&world, &expected);
     same(&world.opened(NEW), &plain, "nothing was written");
     world.rollback(&small()).unwrap();
+}
+
+#[test]
+fn nobody_is_told_to_make_a_role_a_member_of_a_superuser() {
+    let (world, _) = World::with_rows(Major::V18, TABLE, 10);
+    assert!(world.run(&small()).unwrap().is_clean());
+    world.database.psql("GRANT SELECT, UPDATE ON secrets TO plain");
+    let owner = world.database.psql("SELECT current_user");
+    every_verb_is_refused(&world, &format!("it belongs to {owner}, a superuser: connect as that role"));
+    let told = run(sweep::status(&plain_settings(&world), &job())).unwrap_err();
+    assert!(!told.help().unwrap().contains("GRANT"), "{:?}", told.help());
+}
+
+fn give_the_schema_to(world: &World, role: &str) {
+    let tables =
+        ["format", "rotation", "part"].map(|table| format!("ALTER TABLE lifeboat_rotate.{table} OWNER TO {role};"));
+    world.database.psql(&format!("ALTER SCHEMA lifeboat_rotate OWNER TO {role}; {}", tables.concat()));
+}
+
+fn every_verb_is_refused(world: &World, expected: &str) {
+    let (settings, targets, job) = (plain_settings(world), world.targets(), job());
+    refused_with(&run(sweep::run(&settings, targets, &small(), &job)).unwrap_err(), expected);
+    refused_with(&run(sweep::finalize(&settings, targets, &small(), &job)).unwrap_err(), expected);
+    refused_with(&run(sweep::rollback(&settings, targets, &small(), &job)).unwrap_err(), expected);
+    let plan = run(sweep::plan(&settings, targets, &small(), &job)).unwrap();
+    assert!(plan.refusals().any(|refusal| refusal.contains(expected)), "{plan:?}");
+}
+
+fn refused_with(error: &Error, expected: &str) {
+    assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+    assert!(error.help().unwrap().contains(expected), "{:?}", error.help());
 }

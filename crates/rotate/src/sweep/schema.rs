@@ -46,6 +46,7 @@ async fn refuse_newer(session: &mut DirectSession) -> Result<()> {
 struct Book {
     role: String,
     owner: String,
+    is_superusers: bool,
     readable: bool,
     writable: bool,
 }
@@ -58,13 +59,14 @@ impl Book {
         Err(Error::new(Kind::Policy, format!("{what} the schema lifeboat_rotate")).hint(self.refusal()))
     }
 
+    /// A member of a superuser may become one: no application's role is to be made that.
     fn refusal(&self) -> String {
-        format!(
-            "it belongs to {}: connect as that role, or let an administrator run GRANT {} TO {}",
-            self.owner,
-            quote_ident(&self.owner),
-            quote_ident(&self.role)
-        )
+        let Self { owner, role, .. } = self;
+        if self.is_superusers {
+            return format!("it belongs to {owner}, a superuser: connect as that role");
+        }
+        let (granted, to) = (quote_ident(owner), quote_ident(role));
+        format!("it belongs to {owner}: connect as that role, or let an administrator run GRANT {granted} TO {to}")
     }
 }
 
@@ -73,8 +75,9 @@ async fn book(session: &mut DirectSession) -> Result<Option<Book>> {
     let may = |what| format!("pg_catalog.bool_and(pg_catalog.has_table_privilege(t.oid, '{what}'))");
     let change = format!("{} AND {} AND {}", may("INSERT"), may("UPDATE"), may("DELETE"));
     let query = format!(
-        "SELECT current_user AS role, pg_catalog.pg_get_userbyid(c.relowner) AS owner, may.read AS readable, may.read AND may.change \
-             AND pg_catalog.has_schema_privilege(n.oid, 'CREATE') AS writable \
+        "SELECT current_user AS role, pg_catalog.pg_get_userbyid(c.relowner) AS owner, \
+             (SELECT r.rolsuper FROM pg_catalog.pg_roles r WHERE r.oid = c.relowner) AS is_superusers, \
+             may.read AS readable, may.read AND may.change AND pg_catalog.has_schema_privilege(n.oid, 'CREATE') AS writable \
          FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'format' \
          CROSS JOIN LATERAL (SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND {} AS read, {change} AS change \
              FROM pg_catalog.pg_class t WHERE t.relnamespace = n.oid AND t.relname IN ('format', 'rotation', 'part')) AS may \
