@@ -199,6 +199,24 @@ fn the_book_tells_what_values_are_bound_to_that_were_rotated_before() {
 }
 
 #[test]
+fn what_values_were_bound_to_does_not_hold_for_ever() {
+    let (world, [value, mut body]) = chained();
+    let bodies = std::slice::from_ref(&body);
+    assert!(run(sweep::run(&world.settings(), bodies, &small(), &job())).unwrap().is_clean());
+    run(sweep::finalize(&world.settings(), bodies, &small(), &job())).unwrap();
+    // The application writes each anew.
+    body.aad = "{id}".parse().unwrap();
+    for id in 0..20 {
+        let anew = keyring(&body, OLD).encrypt(b"bound", id.to_string().as_bytes()).unwrap();
+        world.database.psql(&format!("UPDATE secrets SET body = '{}' WHERE id = {id}", anew.text().unwrap()));
+    }
+    let error = world.run(&small()).unwrap_err();
+    let way_out = "When the AAD of public.secrets.body is another one by now, name both in one command";
+    assert!(error.help().unwrap().contains(way_out), "{:?}", error.help());
+    assert!(run(sweep::run(&world.settings(), &[value, body], &small(), &job())).unwrap().is_clean());
+}
+
+#[test]
 fn a_rotation_that_was_taken_back_does_not_hide_what_one_before_it_was_bound_to() {
     let (world, [value, body]) = chained();
     let (value, once, mut again) = ([value], [body.clone()], [body]);

@@ -40,7 +40,7 @@ pub(super) async fn refuse_to_unbind(
         let other = Side::booked(&entry)?;
         refuse(&one, &other)?;
         // What was written before, it is bound to as it is.
-        if entry.phase != Phase::Finalized {
+        if !other.is_over {
             refuse(&other, &one)?;
         }
     }
@@ -52,17 +52,20 @@ struct Side {
     name: String,
     columns: Vec<String>,
     aad: AadTemplate,
+    /// Whether it is over: what the application writes since may have another AAD.
+    is_over: bool,
 }
 
 impl Side {
     fn of(errand: &Errand<'_>) -> Self {
         let target = errand.target;
-        Self { name: target.to_string(), columns: target.value_columns(), aad: target.aad.clone() }
+        Self { name: target.to_string(), columns: target.value_columns(), aad: target.aad.clone(), is_over: false }
     }
 
     fn booked(entry: &Entry) -> Result<Self> {
         let name = format!("{}.{}", entry.table(), entry.columns.join("+"));
-        Ok(Self { name, columns: entry.columns.clone(), aad: entry.aad.parse()? })
+        let is_over = entry.phase == Phase::Finalized;
+        Ok(Self { name, columns: entry.columns.clone(), aad: entry.aad.parse()?, is_over })
     }
 }
 
@@ -72,13 +75,21 @@ fn refuse(writer: &Side, bound: &Side) -> Result<()> {
     if moving.is_empty() {
         return Ok(());
     }
+    let way_out = if bound.is_over {
+        format!(
+            ". When the AAD of {} is another one by now, name both in one command, that one with its AAD of now",
+            bound.name
+        )
+    } else {
+        String::new()
+    };
     let (Side { name: writer, .. }, Side { name: bound, aad, .. }) = (writer, bound);
     let doing = format!(
         "rotate {writer}: the AAD {aad} of {bound} is made of {}, which the rotation of {writer} rewrites",
         moving.join(" and ")
     );
     Err(Error::new(Kind::Policy, doing).hint(format!(
-        "nothing was written: no value of {bound} would open any more. Only the application can rotate {writer}; {bound} can be rotated while nobody rotates that"
+        "nothing was written: no value of {bound} would open any more. Only the application can rotate {writer}; {bound} can be rotated while nobody rotates that{way_out}"
     )))
 }
 
