@@ -45,8 +45,10 @@ pub(crate) struct RotateConfig {
     pub(crate) lock_timeout: Option<Sourced<Duration>>,
     /// The file that names rows which can never be opened.
     pub(crate) accept_list: Option<Sourced<PathBuf>>,
-    /// The columns.
+    /// The columns that a command is about.
     pub(crate) columns: Vec<ColumnConfig>,
+    /// Those of the file, also where one of the command line stands alone.
+    pub(crate) declared: Vec<ColumnConfig>,
 }
 
 /// The flags of `rotate columns`, as text.
@@ -104,6 +106,7 @@ impl RotateConfig {
             lock_timeout: section.read("lock_timeout", problems),
             accept_list: section.read("accept_list", problems),
             columns: columns.into_iter().filter_map(|column| ColumnConfig::read(column, problems)).collect(),
+            declared: Vec::new(),
         };
         section.finish(problems);
         found
@@ -111,6 +114,7 @@ impl RotateConfig {
 
     /// Lays flags over the file. A column of the command line stands alone.
     pub(crate) fn layered(self, flags: RotateFlags<'_>, layers: &mut Layers<'_>) -> Self {
+        let declared = self.columns.clone();
         let columns = match flags.table {
             Some(_) => ColumnConfig::of_flags(flags, layers).into_iter().collect(),
             None => {
@@ -126,6 +130,7 @@ impl RotateConfig {
             pause: layers.pick(("--pause", flags.pause), NONE, self.pause),
             accept_list: layers.pick(("--accept-list", flags.accept_list), NONE, self.accept_list),
             columns,
+            declared,
             ..self
         }
     }

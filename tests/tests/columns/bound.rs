@@ -1,7 +1,7 @@
 //! Values that are bound to something which the rotation's own writing changes: they would open no more.
 
 use lifeboat_core::{Error, Kind, Result};
-use lifeboat_rotate::sweep::{self, Mode, Phase, Summary, Target};
+use lifeboat_rotate::sweep::{self, Declared, Mode, Phase, Summary, SweepOptions, Target};
 use lifeboat_tests::{Major, run};
 
 use crate::world::{NEW, OLD, OTHER, World, cut_over, encrypted, job, keyring, keys, mode, same, small, target};
@@ -227,6 +227,40 @@ fn a_rotation_that_was_taken_back_does_not_hide_what_one_before_it_was_bound_to(
     run(sweep::rollback(&world.settings(), &again, &small(), &job())).unwrap();
     assert_eq!(world.status().targets[0].phase, Phase::RolledBack, "it is the newest");
     refused_as_bound(&world, &value, Mode::Online);
+}
+
+/// Values that no rotation knows of.
+fn declared(body: &Target) -> SweepOptions {
+    let Target { table, aad, .. } = body.clone();
+    SweepOptions { declared: vec![Declared { table, columns: body.value_columns(), aad }], ..small() }
+}
+
+#[test]
+fn the_way_back_rewrites_nothing_that_declared_values_are_bound_to() {
+    let why = "the AAD {value} of public.secrets.body is made of value, which";
+    for asked in [Mode::Online, Mode::Staged, Mode::Offline] {
+        let (world, [_, body]) = chained();
+        let declared = declared(&body);
+        let error = world.run(&declared).unwrap_err();
+        assert!(error.kind() == Kind::Policy && error.chain().contains(why), "{}", error.chain());
+        assert!(world.run(&mode(asked)).unwrap().is_clean(), "nobody knew");
+        if asked == Mode::Staged {
+            assert!(world.rollback(&declared).unwrap().is_clean(), "nothing was in place");
+            world.run(&mode(asked)).unwrap();
+            assert!(world.run(&cut_over()).unwrap().is_clean());
+        }
+        let error = refused(&world, "declared", || world.rollback(&declared));
+        assert!(error.kind() == Kind::Policy && error.chain().contains(why), "{asked:?}: {}", error.chain());
+        assert!(world.rollback(&small()).unwrap().is_clean(), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_declared_column_that_is_not_there_stands_in_no_ones_way() {
+    let (world, [_, body]) = chained();
+    let declared = declared(&body);
+    world.database.psql("ALTER TABLE secrets DROP body");
+    world.run_to_the_end(&declared);
 }
 
 #[test]

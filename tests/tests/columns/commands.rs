@@ -335,3 +335,29 @@ fn a_column_that_another_declared_one_is_bound_to_is_refused_alone() {
     declared("{id}");
     alone("run").expect(0);
 }
+
+#[test]
+fn a_declared_column_counts_for_a_database_of_another_name_and_for_the_tables_below_its_own() {
+    let (database, folder) = (table(), TempDir::new().unwrap());
+    database.psql(
+        "ALTER TABLE project_env_vars ADD note text; CREATE TABLE all_vars (LIKE project_env_vars);
+         ALTER TABLE project_env_vars INHERIT all_vars",
+    );
+    let file = folder.path().join("lifeboat.toml");
+    let databases = ["one", "two"].map(|name| format!("[[database]]\nname = {name:?}\nurl = \"env:ELSEWHERE\"\n"));
+    let named = |verb: &str, name: &str| {
+        columns(&database, "lifeboat", verb).args(["--name", name]).arg("--config").arg(&file).run()
+    };
+    for table in ["project_env_vars", "all_vars"] {
+        let column = format!("[[rotate.column]]\ndatabase = \"one\"\ntable = {table:?}\ncolumn = \"note\"\n");
+        let form = "layout = \"base64(iv tag ct)\"\naad = \"{encrypted_value}\"\n";
+        fs::write(&file, format!("{}{column}{form}", databases.concat())).unwrap();
+        let why = format!("the AAD {{encrypted_value}} of public.{table}.note is made of encrypted_value");
+        for (verb, name) in [("plan", "one"), ("run", "one"), ("plan", "other"), ("run", "other")] {
+            let refused = named(verb, name).expect(40);
+            assert!(refused.text().contains(&why), "{table}, {verb}, {name}: {}", refused.text());
+        }
+    }
+    assert_eq!(under(&database, OLD), 30);
+    named("run", "two").expect(0);
+}

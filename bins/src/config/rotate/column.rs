@@ -88,7 +88,8 @@ impl ColumnConfig {
         self.table.value == *table && self.columns() == columns
     }
 
-    fn columns(&self) -> Vec<String> {
+    /// The columns that hold a value.
+    pub(crate) fn columns(&self) -> Vec<String> {
         let named = self.layout.value.columns().filter_map(|(name, _)| name.map(str::to_owned));
         self.column.iter().map(|column| column.value.clone()).chain(named).collect()
     }

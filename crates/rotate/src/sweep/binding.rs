@@ -5,15 +5,32 @@ use lifeboat_core::{Error, Kind, Result};
 
 use super::book::{Entry, newest_entries};
 use super::errand::Errand;
-use super::overlap::of_same_rows;
+use super::overlap::{has_rows_of, of_same_rows};
 use super::schema;
 use super::status::Phase;
+use super::target::TableName;
 use crate::columns::AadTemplate;
 
-/// Refuses targets of which one writes what another's values are bound to: one that is asked for with it, or that the book knows.
-pub(super) async fn refuse_unbinding(session: &mut DirectSession, errands: &[Errand<'_>]) -> Result<()> {
+/// Columns whose values are bound to what their rows hold, and which need not be targets now: what they are bound to is not rewritten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Declared {
+    /// The table, partitioned or not.
+    pub table: TableName,
+    /// The columns of a value.
+    pub columns: Vec<String>,
+    /// What else is authenticated.
+    pub aad: AadTemplate,
+}
+
+/// Refuses targets of which one writes what another's values are bound to: one that is asked for with it, or declared, or that the
+/// book knows.
+pub(super) async fn refuse_unbinding(
+    session: &mut DirectSession,
+    errands: &[Errand<'_>],
+    declared: &[Declared],
+) -> Result<()> {
     for errand in errands {
-        refuse_to_unbind(session, errand, errands).await?;
+        refuse_to_unbind(session, errand, errands, declared).await?;
     }
     Ok(())
 }
@@ -23,28 +40,60 @@ pub(super) async fn refuse_to_unbind(
     session: &mut DirectSession,
     errand: &Errand<'_>,
     asked: &[Errand<'_>],
+    declared: &[Declared],
 ) -> Result<()> {
     let one = Side::of(errand);
-    for other in asked.iter().filter(|other| !is_same(errand, other) && other.shares_rows_with(errand)) {
-        refuse(&one, &Side::of(other))?;
-        refuse(&Side::of(other), &one)?;
-    }
-    if !schema::exists(session).await? {
-        return Ok(());
-    }
-    for entry in newest_entries(session, &of_same_rows(errand)).await? {
-        let is_asked = asked.iter().any(|asked| entry.is_of(asked.target));
-        if is_asked || !has_columns(errand, &entry.columns) {
-            continue;
-        }
-        let other = Side::booked(&entry)?;
+    for other in others(session, errand, asked, declared).await? {
         refuse(&one, &other)?;
-        // What was written before, it is bound to as it is.
-        if !other.is_over {
+        // What was written before, or is not written now, is bound to that as it is.
+        if other.standing == Standing::Rotated {
             refuse(&other, &one)?;
         }
     }
     Ok(())
+}
+
+/// The same for one that is to be taken back, which writes as well.
+pub(super) async fn refuse_to_unbind_back(
+    session: &mut DirectSession,
+    errand: &Errand<'_>,
+    asked: &[Errand<'_>],
+    declared: &[Declared],
+) -> Result<()> {
+    let one = Side::of(errand);
+    for other in others(session, errand, asked, declared).await? {
+        refuse_back(&one, &other)?;
+    }
+    Ok(())
+}
+
+/// What else there is in a target's rows of which it is known what its values are bound to.
+async fn others(
+    session: &mut DirectSession,
+    errand: &Errand<'_>,
+    asked: &[Errand<'_>],
+    declared: &[Declared],
+) -> Result<Vec<Side>> {
+    let are_here = asked.iter().filter(|other| !is_same(errand, other) && other.shares_rows_with(errand));
+    let mut others: Vec<_> = are_here.map(Side::of).collect();
+    let is_asked = |table: &TableName, columns: &[String]| {
+        asked.iter().any(|asked| asked.target.table == *table && asked.target.value_columns() == columns)
+    };
+    for other in declared {
+        let is_told = is_asked(&other.table, &other.columns) || !has_columns(errand, &other.columns);
+        if !is_told && has_rows_of(session, errand, &other.table).await? {
+            others.push(Side::declared(other));
+        }
+    }
+    if !schema::exists(session).await? {
+        return Ok(others);
+    }
+    for entry in newest_entries(session, &of_same_rows(errand)).await? {
+        if !is_asked(&entry.table(), &entry.columns) && has_columns(errand, &entry.columns) {
+            others.push(Side::booked(&entry)?);
+        }
+    }
+    Ok(others)
 }
 
 /// A rotation as one that writes, and as one whose values are bound.
@@ -52,44 +101,83 @@ struct Side {
     name: String,
     columns: Vec<String>,
     aad: AadTemplate,
-    /// Whether it is over: what the application writes since may have another AAD.
-    is_over: bool,
+    standing: Standing,
+}
+
+/// What is known of a column, and since when.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    /// It is rotated, too.
+    Rotated,
+    /// Its rotation is over: what the application writes since may have another AAD.
+    Over,
+    /// It is only declared.
+    Declared,
 }
 
 impl Side {
     fn of(errand: &Errand<'_>) -> Self {
         let target = errand.target;
-        Self { name: target.to_string(), columns: target.value_columns(), aad: target.aad.clone(), is_over: false }
+        let (name, aad) = (target.to_string(), target.aad.clone());
+        Self { name, columns: target.value_columns(), aad, standing: Standing::Rotated }
+    }
+
+    fn declared(declared: &Declared) -> Self {
+        let (columns, aad) = (declared.columns.clone(), declared.aad.clone());
+        Self { name: named(&declared.table, &columns), columns, aad, standing: Standing::Declared }
     }
 
     fn booked(entry: &Entry) -> Result<Self> {
-        let name = format!("{}.{}", entry.table(), entry.columns.join("+"));
-        let is_over = entry.phase == Phase::Finalized;
-        Ok(Self { name, columns: entry.columns.clone(), aad: entry.aad.parse()?, is_over })
+        let standing = if entry.phase == Phase::Finalized { Standing::Over } else { Standing::Rotated };
+        let name = named(&entry.table(), &entry.columns);
+        Ok(Self { name, columns: entry.columns.clone(), aad: entry.aad.parse()?, standing })
+    }
+
+    /// The columns of its AAD that another one writes.
+    fn taken_by(&self, writer: &Self) -> Option<String> {
+        let keys = self.aad.key_columns();
+        let moving: Vec<_> = keys.into_iter().filter(|key| writer.columns.iter().any(|column| column == key)).collect();
+        (!moving.is_empty()).then(|| moving.join(" and "))
+    }
+
+    /// What to do when it is not so any more.
+    fn way_out(&self) -> String {
+        let name = &self.name;
+        match self.standing {
+            Standing::Rotated => String::new(),
+            Standing::Over => format!(
+                ". When the AAD of {name} is another one by now, name both in one command, that one with its AAD of now"
+            ),
+            Standing::Declared => format!(". When {name} has another AAD, declare it with that one"),
+        }
     }
 }
 
+fn named(table: &TableName, columns: &[String]) -> String {
+    format!("{table}.{}", columns.join("+"))
+}
+
 fn refuse(writer: &Side, bound: &Side) -> Result<()> {
-    let keys = bound.aad.key_columns();
-    let moving: Vec<_> = keys.into_iter().filter(|key| writer.columns.iter().any(|column| column == key)).collect();
-    if moving.is_empty() {
-        return Ok(());
-    }
-    let way_out = if bound.is_over {
-        format!(
-            ". When the AAD of {} is another one by now, name both in one command, that one with its AAD of now",
-            bound.name
-        )
-    } else {
-        String::new()
-    };
-    let (Side { name: writer, .. }, Side { name: bound, aad, .. }) = (writer, bound);
+    let Some(moving) = bound.taken_by(writer) else { return Ok(()) };
+    let (writer, aad, way_out) = (&writer.name, &bound.aad, bound.way_out());
+    let bound = &bound.name;
     let doing = format!(
-        "rotate {writer}: the AAD {aad} of {bound} is made of {}, which the rotation of {writer} rewrites",
-        moving.join(" and ")
+        "rotate {writer}: the AAD {aad} of {bound} is made of {moving}, which the rotation of {writer} rewrites"
     );
     Err(Error::new(Kind::Policy, doing).hint(format!(
         "nothing was written: no value of {bound} would open any more. Only the application can rotate {writer}; {bound} can be rotated while nobody rotates that{way_out}"
+    )))
+}
+
+fn refuse_back(writer: &Side, bound: &Side) -> Result<()> {
+    let Some(moving) = bound.taken_by(writer) else { return Ok(()) };
+    let (writer, aad, way_out) = (&writer.name, &bound.aad, bound.way_out());
+    let bound = &bound.name;
+    let doing = format!(
+        "roll the rotation of {writer} back: the AAD {aad} of {bound} is made of {moving}, which would be rewritten"
+    );
+    Err(Error::new(Kind::Policy, doing).hint(format!(
+        "nothing was changed: no value of {bound} that is bound to {moving} as it is now would open any more{way_out}"
     )))
 }
 

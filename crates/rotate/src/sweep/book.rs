@@ -64,11 +64,6 @@ impl Entry {
         self.direction == Direction::Forward && !(is_in_place && self.written() > 0)
     }
 
-    /// Whether it is a rotation of this target.
-    pub(super) fn is_of(&self, target: &Target) -> bool {
-        self.table() == target.table && self.columns == target.value_columns()
-    }
-
     pub(super) fn table(&self) -> TableName {
         TableName { schema: self.schema_name.clone(), name: self.table_name.clone() }
     }

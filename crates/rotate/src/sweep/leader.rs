@@ -136,7 +136,8 @@ impl Leader {
     /// The open rotation of every target, begun where there is none. Nothing is begun unless all of them fit.
     pub(super) async fn entries(&mut self, errands: &[Errand<'_>], mode: Mode) -> Result<Vec<(Entry, bool)>> {
         refuse_overlap(self.session()?, errands).await?;
-        refuse_unbinding(self.session()?, errands).await?;
+        let declared = self.options.declared.clone();
+        refuse_unbinding(self.session()?, errands, &declared).await?;
         let found = self.begun(errands).await?;
         for (errand, entry) in errands.iter().zip(&found) {
             entry.iter().try_for_each(|entry| fits(entry, errand, mode, Direction::Forward))?;

@@ -60,6 +60,7 @@ mod work;
 mod worker;
 
 pub use accept::AcceptList;
+pub use binding::Declared;
 pub use catalog::{Holder, holders};
 pub use counts::{Counts, Failure, Failures, Why, key_text};
 pub use finalize::{Finalized, FinalizedTarget, finalize};

@@ -7,6 +7,7 @@ use lifeboat_core::{Error, Kind, Result};
 use serde::{Deserialize, Serialize};
 
 use super::accept::AcceptList;
+use super::binding::Declared;
 
 /// What the application can do while its key changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +72,8 @@ pub struct SweepOptions {
     pub limits: Limits,
     /// Rows that may stay as they are.
     pub accept: AcceptList,
+    /// What is known of other columns of the database: targets that their values are bound to are refused.
+    pub declared: Vec<Declared>,
     /// Open everything, write nothing.
     pub dry_run: bool,
     /// Fingerprints of the new keys as the operator knows them; a key of another one is refused. Empty: not asked.
@@ -91,6 +94,7 @@ impl Default for SweepOptions {
             order: None,
             limits: Limits::default(),
             accept: AcceptList::default(),
+            declared: Vec::new(),
             dry_run: false,
             expected_new: Vec::new(),
             failures_named: 1000,

@@ -1,14 +1,14 @@
 //! Rotations under way that write the same columns as a target, of the same rows: under another name of the table, or in some of its
 //! columns.
 
-use lifeboat_backup::postgres::{DirectSession, quote_literal};
+use lifeboat_backup::postgres::{DirectSession, Session as _, quote_literal};
 use lifeboat_core::{Error, Kind, Result};
 
 use super::book::{columns_of, open_entries};
 use super::errand::Errand;
 use super::schema;
 use super::strays::oids;
-use super::target::Target;
+use super::target::{TableName, Target};
 
 /// Refuses targets that another rotation overlaps.
 pub(super) async fn refuse_overlap(session: &mut DirectSession, errands: &[Errand<'_>]) -> Result<()> {
@@ -36,13 +36,31 @@ fn overlapping(errand: &Errand<'_>) -> String {
 /// began with, while none has.
 pub(super) fn of_same_rows(errand: &Errand<'_>) -> String {
     let own = own(errand.target);
+    let root = format!("coalesce(({}), r.relation)", table_named("r.schema_name", "r.table_name"));
+    format!("({own} OR {})", has_in_tree(&root, errand))
+}
+
+/// Whether a row of a target is a row of that table, too, or of one below it.
+pub(super) async fn has_rows_of(session: &mut DirectSession, errand: &Errand<'_>, table: &TableName) -> Result<bool> {
+    let root = table_named(&quote_literal(&table.schema), &quote_literal(&table.name));
+    let found = session.text(&format!("SELECT {}", has_in_tree(&format!("({root})"), errand))).await?;
+    Ok(found.as_deref() == Some("t"))
+}
+
+/// Whether one of a target's tables is that one, or below it.
+fn has_in_tree(root: &str, errand: &Errand<'_>) -> String {
     let relations = oids(errand.relations.iter().map(|swept| swept.oid));
-    let named = "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-                 WHERE n.nspname = r.schema_name AND c.relname = r.table_name";
     format!(
-        "({own} OR EXISTS ( \
-             WITH RECURSIVE tree (oid) AS (SELECT coalesce(({named}), r.relation) UNION SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid) \
-             SELECT FROM tree WHERE tree.oid = ANY ({relations})))"
+        "EXISTS ( \
+             WITH RECURSIVE tree (oid) AS (SELECT {root} UNION SELECT i.inhrelid FROM tree JOIN pg_catalog.pg_inherits i ON i.inhparent = tree.oid) \
+             SELECT FROM tree WHERE tree.oid = ANY ({relations}))"
+    )
+}
+
+fn table_named(schema: &str, name: &str) -> String {
+    format!(
+        "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = {schema} AND c.relname = {name}"
     )
 }
 

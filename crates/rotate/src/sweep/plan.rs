@@ -46,7 +46,7 @@ pub async fn plan(
         job.step(&format!("look at {}", errand.target));
         let mut target = planned_one(&mut leader, errand, entry, &options, job).await?;
         if !is_closed {
-            target.refusals.extend(in_the_way(leader.session()?, errand, &errands).await);
+            target.refusals.extend(in_the_way(leader.session()?, errand, &errands, &options).await);
         }
         target.refusals.extend(general.iter().cloned());
         planned.push(target);
@@ -108,9 +108,14 @@ async fn planned_one(
 }
 
 /// Other rotations that a target cannot be rotated beside.
-async fn in_the_way(session: &mut DirectSession, errand: &Errand<'_>, asked: &[Errand<'_>]) -> Vec<String> {
+async fn in_the_way(
+    session: &mut DirectSession,
+    errand: &Errand<'_>,
+    asked: &[Errand<'_>],
+    options: &SweepOptions,
+) -> Vec<String> {
     let overlap = refuse_overlap(session, std::slice::from_ref(errand)).await;
-    let unbinding = refuse_to_unbind(session, errand, asked).await;
+    let unbinding = refuse_to_unbind(session, errand, asked, &options.declared).await;
     [overlap, unbinding].into_iter().filter_map(Result::err).map(|error| told(&error)).collect()
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use lifeboat_backup::postgres::{ConnectionSettings, Session as _};
 use lifeboat_core::{Error, Job, Kind, Result, counted};
 
+use super::binding::refuse_to_unbind_back;
 use super::book::{self, Entry};
 use super::catalog::{self, Use};
 use super::errand::{Errand, errands};
@@ -54,7 +55,7 @@ pub async fn rollback(
     let entries = under_way(&mut leader, &errands).await?;
     refuse_a_key_of_nothing(&mut leader, &errands, &entries).await?;
     let mode = one_mode(&entries)?;
-    refuse_to_lose(&mut leader, &errands, &entries, mode, job).await?;
+    refuse_to_lose(&mut leader, &errands, &entries, options, job).await?;
     let gone = end_without_tables(&mut leader, gone).await?;
     let targets = match mode {
         Mode::Online => sweep_back(&mut leader, &errands, entries, options, job).await?,
@@ -73,14 +74,18 @@ fn one_mode(entries: &[Entry]) -> Result<Mode> {
     Err(Error::new(Kind::Usage, "roll back rotations of several modes at once").hint("name one target at a time"))
 }
 
-/// Refuses what would take an IV from another value, and to end what is not to be seen as a whole.
+/// Refuses what would take an IV, or what it is bound to, from another value, and to end what is not to be seen as a whole.
 async fn refuse_to_lose(
     leader: &mut Leader,
     errands: &[Errand<'_>],
     entries: &[Entry],
-    mode: Mode,
+    options: &SweepOptions,
     job: &Job,
 ) -> Result<()> {
+    let mode = one_mode(entries)?;
+    for (errand, _) in errands.iter().zip(entries).filter(|(_, entry)| !entry.is_unwritten()) {
+        refuse_to_unbind_back(leader.session()?, errand, errands, &options.declared).await?;
+    }
     if mode != Mode::Staged || entries.iter().any(|entry| entry.phase == Phase::Swept) {
         for errand in errands {
             refuse_rivals(leader.session()?, errand, Moment::UnderWay, job).await?;

@@ -112,7 +112,7 @@ pub async fn run(
     let r#use = if options.dry_run { Use::Read } else { Use::of(mode) };
     refuse_impossible(&mut leader, &errands, r#use).await?;
     // Before keys are tried, too: where it was done already, they open nothing.
-    refuse_unbinding(leader.session()?, &errands).await?;
+    refuse_unbinding(leader.session()?, &errands, &options.declared).await?;
     refuse_narrow(&mut leader, &errands, &begun).await?;
     try_keys(&mut leader, &errands, &begun, job).await?;
     for (errand, entry) in errands.iter().zip(&begun) {

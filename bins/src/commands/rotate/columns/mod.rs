@@ -51,8 +51,7 @@ async fn plan(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {
     let mut told = Told::of(scene.places.len());
     for place in &scene.places {
         let plan = sweep::plan(&place.settings, &place.targets, &scene.options(place)?, &context.job()).await;
-        let Some(mut plan) = told.unless_failed(place, plan)? else { continue };
-        bound::tell(&mut plan, &scene, place);
+        let Some(plan) = told.unless_failed(place, plan)? else { continue };
         if plan.refusals().next().is_some() {
             told.failed(Kind::Policy);
         }
@@ -78,10 +77,7 @@ async fn rotate(args: &RunArgs, context: &Context) -> Result<Outcome> {
             expected_new: expected_new.clone(),
             ..scene.options(place)?
         };
-        let run = match bound::refuse_to_unbind(&scene, place) {
-            Ok(()) => sweep::run(&place.settings, &place.targets, &options, &context.job()).await,
-            Err(error) => Err(error),
-        };
+        let run = sweep::run(&place.settings, &place.targets, &options, &context.job()).await;
         let Some(summary) = told.unless_failed(place, run)? else { continue };
         // A dry run leaves everything to do: what counts is whether all of it can be done.
         let opens = summary.targets.iter().all(|target| target.failures.unaccepted() == 0);

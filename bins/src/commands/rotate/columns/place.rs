@@ -12,6 +12,7 @@ use lifeboat_rotate::sweep::{
     AcceptList, Failures, KeySource, Limits, Phase, Status, SweepOptions, TableName, Target, TargetStatus, status,
 };
 
+use super::bound::declared;
 use super::keys;
 use crate::cli::WhereArgs;
 use crate::commands::{Context, source};
@@ -149,6 +150,7 @@ impl<'a> Scene<'a> {
             batch_rows: rotate.batch_rows.as_ref().map(|rows| rows.value.get() as usize),
             limits,
             accept,
+            declared: declared(&self.config, &place.database.name.value),
             ..usual
         })
     }
@@ -199,7 +201,7 @@ pub(super) fn databases(config: &Config) -> Result<&[Database]> {
 }
 
 /// Columns of the command line are in whichever database is meant; those of the file in theirs, or in the only one.
-pub(super) fn is_in(column: &ColumnConfig, database: &Database, config: &Config) -> bool {
+fn is_in(column: &ColumnConfig, database: &Database, config: &Config) -> bool {
     match &column.database {
         Some(name) => name.value == database.name.value,
         None => config.databases.len() == 1,
