@@ -128,6 +128,21 @@ INSERT INTO metrics SELECT now() + g * interval '1 minute', g FROM generate_seri
 SELECT create_hypertable('metrics');
 ";
 
+/// Some versions leave the setting in the database behind a restore, and it is not what tells this one to end.
+#[test]
+fn a_setting_of_timescaledb_in_the_backup_does_not_end_its_restore() {
+    let (depot, server) = (Depot::file(), Postgres::shared(Major::V15));
+    let original = server.database("metrics");
+    original.psql(FEW_METRICS);
+    original.psql(&format!("ALTER DATABASE {} SET timescaledb.restoring TO 'off'", original.name));
+    depot.backup(&original);
+
+    let restored = depot.restore(server, &[]);
+    assert_eq!(restored.psql(METRICS_ROWS), original.psql(METRICS_ROWS));
+    assert_eq!(restored.psql(SETTINGS_AND_TOLD), "1|stop,start");
+    assert_eq!(restored.psql("SHOW timescaledb.restoring"), "off");
+}
+
 /// What a provider made for its customer.
 fn with_timescaledb<'s>(server: &'s Postgres, version: &str) -> Database<'s> {
     let database = server.database("timescaledb_there");

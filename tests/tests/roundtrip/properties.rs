@@ -91,3 +91,22 @@ fn settings_of_the_database_are_in_force_while_it_is_restored() {
         assert_same(&original, &restored);
     }
 }
+
+/// No session can have the configuration before the definitions are there, and only the database's own path finds its name.
+#[test]
+fn a_text_search_configuration_of_the_database_is_in_force_while_it_is_restored() {
+    let (depot, server) = (Depot::file(), Postgres::shared(Major::V15));
+    let original = server.database("searched");
+    original.psql(
+        "CREATE SCHEMA words; CREATE TEXT SEARCH CONFIGURATION words.ours (COPY = pg_catalog.german);
+         CREATE TABLE words.notes (body text); INSERT INTO words.notes VALUES ('Katzen laufen')",
+    );
+    let set = |setting: &str| original.psql(&format!("ALTER DATABASE {} SET {setting}", original.name));
+    set("search_path TO words, public");
+    set("default_text_search_config TO 'ours'");
+    original.psql("CREATE MATERIALIZED VIEW found AS SELECT to_tsvector(body) AS words FROM notes");
+    depot.backup(&original);
+    let restored = depot.restore(server, &[]);
+    assert_eq!(restored.psql("SELECT * FROM found"), "'katz':1 'lauf':2");
+    assert_same(&original, &restored);
+}

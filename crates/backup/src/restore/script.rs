@@ -76,6 +76,8 @@ pub(super) async fn run(
     if sql.inert.is_some() {
         inert::stop_workers(&mut first.session, job).await?;
     }
+    // A setting may name a text search configuration of the database's own, which is there only now.
+    loader.target.in_force.make(&mut first.session).await?;
     let standing = standing::read(sql, &sections.on_rows, Arc::clone(&settings)).await?;
     loader.find_frozen(&mut first.session).await?;
     let of_extensions = OfExtensions::find(&mut first.session, index).await?;
