@@ -1,7 +1,8 @@
 //! Counts the dumps in a script, by the first and the last line that pg_dump gives each.
 //!
 //! Several may stand behind each other, and the last one's end says nothing of those before it. Lines are counted as they are, also
-//! within rows: behind a dump that is cut between two rows, the next one's first line is a row to whoever reads the script.
+//! within rows: behind a dump that is cut between two rows, the next one's first line is a row to whoever reads the script. What
+//! values and comments say of dumps lacks the dashes that pg_dump prints above either line.
 
 use lifeboat_core::{Error, Kind, Result, counted};
 
@@ -10,6 +11,10 @@ use lifeboat_core::{Error, Kind, Result, counted};
 pub(super) struct Dumps {
     /// As much of the line under way as tells it.
     line: Vec<u8>,
+    /// Its last two bytes so far.
+    tail: [u8; 2],
+    /// Those of the line before. Where a dump is cut within a line, the dashes of the next one are at the end of that.
+    before: [u8; 2],
     begun: u64,
     ended: u64,
 }
@@ -42,15 +47,22 @@ impl Dumps {
     fn add(&mut self, bytes: &[u8]) {
         let room = LINE_BYTES - self.line.len();
         self.line.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        for byte in &bytes[bytes.len().saturating_sub(2)..] {
+            self.tail = [self.tail[1], *byte];
+        }
     }
 
     fn end_line(&mut self) {
-        self.begun += u64::from(self.line == FIRST);
-        self.ended += u64::from(self.line == LAST);
+        if self.before == *DASHES {
+            self.begun += u64::from(self.line == FIRST);
+            self.ended += u64::from(self.line == LAST);
+        }
+        self.before = std::mem::take(&mut self.tail);
         self.line.clear();
     }
 }
 
+const DASHES: &[u8; 2] = b"--";
 const FIRST: &[u8] = b"-- PostgreSQL database dump";
 const LAST: &[u8] = b"-- PostgreSQL database dump complete";
 /// A line that is longer is neither.
@@ -88,5 +100,15 @@ mod tests {
         assert!(!is_whole(&format!("{FIRST}{LAST}{FIRST}SELECT 1;\n")));
         assert!(!is_whole(&format!("{FIRST}SELECT 1;\n{FIRST}{LAST}")));
         assert!(!is_whole(&format!("{FIRST}-- PostgreSQL database dump complete, or so\n")));
+        assert!(!is_whole(&format!("{FIRST}COPY public.t (a) FROM stdin;\na long row that is cu{FIRST}{LAST}")));
+    }
+
+    #[test]
+    fn what_a_value_says_of_a_dump_is_none() {
+        let (first, last) = ("-- PostgreSQL database dump\n", "-- PostgreSQL database dump complete\n");
+        for before in ["", "INSERT INTO public.t VALUES ('\n", "COPY public.t (a) FROM stdin;\n", "-\n", "--\nx\n"] {
+            assert!(is_whole(&format!("{FIRST}{before}{first}{LAST}")), "{before}");
+            assert!(!is_whole(&format!("{FIRST}{before}{last}")), "{before}");
+        }
     }
 }
