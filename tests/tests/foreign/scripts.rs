@@ -68,8 +68,14 @@ fn a_script_with_a_transaction_of_its_own_is_refused() {
         assert!(said(&outcome).contains("take BEGIN and COMMIT out"), "{}", outcome.text());
     }
     shop.psql("SELECT lo_from_bytea(0, '\\x0102'), lo_from_bytea(0, '\\x03')");
-    let database = restored(&shelf.put("dump", &plain(&shop)), shop.server, &[]);
+    let dump = plain(&shop);
+    let database = restored(&shelf.put("dump", &dump), shop.server, &[]);
     lifeboat_tests::compare::assert_same_but_settings(&shop, &database);
+    let without = String::from_utf8_lossy(&dump).replace("\nBEGIN;\n", "\n").replace("\nCOMMIT;\n", "\n");
+    let outcome = refused(&shelf.put("dump", without.as_bytes()), shop.server, 40, &[]);
+    for words in ["outside of a transaction", "without --single-transaction"] {
+        assert!(said(&outcome).contains(words), "{words}: {}", outcome.text());
+    }
 }
 
 #[test]

@@ -120,7 +120,12 @@ impl Vet {
             (Transaction::Begins, None) => self.begun = Some(self.line_of(statement)),
             (Transaction::Commits, _) => self.begun = None,
             (Transaction::Begins | Transaction::Other, Some(begun)) => return Err(self.refuse_within(statement, begun)),
-            (Transaction::WritesLargeObject, _) | (Transaction::Other, None) => {}
+            (Transaction::WritesLargeObject, None) => {
+                return Err(self
+                    .refuse(statement, "it writes a large object outside of a transaction")
+                    .hint(LARGE_OBJECTS));
+            }
+            (Transaction::WritesLargeObject, Some(_)) | (Transaction::Other, None) => {}
         }
         Ok(())
     }
@@ -172,8 +177,11 @@ fn statement_quotes_all(copy: &[u8]) -> bool {
 
 const TRUST: &str =
     "with --trust-script psql runs the whole script as it is, whatever it does to this host and the server";
-const WITHOUT_TRANSACTION: &str = "take BEGIN and COMMIT out of the script: nothing of it stays where it fails; or with --trust-script psql runs the \
-    whole script as it is, whatever it does to this host and the server";
+const WITHOUT_TRANSACTION: &str = "take BEGIN and COMMIT out of the script: with --create nothing of it stays where it fails; or with --trust-script \
+    psql runs the whole script as it is, whatever it does to this host and the server";
+/// psql would fail on it too.
+const LARGE_OBJECTS: &str = "have pg_restore make the script again, without --single-transaction: then it prints a BEGIN and a COMMIT around \
+    the contents of large objects, which stay there";
 /// Trusted, it cannot fill the database that was asked for.
 const WITHOUT_CREATE: &str = "have pg_dump make it without --create (-C): with --trust-script psql would drop and fill the database \
     that the script names, whatever is in it; where you want that, run the script by psql yourself";
@@ -224,6 +232,17 @@ mod tests {
             assert_eq!(refusal(&format!("{line}\n{END}")).map(|(kind, _)| kind), Some(Kind::Policy), "{line}");
         }
         assert_eq!(refusal(&format!("\\restrict abc\nSELECT '\\! no command';\n{END}")), None);
+    }
+
+    #[test]
+    fn the_contents_of_large_objects_are_in_a_transaction_of_their_own() {
+        let written = "SELECT pg_catalog.lo_open('1', 131072);\nSELECT pg_catalog.lowrite(0, '\\x01');\nSELECT pg_catalog.lo_close(0);\n";
+        let created = "SELECT pg_catalog.lo_create('1');\n";
+        assert_eq!(refusal(&format!("{created}\nBEGIN;\n\n{written}\nCOMMIT;\n\n{END}")), None);
+        let (kind, said) = refusal(&format!("{created}{written}{END}")).unwrap();
+        assert_eq!(kind, Kind::Policy);
+        let expected = "take line 2 of the script, SELECT pg_catalog.lo_open('1', 131072);: it writes a large object outside of a transaction";
+        assert_eq!(said, expected);
     }
 
     #[test]
