@@ -89,7 +89,7 @@ fn a_killed_backup_is_no_backup_and_the_next_run_aborts_its_upload(way: Way) {
     // A kill may come after the commit and before the end of the program.
     assert!((ended..=ended + 5).contains(&proven.len()), "{ended} runs ended, {} backups", proven.len());
     eprintln!("{} uploads were left open and aborted by the next run", uploads.len());
-    assert!(!uploads.is_empty(), "no kill came within an upload");
+    // That may be none, where the store is quick: the test below kills within one.
     // A kill between the store's answer and the journal leaves an upload that nobody knows of; none that was known is.
     let open: BTreeSet<_> = bucket.open_uploads().into_iter().map(|upload| upload.id).collect();
     assert!(open.is_disjoint(&uploads), "{open:?} was not aborted");

@@ -25,6 +25,8 @@ pub(super) struct Traffic {
     makes_room: AtomicBool,
     /// Transactions of ours that wrote.
     ours: AtomicU64,
+    /// The shortest time of a question to the server, in nanoseconds: its way there and back.
+    way: AtomicU64,
     looks: Mutex<Looks>,
     turn: Semaphore,
 }
@@ -61,6 +63,7 @@ impl Traffic {
             wanted,
             makes_room: AtomicBool::new(false),
             ours: AtomicU64::new(0),
+            way: AtomicU64::new(u64::MAX),
             looks: Mutex::default(),
             turn: Semaphore::new(1),
         }
@@ -82,7 +85,9 @@ impl Traffic {
             return Ok(());
         }
         let ours = self.ours.load(Ordering::Relaxed);
+        let asked = Instant::now();
         let next = numbers(lane, || "look who else writes".to_owned(), NEXT.to_owned()).await?;
+        self.way.fetch_min(u64::try_from(asked.elapsed().as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
         let Ok(mut looks) = self.looks.lock() else { return Ok(()) };
         let before = looks.others;
         let after = looks.learn(Look { at: Instant::now(), next, ours });
@@ -105,6 +110,14 @@ impl Traffic {
         Ok(())
     }
 
+    /// What of a batch's time others may have waited for: neither of its two statements on their way to a server that is far away.
+    pub(super) fn without_the_way(&self, took: Duration) -> Duration {
+        match self.way.load(Ordering::Relaxed) {
+            u64::MAX => took,
+            way => took.saturating_sub(2 * Duration::from_nanos(way)),
+        }
+    }
+
     /// Waits for the other sessions of this sweep where one is to work at a time.
     pub(super) async fn turn(&self) -> Option<SemaphorePermit<'_>> {
         if self.makes_room.load(Ordering::Relaxed) { self.turn.acquire().await.ok() } else { None }
@@ -118,6 +131,11 @@ impl Traffic {
         }
         due
     }
+}
+
+/// How long to rest after a batch that took so long. Not for as long as it waited for a row that somebody held.
+pub(super) fn rest_after(spent: Duration, limits: &Limits) -> Duration {
+    spent.min(limits.shared_batch_time * 10)
 }
 
 impl Looks {
@@ -150,7 +168,7 @@ mod tests {
     use std::sync::atomic::Ordering;
     use std::time::{Duration, Instant};
 
-    use super::{Limits, Look, Looks, Others, Traffic};
+    use super::{Limits, Look, Looks, Others, Traffic, rest_after};
 
     /// Looks half a second apart, at so many transactions of ours and of others between them.
     fn learned(counts: &[(u64, u64)]) -> Vec<Others> {
@@ -189,6 +207,17 @@ mod tests {
         assert!(tokio::time::timeout(Duration::from_millis(10), traffic.turn()).await.is_err(), "two at once");
         drop(first);
         assert!(traffic.turn().await.is_some());
+    }
+
+    #[test]
+    fn a_rest_is_as_long_as_the_server_worked_and_has_an_end() {
+        let (traffic, limits, ms) = (Traffic::new(true), Limits::default(), Duration::from_millis);
+        assert_eq!(traffic.without_the_way(ms(9)), ms(9), "nobody has looked");
+        traffic.way.store(4_000_000, Ordering::Relaxed);
+        assert_eq!(traffic.without_the_way(ms(9)), ms(1), "two questions are 8 ms on their way");
+        assert_eq!(traffic.without_the_way(ms(5)), ms(0));
+        assert_eq!(rest_after(ms(2), &limits), ms(2));
+        assert_eq!(rest_after(Duration::from_secs(2), &limits), ms(30), "a row was held");
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::part::{Part, Position};
 use super::session::{Remedy, remedy};
 use super::store::{Mark, Written, checkpoint, store};
 use super::tally::Tally;
+use super::traffic::rest_after;
 use super::work::Work;
 
 /// Sweeps parts until there are no more.
@@ -84,15 +85,16 @@ async fn step(
     let mut found = Tally::naming(work.failures_named);
     let opened = judged.took;
     let held = written(lane, work, part, judged, &mark, unsaved, &mut found).await?;
-    let spent = if turn.is_some() { began.elapsed() } else { held_or_opened(held, opened) };
+    let makes_room = turn.is_some() && work.outlives_failures();
+    let spent = if makes_room { work.traffic.without_the_way(began.elapsed()) } else { held_or_opened(held, opened) };
     work.pace.learn(Room { rows, bytes }, spent, work.traffic.batch_time(&work.limits));
     if !work.quiet {
         work.job.count(Counter::Rows, rows as u64);
     }
     tally.merge(found);
-    if turn.is_some() {
-        // Nobody else's turn either: half of the time is the others'.
-        rest(&work.job, began.elapsed()).await?;
+    if makes_room {
+        // With the turn in hand: half of the time is the others'.
+        rest(&work.job, rest_after(spent, &work.limits)).await?;
     }
     Ok(left)
 }
