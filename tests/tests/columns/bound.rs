@@ -277,16 +277,17 @@ fn plain_value(world: &World) -> String {
     encrypted(&keyring(&world.target, OLD), "bound")
 }
 
+/// Keeps what a row was.
+const KEPT: &str = "
+CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO public.history VALUES (OLD.id, OLD.value); RETURN NULL; END $$;
+CREATE TRIGGER kept AFTER UPDATE ON secrets FOR EACH ROW EXECUTE FUNCTION kept()";
+
 /// The second table has nothing when its turn comes, and what the first one's rows were behind it.
 #[test]
 fn one_transaction_sees_what_a_trigger_puts_into_a_table_that_had_nothing() {
     let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 20);
-    world.database.psql(
-        "CREATE TABLE history (id int PRIMARY KEY, value text);
-         CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             INSERT INTO public.history VALUES (OLD.id, OLD.value); RETURN NULL; END $$;
-         CREATE TRIGGER kept AFTER UPDATE ON secrets FOR EACH ROW EXECUTE FUNCTION kept()",
-    );
+    world.database.psql(&format!("CREATE TABLE history (id int PRIMARY KEY, value text); {KEPT}"));
     let targets = [target("history", "value"), world.target.clone()];
     let error = run(sweep::run(&world.settings(), &targets, &mode(Mode::Offline), &job())).unwrap_err();
     assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
@@ -315,4 +316,46 @@ fn what_fires_on_replicas_only_is_taken_into_account() {
     world.database.psql("ALTER TABLE secrets DISABLE TRIGGER counted");
     assert!(world.plan().targets[0].triggers.is_empty());
     world.run_to_the_end(&mode(Mode::Offline));
+}
+
+/// What the sweep's own transactions wrote is not opened again, and this is not what it wrote.
+#[test]
+fn what_a_trigger_of_one_child_keeps_in_another_is_not_taken_for_rewritten() {
+    let world = World::new(Major::V18, "id int, value text");
+    world.database.psql("CREATE TABLE history () INHERITS (secrets); CREATE TABLE live () INHERITS (secrets)");
+    for id in 0..20 {
+        world.database.psql(&format!("INSERT INTO live VALUES ({id}, '{}')", plain_value(&world)));
+    }
+    let options = SweepOptions { jobs: Some(1), ..small() };
+    world.run_to_the_end(&options);
+    world.database.psql(&KEPT.replace("ON secrets", "ON live"));
+    assert!(world.rollback(&options).unwrap().is_clean());
+    assert_eq!(world.database.psql("SELECT count(*) FROM history"), "20");
+    assert_eq!(world.opened(NEW).len(), 0, "it is over, and the new key may go");
+}
+
+#[test]
+fn values_that_are_bound_to_what_the_database_makes_of_what_is_written_are_refused() {
+    for major in [Major::V15, Major::V18] {
+        let made = "digest text GENERATED ALWAYS AS (md5(value)) STORED";
+        let mut world = World::new(major, &format!("id int PRIMARY KEY, value text, body text, {made}"));
+        let mut body = target("secrets", "body");
+        body.aad = "{id}/{digest}".parse().unwrap();
+        let value = plain_value(&world);
+        let aad = format!("1/{}", world.database.psql(&format!("SELECT md5('{value}')")));
+        let bound = keyring(&body, OLD).encrypt(b"bound", aad.as_bytes()).unwrap();
+        world.database.psql(&format!("INSERT INTO secrets VALUES (1, '{value}', '{}')", bound.text().unwrap()));
+        let before = contents(&world);
+        for asked in [Mode::Online, Mode::Staged, Mode::Offline] {
+            let both = [world.target.clone(), body.clone()];
+            let error = run(sweep::run(&world.settings(), &both, &mode(asked), &job())).unwrap_err();
+            let why = "the AAD {id}/{digest} of public.secrets.body is made of digest, which the rotation of public.secrets.value rewrites";
+            assert!(error.kind() == Kind::Policy && error.chain().contains(why), "{}", error.chain());
+            assert_eq!(contents(&world), before, "{asked:?}");
+        }
+        assert!(run(sweep::run(&world.settings(), &[body], &small(), &job())).unwrap().is_clean());
+        world.target.aad = "{digest}".parse().unwrap();
+        let plan = world.plan();
+        assert!(plan.refusals().any(|refusal| refusal.contains("which the rotation itself rewrites")), "{plan:?}");
+    }
 }

@@ -82,7 +82,7 @@ async fn others(
     for other in declared {
         let is_told = is_asked(&other.table, &other.columns) || !has_columns(errand, &other.columns);
         if !is_told && has_rows_of(session, errand, &other.table).await? {
-            others.push(Side::declared(other));
+            others.push(Side::declared(other, errand));
         }
     }
     if !schema::exists(session).await? {
@@ -90,7 +90,7 @@ async fn others(
     }
     for entry in newest_entries(session, &of_same_rows(errand)).await? {
         if !is_asked(&entry.table(), &entry.columns) && has_columns(errand, &entry.columns) {
-            others.push(Side::booked(&entry)?);
+            others.push(Side::booked(&entry, errand)?);
         }
     }
     Ok(others)
@@ -99,7 +99,8 @@ async fn others(
 /// A rotation as one that writes, and as one whose values are bound.
 struct Side {
     name: String,
-    columns: Vec<String>,
+    /// What changes when it is written.
+    moving: Vec<String>,
     aad: AadTemplate,
     standing: Standing,
 }
@@ -119,24 +120,25 @@ impl Side {
     fn of(errand: &Errand<'_>) -> Self {
         let target = errand.target;
         let (name, aad) = (target.to_string(), target.aad.clone());
-        Self { name, columns: target.value_columns(), aad, standing: Standing::Rotated }
+        Self { name, moving: moving(errand, &target.value_columns()), aad, standing: Standing::Rotated }
     }
 
-    fn declared(declared: &Declared) -> Self {
-        let (columns, aad) = (declared.columns.clone(), declared.aad.clone());
-        Self { name: named(&declared.table, &columns), columns, aad, standing: Standing::Declared }
+    /// In the rows of a target.
+    fn declared(declared: &Declared, errand: &Errand<'_>) -> Self {
+        let (name, aad) = (named(&declared.table, &declared.columns), declared.aad.clone());
+        Self { name, moving: moving(errand, &declared.columns), aad, standing: Standing::Declared }
     }
 
-    fn booked(entry: &Entry) -> Result<Self> {
+    fn booked(entry: &Entry, errand: &Errand<'_>) -> Result<Self> {
         let standing = if entry.phase == Phase::Finalized { Standing::Over } else { Standing::Rotated };
         let name = named(&entry.table(), &entry.columns);
-        Ok(Self { name, columns: entry.columns.clone(), aad: entry.aad.parse()?, standing })
+        Ok(Self { name, moving: moving(errand, &entry.columns), aad: entry.aad.parse()?, standing })
     }
 
     /// The columns of its AAD that another one writes.
     fn taken_by(&self, writer: &Self) -> Option<String> {
         let keys = self.aad.key_columns();
-        let moving: Vec<_> = keys.into_iter().filter(|key| writer.columns.iter().any(|column| column == key)).collect();
+        let moving: Vec<_> = keys.into_iter().filter(|key| writer.moving.iter().any(|column| column == key)).collect();
         (!moving.is_empty()).then(|| moving.join(" and "))
     }
 
@@ -151,6 +153,10 @@ impl Side {
             Standing::Declared => format!(". When {name} has another AAD, declare it with that one"),
         }
     }
+}
+
+fn moving(errand: &Errand<'_>, columns: &[String]) -> Vec<String> {
+    errand.found.moving(columns).map(str::to_owned).collect()
 }
 
 fn named(table: &TableName, columns: &[String]) -> String {

@@ -51,6 +51,8 @@ pub(in crate::sweep) struct FactColumn {
     /// How many characters fit.
     pub(in crate::sweep) width: Option<u32>,
     pub(in crate::sweep) generated: bool,
+    /// Columns of which the database makes it.
+    pub(in crate::sweep) made_of: Vec<String>,
     pub(in crate::sweep) writable: bool,
 }
 
@@ -176,6 +178,13 @@ SELECT pg_catalog.json_build_object(
             'name', a.attname, 'kind', a.kind, 'typed', a.typed, 'base', a.base, 'category', a.typcategory,
             'width', CASE WHEN a.base IN ('varchar', 'bpchar') AND a.typmod > 4 THEN a.typmod - 4 WHEN a.base = 'name' THEN 63 END,
             'generated', a.attgenerated <> '',
+            'made_of', (SELECT coalesce(pg_catalog.json_agg(s.attname), '[]') FROM pg_catalog.pg_attribute s
+                WHERE a.attgenerated <> '' AND s.attrelid = c.oid AND s.attnum > 0 AND s.attnum <> a.attnum AND EXISTS (
+                    SELECT FROM pg_catalog.pg_depend d
+                    WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid AND d.refobjsubid = s.attnum
+                    AND (d.classid, d.objid, d.objsubid) IN (SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, c.oid, a.attnum::pg_catalog.int4
+                        UNION ALL SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, f.oid, 0 FROM pg_catalog.pg_attrdef f
+                            WHERE f.adrelid = c.oid AND f.adnum = a.attnum))),
             'writable', pg_catalog.has_column_privilege(c.oid, a.attnum, 'UPDATE')) ORDER BY a.attnum), '[]')
         FROM columns a WHERE a.attrelid = c.oid),
     'keys', (SELECT coalesce(pg_catalog.json_agg(pg_catalog.json_build_object('columns', k.columns, 'orders', k.orders)

@@ -29,6 +29,14 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Columns of which a write of these changes something: they themselves, and those that the database makes of them.
+    pub(super) fn moving<'f>(&'f self, columns: &'f [String]) -> impl Iterator<Item = &'f str> {
+        let is_made_of_them = |column: &&FactColumn| column.made_of.iter().any(|name| columns.contains(name));
+        let all = self.facts.iter().flat_map(|fact| &fact.columns);
+        let made = all.filter(is_made_of_them).map(|column| column.name.as_str());
+        columns.iter().map(String::as_str).chain(made)
+    }
+
     /// The table's.
     pub(super) fn oid(&self) -> u32 {
         self.facts.first().map_or(0, |fact| fact.oid)
@@ -51,7 +59,7 @@ pub(super) struct Swept {
     pub(super) blocks: u32,
     pub(super) rows: u64,
     pub(super) bytes: u64,
-    /// Whether any trigger fires when a row is written.
+    /// Whether any trigger fires when a row of the target is written.
     pub(super) has_triggers: bool,
 }
 
@@ -90,9 +98,11 @@ pub(super) async fn find(session: &mut DirectSession, target: &Target, options: 
             .hint("name the table that the view or foreign table reads"));
     }
     let old_server = session.server().version_num < TID_RANGES_SINCE;
+    // One table's trigger may write another's.
+    let has_triggers = facts.iter().any(|fact| !fact.triggers.is_empty());
     let mut relations = Vec::new();
     for fact in facts.iter().filter(|fact| fact.kind == "r") {
-        relations.push(swept(fact, root, target, options, old_server)?);
+        relations.push(swept(fact, target, options, old_server, has_triggers)?);
     }
     Ok(Found { facts, relations })
 }
@@ -100,7 +110,7 @@ pub(super) async fn find(session: &mut DirectSession, target: &Target, options: 
 /// Servers before read a range of places by going through the whole table.
 pub(super) const TID_RANGES_SINCE: u32 = 140_000;
 
-fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_server: bool) -> Result<Swept> {
+fn swept(fact: &Fact, target: &Target, options: &SweepOptions, old_server: bool, has_triggers: bool) -> Result<Swept> {
     let FactKey { columns: key, orders } = key_columns(fact, &target.value_columns(), target.key_columns.as_deref())?;
     let mut values = Vec::new();
     for (name, (_, content)) in target.value_columns().iter().zip(target.layout.columns()) {
@@ -130,7 +140,7 @@ fn swept(fact: &Fact, root: &Fact, target: &Target, options: &SweepOptions, old_
         blocks: fact.blocks,
         rows: fact.rows,
         bytes: fact.bytes,
-        has_triggers: !fact.triggers.is_empty() || !root.triggers.is_empty(),
+        has_triggers,
     })
 }
 

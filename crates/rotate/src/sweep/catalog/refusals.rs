@@ -29,7 +29,7 @@ impl Use {
 pub(in crate::sweep) fn refusals(found: &Found, target: &Target, r#use: Use) -> Vec<String> {
     let mut refusals = Vec::new();
     if r#use != Use::Read {
-        refuse_a_moving_aad(target, &mut refusals);
+        refuse_a_moving_aad(found, target, &mut refusals);
     }
     for fact in &found.facts {
         refuse_rows_elsewhere(fact, &mut refusals);
@@ -43,10 +43,10 @@ pub(in crate::sweep) fn refusals(found: &Found, target: &Target, r#use: Use) -> 
 }
 
 /// A value that is bound to what is written with it does not open once that is done.
-fn refuse_a_moving_aad(target: &Target, refusals: &mut Vec<String>) {
+fn refuse_a_moving_aad(found: &Found, target: &Target, refusals: &mut Vec<String>) {
     let values = target.value_columns();
-    let moving: Vec<_> =
-        target.aad.key_columns().into_iter().filter(|name| values.iter().any(|value| value == name)).collect();
+    let is_moving = |name: &&str| found.moving(&values).any(|moving| moving == *name);
+    let moving: Vec<_> = target.aad.key_columns().into_iter().filter(is_moving).collect();
     if !moving.is_empty() {
         refusals.push(format!(
             "the AAD {} is made of {}, which the rotation itself rewrites: no value would open any more. Only the application can rotate these",
