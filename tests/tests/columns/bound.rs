@@ -318,6 +318,22 @@ fn what_fires_on_replicas_only_is_taken_into_account() {
     world.run_to_the_end(&mode(Mode::Offline));
 }
 
+#[test]
+fn no_rollback_is_over_while_a_trigger_has_filled_a_table_that_was_swept_before() {
+    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 20);
+    world.database.psql("CREATE TABLE history (id int PRIMARY KEY, value text)");
+    let targets = [target("history", "value"), world.target.clone()];
+    assert!(run(sweep::run(&world.settings(), &targets, &small(), &job())).unwrap().is_clean());
+    world.database.psql(KEPT);
+    let back = || run(sweep::rollback(&world.settings(), &targets, &small(), &job())).unwrap();
+    let summary = back();
+    assert!(!summary.is_clean() && summary.targets[0].left == 20, "it holds values under the new key: {summary:?}");
+    assert!(back().is_clean());
+    same(&world.opened(OLD), &plain, "plaintexts");
+    world.database.psql("DROP TRIGGER kept ON secrets; DELETE FROM secrets; INSERT INTO secrets TABLE history");
+    same(&world.opened(OLD), &plain, "what the trigger kept");
+}
+
 /// What the sweep's own transactions wrote is not opened again, and this is not what it wrote.
 #[test]
 fn what_a_trigger_of_one_child_keeps_in_another_is_not_taken_for_rewritten() {
@@ -358,4 +374,21 @@ fn values_that_are_bound_to_what_the_database_makes_of_what_is_written_are_refus
         let plan = world.plan();
         assert!(plan.refusals().any(|refusal| refusal.contains("which the rotation itself rewrites")), "{plan:?}");
     }
+}
+
+#[test]
+fn what_the_application_wrote_is_not_taken_back_either_when_declared_values_are_bound_to_it() {
+    let (world, [_, body]) = chained();
+    world.database.psql("CREATE TABLE all_of_it AS TABLE secrets; DELETE FROM secrets");
+    assert!(world.run(&small()).unwrap().is_clean(), "it has written nothing");
+    let value = world.encrypted(NEW, "written since");
+    let bound = keyring(&body, NEW).encrypt(b"bound", value.as_bytes()).unwrap();
+    world.database.psql(&format!(
+        "INSERT INTO secrets TABLE all_of_it; INSERT INTO secrets VALUES (100, '{value}', '{}')",
+        bound.text().unwrap()
+    ));
+    let error = refused(&world, "under the new key", || world.rollback(&declared(&body)));
+    assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
+    world.database.psql("DELETE FROM secrets WHERE id = 100");
+    assert!(world.rollback(&declared(&body)).unwrap().is_clean(), "nothing is to be taken back");
 }

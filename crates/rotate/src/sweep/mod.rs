@@ -26,6 +26,7 @@ mod judge;
 mod keys;
 mod lane;
 mod leader;
+mod left;
 mod offline;
 mod online;
 mod options;

@@ -11,6 +11,7 @@ use super::catalog::{self, Use};
 use super::errand::{Errand, errands};
 use super::lane::Lane;
 use super::leader::Leader;
+use super::left::{has_something_to_rewrite, look_again};
 use super::offline::offline;
 use super::online::online;
 use super::options::{Mode, SweepOptions};
@@ -83,8 +84,11 @@ async fn refuse_to_lose(
     job: &Job,
 ) -> Result<()> {
     let mode = one_mode(entries)?;
-    for (errand, _) in errands.iter().zip(entries).filter(|(_, entry)| !entry.is_unwritten()) {
-        refuse_to_unbind_back(leader.session()?, errand, errands, &options.declared).await?;
+    for (errand, entry) in errands.iter().zip(entries) {
+        let bound = refuse_to_unbind_back(leader.session()?, errand, errands, &options.declared).await;
+        if bound.is_err() && has_something_to_rewrite(leader, errand, entry, options, job).await? {
+            bound?;
+        }
     }
     if mode != Mode::Staged || entries.iter().any(|entry| entry.phase == Phase::Swept) {
         for errand in errands {
@@ -154,6 +158,7 @@ async fn sweep_back(
         turned.push((entry, resumed));
     }
     let mut summaries = online(leader, errands, turned, Direction::Back, options, job).await?;
+    look_again(leader, errands, &before, &mut summaries, options, job).await?;
     for ((errand, before), summary) in errands.iter().zip(before).zip(&mut summaries) {
         if !summary.complete {
             continue;
