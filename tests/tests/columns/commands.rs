@@ -190,6 +190,12 @@ fn a_rotation_that_finds_nothing_is_taken_back_and_begun_anew_by_another_layout(
     let missed = settings("run", "smtp.password").run().expect(3);
     assert!(missed.stdout.contains("`rollback` of this column alone ends it"), "{}", missed.stdout);
     assert!(!missed.stdout.contains("The same command goes on"), "{}", missed.stdout);
+    let unproven = settings("verify", "smtp.password").run().expect(3);
+    assert!(
+        unproven.stdout.contains("nothing was found") && !unproven.stdout.contains("Every value"),
+        "{}",
+        unproven.stdout
+    );
     settings("run", "mail.password").run().expect(40);
     settings("rollback", "smtp.password").run().expect(0);
     settings("run", "mail.password").run().expect(0);

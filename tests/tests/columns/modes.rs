@@ -157,10 +157,13 @@ fn a_path_that_leads_nowhere_is_no_proof() {
         let summary = world.run(&SweepOptions { dry_run, ..small() }).unwrap();
         assert!(summary.targets[0].nothing_found && !summary.is_clean(), "{summary:?}");
     }
+    let proof = world.verify(&small());
+    assert!(proof.targets[0].nothing_found && !proof.passed(), "{proof:?}");
     let error = world.finalize(&small()).unwrap_err();
     assert!(error.to_string().contains("opened nothing"), "{}", error.chain());
     world.database.psql("UPDATE secrets SET value = NULL");
     assert!(world.run(&small()).unwrap().is_clean());
+    assert!(world.verify(&small()).passed());
     world.finalize(&small()).unwrap();
 }
 

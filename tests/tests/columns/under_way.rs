@@ -30,8 +30,10 @@ fn the_mode_of_a_rotation_under_way_is_taken_over() {
 fn nothing_is_put_in_place_that_was_not_prepared() {
     let (world, plain) = World::with_rows(Major::V18, TABLE, 50);
     for asked in [None, Some(Mode::Online), Some(Mode::Staged), Some(Mode::Offline)] {
-        let error = world.run(&SweepOptions { mode: asked, cut_over: true, ..small() }).unwrap_err();
-        assert!(error.kind() == Kind::Policy && error.to_string().contains("not prepared"), "{}", error.chain());
+        for dry_run in [true, false] {
+            let error = world.run(&SweepOptions { mode: asked, cut_over: true, dry_run, ..small() }).unwrap_err();
+            assert!(error.kind() == Kind::Policy && error.to_string().contains("not prepared"), "{}", error.chain());
+        }
     }
     same(&world.opened(OLD), &plain, "plaintexts");
     assert!(world.status().targets.is_empty(), "nothing was begun");

@@ -31,7 +31,7 @@ pub struct Finalized {
 pub struct FinalizedTarget {
     /// The proof.
     pub verification: TargetVerification,
-    /// The fingerprint of the key that is free to go.
+    /// The fingerprint of the key that none of these values needs any more; others may.
     pub old_key: String,
     /// Values that this rotation wrote.
     pub rotated: u64,
@@ -157,6 +157,7 @@ mod tests {
                 key: "0123456789abcdef".to_owned(),
                 counts: Counts::default(),
                 failures: Failures { total, ..Failures::default() },
+                nothing_found: false,
             };
             refuse_unopened(&proof).map_err(|error| error.to_string())
         };

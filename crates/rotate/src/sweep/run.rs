@@ -121,10 +121,10 @@ pub async fn run(
     if is_untold(&begun, mode, options) {
         job.step(NOBODY_SAID);
     }
+    refuse_early_cut_over(&errands, &begun, mode, options)?;
     if options.dry_run {
         return trial(&mut leader, &errands, mode, options, job).await;
     }
-    refuse_early_cut_over(&errands, &begun, mode, options)?;
     leader.take_over().await?;
     let entries = leader.entries(&errands, mode).await?;
     let in_place = options.cut_over || entries.iter().all(|(entry, _)| entry.phase == Phase::Swept);

@@ -29,10 +29,10 @@ pub struct Verification {
 }
 
 impl Verification {
-    /// Whether the new key opens every value that is not accepted.
+    /// Whether the new key opens every value that is not accepted, and values were found where there is something.
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.targets.iter().all(|target| target.failures.unaccepted() == 0)
+        self.targets.iter().all(|target| target.failures.unaccepted() == 0 && !target.nothing_found)
     }
 }
 
@@ -52,6 +52,8 @@ pub struct TargetVerification {
     pub counts: Counts,
     /// Rows that it does not open.
     pub failures: Failures,
+    /// Whether the column holds something, and nothing where the layout looks for values.
+    pub nothing_found: bool,
 }
 
 /// Opens every value of every target with its new key and no other, in one snapshot of the database. Writes nothing.
@@ -106,6 +108,10 @@ async fn prove(leader: &mut Leader, errands: &[Errand<'_>], options: &SweepOptio
         targets.push(told(errand, pass(&Arc::new(work), parts).await?));
     }
     leader.session()?.execute("COMMIT").await?;
+    for (errand, target) in errands.iter().zip(&mut targets) {
+        let has_none = target.counts.opened() + target.counts.unopened() == 0;
+        target.nothing_found = has_none && errand.holds_something(leader).await?.is_some();
+    }
     Ok(Verification { targets })
 }
 
@@ -117,5 +123,6 @@ fn told(errand: &Errand<'_>, tally: Tally) -> TargetVerification {
         key: errand.new_key.clone(),
         counts: tally.counts,
         failures: tally.failures,
+        nothing_found: false,
     }
 }

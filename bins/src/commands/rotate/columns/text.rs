@@ -99,7 +99,7 @@ fn target_summary(target: &TargetSummary, rotated: &str, writes: bool) -> String
         );
     }
     if target.nothing_found {
-        text += "  nothing was found where the layout looks for values, and the column has some: look at the layout\n";
+        text += NOTHING_FOUND;
         if writes {
             text += "  its rotation has begun and has written nothing: `rollback` of this column alone ends it; then begin anew with the layout that `detect` finds\n";
         }
@@ -121,6 +121,9 @@ pub(super) fn verification(found: &Verification, has_old_keys: bool) -> String {
             units::counted(counts.opened(), "value"),
             units::count(counts.empty)
         );
+        if target.nothing_found {
+            text += NOTHING_FOUND;
+        }
         text += &failures(&target.failures);
     }
     let accepted: u64 = found.targets.iter().map(|target| target.failures.accepted).sum();
@@ -131,6 +134,9 @@ pub(super) fn verification(found: &Verification, has_old_keys: bool) -> String {
         (true, 0) => "Every value opens with the new key alone.\n".to_owned(),
         (true, rows) => {
             format!("Every value opens with the new key alone, but for {}.\n", units::counted(rows, "accepted row"))
+        }
+        (false, _) if found.targets.iter().all(|target| target.failures.unaccepted() == 0) => {
+            "Not proven: where nothing was found, the layout has to be another.\n".to_owned()
         }
         (false, _) => "Not every value does. `run` rewrites those that the old key opens; what becomes of the others is in docs/rotate-a-key.md.\n".to_owned(),
     }
@@ -226,6 +232,9 @@ fn failures(failures: &Failures) -> String {
     text
 }
 
+const NOTHING_FOUND: &str =
+    "  nothing was found where the layout looks for values, and the column has some: look at the layout\n";
+
 const NAMED: usize = 20;
 
 #[cfg(test)]
@@ -244,6 +253,7 @@ mod tests {
                 key: "0123456789abcdef".to_owned(),
                 counts: Counts { already_new: values, ..Counts::default() },
                 failures: Failures::default(),
+                nothing_found: false,
             },
             old_key: "fedcba9876543210".to_owned(),
             rotated: 1,
