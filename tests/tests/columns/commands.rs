@@ -324,6 +324,46 @@ fn an_old_key_of_a_column_that_is_only_configured_is_not_called_free() {
     assert!(!text.contains("out of the application"), "{text}");
 }
 
+/// Another table, which a file declares, whose values come from a key that is found there as `old`.
+fn others_declared(head: &str, old: &str, database: &str) -> String {
+    let column = "table = \"others\"\ncolumn = \"encrypted_value\"\nlayout = \"base64(iv tag ct)\"\n";
+    format!("{head}[rotate]\nold = {old:?}\n[[rotate.column]]\n{database}{column}")
+}
+
+#[test]
+fn an_old_key_that_a_declared_column_has_by_another_name_is_not_called_free() {
+    let (database, folder) = (table(), TempDir::new().unwrap());
+    let file = folder.path().join("lifeboat.toml");
+    fs::write(&file, others_declared("", "env:KEPT_ELSEWHERE", "")).unwrap();
+    let done = |verb: &str, format: &[&str]| {
+        let command = columns(&database, "lifeboat", verb).arg("--config").arg(&file).args(format);
+        command.env("KEPT_ELSEWHERE", OLD).run().expect(0)
+    };
+    done("run", &[]);
+    for finalized in [done("finalize", &[]), done("finalize", &[])] {
+        let needed = "is still needed: the rotation of public.others.encrypted_value is not over";
+        assert!(finalized.stdout.contains(needed), "{}", finalized.stdout);
+    }
+    let key = told(&done("finalize", &["--json"]))["old_keys"][0].clone();
+    assert_eq!(key["needed_by"], serde_json::json!(["public.others.encrypted_value"]), "{key}");
+}
+
+#[test]
+fn an_old_key_is_not_called_free_in_a_database_that_the_file_does_not_know() {
+    let (database, folder) = (table(), TempDir::new().unwrap());
+    let file = folder.path().join("lifeboat.toml");
+    let (head, here) = ("[[database]]\nname = \"one\"\nurl = \"env:ELSEWHERE\"\n", "database = \"one\"\n");
+    fs::write(&file, others_declared(head, "env:BRIVEN_ENCRYPTION_KEY_OLD", here)).unwrap();
+    let named = |verb: &str| {
+        let command = columns(&database, "lifeboat", verb).args(["--name", "shop"]).arg("--config").arg(&file);
+        command.run().expect(0).stdout
+    };
+    named("run");
+    let finalized = named("finalize");
+    let told = "nobody has looked whether it is needed for public.others.encrypted_value in one";
+    assert!(finalized.contains(told) && !finalized.contains("out of the application"), "{finalized}");
+}
+
 #[test]
 fn a_column_that_another_declared_one_is_bound_to_is_refused_alone() {
     let (database, folder) = (table(), TempDir::new().unwrap());

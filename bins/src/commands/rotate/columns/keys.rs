@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lifeboat_core::{Error, Kind, Result};
 use lifeboat_drill::check::EncryptedColumn;
 use lifeboat_rotate::Keyring;
-use lifeboat_rotate::columns::{AadTemplate, KeyFormat};
+use lifeboat_rotate::columns::{AadTemplate, ColumnKey, KeyFormat};
 use lifeboat_rotate::sweep::{KeyPair, KeySource, Target};
 use secrecy::SecretString;
 
@@ -97,6 +97,14 @@ async fn keyring(column: &ColumnConfig, common: &KeysConfig, environment: &Envir
     let old = KeySource { secret: old, format: old_format, id: id(keys.old_id.as_ref()) }.derive()?;
     let is_same = old.fingerprint() == keyring.primary().fingerprint();
     if is_same { Ok(keyring) } else { keyring.enable(old) }
+}
+
+/// The key that a declared column comes from.
+pub(super) async fn old_key(keys: &KeysConfig, environment: &Environment) -> Result<ColumnKey> {
+    let old = secret(keys.old.as_ref(), "old", environment).await?;
+    let format =
+        keys.old_key_format.as_ref().map_or_else(|| format(keys, &[&old]), |format| Ok(format.value.clone()))?;
+    ColumnKey::derive(&old, &format)
 }
 
 /// How the keys are made: said, or plain to see.

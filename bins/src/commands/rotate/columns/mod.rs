@@ -157,8 +157,9 @@ async fn finalized_before(scene: &Scene<'_>, place: &Place, over: &[&Place]) -> 
     let at = rotations.iter().map(|rotation| rotation.updated).max()?;
     let old_keys: Vec<_> = rotations.iter().map(|rotation| rotation.old_key.clone()).collect();
     let backups = backups::before(scene, place, at).await;
-    let text = text::finalized_before(at, &retired(scene, place, over, &old_keys, Some(&status))) + &backups.text();
-    Some((text, json!({"finalized_before": true, "backups": backups})))
+    let retired = retired(scene, place, over, &old_keys, Some(&status)).await;
+    let text = text::finalized_before(at, &retired) + &backups.text();
+    Some((text, json!({"finalized_before": true, "old_keys": retired, "backups": backups})))
 }
 
 /// What is said of a rotation that is over. It stays so: nothing that fails from here on may hide it.
@@ -172,10 +173,15 @@ async fn farewell(scene: &Scene<'_>, place: &Place, over: &[&Place], finalized: 
     let proofs = finalized.targets.iter().map(|target| &target.verification);
     let unmatched = scene.unmatched(proofs.map(|proof| (&proof.table, &*proof.columns, &proof.failures)));
     let unmatched = unmatched.unwrap_or_default();
-    let text = text::finalized(finalized, &retired(scene, place, over, &old_keys, status.ok().as_ref()))
-        + &text::unmatched(&unmatched)
-        + &backups.text();
-    (text, json!({"finalized": finalized, "backups": backups, "accept_list_unmatched": unmatched}))
+    let retired = retired(scene, place, over, &old_keys, status.ok().as_ref()).await;
+    let text = text::finalized(finalized, &retired) + &text::unmatched(&unmatched) + &backups.text();
+    let json = json!({
+        "finalized": finalized,
+        "old_keys": retired,
+        "backups": backups,
+        "accept_list_unmatched": unmatched
+    });
+    (text, json)
 }
 
 async fn rollback(args: &ColumnsArgs, context: &Context) -> Result<Outcome> {

@@ -33,6 +33,7 @@ pub(super) enum Needs {
 pub(super) struct Scene<'a> {
     pub(super) context: &'a Context,
     pub(super) config: Config,
+    place: &'a WhereArgs,
     pub(super) places: Vec<Place>,
 }
 
@@ -78,7 +79,12 @@ impl Place {
 
 impl<'a> Scene<'a> {
     /// Finds out what the command is about.
-    pub(super) async fn set(context: &'a Context, flags: Flags<'_>, place: &WhereArgs, needs: Needs) -> Result<Self> {
+    pub(super) async fn set(
+        context: &'a Context,
+        flags: Flags<'_>,
+        place: &'a WhereArgs,
+        needs: Needs,
+    ) -> Result<Self> {
         let config = config(context, flags, place)?;
         let mut places = Vec::new();
         for database in databases(&config)? {
@@ -116,7 +122,15 @@ impl<'a> Scene<'a> {
                 "give --table, --column and --layout, or write a [[rotate.column]]; lifeboat rotate columns detect finds them",
             ));
         }
-        Ok(Self { context, config, places })
+        Ok(Self { context, config, place, places })
+    }
+
+    /// What the file declares, whatever the command line says of columns and keys.
+    ///
+    /// # Errors
+    /// [`Kind::Config`] when it cannot be read any more.
+    pub(super) fn configured(&self) -> Result<Config> {
+        config(self.context, self.context.global.flags(), self.place)
     }
 
     /// How a place's columns are rotated. They share one mode: one application has them.

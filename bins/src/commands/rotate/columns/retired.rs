@@ -1,9 +1,11 @@
 //! Whether an old key may go: what else is under it.
 
 use lifeboat_rotate::sweep::{Phase, Status, Target, TargetStatus};
+use serde::Serialize;
 
+use super::keys::old_key;
 use super::place::{Place, Scene};
-use crate::config::{ColumnConfig, Config};
+use crate::config::{ColumnConfig, Config, Environment};
 
 /// Where a declared column stands.
 enum Standing {
@@ -14,6 +16,7 @@ enum Standing {
 }
 
 /// An old key of rotations that are over.
+#[derive(Debug, Serialize)]
 pub(super) struct Retired {
     /// Its fingerprint.
     pub(super) fingerprint: String,
@@ -27,7 +30,7 @@ pub(super) struct Retired {
 
 /// Each old key once. `over`: the databases that this command has finalized before; `old_keys`: of each column its own; `status`:
 /// none when nobody could look.
-pub(super) fn retired(
+pub(super) async fn retired(
     scene: &Scene<'_>,
     place: &Place,
     over: &[&Place],
@@ -35,7 +38,7 @@ pub(super) fn retired(
     status: Option<&Status>,
 ) -> Vec<Retired> {
     // A column of the command line stands alone in the scene; the file may declare others.
-    let configured = scene.context.config(scene.context.global.flags()).ok();
+    let configured = scene.configured();
     let mut retired: Vec<Retired> = Vec::new();
     for (target, old_key) in place.targets.iter().zip(old_keys) {
         if retired.iter().any(|known| known.fingerprint == *old_key) {
@@ -47,7 +50,15 @@ pub(super) fn retired(
         if status.is_none() {
             not_looked_at.push(format!("other rotations in {}", place.database.name.value));
         }
-        for (column, config) in configured.iter().flat_map(|config| declared_with(&reference, config)) {
+        let Ok(config) = &configured else {
+            not_looked_at.push("what the configuration declares, which cannot be read".to_owned());
+            retired.push(Retired { fingerprint: old_key.clone(), reference, needed_by, not_looked_at });
+            continue;
+        };
+        for column in &config.rotate.columns {
+            if !is_under(column, config, &reference, old_key, &scene.context.environment).await {
+                continue;
+            }
             let database = database_of(column, config);
             let here = database.is_none_or(|name| name == place.database.name.value.as_str());
             let name =
@@ -81,10 +92,20 @@ fn documents(place: &Place) -> Vec<String> {
     place.targets.iter().filter(is_document).map(others).collect()
 }
 
-fn declared_with<'c>(reference: &'c str, config: &'c Config) -> impl Iterator<Item = (&'c ColumnConfig, &'c Config)> {
-    let old = |column: &ColumnConfig| column.keys.or(&config.rotate.keys).old.map(|old| old.value.to_string());
-    let columns = config.rotate.columns.iter();
-    columns.filter(move |column| old(column).is_some_and(|old| old == reference)).map(move |column| (column, config))
+/// Whether a declared column comes from that key: by the same words, or by others that lead to it.
+async fn is_under(
+    column: &ColumnConfig,
+    config: &Config,
+    reference: &str,
+    fingerprint: &str,
+    environment: &Environment,
+) -> bool {
+    let keys = column.keys.or(&config.rotate.keys);
+    if keys.old.as_ref().is_some_and(|old| old.value.to_string() == reference) {
+        return true;
+    }
+    let old_key = old_key(&keys, environment).await;
+    old_key.is_ok_and(|key| key.fingerprint() == fingerprint)
 }
 
 /// The database that a column is declared for. None: whichever is asked.
