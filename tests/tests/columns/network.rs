@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use lifeboat_rotate::sweep::{self, Limits, SweepOptions};
 use lifeboat_tests::relay::Relay;
+use lifeboat_tests::servers::pgbouncer::PgBouncer;
 use lifeboat_tests::session::wait_for;
 use lifeboat_tests::{Major, Postgres, run};
 
-use crate::world::{NEW, World, inconsiderate, job, same, small};
+use crate::world::{NEW, OLD, World, inconsiderate, job, same, settings, small};
 
 #[test]
 fn a_sweep_outlives_its_connections() {
@@ -41,4 +42,16 @@ fn a_sweep_outlives_its_connections() {
     same(&world.opened(NEW), &plain, "plaintexts");
     assert_eq!(summary.targets[0].counts.rotated, 6000, "each is counted once");
     assert!(world.verify(&small()).passed());
+}
+
+/// Each transaction may be another server process's: neither the lock that admits one run nor what a session has set would hold.
+#[test]
+fn a_pooler_in_transaction_mode_is_refused_before_anything_is_read() {
+    let (world, plain) = World::with_rows(Major::V15, "id int PRIMARY KEY, value text", 20);
+    let pooler = PgBouncer::before(Postgres::shared(Major::V15), "transaction", "");
+    let error =
+        run(sweep::run(&settings(&pooler.dsn(&world.database)), world.targets(), &small(), &job())).unwrap_err();
+    assert!(error.chain().contains("a connection pooler in transaction mode"), "{}", error.chain());
+    same(&world.opened(OLD), &plain, "plaintexts");
+    assert!(world.status().targets.is_empty());
 }
