@@ -109,7 +109,7 @@ pub struct Limits {
     /// How long a batch should hold its rows: batches grow and shrink to it.
     pub batch_time: Duration,
     /// How long a batch should take, from reading its rows to their commit, while others write in the server; then, too, one session
-    /// of the sweep works at a time, and rests for as long after each batch. Zero: whether others do is not looked at.
+    /// of the sweep works at a time, and rests for three times as long after each batch. Zero: whether others do is not looked at.
     pub shared_batch_time: Duration,
     /// No batch takes more rows once those that it has read have so many bytes.
     pub batch_bytes: usize,
@@ -131,7 +131,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             batch_time: Duration::from_millis(100),
-            shared_batch_time: Duration::from_millis(3),
+            shared_batch_time: Duration::from_micros(1500),
             batch_bytes: 16 << 20,
             pause: Duration::ZERO,
             replication_lag: Some(Duration::from_secs(10)),

@@ -93,7 +93,7 @@ async fn step(
     }
     tally.merge(found);
     if makes_room {
-        // With the turn in hand: half of the time is the others'.
+        // With the turn in hand: three quarters of the time are the others'.
         rest(&work.job, rest_after(spent, &work.limits)).await?;
     }
     Ok(left)
