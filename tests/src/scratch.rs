@@ -35,7 +35,7 @@ pub fn of_servers() -> &'static Path {
         // What is free changes from test to test, and all must find the same place.
         let size = rustix::fs::statvfs(memory).map_or(0, |found| found.f_blocks * found.f_frsize);
         // What is built for release is a benchmark, in which a commit is one on the disk.
-        if size < MUCH_MEMORY || !cfg!(debug_assertions) {
+        if size < MUCH_MEMORY || memory_there_is() < MUCH_MEMORY + TO_COMPILE || !cfg!(debug_assertions) {
             return root().to_owned();
         }
         let place = memory.join(root().file_name().expect("it was joined"));
@@ -46,6 +46,16 @@ pub fn of_servers() -> &'static Path {
 
 /// What two servers of Postgres may keep of their logs, and SeaweedFS of all that it was ever sent, stays below it.
 const MUCH_MEMORY: u64 = 12 << 30;
+/// What programs need beside it.
+const TO_COMPILE: u64 = 4 << 30;
+
+/// A container may be mounted the folder of a machine of whose memory it has a part.
+fn memory_there_is() -> u64 {
+    let system = rustix::system::sysinfo();
+    let all = system.totalram as u64 * u64::from(system.mem_unit);
+    let limit = fs::read_to_string("/sys/fs/cgroup/memory.max").ok().and_then(|text| text.trim().parse().ok());
+    limit.map_or(all, |limit: u64| limit.min(all))
+}
 
 /// The root of the repository.
 pub fn workspace() -> PathBuf {
