@@ -365,6 +365,27 @@ fn an_old_key_is_not_called_free_in_a_database_that_the_file_does_not_know() {
 }
 
 #[test]
+fn an_old_key_is_not_called_free_while_a_trigger_may_have_filled_what_was_finalized_before() {
+    let database = table();
+    database.psql("CREATE TABLE history (id text PRIMARY KEY, encrypted_value text)");
+    let done = |verb: &str, table: &str| columns_of(&database, "lifeboat", verb, table).run().expect(0).stdout;
+    done("run", "history");
+    assert!(done("finalize", "history").contains("out of the application"), "there was nothing else");
+    database.psql(
+        "CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             INSERT INTO public.history VALUES (OLD.id, OLD.encrypted_value); RETURN NULL; END $$;
+         CREATE TRIGGER kept AFTER UPDATE ON project_env_vars FOR EACH ROW EXECUTE FUNCTION kept()",
+    );
+    done("run", "project_env_vars");
+    for finalized in [done("finalize", "project_env_vars"), done("finalize", "project_env_vars")] {
+        let told =
+            "nobody has looked whether it is needed for public.history.encrypted_value, which was finalized before";
+        assert!(finalized.contains(told) && !finalized.contains("out of the application"), "{finalized}");
+    }
+    columns_of(&database, "lifeboat", "verify", "history").run().expect(12);
+}
+
+#[test]
 fn a_column_that_another_declared_one_is_bound_to_is_refused_alone() {
     let (database, folder) = (table(), TempDir::new().unwrap());
     database.psql("ALTER TABLE project_env_vars ADD note text");

@@ -47,8 +47,9 @@ pub(super) async fn retired(
         let reference = place.old.get(&target.to_string()).cloned().unwrap_or_default();
         let mut needed_by = status.map(|status| under_way_from(old_key, status)).unwrap_or_default();
         let mut not_looked_at = documents(place);
-        if status.is_none() {
-            not_looked_at.push(format!("other rotations in {}", place.database.name.value));
+        match status {
+            Some(status) => not_looked_at.extend(over_before(old_key, place, status)),
+            None => not_looked_at.push(format!("other rotations in {}", place.database.name.value)),
         }
         let Ok(config) = &configured else {
             not_looked_at.push("what the configuration declares, which cannot be read".to_owned());
@@ -83,6 +84,24 @@ fn under_way_from(fingerprint: &str, status: &Status) -> Vec<String> {
         target.old_key == fingerprint && !matches!(target.phase, Phase::Finalized | Phase::RolledBack)
     };
     status.targets.iter().filter(open).map(|target| format!("{}.{}", target.table, target.columns.join("+"))).collect()
+}
+
+/// Columns whose rotation from that key was over before one of these began: a trigger that keeps what a row was has put values
+/// under the old key there since.
+fn over_before(fingerprint: &str, place: &Place, status: &Status) -> Vec<String> {
+    let is_asked = |known: &TargetStatus| {
+        place.targets.iter().any(|target| known.table == target.table && known.columns == target.value_columns())
+    };
+    let (asked, others): (Vec<_>, Vec<_>) = status.targets.iter().partition(|known| is_asked(known));
+    let began = asked.iter().filter(|known| known.old_key == fingerprint).map(|known| known.started).max();
+    let was_over = |known: &&TargetStatus| {
+        let is_over = known.phase == Phase::Finalized && known.old_key == fingerprint;
+        is_over && began.is_some_and(|began| known.updated < began)
+    };
+    let name = |known: &TargetStatus| {
+        format!("{}.{}, which was finalized before (`verify` looks)", known.table, known.columns.join("+"))
+    };
+    others.into_iter().filter(was_over).map(name).collect()
 }
 
 /// Columns of documents: what a layout does not name, nobody has looked at.
