@@ -29,7 +29,7 @@ pub(crate) enum Expected {
 
 const TEST_HELP: &str = "\
 Answers are ok, denied (to this key), unsupported, ignored (the store says yes and does nothing) \
-and inconclusive. About 6 MiB are written to probe/ under the store's prefix and deleted again, \
+and inconclusive. About 17 MiB are written to probe/ under the store's prefix and deleted again, \
 as far as the key allows; nothing else is touched.
 
   lifeboat store test --store s3://bucket/prod --expect write-only";

@@ -1,9 +1,11 @@
 //! The table in `docs/stores.md` is what this suite found. `LIFEBOAT_STORES_PAGE=overwrite` writes it anew.
 
 use std::fmt::Write as _;
+use std::process::Command;
 
 use lifeboat_core::store::{Answer, Behaviour, ProbeReport};
 use lifeboat_tests::scratch;
+use lifeboat_tests::servers::installation::in_venv;
 
 use crate::stand::Stand;
 
@@ -24,6 +26,25 @@ fn the_page_tells_what_the_tested_stores_do() {
         return;
     }
     assert_eq!(page, made, "docs/stores.md is out of date: LIFEBOAT_STORES_PAGE=overwrite writes it");
+}
+
+/// A table of other servers than those that were asked would be as good as made up.
+#[test]
+fn the_page_names_the_very_servers_that_are_asked() {
+    let azurite = in_venv("node_modules/azurite/dist/src/blob/main.js");
+    let said = [
+        ("SeaweedFS", Command::new(in_venv("bin/weed")).arg("version").output()),
+        ("rclone", Command::new(in_venv("bin/rclone")).arg("version").output()),
+        ("moto", Command::new(in_venv("bin/python")).args(["-c", "import moto; print(moto.__version__)"]).output()),
+        ("s3s-fs", Command::new(in_venv("bin/s3s-fs")).arg("--version").output()),
+        ("Azurite", Command::new("node").arg(azurite).arg("--version").output()),
+    ];
+    for (server, output) in said {
+        let name = NAMES.iter().find(|name| name.trim_start_matches('`').starts_with(server)).expect(server);
+        let version = name.split(' ').find(|word| word.starts_with(|first: char| first.is_ascii_digit())).expect(name);
+        let said = String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
+        assert!(said.split_whitespace().any(|word| word.trim_start_matches('v') == version), "{name}: {said}");
+    }
 }
 
 /// Whether eight who write at once collide is by chance for a store that looks first and writes then: one that mostly lets several win

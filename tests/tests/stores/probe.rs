@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use lifeboat_tests::proxy::Call;
 use lifeboat_tests::servers::lookalikes::{BUCKET, Kind, Lookalike};
-use lifeboat_tests::{Fault, Identity, Lifeboat, Major, Outcome, Proxy, Seaweed, When, fixtures};
+use lifeboat_tests::{Fault, Identity, Lifeboat, Major, Outcome, Proxy, Seaweed, When, fixtures, scratch};
 use tempfile::TempDir;
 
 use crate::stand::{Place, Stand, job};
@@ -44,6 +44,37 @@ fn a_key_that_may_do_everything_leaves_nothing_behind_and_touches_nothing() {
     assert_eq!(bucket.read("prod/backups/theirs"), b"theirs");
     assert_eq!(bucket.open_uploads(), []);
     assert!(!tested.text().contains(Identity::Admin.secret_key()));
+}
+
+/// Who pays for what is stored reads it before, in either place.
+#[test]
+fn as_much_is_written_as_the_help_and_the_page_say() {
+    let bucket = Seaweed::shared().bucket("probe");
+    let proxy = Proxy::before(Seaweed::shared());
+    store_test(&Place::at(bucket.url("prod"), proxy.environment(Identity::Admin)), &[]).expect(0);
+    let written: u64 = proxy.calls().iter().filter(|call| call.method == "PUT").map(|call| call.request_bytes).sum();
+    let about = format!("About {} MiB are written", written.div_ceil(1 << 20));
+    let help = Lifeboat::new().args(["store", "test", "--help"]).run().expect(0).stdout;
+    let page = std::fs::read_to_string(scratch::workspace().join("docs/stores.md")).unwrap();
+    for text in [help, page] {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(&about), "{about} ({written} bytes) in {text}");
+    }
+}
+
+/// The table on the page is made by the library; this is what an operator types.
+#[test]
+fn every_store_that_is_none_of_amazons_is_asked_by_the_program_too_and_left_empty() {
+    for stand in [Stand::Folder, Stand::Rclone, Stand::S3s, Stand::Azure, Stand::Google] {
+        let place = stand.place();
+        let tested = store_test(&place, &[]).expect(0);
+        for one in ["write", "multipart", "read", "list", "delete"] {
+            assert_eq!(answer(&tested, one), "ok", "{stand:?}, {one}: {}", tested.stdout);
+        }
+        assert_eq!(tested.result()["probe"]["left"], serde_json::json!([]), "{stand:?}");
+        let left = lifeboat_tests::run(async { place.store().list(&job(), "").await.unwrap() });
+        assert_eq!((left, place.open_uploads()), (Vec::new(), Vec::new()), "{stand:?}");
+    }
 }
 
 #[test]

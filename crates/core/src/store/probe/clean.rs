@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::future::Future;
 use std::time::Duration;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use object_store::path::Path;
 use object_store::{Error as StoreError, ObjectStoreExt as _, Result as StoreResult};
 use tokio::time::{Instant, timeout_at};
@@ -18,6 +18,8 @@ use super::super::fault::{is_trouble, is_unknown_upload};
 #[derive(Default)]
 pub(super) struct Made {
     pub(super) written: BTreeSet<Path>,
+    /// What the store said it did not take: some have written it by then, and leave it.
+    pub(super) refused: BTreeSet<Path>,
     pub(super) open: Vec<(Path, String)>,
 }
 
@@ -44,7 +46,8 @@ impl Made {
         let deadline = Instant::now() + within;
         let aborts = self.open.iter().map(|(path, id)| until(deadline, || store.uploads.abort_multipart(path, id)));
         let deletes = self.written.iter().map(|path| until(deadline, || store.objects.delete(path)));
-        let (aborts, deletes) = join(join_all(aborts), join_all(deletes)).await;
+        let refused = self.refused.iter().map(|path| until(deadline, || store.objects.delete(path)));
+        let (aborts, deletes, _) = join3(join_all(aborts), join_all(deletes), join_all(refused)).await;
         let stays = |(what, end): (String, &End)| (*end != End::Gone).then_some(what);
         let uploads = self.open.iter().map(|(path, _)| path.to_string()).zip(&aborts);
         let objects = self.written.iter().map(ToString::to_string).zip(&deletes);

@@ -213,6 +213,14 @@ impl Run<'_> {
             self.made.written.insert(path.clone());
         }
     }
+
+    /// The same of bytes that have to be refused.
+    fn tampered<T>(&mut self, path: &Path, result: &StoreResult<T>) {
+        self.wrote(path, result);
+        if result.is_err() {
+            self.made.refused.insert(path.clone());
+        }
+    }
 }
 
 /// A probe that fails has no report to say it in.

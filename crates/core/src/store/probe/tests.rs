@@ -95,7 +95,7 @@ async fn what_could_not_be_taken_away_in_time_is_told_by_its_key() {
     memory.put(&written, "ours".into()).await.unwrap();
     let id = memory.create_multipart(&left).await.unwrap();
     let store = Store::new(memory.clone(), Arc::new(NeverAborts(memory.clone())), "", "memory");
-    let made = Made { written: [written].into(), open: vec![(left, id)] };
+    let made = Made { written: [written].into(), open: vec![(left, id)], ..Made::default() };
     let left = made.clean(&store, Duration::from_millis(100)).await;
     assert_eq!((left.objects, left.uploads, left.unclear), (Vec::new(), vec!["probe/x/left".to_owned()], true));
     assert!(memory.list(None).try_collect::<Vec<_>>().await.unwrap().is_empty());

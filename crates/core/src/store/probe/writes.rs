@@ -46,7 +46,7 @@ impl Run<'_> {
         let Some(s3) = &self.probe.s3 else { return Ok(()) };
         let path = self.own("signed");
         let sent = s3.tampered()?.put(&path, CONTENT.into()).await;
-        self.wrote(&path, &sent);
+        self.tampered(&path, &sent);
         self.note_refusal(Behaviour::SignedPayload, sent);
         let kinds =
             [(Behaviour::ChecksumCrc64nvme, Checksum::Crc64Nvme), (Behaviour::ChecksumSha256, Checksum::Sha256)];
@@ -59,7 +59,7 @@ impl Run<'_> {
                     // By another name: a store that lets nothing be replaced looks at no bytes for it.
                     let path = self.own(&format!("{checksum}-changed"));
                     let sent = s3.summed(checksum, true)?.put(&path, CONTENT.into()).await;
-                    self.wrote(&path, &sent);
+                    self.tampered(&path, &sent);
                     self.note_refusal(behaviour, sent);
                 }
                 Err(error) => self.found(behaviour, answer(&error), Some(told(&error))),
