@@ -6,6 +6,7 @@ use lifeboat_core::codec::Sha256;
 use lifeboat_core::keys::{KeyKind, Keyring};
 use lifeboat_core::store::Journal;
 use lifeboat_tests::servers::azurite::{Azurite, CONTAINER};
+use lifeboat_tests::servers::lookalikes::{self, Lookalike};
 use lifeboat_tests::{Fault, Lifeboat, Major, Outcome, Proxy, When, fixtures, lifeboat, run};
 use tempfile::TempDir;
 
@@ -78,6 +79,31 @@ fn an_object_is_looked_for_when_azure_misses_its_parts() {
         store.read_proven(&job, "backups/large", whole.len() as u64, Sha256::of(&whole), |_| Ok(())).await.unwrap();
     });
     assert_eq!(proxy.calls().iter().filter(|call| completes(call)).count(), 2);
+}
+
+/// The variables are about the cloud; the way there is that of `[store]`, as for every store.
+#[test]
+fn the_way_to_a_cloud_is_the_one_that_is_configured() {
+    let (shop, folder) = (fixtures::small(Major::V15), TempDir::new().unwrap());
+    for (stand, port) in
+        [(Stand::Azure, Azurite::shared().port()), (Stand::Google, Lookalike::shared(lookalikes::Kind::Moto).port())]
+    {
+        let (place, proxy) = (stand.place(), Proxy::to(SocketAddr::from(([127, 0, 0, 1], port))));
+        let file = folder.path().join("lifeboat.toml");
+        let lines = format!("url = \"{}\"\nproxy = \"env:WAY_OUT\"\nbandwidth = \"64MiB/s\"\n", place.url);
+        std::fs::write(&file, format!("[store]\n{lines}")).unwrap();
+        let lifeboat = || {
+            let lifeboat = Lifeboat::new().envs(place.environment.clone()).env("LIFEBOAT_CONFIG", &file);
+            lifeboat.env("WAY_OUT", proxy.endpoint())
+        };
+        lifeboat().arg("backup").of(&shop).run().expect(0);
+        let backed_up = proxy.calls().len();
+        assert!(backed_up > 0, "{stand:?}: nothing went through the proxy");
+        lifeboat().args(["verify", "shop/latest"]).run().expect(0);
+        assert!(proxy.calls().len() > backed_up, "{stand:?}: nothing came through the proxy");
+        proxy.unplug();
+        lifeboat().arg("list").env("LIFEBOAT_RETRY_FOR", "1s").run().expect(75);
+    }
 }
 
 #[test]
