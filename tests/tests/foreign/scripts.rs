@@ -134,6 +134,20 @@ fn a_trusted_script_is_run_by_psql_and_its_errors_are_not_swallowed() {
     refused(&shelf.put("cut", &cut[..cut.len() - 1]), shop.server, 30, &["--trust-script"]);
 }
 
+/// Somebody wrote it who had a table in a file of commas: it is not damaged.
+#[test]
+fn rows_that_psql_alone_can_read_are_refused_with_how_it_does() {
+    let (server, shelf) = (Postgres::shared(Major::V15), Shelf::new());
+    let script = "CREATE TABLE t (a int, b text);\nCOPY t FROM stdin WITH (FORMAT csv);\n1,x\n2,y\n\\.\n";
+    let file = shelf.put("by-hand", script.as_bytes());
+    let outcome = refused(&file, server, 40, &[]);
+    for words in ["COPY t FROM stdin WITH (FORMAT csv)", "with --trust-script"] {
+        assert!(said(&outcome).contains(words), "{words}: {}", outcome.text());
+    }
+    let database = restored(&file, server, &["--trust-script"]);
+    assert_eq!(database.psql("SELECT string_agg(b, '' ORDER BY a) FROM t"), "xy");
+}
+
 /// psql ends well then, whatever failed.
 #[test]
 fn a_trusted_script_that_has_psql_go_on_behind_errors_does_not_pass() {

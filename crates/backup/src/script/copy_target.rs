@@ -22,7 +22,7 @@ impl CopyTarget {
     /// Reads a statement that ends with its semicolon; `None` when no rows follow it.
     ///
     /// # Errors
-    /// [`Kind::Integrity`] for a COPY in a form that `pg_dump` does not print: where its rows end is not known.
+    /// [`Kind::Policy`] for a COPY in a form that `pg_dump` does not print: where its rows end is not known.
     pub fn parse(statement: &[u8]) -> Result<Option<Self>> {
         let mut words = Words::new(statement);
         if !words.next_is(b"copy") || reads_no_rows(words.clone()) {
@@ -69,7 +69,9 @@ fn columns(words: &mut Words<'_>) -> Option<Vec<SqlName>> {
 
 fn not_understood(statement: &[u8]) -> Error {
     let text = String::from_utf8_lossy(&statement[..statement.len().min(TEXT_BYTES_MAX)]).into_owned();
-    Error::new(Kind::Integrity, format!("read {text:?} as one of pg_dump's COPY statements"))
+    Error::new(Kind::Policy, format!("read {text:?} as one of pg_dump's COPY statements")).hint(TRUST)
 }
 
 const TEXT_BYTES_MAX: usize = 200;
+const TRUST: &str =
+    "pg_dump writes no such COPY: a script that somebody else wrote is run by psql as it is, with --trust-script";

@@ -93,7 +93,7 @@ fn a_copy_that_pg_dump_does_not_print_is_refused() {
         "COPY;",
     ] {
         let (kind, text) = error(&format!("{copy}\n1\n\\.\n"));
-        assert_eq!(kind, Kind::Integrity);
+        assert_eq!(kind, Kind::Policy);
         assert_eq!(text, format!("read {copy:?} as one of pg_dump's COPY statements"));
     }
 }
