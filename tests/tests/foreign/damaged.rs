@@ -112,10 +112,19 @@ fn an_archive_without_its_last_table_is_refused() {
 fn a_changed_byte_is_noticed_where_the_form_can_tell() {
     let (shop, shelf) = (fixtures::small(Major::V15), Shelf::new());
     let sql = plain(&shop);
-    for (name, mut bytes) in [("gzip", gzip(&sql)), ("zstd", zstd(&sql)), ("gpg", gpg(&sql))] {
+    let forms = [
+        ("gzip", gzip(&sql)),
+        ("zstd", zstd(&sql)),
+        ("gpg", gpg(&sql)),
+        ("openssl", openssl(&gzip(&sql), 10_000)),
+        ("custom", custom(&shop)),
+    ];
+    for (name, mut bytes) in forms {
         let middle = bytes.len() / 2;
         bytes[middle] ^= 0x20;
-        refused(&shelf.put(name, &bytes), shop.server, 30, &[]);
+        let outcome = refused(&shelf.put(name, &bytes), shop.server, 30, &[]);
+        // What pg_restore says is not kept back.
+        assert_eq!(outcome.text().contains("pg_restore: error: "), name == "custom", "{name}: {}", outcome.text());
     }
 }
 

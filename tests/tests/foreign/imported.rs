@@ -1,9 +1,11 @@
 //! Files that become backups: listed, shown, verified, restored and drilled as any other.
 
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use lifeboat_tests::compare::assert_same_but_settings;
-use lifeboat_tests::foreign::{PASSPHRASE, Shelf, custom, gpg, gzip, plain};
+use lifeboat_tests::foreign::{PASSPHRASE, Shelf, custom, gpg, gzip, openssl, plain};
 use lifeboat_tests::keyring::{NOVEMBER, written};
 use lifeboat_tests::{Database, Depot, Lifeboat, Major, Postgres, fixtures, unused_name};
 use serde_json::Value;
@@ -91,6 +93,35 @@ fn an_old_file_does_not_become_the_latest_backup() {
     back_whole(&depot, &shop, "shop/20250301");
     let old = import(&depot, &file, shop.server).args(["--taken-at", "mtime"]).run().expect(0);
     assert!(old.result()["backups"][0]["warnings"][0].as_str().unwrap().starts_with("imported"), "{}", old.text());
+}
+
+#[test]
+fn a_file_is_imported_from_standard_input_and_from_the_store_too() {
+    let (shop, depot, shelf) = (fixtures::small(Major::V15), Depot::s3(), Shelf::new());
+    let bytes = openssl(&gzip(&plain(&shop)), 20_000);
+    let secret = shelf.put("passphrase", format!("{PASSPHRASE}\n").as_bytes());
+    std::fs::set_permissions(&secret, Permissions::from_mode(0o600)).unwrap();
+    let import = |file: &str, taken: &str| {
+        let command = depot.lifeboat("import").arg(file).args(["--name", "shop", "--json", "--taken-at", taken]);
+        let command = command.args(["--passphrase", &format!("file:{}", secret.display())]);
+        command.args(["--openssl-iterations", "20000"]).env("LIFEBOAT_TOOLS_DIR", &shop.server.installation.bin)
+    };
+    let piped = |taken: &str| {
+        let file = File::open(shelf.put("dump", &bytes)).unwrap();
+        import("-", taken).command().stdin(file).output().unwrap()
+    };
+    let unknown = piped("mtime");
+    assert_eq!(unknown.status.code(), Some(2), "{}", String::from_utf8_lossy(&unknown.stdout));
+    let done = piped("2025-03-01T02:17:00Z");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stdout));
+    back_whole(&depot, &shop, "shop/20250301");
+
+    depot.bucket().write("prod/old/shop.sql.gz.enc", bytes.clone());
+    let stored = import("store:old/shop.sql.gz.enc", "2025-04-01T02:17:00Z").run().expect(0);
+    assert_eq!(stored.result()["imported"]["forms"], serde_json::json!(["openssl", "gzip", "plain"]));
+    back_whole(&depot, &shop, "shop/20250401");
+    assert!(!stored.text().contains(PASSPHRASE), "{}", stored.text());
+    import("store:old/none", "2025-05-01T02:17:00Z").run().expect(10);
 }
 
 #[test]
