@@ -4,10 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use lifeboat_tests::compare::assert_same;
 use lifeboat_tests::servers::certificates::Certificates;
 use lifeboat_tests::servers::tinyproxy::Tinyproxy;
+use lifeboat_tests::session::wait_closely;
 use lifeboat_tests::sweep::long;
-use lifeboat_tests::{Bucket, Identity, Lifeboat, PATIENCE, Proxy, Seaweed, run};
+use lifeboat_tests::{Bucket, Identity, Lifeboat, PATIENCE, Proxy, Seaweed, run, unused_name};
 use tempfile::TempDir;
 
 use crate::world::{add_blobs, backup_command, hasty_store, lifeboat, proven_backups, several_tables};
@@ -31,6 +33,10 @@ fn until_parts_arrive(proxy: &Proxy) {
 fn an_outage_is_waited_for_as_long_as_asked_while_the_database_is_kept() {
     let (database, bucket) = (several_tables("outage"), Seaweed::shared().bucket("outage"));
     add_blobs(&database, 40);
+    // Shorter than the outage: sessions that wait for the store must not be taken for idle ones.
+    for timeout in ["statement_timeout", "idle_in_transaction_session_timeout", "idle_session_timeout"] {
+        database.psql(&format!("ALTER DATABASE {} SET {timeout} TO '3s'", database.name));
+    }
     let proxy = Proxy::before(Seaweed::shared());
     proxy.limit_bytes_per_second(Some(20 << 20));
     let command = backup_command(&database, &bucket, "x").envs(proxy.environment(Identity::Writer));
@@ -49,6 +55,33 @@ fn an_outage_is_waited_for_as_long_as_asked_while_the_database_is_kept() {
     assert!(calls.iter().any(|call| call.operation() == "CompleteMultipartUpload"));
     assert!(calls.iter().all(|call| call.header("transfer-encoding").is_none()), "{calls:?}");
     assert_eq!(proven(&bucket), 1);
+}
+
+/// In the middle of rows, with a database half made.
+#[test]
+fn an_outage_within_a_restore_is_waited_for_too() {
+    let (database, bucket) = (several_tables("outage"), Seaweed::shared().bucket("outage"));
+    add_blobs(&database, 40);
+    backup_command(&database, &bucket, "x").run().expect(0);
+    let (server, proxy) = (database.server, Proxy::before(Seaweed::shared()));
+    proxy.limit_bytes_per_second(Some(10 << 20));
+    let restored = server.adopt(&unused_name("outage_back"));
+    let command = lifeboat("restore", &bucket, "x").latest_into(server, &restored.name).arg("--create");
+    let restore = command.envs(proxy.environment(Identity::Reader)).env("LIFEBOAT_RETRY_FOR", "20m").spawn();
+    let loads = format!(
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE starts_with(datname, '{}') AND query LIKE 'COPY%FROM STDIN%'",
+        restored.name
+    );
+    wait_closely(&database, &loads);
+    proxy.unplug();
+    std::thread::sleep(Duration::from_secs(8));
+    assert!(restore.is_running(), "it gave up");
+    assert!(!server.has_database(&restored.name), "it was not in the middle");
+    proxy.limit_bytes_per_second(None);
+    proxy.plug_in();
+    let outcome = restore.wait().expect(0);
+    assert!(outcome.stderr.contains("cannot be reached"), "{}", outcome.stderr);
+    assert_same(&database, &restored);
 }
 
 #[test]
@@ -75,7 +108,10 @@ fn no_more_bytes_move_in_a_second_than_the_bandwidth_allows() {
     let stored: u64 = bucket.objects().values().sum();
     let least = Duration::from_secs_f64((stored - (1 << 20)) as f64 / f64::from(2 << 20));
     assert!(began.elapsed() >= least, "{stored} bytes went in {:?}", began.elapsed());
-    assert_eq!(proven(&bucket), 1);
+    // Nor when they come back.
+    let began = Instant::now();
+    lifeboat("verify", &bucket, "x").arg("shop/latest").env("LIFEBOAT_BANDWIDTH", "2MiB/s").run().expect(0);
+    assert!(began.elapsed() >= least, "{stored} bytes came in {:?}", began.elapsed());
 }
 
 /// `lifeboat list` with this text in `[store]`.
