@@ -6,7 +6,7 @@ use lifeboat_core::index::Index;
 use lifeboat_tests::compare::assert_same_but_settings;
 use lifeboat_tests::servers::postgres::{Options, PASSWORD, SUPERUSER};
 use lifeboat_tests::session::{wait_closely, wait_for};
-use lifeboat_tests::{Backup, Database, Depot, Major, Outcome, Postgres};
+use lifeboat_tests::{Backup, Database, Depot, Major, Outcome, Postgres, unused_name};
 use tempfile::NamedTempFile;
 
 use crate::world::{BOTH_READ, add_busy_tables, assert_no_backup, depot, go_on, over_two, stopped_when};
@@ -82,6 +82,21 @@ fn a_standby_gives_what_its_primary_holds_and_says_what_it_lacks() {
         let depot = crate::world::depot();
         let backup = Backup::of(&depot.backup_command(&standby).env("DATABASE_URL", hosts).run().expect(0));
         assert_eq!(depot.index(&backup).source.unwrap().standby, is_standby, "{wanted}");
+    }
+
+    // What is restored goes to the one that can be written to.
+    let target = primary.adopt(&unused_name("by_the_primary"));
+    let one = format!("127.0.0.1:{}", primary.port());
+    let (standby_first, wanted) = (format!("127.0.0.1:1,127.0.0.1:{},{one}", server.port()), "target_session_attrs");
+    let several = primary.dsn(&target.name).replace(&one, &standby_first);
+    let restore =
+        |url: &str| depot.restore_command(&primary, &target.name).arg("--create").env("TARGET_URL", url).run();
+    let refused = restore(&several).expect(40);
+    assert!(refused.text().contains("standby"), "{}", refused.text());
+    for attribute in ["primary", "read-write"] {
+        restore(&format!("{several}?{wanted}={attribute}")).expect(0);
+        assert_same_but_settings(&original, &target);
+        primary.psql("postgres", &format!("DROP DATABASE {}", target.name));
     }
 
     // Several databases in one run, each by a service of these servers, by one pg_dump.
