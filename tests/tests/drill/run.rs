@@ -305,6 +305,20 @@ fn every_database_gets_a_line_and_the_worst_verdict_is_the_runs() {
     }
 }
 
+/// What `--replace` kept of a database is in the store for its operator, and not to be drilled each month.
+#[test]
+fn safety_backups_are_passed_by_where_every_database_is_drilled() {
+    let world = World::new(Major::V15, STREAM);
+    let shop = world.shop();
+    world.depot.backup(&shop);
+    let safety = world.depot.lifeboat("backup").args(["--name", "shop.replaced", "--class", "safety"]);
+    let safety = safety.args(["--database-url", "env:DATABASE_URL"]).env("DATABASE_URL", shop.dsn());
+    safety.env("LIFEBOAT_TOOLS_DIR", &shop.server.installation.bin).run().expect(0);
+    let result = world.drill("run", "").args(["--all", "--json"]).run().expect(0).result();
+    assert_eq!(result["report"]["database"], "shop", "{result:#}");
+    assert!(!result.to_string().contains("shop.replaced"), "{result:#}");
+}
+
 #[test]
 fn a_name_narrows_every_database_to_that_one_even_where_the_file_lacks_it() {
     let world = World::new(Major::V15, STREAM);

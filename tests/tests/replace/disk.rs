@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
+use lifeboat_tests::session::wait_for;
 use lifeboat_tests::{Lifeboat, Major, Postgres, unused_name};
 use tempfile::TempDir;
 
-use crate::world::{Shop, ended};
+use crate::world::{Shop, ended, postgres};
 
 /// A tablespace on a file system of a few MiB; gone when dropped.
 struct SmallSpace {
@@ -88,6 +89,27 @@ fn a_safety_backup_on_the_servers_disk_is_counted_and_so_is_a_log_that_is_kept()
     }
     assert!(!planned.stdout.contains(&unused), "{}", planned.stdout);
     drop(shop);
+}
+
+/// What is not archived stays on the server's disk: the log of a restore as well.
+#[test]
+fn a_log_that_nobody_archives_is_told_of() {
+    let shop = Shop::on_a_server_with(&[("archive_mode", "on"), ("wal_level", "replica")]);
+    let postgres = postgres(shop.database.server);
+    let plan = || shop.replace(&["--dry-run"]).run().stdout;
+    let archived_by = |command: &str, until: &str| {
+        postgres.psql(&format!("ALTER SYSTEM SET archive_command = '{command}'"));
+        postgres.psql("SELECT pg_reload_conf()");
+        shop.database.psql("CREATE TABLE IF NOT EXISTS logged (id int); INSERT INTO logged VALUES (1)");
+        postgres.psql("SELECT pg_switch_wal()");
+        wait_for(&postgres, &format!("SELECT {until} FROM pg_stat_archiver"));
+    };
+    let kept = "keeps its write-ahead log because";
+    assert!(plan().contains(&format!("{kept} archive_mode is on and archive_command empty")), "{}", plan());
+    archived_by("false", "last_failed_time IS NOT NULL");
+    assert!(plan().contains(&format!("{kept} its archive_command fails")), "{}", plan());
+    archived_by("true", "last_archived_time > last_failed_time");
+    assert!(!plan().contains(kept), "{}", plan());
 }
 
 fn files_below(folder: &Path) -> usize {

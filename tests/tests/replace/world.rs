@@ -53,8 +53,14 @@ impl Shop {
 
     /// The same at a server of the test's own.
     pub(crate) fn on_its_own_server() -> Shop {
+        Shop::on_a_server_with(&[])
+    }
+
+    /// The same with these settings of the server.
+    pub(crate) fn on_a_server_with(more: &[(&'static str, &str)]) -> Shop {
         // As servers are that keep what they commit.
-        let settings = vec![("synchronous_commit", "on".to_owned())];
+        let more = more.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let settings = std::iter::once(("synchronous_commit", "on".to_owned())).chain(more).collect();
         let server = Postgres::start(Major::V15, &Options { settings, ..Options::default() });
         // It ends with the process.
         Shop::at(Box::leak(Box::new(server)), false, "")
