@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 
 use lifeboat_tests::compare::assert_same_but_settings;
-use lifeboat_tests::foreign::{PASSPHRASE, Shelf, end_agent};
+use lifeboat_tests::foreign::{PASSPHRASE, Shelf, end_agent, through};
+use lifeboat_tests::servers::installation::in_venv;
 use lifeboat_tests::servers::postgres::{Options, PASSWORD, SUPERUSER};
 use lifeboat_tests::{Database, Major, Postgres, lifeboat, unused_name};
 
@@ -39,7 +40,7 @@ struct Made {
     script: &'static str,
 }
 
-const FILES: [Made; 16] = [
+const FILES: [Made; 17] = [
     // pg-dump.sh
     Made {
         of: CONTROL,
@@ -120,6 +121,15 @@ const FILES: [Made; 16] = [
         script: r#"docker exec -e PGPASSWORD="$DB_PASS" temporal-postgresql pg_dump -U temporal -p "$DB_PORT" --format=custom \
                  --compress=6 temporal > temporal-postgresql-2026-04-06T03-00-00-000Z.dump"#,
     },
+    // The same at a destination that encrypts.
+    Made {
+        of: DAOFLOWS,
+        file: "REMOTE:postgres-2026-04-06T03-00-00-000Z.dump",
+        script: r#"docker exec -e PGPASSWORD="$DB_PASS" postgres pg_dump -U daoflow -p "$DB_PORT" --format=custom --compress=6 \
+                 daoflow > plain
+                 rclone copyto plain REMOTE:postgres-2026-04-06T03-00-00-000Z.dump
+                 ! ls crypted | grep -q postgres"#,
+    },
     // The dump before an upgrade, by a compose that gives `exec` a terminal unless told not to, and by one that does not.
     Made {
         of: DAOFLOWS,
@@ -171,11 +181,15 @@ impl Made {
             .args(["-euo", "pipefail", "-c", self.script])
             .current_dir(shelf.0.path())
             .env_clear()
-            .env("PATH", format!("{}:{}", docker.display(), original.server.installation.path()))
+            .env(
+                "PATH",
+                format!("{}:{}:{}", docker.display(), original.server.installation.path(), in_venv("bin").display()),
+            )
             .env("GNUPGHOME", home.0.path())
             .envs([("DB_PORT", original.server.port().to_string()), ("DB_PASS", PASSWORD.into())])
             .envs(urls.map(|name| (name, original.dsn())))
             .envs(SECRETS.map(|name| (name, PASSPHRASE)))
+            .envs(crypted(shelf.0.path()))
             .output()
             .unwrap();
         end_agent(home.0.path());
@@ -191,10 +205,14 @@ impl Made {
             .args(["-euc", &line])
             .current_dir(shelf.0.path())
             .env_clear()
-            .env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", lifeboat::built().display()))
+            .env(
+                "PATH",
+                format!("{}:/usr/local/bin:/usr/bin:/bin:{}", lifeboat::built().display(), in_venv("bin").display()),
+            )
             .env("HOME", shelf.0.path())
             .envs(["TARGET_URL", "CONTROL_URL", "DATA_URL"].map(|name| (name, &target)))
             .envs(SECRETS.map(|name| (name, PASSPHRASE)))
+            .envs(crypted(shelf.0.path()))
             .output()
             .unwrap();
         assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
@@ -203,13 +221,26 @@ impl Made {
 
     fn line(&self) -> String {
         let page = fs::read_to_string(self.of.product.file("README.md")).unwrap();
-        let begin = format!("lifeboat restore --from {} ", self.file);
-        let mut lines = page.lines().filter(|line| line.starts_with(&begin));
+        let file = self.file;
+        let begins =
+            [format!("lifeboat restore --from {file} "), format!("rclone cat {file} | lifeboat restore --from - ")];
+        let mut lines = page.lines().filter(|line| begins.iter().any(|begin| line.starts_with(begin)));
         lines
             .next()
             .unwrap_or_else(|| panic!("no command of {} restores {}", self.of.product.name, self.file))
             .to_owned()
     }
+}
+
+/// What makes `REMOTE:` a destination of rclone's that encrypts names and contents, in this folder.
+fn crypted(folder: &Path) -> [(&'static str, String); 4] {
+    let password = through(Command::new(in_venv("bin/rclone")).args(["obscure", "-"]), PASSPHRASE.as_bytes());
+    [
+        ("RCLONE_CONFIG", folder.join("rclone.conf").display().to_string()),
+        ("RCLONE_CONFIG_REMOTE_TYPE", "crypt".to_owned()),
+        ("RCLONE_CONFIG_REMOTE_REMOTE", folder.join("crypted").display().to_string()),
+        ("RCLONE_CONFIG_REMOTE_PASSWORD", String::from_utf8(password).unwrap().trim_end().to_owned()),
+    ]
 }
 
 const SECRETS: [&str; 2] = ["BACKUP_ENCRYPT_KEY", "BACKUP_ENCRYPTION_PASSPHRASE"];
