@@ -6,6 +6,7 @@ use super::{Bucket, S3};
 use crate::error::{Error, Result};
 use crate::store::UploadOptions;
 use crate::store::address::{Place, StoreUrl};
+use crate::store::provider::Provider;
 use crate::store::wire::Network;
 
 fn configured(url: &str, given: &[(&str, &str)]) -> Result<S3> {
@@ -63,6 +64,33 @@ fn what_a_provider_needs_is_known_from_its_name_or_its_endpoint() {
     assert_eq!(value(&configured("s3://b", &garage).unwrap(), Key::Region).unwrap(), "garage");
     assert!(refused("s3://b", &garage[..1]).help().unwrap().contains("endpoint ="));
 }
+
+/// What the page says of a provider is what is done for it.
+#[test]
+fn the_page_has_what_is_done_for_each_provider() {
+    for provider in Provider::ALL {
+        let name = provider.to_string();
+        let row = PAGE.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).expect(&name);
+        let cells: Vec<_> = row.split('|').map(|cell| cell.trim().replace('`', "")).collect();
+        let [_, _, endpoint, region, checksum, parts, ..] = &cells[..] else { panic!("{row}") };
+        let own = endpoint.starts_with("must be given").then_some(("AWS_ENDPOINT_URL", "https://store.example.org"));
+        let needs_region = region == "must be given";
+        let needed: Vec<_> = own.into_iter().chain(needs_region.then_some(("AWS_REGION", "eu-1"))).collect();
+        let named = [&B2_KEY[..], &[("LIFEBOAT_STORE_PROVIDER", name.as_str())]].concat();
+        let url = if name == "b2" { "b2://b" } else { "s3://b" };
+        if !needed.is_empty() {
+            refused(url, &named);
+        }
+        let s3 = configured(url, &[&named[..], &needed].concat()).unwrap();
+        let region = if needs_region { "eu-1" } else { region };
+        // The client's own, where there is none.
+        assert_eq!(value(&s3, Key::Region).as_deref().unwrap_or("us-east-1"), region, "{name}");
+        assert_eq!(value(&s3, Key::Checksum).as_deref().unwrap_or("none"), checksum, "{name}");
+        assert_eq!(s3.parts_max.to_string(), parts.replace(',', ""), "{name}");
+    }
+}
+
+const PAGE: &str = include_str!("../../../../../docs/stores.md");
 
 #[test]
 fn amazon_gets_a_checksum_and_no_endpoint_of_ours() {
