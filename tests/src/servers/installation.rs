@@ -27,6 +27,7 @@ impl Installation {
     pub fn of(major: Major) -> &'static Installation {
         static OLD: OnceLock<Installation> = OnceLock::new();
         static NEW: OnceLock<Installation> = OnceLock::new();
+        static TWELVE: OnceLock<Installation> = OnceLock::new();
         static THIRTEEN: OnceLock<Installation> = OnceLock::new();
         static FOURTEEN: OnceLock<Installation> = OnceLock::new();
         static SIXTEEN: OnceLock<Installation> = OnceLock::new();
@@ -34,6 +35,7 @@ impl Installation {
         match major {
             Major::V15 => OLD.get_or_init(from_distribution),
             Major::V18 => NEW.get_or_init(from_venv),
+            Major::V12 => TWELVE.get_or_init(|| fetched::from_npm(12, "12.22.0-beta.15")),
             Major::V13 => THIRTEEN.get_or_init(|| fetched::from_npm(13, "13.23.0-beta.16")),
             Major::V14 => FOURTEEN.get_or_init(|| fetched::from_npm(14, "14.23.0-beta.17")),
             Major::V16 => SIXTEEN.get_or_init(|| fetched::from_wheel(16, "pgserver", "0.1.4")),

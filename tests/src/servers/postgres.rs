@@ -27,6 +27,8 @@ pub const TLS_ROLE: &str = "tls_only";
 /// Which release to run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Major {
+    /// 12, fetched when it is first asked for; the client tools are newer ones.
+    V12,
     /// 13, fetched when it is first asked for; the client tools are newer ones.
     V13,
     /// 14, fetched when it is first asked for; the client tools are newer ones.
@@ -82,7 +84,7 @@ impl Postgres {
         let server = match major {
             Major::V15 => &OLD,
             Major::V18 => &NEW,
-            Major::V13 | Major::V14 | Major::V16 | Major::V17 => {
+            Major::V12 | Major::V13 | Major::V14 | Major::V16 | Major::V17 => {
                 panic!("a server of its own for each test of this version")
             }
         };

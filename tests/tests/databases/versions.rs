@@ -6,6 +6,13 @@ use lifeboat_tests::{Depot, Major, Postgres, Way, fixtures};
 
 use crate::drilled;
 
+/// The oldest that is taken.
+#[test]
+#[ignore = "fetches a server: for LIFEBOAT_TEST_LONG=1 scripts/test"]
+fn postgres_12_comes_back_whole_in_its_own_version_and_in_later_ones() {
+    comes_back(Major::V12);
+}
+
 #[test]
 #[ignore = "fetches a server: for LIFEBOAT_TEST_LONG=1 scripts/test"]
 fn postgres_13_comes_back_whole_in_its_own_version_and_in_later_ones() {
@@ -35,7 +42,7 @@ fn comes_back(major: Major) {
     let original = server.database("version");
     // The package of 16 has none of the extensions that the hard one needs, which older servers do not understand.
     match major {
-        Major::V13 | Major::V14 | Major::V16 => original.load(&fixtures::sql(fixtures::SMALL)),
+        Major::V12 | Major::V13 | Major::V14 | Major::V16 => original.load(&fixtures::sql(fixtures::SMALL)),
         _ => fixtures::load_hard(&original),
     }
     for method in ["stream", "parallel"] {
