@@ -8,6 +8,7 @@ use object_store::{ObjectStore, RetryConfig};
 
 use super::address::{Scheme, StoreUrl};
 use super::plain_http::{is_plain_http, refused};
+use super::sendable::check_endpoint;
 use super::settings;
 use super::wire::{Connector, Network};
 use crate::error::{Error, Kind, Result};
@@ -52,6 +53,7 @@ impl Cloud<'_> {
         if !allow_http && self.endpoint().is_some_and(is_plain_http) {
             return Err(refused(&format!("open {}", self.url), self.url.scheme()));
         }
+        self.endpoint().map_or(Ok(()), |endpoint| check_endpoint(endpoint, &format!("open {}", self.url)))?;
         Connector::new(network, allow_http)
     }
 

@@ -23,6 +23,7 @@ mod probe;
 mod provider;
 mod retry;
 mod s3;
+mod sendable;
 pub mod settings;
 mod upload;
 mod wire;

@@ -13,6 +13,7 @@ use super::checksum::Checksum;
 use super::deletes::Deletes;
 use super::plain_http::{is_plain_http, plain_http};
 use super::provider::{PARTS_MAX, Provider};
+use super::sendable::{check_endpoint, check_region, check_text};
 use super::settings;
 use super::wire::{Connector, Network};
 use crate::error::{Error, Kind, Result, ResultExt};
@@ -54,11 +55,13 @@ impl Bucket<'_> {
     pub(super) fn configure(&self, given: &BTreeMap<String, String>, network: &Network) -> Result<S3> {
         // After what the environment says: a variable of its own must not lead to another bucket.
         let mut builder = self.keyed(passed_on(given), given)?.with_bucket_name(self.name);
+        let doing = format!("open {}", self.url);
         let allow_http = settings::find(given, "AWS_ALLOW_HTTP") == Some("true");
         let endpoint = endpoint_of(&builder);
         if !allow_http && endpoint.as_deref().is_some_and(is_plain_http) {
-            return Err(plain_http(&format!("open {}", self.url)));
+            return Err(plain_http(&doing));
         }
+        endpoint.as_deref().map_or(Ok(()), |endpoint| check_endpoint(endpoint, &doing))?;
         let provider = self.provider(endpoint.as_deref(), given)?;
         let traits = provider.map(Provider::traits);
         if let Some(region) = self.region {
@@ -74,6 +77,7 @@ impl Bucket<'_> {
             }
             (endpoint, _) => endpoint,
         };
+        check_texts(&builder, &doing)?;
         builder = self.addressed(builder, endpoint, given)?;
         let known = traits.map_or(Checksum::None, |traits| traits.checksum);
         let checksum = checksum(given)?.unwrap_or(known);
@@ -171,6 +175,17 @@ fn passed_on(given: &BTreeMap<String, String>) -> AmazonS3Builder {
         }
     }
     builder
+}
+
+/// Those that stand in the head of every request, and the region, of which a host's name may be made.
+fn check_texts(builder: &AmazonS3Builder, doing: &str) -> Result<()> {
+    let texts =
+        [("the access key id", AmazonS3ConfigKey::AccessKeyId), ("the session token", AmazonS3ConfigKey::Token)];
+    for (what, key) in texts {
+        builder.get_config_value(&key).map_or(Ok(()), |text| check_text(what, &text, doing))?;
+    }
+    let region = builder.get_config_value(&AmazonS3ConfigKey::Region);
+    region.map_or(Ok(()), |region| check_region(&region, doing))
 }
 
 /// Whether the client of a store of this kind looks at the environment variable by itself, and goes by it.

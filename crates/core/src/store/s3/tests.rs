@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use object_store::aws::AmazonS3ConfigKey as Key;
 
 use super::{Bucket, S3};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::store::UploadOptions;
 use crate::store::address::{Place, StoreUrl};
 use crate::store::provider::Provider;
@@ -136,4 +136,26 @@ fn uploads_keep_to_the_parts_that_the_store_takes() {
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
     let store = crate::store::open(&"s3://b/p".parse().unwrap(), &settings).unwrap();
     assert_eq!(UploadOptions::of(&store).parts_max, 1_000);
+}
+
+#[test]
+fn what_no_request_can_carry_is_refused_and_not_repeated() {
+    let endpoints = [
+        "127.0.0.1:9000",
+        "localhost:9000",
+        "s3.example.com",
+        "https://",
+        "https://s3.example.com\r",
+        "https://s3:99999",
+    ];
+    let endpoints = endpoints.map(|endpoint| ("AWS_ENDPOINT_URL", endpoint));
+    let texts = [("AWS_ACCESS_KEY_ID", "hunter2\r"), ("AWS_SESSION_TOKEN", "hunter2\n"), ("AWS_REGION", "eu west\r")];
+    for setting in endpoints.into_iter().chain(texts) {
+        let error = refused("s3://bucket", &[setting]);
+        assert_eq!(error.kind(), Kind::Config, "{setting:?}");
+        assert!(error.help().is_some() && !error.chain().contains("hunter2"), "{error:?}");
+    }
+    for region in ["auto", "us-east-1", "RegionOne"] {
+        configured("s3://bucket", &[("AWS_ENDPOINT_URL", "https://[::1]:9000/s3/"), ("AWS_REGION", region)]).unwrap();
+    }
 }
