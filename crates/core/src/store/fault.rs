@@ -119,8 +119,9 @@ fn judge_answer(text: &str) -> Fault {
 pub(super) fn fatal(error: &object_store::Error, doing: &str) -> Error {
     let (kind, hint) = match judge(error) {
         Fault::Fatal(kind, hint) => (kind, hint),
-        Fault::Transient if is_unresolved(error) => (Kind::TryAgain, UNRESOLVED),
+        // Before it is asked whose name has no address: it is the proxy's own.
         Fault::Transient if whole_text(error).contains(TUNNEL) => (Kind::TryAgain, NO_WAY),
+        Fault::Transient if is_unresolved(error) => (Kind::TryAgain, UNRESOLVED),
         Fault::Transient => (Kind::TryAgain, UNREACHABLE),
     };
     Error::new(kind, doing).hint(hint).caused_by(told(error))

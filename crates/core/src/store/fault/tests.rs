@@ -1,4 +1,4 @@
-use super::{Fault, answer, is_unanswered, judge, told};
+use super::{Fault, answer, fatal, is_unanswered, judge, told};
 use crate::error::Kind;
 
 fn error(text: &str) -> object_store::Error {
@@ -69,6 +69,14 @@ fn a_call_without_an_answer_is_told_in_one_line_with_endpoint_and_reason() {
     assert!(is_unanswered(&still));
     let cut = layers(&["HTTP error: request or response body error", "request or response body error", "cut"]);
     assert_eq!(told(&cut), "request or response body error: cut");
+}
+
+#[test]
+fn a_proxy_without_an_address_is_no_endpoint_without_one() {
+    let failed = |how: &[&str]| fatal(&layers(how), "list").help().unwrap_or_default().to_owned();
+    let lookup = ["dns error", "failed to lookup address information"];
+    assert!(failed(&[&["tunnel error: dns error"][..], &lookup].concat()).contains("HTTPS_PROXY"));
+    assert!(failed(&lookup).contains("the store's endpoint"));
 }
 
 #[test]
