@@ -37,11 +37,19 @@ pub(crate) fn columns(database: &Database<'_>, program: &str, verb: &str) -> Lif
 }
 
 fn columns_of(database: &Database<'_>, program: &str, verb: &str, table: &str) -> Lifeboat {
+    modeless(database, program, verb, table).args(["--mode", "online"])
+}
+
+fn without_mode(database: &Database<'_>, verb: &str) -> Lifeboat {
+    modeless(database, "lifeboat", verb, "project_env_vars")
+}
+
+fn modeless(database: &Database<'_>, program: &str, verb: &str, table: &str) -> Lifeboat {
     let command = Lifeboat::program(program).args(if program == "lifeboat" { vec!["rotate"] } else { Vec::new() });
     command
         .args(["columns", verb, "--database-url", "env:DATABASE_URL", "--table", table])
         .args(["--column", "encrypted_value", "--layout", "base64(iv tag ct)"])
-        .args(["--old", "env:BRIVEN_ENCRYPTION_KEY_OLD", "--new", "env:BRIVEN_ENCRYPTION_KEY", "--mode", "online"])
+        .args(["--old", "env:BRIVEN_ENCRYPTION_KEY_OLD", "--new", "env:BRIVEN_ENCRYPTION_KEY"])
         .env("DATABASE_URL", database.dsn())
         .env("BRIVEN_ENCRYPTION_KEY_OLD", OLD)
         .env("BRIVEN_ENCRYPTION_KEY", NEW)
@@ -328,6 +336,52 @@ fn an_old_key_of_a_column_that_is_only_configured_is_not_called_free() {
 fn others_declared(head: &str, old: &str, database: &str) -> String {
     let column = "table = \"others\"\ncolumn = \"encrypted_value\"\nlayout = \"base64(iv tag ct)\"\n";
     format!("{head}[rotate]\nold = {old:?}\n[[rotate.column]]\n{database}{column}")
+}
+
+#[test]
+fn a_way_back_is_told_in_its_own_words() {
+    let database = table();
+    let staged = |verb: &str, options: &[&str]| {
+        let mode_and_more = ["--mode", "staged"].iter().chain(options).copied();
+        without_mode(&database, verb).args(mode_and_more).run()
+    };
+    let none = staged("rollback", &[]).expect(40);
+    assert!(
+        none.stderr.contains("none is under way") && !none.stderr.contains("rotate from the new"),
+        "{}",
+        none.stderr
+    );
+    staged("run", &[]).expect(0);
+    let dropped = staged("rollback", &[]).expect(0);
+    assert!(dropped.stdout.contains("what was prepared is dropped"), "{}", dropped.stdout);
+    assert!(!dropped.stdout.contains("no values"), "{}", dropped.stdout);
+
+    staged("run", &[]).expect(0);
+    staged("run", &["--cut-over"]).expect(0);
+    let late = value(OLD, "written since");
+    database.psql(&format!("UPDATE project_env_vars SET encrypted_value = '{late}' WHERE id = 'ev_3'"));
+    let back = staged("rollback", &[]).expect(0);
+    assert!(back.stdout.contains(": 29 taken back, 1 under the old key before\n"), "{}", back.stdout);
+    assert_eq!(under(&database, OLD), 30);
+}
+
+#[test]
+fn what_is_wrong_with_keys_and_names_is_told_so_that_it_can_be_mended() {
+    let database = table();
+    let wrong = columns(&database, "lifeboat", "run").env("BRIVEN_ENCRYPTION_KEY_OLD", LOST).run().expect(12);
+    assert!(wrong.stderr.contains("of 30 rows: 30 failed authentication"), "a row counts once: {}", wrong.stderr);
+    let same = columns(&database, "lifeboat", "run").env("BRIVEN_ENCRYPTION_KEY_OLD", NEW).run().expect(2);
+    assert!(same.stderr.contains("the old key is the one that values are under"), "{}", same.stderr);
+    for (variable, told) in [
+        ("BRIVEN_ENCRYPTION_KEY_OLD", "read the old key: choose"),
+        ("BRIVEN_ENCRYPTION_KEY", "read the new key: choose"),
+    ] {
+        let cut = columns(&database, "lifeboat", "run").env(variable, &NEW[..63]).run().expect(2);
+        assert!(cut.stderr.contains(told), "{variable}: {}", cut.stderr);
+    }
+    let misspelt = columns_of(&database, "lifeboat", "run", "project_env_var").run().expect(10);
+    assert!(misspelt.stderr.contains("`detect` finds"), "{}", misspelt.stderr);
+    assert_eq!(under(&database, OLD), 30);
 }
 
 #[test]

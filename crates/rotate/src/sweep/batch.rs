@@ -1,5 +1,7 @@
 //! A batch of rows as they were read, and where the next one begins.
 
+use std::collections::HashSet;
+
 use lifeboat_backup::postgres::Session as _;
 use lifeboat_core::{Error, Kind, Result, ResultExt as _};
 use tokio_postgres::Row;
@@ -26,6 +28,18 @@ impl Batch {
 
     pub(super) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Leaves out the rows that were seen before, and notes the others, as far as there is room for that.
+    pub(super) fn leave_out(&mut self, swept: &Swept, seen: &mut HashSet<(u32, Place)>) -> Result<()> {
+        let mut are_new = Vec::new();
+        for row in 0..self.rows.len() {
+            let place = (swept.oid, self.place(row)?);
+            are_new.push(if seen.len() < NOTED { seen.insert(place) } else { !seen.contains(&place) });
+        }
+        let mut are_new = are_new.into_iter();
+        self.rows.retain(|_| are_new.next().unwrap_or(true));
+        Ok(())
     }
 
     /// What they took to read.
@@ -73,6 +87,9 @@ impl Batch {
         Ok(raw.0)
     }
 }
+
+/// Rows of a sample that are told from each other: a table that has more is hardly drawn twice.
+const NOTED: usize = 100_000;
 
 /// What a batch takes: about so many rows, and no more once they have that many bytes.
 #[derive(Clone, Copy, Debug)]

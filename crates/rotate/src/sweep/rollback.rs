@@ -131,7 +131,7 @@ fn none_open(target: &Target, last: Option<Entry>) -> Error {
     let (why, hint) = match last.map(|entry| entry.phase) {
         Some(Phase::RolledBack) => ("it is rolled back already", "nothing is left to do; `status` shows how it ended"),
         Some(Phase::Finalized) => ("it is finalized", ANEW),
-        _ => ("none is under way", ANEW),
+        _ => ("none is under way", "nothing was changed: `status` shows what is under way in this database"),
     };
     Error::new(Kind::Policy, format!("roll the rotation of {target} back: {why}")).hint(hint)
 }

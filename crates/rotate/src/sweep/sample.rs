@@ -1,5 +1,7 @@
 //! Some of the values of a target, tried with both keys before anything is written.
 
+use std::collections::HashSet;
+
 use lifeboat_backup::postgres::DirectSession;
 use lifeboat_core::{Job, Result};
 use tokio_postgres::Row;
@@ -28,17 +30,19 @@ impl Errand<'_> {
         let (limit, rounds) = if slow { (FEW, FEW_ROUNDS) } else { (MANY, ROUNDS) };
         let work = Work::new(session.settings(), self.target, keyring, Aim::Try, options, job);
         let mut lane = Lane::with(session);
-        let mut sampled = Sampled::default();
+        let (mut sampled, mut seen) = (Sampled::default(), HashSet::new());
         for round in 0..=rounds {
             for swept in &self.relations {
                 let bytes = options.limits.batch_bytes;
                 // Of long values fewer: those beyond the bytes are read in vain.
                 let fitting = bytes as u64 / (swept.bytes / swept.rows.max(1)).max(1);
                 let limit = limit.min(fitting.max(FEW));
-                let batch = match round {
+                let mut batch = match round {
                     0 => some_rows(&mut lane, swept, limit, bytes).await?,
                     _ => rows_by_chance(&mut lane, swept, round, limit, bytes).await?,
                 };
+                // Chance draws many rows of a small table again: what is told is how many there were.
+                batch.leave_out(swept, &mut seen)?;
                 sampled.rows += batch.len() as u64;
                 sampled.counts.merge(&judge(&work, swept, batch).await?.counts);
                 if round == 0 && sampled.rows >= MANY {

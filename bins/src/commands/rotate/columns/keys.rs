@@ -35,10 +35,19 @@ pub(super) async fn target(
 }
 
 fn with_both_keys(column: &ColumnConfig, keys: &KeysConfig, old: SecretString, new: &SecretString) -> Result<Target> {
-    let format = format(keys, &[&old, new])?;
+    let format = format(keys, &[&old, new]).map_err(|error| error.while_doing(read_those_not_plain(&old, new)))?;
     let old_format = keys.old_key_format.as_ref().map_or_else(|| format.clone(), |format| format.value.clone());
     let old = KeySource { secret: old, format: old_format, id: id(keys.old_id.as_ref()) };
     opened_by(column, old, KeySource { secret: new.clone(), format, id: id(keys.new_id.as_ref()) })
+}
+
+/// Which of the two keys does not say by its looks how it is made.
+fn read_those_not_plain(old: &SecretString, new: &SecretString) -> String {
+    match [old, new].map(|secret| KeyFormat::unnamed(&[secret]).is_err()) {
+        [true, false] => "read the old key".to_owned(),
+        [false, true] => "read the new key".to_owned(),
+        _ => "read the old and the new key".to_owned(),
+    }
 }
 
 /// A key that nobody has, and no value names, stands in for the old one.

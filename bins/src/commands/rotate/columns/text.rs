@@ -11,8 +11,8 @@ use crate::output::units;
 
 /// Of a run; `puts_in_place`: of one that was to put prepared values in place.
 pub(super) fn summary(summary: &Summary, puts_in_place: bool) -> String {
-    let rotated = if summary.dry_run { "to rotate" } else { "rotated" };
-    let told = |target| target_summary(target, rotated, !summary.dry_run);
+    let words = if summary.dry_run { DRY } else { FORWARD };
+    let told = |target| target_summary(target, words, !summary.dry_run);
     let text: String = summary.targets.iter().map(told).collect();
     text + ending(summary, puts_in_place)
 }
@@ -62,7 +62,11 @@ pub(super) fn rolled_back(summary: &Summary) -> String {
     if summary.targets.is_empty() {
         return text;
     }
-    let text = summary.targets.iter().fold(text, |text, target| text + &target_summary(target, "taken back", true));
+    let is_in_place = summary.targets.iter().any(|target| target.counts.total() > 0);
+    if summary.mode == Mode::Staged && !is_in_place {
+        return text + "Nothing was in place: what was prepared is dropped, and every value is as it was.\n";
+    }
+    let text = summary.targets.iter().fold(text, |text, target| text + &target_summary(target, BACK, true));
     let complete = summary.targets.iter().all(|target| target.complete);
     let end = match (complete, summary.targets.iter().all(|target| target.failures.total == 0)) {
         (true, true) => "Every value is under the old key again.\n",
@@ -74,8 +78,21 @@ pub(super) fn rolled_back(summary: &Summary) -> String {
     text + end
 }
 
-fn target_summary(target: &TargetSummary, rotated: &str, writes: bool) -> String {
-    let mut text = format!("{}: {}\n", target.target, outcomes(&target.counts).replacen("rotated", rotated, 1));
+/// What values that were written are called, and those that were under that key before.
+#[derive(Clone, Copy)]
+struct Words {
+    rotated: &'static str,
+    already: &'static str,
+}
+
+const FORWARD: Words = Words { rotated: "rotated", already: "already new" };
+const DRY: Words = Words { rotated: "to rotate", ..FORWARD };
+const BACK: Words = Words { rotated: "taken back", already: "under the old key before" };
+
+fn target_summary(target: &TargetSummary, words: Words, writes: bool) -> String {
+    let Words { rotated, already } = words;
+    let found = outcomes(&target.counts).replacen("rotated", rotated, 1).replacen("already new", already, 1);
+    let mut text = format!("{}: {found}\n", target.target);
     if let Some(resumed) = &target.resumed {
         text += &format!(
             "  went on in pass {}: {} {rotated} by this run, {} before\n",

@@ -70,7 +70,9 @@ impl Keyring {
         for known in self.keys() {
             if known.fingerprint() == key.fingerprint() {
                 let doing = format!("take the key {} a second time: old and new key are the same", key.fingerprint());
-                return Err(Error::new(Kind::Usage, doing));
+                return Err(Error::new(Kind::Usage, doing).hint(
+                    "nothing was written: the old key is the one that values are under until now, the new one another",
+                ));
             }
             if self.layout.has_key_id() && known.id() == key.id() {
                 let doing = format!("take two keys of the id {:?}", key.id().unwrap_or_default());

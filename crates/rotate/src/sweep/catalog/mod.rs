@@ -178,7 +178,8 @@ fn column<'f>(fact: &'f Fact, target: &Target, name: &str) -> Result<&'f FactCol
 
 fn missing(target: &Target, alike: &[String]) -> Error {
     let hint = match alike {
-        [] => "write schema.table; without a schema it is public".to_owned(),
+        [] => "look at its spelling, and at the database; without a schema it is public; `detect` finds the tables that a key opens"
+            .to_owned(),
         names => format!("there is {}: write it so, with its quotes", names.join(" and ")),
     };
     Error::new(Kind::NotFound, format!("find the table {}", target.table)).hint(hint)
