@@ -100,6 +100,22 @@ fn a_rollback_that_failed_for_one_of_two_databases_can_be_given_again() {
 }
 
 #[test]
+fn columns_of_another_database_are_not_called_undeclared() {
+    let (one, folder) = (table(), TempDir::new().unwrap());
+    let file = declared(&folder);
+    let unnamed = ["--database-url", "env:ONE_URL"];
+    let elsewhere = both(&file, [&one, &one], "plan").args(unnamed).run().expect(78);
+    assert!(elsewhere.stderr.contains("those that are declared are in one, two"), "{}", elsewhere.stderr);
+    assert!(elsewhere.stderr.contains("give --name one when that is the database"), "{}", elsewhere.stderr);
+    both(&file, [&one, &one], "plan").args(unnamed).args(["--name", "one"]).run().expect(0);
+
+    let column = ["--table", "project_env_vars", "--column", "encrypted_value", "--layout", "base64(iv tag ct)"];
+    let which = both(&file, [&one, &one], "plan").args(column).run().expect(78);
+    assert!(which.stderr.contains("which one the table is in is not said"), "{}", which.stderr);
+    both(&file, [&one, &one], "plan").args(column).args(["--name", "two"]).run().expect(0);
+}
+
+#[test]
 fn a_database_that_was_not_asked_is_not_called_done() {
     let (one, folder) = (table(), TempDir::new().unwrap());
     let file = declared(&folder);

@@ -100,7 +100,7 @@ fn way_out(entry: &Entry, direction: Direction) -> &'static str {
         Direction::Forward if entry.is_unwritten() => {
             ", or roll this rotation back first: it has written nothing, so that its new key is not needed for that"
         }
-        Direction::Forward => ", or roll this rotation back first",
+        Direction::Forward => ", or roll this rotation back first, by the keys that it began with",
         Direction::Back => "",
     }
 }

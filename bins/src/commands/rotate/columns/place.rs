@@ -1,6 +1,6 @@
 //! Which databases and which of their columns a command is about.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,9 +118,7 @@ impl<'a> Scene<'a> {
             });
         }
         if places.is_empty() {
-            return Err(Error::new(Kind::Config, "find out which columns are meant: none is declared").hint(
-                "give --table, --column and --layout, or write a [[rotate.column]]; lifeboat rotate columns detect finds them",
-            ));
+            return Err(none_meant(&config));
         }
         Ok(Self { context, config, place, places })
     }
@@ -212,6 +210,23 @@ pub(super) fn databases(config: &Config) -> Result<&[Database]> {
         ));
     }
     Ok(&config.databases)
+}
+
+/// No column of these databases is known, whatever is declared for others.
+fn none_meant(config: &Config) -> Error {
+    let databases = config.rotate.columns.iter().filter_map(|column| column.database.as_ref());
+    let elsewhere: BTreeSet<_> = databases.map(|name| name.value.as_str()).collect();
+    let elsewhere: Vec<_> = elsewhere.into_iter().collect();
+    let error = |why: &str| Error::new(Kind::Config, format!("find out which columns are meant: {why}"));
+    match elsewhere.as_slice() {
+        [] if config.rotate.columns.is_empty() => error("none is declared").hint(
+            "give --table, --column and --layout, or write a [[rotate.column]]; lifeboat rotate columns detect finds them",
+        ),
+        [] => error("several databases are configured, and which one the table is in is not said").hint("give --name"),
+        [one, ..] => error(&format!("those that are declared are in {}", elsewhere.join(", "))).hint(format!(
+            "give --name {one} when that is the database, or --table, --column and --layout"
+        )),
+    }
 }
 
 /// Columns of the command line are in whichever database is meant; those of the file in theirs, or in the only one.
