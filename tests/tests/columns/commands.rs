@@ -379,6 +379,9 @@ fn what_is_wrong_with_keys_and_names_is_told_so_that_it_can_be_mended() {
         let cut = columns(&database, "lifeboat", "run").env(variable, &NEW[..63]).run().expect(2);
         assert!(cut.stderr.contains(told), "{variable}: {}", cut.stderr);
     }
+    let said = columns(&database, "lifeboat", "run").args(["--key-format", "hex"]);
+    let cut = said.env("BRIVEN_ENCRYPTION_KEY", &NEW[..63]).run().expect(78);
+    assert!(cut.stderr.contains("take the new key: read the key: expected 64"), "{}", cut.stderr);
     let misspelt = columns_of(&database, "lifeboat", "run", "project_env_var").run().expect(10);
     assert!(misspelt.stderr.contains("`detect` finds"), "{}", misspelt.stderr);
     assert_eq!(under(&database, OLD), 30);
@@ -400,6 +403,26 @@ fn an_old_key_that_a_declared_column_has_by_another_name_is_not_called_free() {
     }
     let key = told(&done("finalize", &["--json"]))["old_keys"][0].clone();
     assert_eq!(key["needed_by"], serde_json::json!(["public.others.encrypted_value"]), "{key}");
+}
+
+#[test]
+fn nobody_has_looked_whether_a_declared_column_needs_the_old_key_where_its_own_is_not_there() {
+    let (database, folder) = (table(), TempDir::new().unwrap());
+    let file = folder.path().join("lifeboat.toml");
+    columns(&database, "lifeboat", "run").run().expect(0);
+    let declared = others_declared("", "env:NOT_HERE", "");
+    let in_use = |key: &str| declared.replace("old = \"env:NOT_HERE\"", &format!("new = \"env:{key}\""));
+    let finalized = |text: &str| {
+        fs::write(&file, text).unwrap();
+        columns(&database, "lifeboat", "finalize").env("IN_USE", OLD).arg("--config").arg(&file).run().expect(0).stdout
+    };
+    for unknown in [declared.clone(), declared.replace("old = \"env:NOT_HERE\"", "")] {
+        let told = finalized(&unknown);
+        assert!(told.contains("nobody has looked whether it is needed for public.others"), "{unknown}: {told}");
+        assert!(!told.contains("out of the application"), "{told}");
+    }
+    assert!(finalized(&in_use("IN_USE")).contains("is still needed: the rotation of public.others"));
+    assert!(finalized(&in_use("BRIVEN_ENCRYPTION_KEY")).contains("out of the application"));
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl Target {
     /// # Errors
     /// When a secret does not have its format, when a key does not fit the layout, and when both keys are the same.
     pub fn keyring(&self) -> Result<Keyring> {
-        Keyring::new(self.layout.clone(), self.keys.new.derive()?)?.enable(self.keys.old.derive()?)
+        Keyring::new(self.layout.clone(), self.new_key()?)?.enable(self.old_key()?)
     }
 
     /// The keyring of the way back.
@@ -83,7 +83,7 @@ impl Target {
     /// # Errors
     /// As [`Target::keyring`].
     pub fn keyring_back(&self) -> Result<Keyring> {
-        Keyring::new(self.layout.clone(), self.keys.old.derive()?)?.enable(self.keys.new.derive()?)
+        Keyring::new(self.layout.clone(), self.old_key()?)?.enable(self.new_key()?)
     }
 
     /// The keyring of the new key alone.
@@ -91,7 +91,15 @@ impl Target {
     /// # Errors
     /// As [`Target::keyring`].
     pub fn keyring_new(&self) -> Result<Keyring> {
-        Keyring::new(self.layout.clone(), self.keys.new.derive()?)
+        Keyring::new(self.layout.clone(), self.new_key()?)
+    }
+
+    fn old_key(&self) -> Result<ColumnKey> {
+        self.keys.old.derive().map_err(|error| error.while_doing("take the old key"))
+    }
+
+    fn new_key(&self) -> Result<ColumnKey> {
+        self.keys.new.derive().map_err(|error| error.while_doing("take the new key"))
     }
 }
 

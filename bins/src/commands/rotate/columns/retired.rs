@@ -57,17 +57,15 @@ pub(super) async fn retired(
             continue;
         };
         for column in &config.rotate.columns {
-            if !is_under(column, config, &reference, old_key, &scene.context.environment).await {
-                continue;
-            }
+            let is_under = is_under(column, config, &reference, old_key, &scene.context.environment).await;
             let database = database_of(column, config);
             let here = database.is_none_or(|name| name == place.database.name.value.as_str());
             let name =
                 if here { column.name() } else { format!("{} in {}", column.name(), database.unwrap_or_default()) };
-            let names = match standing(column, database, old_key, (scene, place, over), status) {
-                Standing::Over => continue,
-                Standing::Open => &mut needed_by,
-                Standing::NotLookedAt => &mut not_looked_at,
+            let names = match (is_under, standing(column, database, old_key, (scene, place, over), status)) {
+                (Some(false), _) | (_, Standing::Over) => continue,
+                (Some(true), Standing::Open) => &mut needed_by,
+                (None, Standing::Open) | (_, Standing::NotLookedAt) => &mut not_looked_at,
             };
             if !names.contains(&name) {
                 names.push(name);
@@ -111,20 +109,24 @@ fn documents(place: &Place) -> Vec<String> {
     place.targets.iter().filter(is_document).map(others).collect()
 }
 
-/// Whether a declared column comes from that key: by the same words, or by others that lead to it.
+/// Whether a declared column comes from that key: by the same words, or by others that lead to it. None: its key is not here.
 async fn is_under(
     column: &ColumnConfig,
     config: &Config,
     reference: &str,
     fingerprint: &str,
     environment: &Environment,
-) -> bool {
-    let keys = column.keys.or(&config.rotate.keys);
-    if keys.old.as_ref().is_some_and(|old| old.value.to_string() == reference) {
-        return true;
+) -> Option<bool> {
+    let mut keys = column.keys.or(&config.rotate.keys);
+    if keys.old.is_none() {
+        // Without a rotation of its own, the new key is the one in use.
+        (keys.old, keys.old_key_format) = (keys.new.clone(), None);
     }
-    let old_key = old_key(&keys, environment).await;
-    old_key.is_ok_and(|key| key.fingerprint() == fingerprint)
+    if keys.old.as_ref().is_some_and(|old| old.value.to_string() == reference) {
+        return Some(true);
+    }
+    let key = old_key(&keys, environment).await.ok()?;
+    Some(key.fingerprint() == fingerprint)
 }
 
 /// The database that a column is declared for. None: whichever is asked.
