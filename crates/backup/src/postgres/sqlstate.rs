@@ -146,7 +146,7 @@ pub fn classify(sqlstate: &str) -> (Kind, Option<&'static str>) {
     let hint = match sqlstate {
         INVALID_PASSWORD => "check the user and the password; PGPASSWORD and ~/.pgpass are read where none is given",
         INVALID_AUTHORIZATION => {
-            "look at pg_hba.conf of the server: it must let this user in from this host, with or without TLS; where it \
+            "check the user's name, and look at pg_hba.conf of the server: it must let this user in from this host, with or without TLS; where it \
              asks for a client certificate, name one by sslcert and sslkey"
         }
         UNDEFINED_DATABASE => "check the name of the database; `psql -l` lists those that exist",
@@ -220,6 +220,7 @@ mod tests {
             assert_eq!(classify(sqlstate).0, Kind::Database, "{sqlstate}");
             assert!(classify(sqlstate).1.is_some(), "{sqlstate}");
         }
+        assert!(classify("28000").1.unwrap().contains("the user's name"));
         assert!(classify("42501").1.unwrap().contains("grant"));
         assert_eq!(classify("55P03").0, Kind::TryAgain);
         assert_eq!(classify("22012"), (Kind::Database, None));

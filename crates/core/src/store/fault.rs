@@ -119,12 +119,25 @@ fn judge_answer(text: &str) -> Fault {
 pub(super) fn fatal(error: &object_store::Error, doing: &str) -> Error {
     let (kind, hint) = match judge(error) {
         Fault::Fatal(kind, hint) => (kind, hint),
-        // Before it is asked whose name has no address: it is the proxy's own.
-        Fault::Transient if whole_text(error).contains(TUNNEL) => (Kind::TryAgain, NO_WAY),
-        Fault::Transient if is_unresolved(error) => (Kind::TryAgain, UNRESOLVED),
-        Fault::Transient => (Kind::TryAgain, UNREACHABLE),
+        Fault::Transient => (Kind::TryAgain, before_the_next_run(error)),
     };
     Error::new(kind, doing).hint(hint).caused_by(told(error))
+}
+
+fn before_the_next_run(error: &object_store::Error) -> &'static str {
+    let text = whole_text(error);
+    // First: where a proxy has no address, its name is the one that is not resolved.
+    if text.contains(TUNNEL) {
+        NO_WAY
+    } else if is_unresolved(error) {
+        UNRESOLVED
+    } else if text.contains(NO_TLS) {
+        PLAIN
+    } else if status(error).is_some_and(|status| status >= 500) {
+        IN_TROUBLE
+    } else {
+        UNREACHABLE
+    }
 }
 
 /// What the search for the credentials of a cloud's machine says.
@@ -146,6 +159,13 @@ fn scheme(error: &object_store::Error) -> Scheme {
 const UNRESOLVED: &str =
     "correct the host name of the store's endpoint, or this host's name resolution, then run again";
 const UNREACHABLE: &str = "check that the store's endpoint is right and reachable, then run again";
+
+const IN_TROUBLE: &str =
+    "the store is there, and cannot do it now: look at its log, its disk or its status page, then run again";
+/// What the client's TLS calls an answer that is none of TLS.
+const NO_TLS: &str = "InvalidContentType";
+const PLAIN: &str =
+    "nothing at the store's endpoint speaks TLS: correct its port, or let it begin with http:// and set allow_http";
 
 /// How the client calls the way through a proxy to a store that is spoken to by TLS.
 const TUNNEL: &str = "tunnel error: ";

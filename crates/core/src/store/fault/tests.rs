@@ -80,6 +80,15 @@ fn a_proxy_without_an_address_is_no_endpoint_without_one() {
 }
 
 #[test]
+fn what_to_look_at_first_is_what_failed() {
+    let help = |text: &str| fatal(&error(text), "list").help().unwrap_or_default().to_owned();
+    assert!(help("client error (Connect): received corrupt message of type InvalidContentType").contains("http://"));
+    assert!(help("status code: 500 Internal Server Error: no free volumes left").contains("its log"));
+    assert!(help("status code: 429 Too Many Requests").contains("reachable"));
+    assert!(help("client error (Connect): connection refused").contains("reachable"));
+}
+
+#[test]
 fn what_azure_says_is_told_in_one_line() {
     let text = "Server returned non-2xx status code: 404 Not Found: <?xml?><Error><Code>ContainerNotFound</Code>\
         <Message>The specified container does not exist.\nRequestId:1\nTime:2</Message></Error>";
