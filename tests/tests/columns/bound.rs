@@ -4,7 +4,7 @@ use lifeboat_core::{Error, Kind, Result};
 use lifeboat_rotate::sweep::{self, Declared, Mode, Phase, Summary, SweepOptions, Target};
 use lifeboat_tests::{Major, run};
 
-use crate::world::{NEW, OLD, OTHER, World, cut_over, encrypted, job, keyring, keys, mode, same, small, target};
+use crate::world::{NEW, OLD, OTHER, World, cut_over, encrypted, job, keyring, keys, mode, small, target};
 
 /// Counts the writes of a row, as `updated_at` tells their time.
 const COUNTED: &str = "
@@ -277,25 +277,6 @@ fn plain_value(world: &World) -> String {
     encrypted(&keyring(&world.target, OLD), "bound")
 }
 
-/// Keeps what a row was.
-const KEPT: &str = "
-CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO public.history VALUES (OLD.id, OLD.value); RETURN NULL; END $$;
-CREATE TRIGGER kept AFTER UPDATE ON secrets FOR EACH ROW EXECUTE FUNCTION kept()";
-
-/// The second table has nothing when its turn comes, and what the first one's rows were behind it.
-#[test]
-fn one_transaction_sees_what_a_trigger_puts_into_a_table_that_had_nothing() {
-    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 20);
-    world.database.psql(&format!("CREATE TABLE history (id int PRIMARY KEY, value text); {KEPT}"));
-    let targets = [target("history", "value"), world.target.clone()];
-    let error = run(sweep::run(&world.settings(), &targets, &mode(Mode::Offline), &job())).unwrap_err();
-    assert_eq!(error.kind(), Kind::Policy, "{}", error.chain());
-    assert!(error.chain().contains("20 more do not than before"), "{}", error.chain());
-    same(&world.opened(OLD), &plain, "plaintexts");
-    assert_eq!(world.database.psql("SELECT count(*) FROM history"), "0");
-}
-
 /// A role, or a database, may be one for which triggers fire that are for replicas.
 #[test]
 fn what_fires_on_replicas_only_is_taken_into_account() {
@@ -316,38 +297,6 @@ fn what_fires_on_replicas_only_is_taken_into_account() {
     world.database.psql("ALTER TABLE secrets DISABLE TRIGGER counted");
     assert!(world.plan().targets[0].triggers.is_empty());
     world.run_to_the_end(&mode(Mode::Offline));
-}
-
-#[test]
-fn no_rollback_is_over_while_a_trigger_has_filled_a_table_that_was_swept_before() {
-    let (world, plain) = World::with_rows(Major::V18, "id int PRIMARY KEY, value text", 20);
-    world.database.psql("CREATE TABLE history (id int PRIMARY KEY, value text)");
-    let targets = [target("history", "value"), world.target.clone()];
-    assert!(run(sweep::run(&world.settings(), &targets, &small(), &job())).unwrap().is_clean());
-    world.database.psql(KEPT);
-    let back = || run(sweep::rollback(&world.settings(), &targets, &small(), &job())).unwrap();
-    let summary = back();
-    assert!(!summary.is_clean() && summary.targets[0].left == 20, "it holds values under the new key: {summary:?}");
-    assert!(back().is_clean());
-    same(&world.opened(OLD), &plain, "plaintexts");
-    world.database.psql("DROP TRIGGER kept ON secrets; DELETE FROM secrets; INSERT INTO secrets TABLE history");
-    same(&world.opened(OLD), &plain, "what the trigger kept");
-}
-
-/// What the sweep's own transactions wrote is not opened again, and this is not what it wrote.
-#[test]
-fn what_a_trigger_of_one_child_keeps_in_another_is_not_taken_for_rewritten() {
-    let world = World::new(Major::V18, "id int, value text");
-    world.database.psql("CREATE TABLE history () INHERITS (secrets); CREATE TABLE live () INHERITS (secrets)");
-    for id in 0..20 {
-        world.database.psql(&format!("INSERT INTO live VALUES ({id}, '{}')", plain_value(&world)));
-    }
-    let options = SweepOptions { jobs: Some(1), ..small() };
-    world.run_to_the_end(&options);
-    world.database.psql(&KEPT.replace("ON secrets", "ON live"));
-    assert!(world.rollback(&options).unwrap().is_clean());
-    assert_eq!(world.database.psql("SELECT count(*) FROM history"), "20");
-    assert_eq!(world.opened(NEW).len(), 0, "it is over, and the new key may go");
 }
 
 #[test]
@@ -374,6 +323,16 @@ fn values_that_are_bound_to_what_the_database_makes_of_what_is_written_are_refus
         let plan = world.plan();
         assert!(plan.refusals().any(|refusal| refusal.contains("which the rotation itself rewrites")), "{plan:?}");
     }
+}
+
+#[test]
+fn what_was_put_in_place_of_nothing_is_taken_back_also_when_declared_values_are_bound_to_it() {
+    let (world, [_, body]) = chained();
+    world.database.psql("DELETE FROM secrets");
+    assert!(world.run(&mode(Mode::Staged)).unwrap().is_clean());
+    assert!(world.run(&cut_over()).unwrap().is_clean());
+    assert!(world.rollback(&declared(&body)).unwrap().is_clean());
+    assert_eq!(world.status().targets[0].phase, Phase::RolledBack);
 }
 
 #[test]

@@ -7,7 +7,6 @@ use lifeboat_core::{Error, Kind, Result};
 
 use super::catalog::{self, Found, Swept, Use};
 use super::keys::{probe, refuse_unexpected};
-use super::leader::Leader;
 use super::options::SweepOptions;
 use super::sql;
 use super::status::Direction;
@@ -61,9 +60,9 @@ impl<'t> Errand<'t> {
     }
 
     /// A table of the target in which a row holds more than NULL and the empty text.
-    pub(super) async fn holds_something(&self, leader: &mut Leader) -> Result<Option<&TableName>> {
+    pub(super) async fn holds_something(&self, session: &mut DirectSession) -> Result<Option<&TableName>> {
         for swept in &self.relations {
-            if leader.alive().await?.text(&sql::any_value(swept)).await?.is_some() {
+            if session.text(&sql::any_value(swept)).await?.is_some() {
                 return Ok(Some(&swept.name));
             }
         }

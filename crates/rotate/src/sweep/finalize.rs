@@ -114,7 +114,7 @@ async fn refuse_unproven(leader: &mut Leader, errand: &Errand<'_>, proof: &Targe
     if proof.counts.opened() > 0 {
         return Ok(());
     }
-    let Some(table) = errand.holds_something(leader).await? else { return Ok(()) };
+    let Some(table) = errand.holds_something(leader.alive().await?).await? else { return Ok(()) };
     let layout = &errand.target.layout;
     Err(Error::new(Kind::Policy, format!("finalize {}: the new key {} opened nothing", proof.target, proof.key))
         .hint(format!("nothing was dropped: {table} has values, and none where the layout {layout} looks for them")))

@@ -1,5 +1,6 @@
 //! The way back to the old key.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lifeboat_backup::postgres::{ConnectionSettings, Session as _};
@@ -11,7 +12,7 @@ use super::catalog::{self, Use};
 use super::errand::{Errand, errands};
 use super::lane::Lane;
 use super::leader::Leader;
-use super::left::{has_something_to_rewrite, look_again};
+use super::left::{WayBack, look_again, way_back};
 use super::offline::offline;
 use super::online::online;
 use super::options::{Mode, SweepOptions};
@@ -23,9 +24,9 @@ use super::status::{Direction, Phase};
 use super::strays::{refuse_strays, strays};
 use super::tally::Tally;
 use super::target::Target;
-use super::transaction::{Deed, together};
+use super::transaction::{Deed, summary, together};
 use super::under_way::fits;
-use super::unwritten::{end_unwritten, refuse_a_key_of_nothing};
+use super::unwritten::{end, end_unwritten, refuse_a_key_of_nothing};
 use super::work::Aim;
 
 /// Takes every value of every target back under its old key. A rotation whose prepared values were never put in place is
@@ -56,13 +57,17 @@ pub async fn rollback(
     let entries = under_way(&mut leader, &errands).await?;
     refuse_a_key_of_nothing(&mut leader, &errands, &entries).await?;
     let mode = one_mode(&entries)?;
-    refuse_to_lose(&mut leader, &errands, &entries, options, job).await?;
+    let idle = refuse_to_lose(&mut leader, &errands, &entries, options, job).await?;
     let gone = end_without_tables(&mut leader, gone).await?;
-    let targets = match mode {
-        Mode::Online => sweep_back(&mut leader, &errands, entries, options, job).await?,
-        Mode::Staged => together(&mut leader, &errands, entries, Deed::PutBack, options, job).await?,
-        Mode::Offline => offline_back(&mut leader, &errands, entries, options, job).await?,
-    };
+    let (mut targets, left) = end_idle(&mut leader, errands, entries, idle).await?;
+    let (errands, entries): (Vec<_>, Vec<_>) = left.into_iter().unzip();
+    if !errands.is_empty() {
+        targets.extend(match mode {
+            Mode::Online => sweep_back(&mut leader, &errands, entries, options, job).await?,
+            Mode::Staged => together(&mut leader, &errands, entries, Deed::PutBack, options, job).await?,
+            Mode::Offline => offline_back(&mut leader, &errands, entries, options, job).await?,
+        });
+    }
     leader.close().await;
     Ok(Summary { mode, dry_run: false, cut_over: false, targets, gone })
 }
@@ -75,19 +80,25 @@ fn one_mode(entries: &[Entry]) -> Result<Mode> {
     Err(Error::new(Kind::Usage, "roll back rotations of several modes at once").hint("name one target at a time"))
 }
 
-/// Refuses what would take an IV, or what it is bound to, from another value, and to end what is not to be seen as a whole.
+/// Refuses what would take an IV, or what it is bound to, from another value, and to end what is not to be seen as a whole. Gives
+/// what was found of targets whose rotation is to be ended without a sweep, which might meet what is written from now on.
 async fn refuse_to_lose(
     leader: &mut Leader,
     errands: &[Errand<'_>],
     entries: &[Entry],
     options: &SweepOptions,
     job: &Job,
-) -> Result<()> {
+) -> Result<BTreeMap<usize, Tally>> {
     let mode = one_mode(entries)?;
-    for (errand, entry) in errands.iter().zip(entries) {
-        let bound = refuse_to_unbind_back(leader.session()?, errand, errands, &options.declared).await;
-        if bound.is_err() && has_something_to_rewrite(leader, errand, entry, options, job).await? {
-            bound?;
+    let mut idle = BTreeMap::new();
+    for (at, (errand, entry)) in errands.iter().zip(entries).enumerate() {
+        match refuse_to_unbind_back(leader.session()?, errand, errands, &options.declared).await {
+            Err(bound) if bound.kind() == Kind::Policy => match way_back(leader, errand, entry, options, job).await? {
+                WayBack::Rewrites => return Err(bound),
+                WayBack::Drops => {}
+                WayBack::Ends(found) => drop(idle.insert(at, found)),
+            },
+            other => other?,
         }
     }
     if mode != Mode::Staged || entries.iter().any(|entry| entry.phase == Phase::Swept) {
@@ -97,9 +108,30 @@ async fn refuse_to_lose(
     }
     if mode == Mode::Online {
         // It sweeps first, and ends after it has looked.
-        return Ok(());
+        return Ok(idle);
     }
-    refuse_strays(leader, errands, entries, Direction::Back).await
+    refuse_strays(leader, errands, entries, Direction::Back).await?;
+    Ok(idle)
+}
+
+/// Ends rotations that wrote nothing and have nothing to take back. Gives the others.
+async fn end_idle<'t>(
+    leader: &mut Leader,
+    errands: Vec<Errand<'t>>,
+    entries: Vec<Entry>,
+    mut idle: BTreeMap<usize, Tally>,
+) -> Result<(Vec<TargetSummary>, Vec<(Errand<'t>, Entry)>)> {
+    let (mut ended, mut left) = (Vec::new(), Vec::new());
+    for (at, (errand, entry)) in errands.into_iter().zip(entries).enumerate() {
+        match idle.remove(&at) {
+            Some(found) => {
+                end(leader, errand.target).await?;
+                ended.push(summary(&errand, found));
+            }
+            None => left.push((errand, entry)),
+        }
+    }
+    Ok((ended, left))
 }
 
 /// Ends rotations whose values went with their table.

@@ -151,7 +151,7 @@ pub(super) async fn looked_at(
 ) -> Result<Vec<TargetSummary>> {
     for (errand, target) in errands.iter().zip(&mut targets) {
         if target.counts.opened() + target.counts.unopened() == 0 {
-            target.nothing_found = errand.holds_something(leader).await?.is_some();
+            target.nothing_found = errand.holds_something(leader.alive().await?).await?.is_some();
         }
     }
     Ok(targets)

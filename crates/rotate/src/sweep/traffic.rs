@@ -133,7 +133,7 @@ impl Traffic {
     }
 }
 
-/// How long to rest after a batch that took so long. What it waited for a row that somebody held does not count.
+/// How long to rest after a batch that took so long. A wait for a row that somebody held counts as ten batches at most.
 pub(super) fn rest_after(spent: Duration, limits: &Limits) -> Duration {
     spent.min(limits.shared_batch_time * 10) * RESTS
 }
@@ -158,8 +158,8 @@ const NO_ROOM: &str = "go on with every session: others write no more";
 /// Every transaction that writes takes the next id of the whole server.
 const NEXT: &str = "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot())";
 const EVERY: Duration = Duration::from_millis(500);
-/// The rest after a batch, in times of the batch. With as long a rest, one write in twenty of an application took over 2 ms, which
-/// one in two hundred takes by itself; with twice and three times that, one in a hundred.
+/// The rest after a batch, in times of the batch. Of an application's writes, one in two hundred takes over 2 ms by itself; one in
+/// twenty did beside batches of 3 ms with as long a rest, and one in a hundred beside half as long batches and this one.
 const RESTS: u32 = 3;
 /// Fewer are no application: monitoring, autovacuum, what of ours was counted late.
 const FEW_PER_SECOND: u128 = 20;

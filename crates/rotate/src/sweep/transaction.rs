@@ -180,7 +180,7 @@ pub(super) async fn execute(lane: &mut Lane, doing: impl Fn() -> String, sql: &s
 }
 
 /// What one pass did that nothing was beside.
-fn summary(errand: &Errand<'_>, tally: Tally) -> TargetSummary {
+pub(super) fn summary(errand: &Errand<'_>, tally: Tally) -> TargetSummary {
     let written = tally.counts.rotated;
     Passes { tally, passes: 1, complete: true, overtaken: 0, left: 0, counted: true, saw_written: false }
         .summary(errand, written, None)

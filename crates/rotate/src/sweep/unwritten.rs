@@ -63,9 +63,9 @@ pub(super) async fn refuse_a_key_of_nothing(
     Ok(())
 }
 
-/// A run that has lost its lock to this one may still write a batch, and notes it in the same transaction: then the rotation is not
+/// Ends a rotation that wrote nothing. A run that has lost its lock to this one may still write a batch, and notes it in the same transaction: then the rotation is not
 /// what it was.
-async fn end(leader: &mut Leader, target: &Target) -> Result<()> {
+pub(super) async fn end(leader: &mut Leader, target: &Target) -> Result<()> {
     let session = leader.alive().await?;
     let locked = session.execute("BEGIN; LOCK TABLE lifeboat_rotate.part IN EXCLUSIVE MODE").await;
     locked.map_err(|error| changed_meanwhile(error, &format!("end the rotation of {target}")))?;

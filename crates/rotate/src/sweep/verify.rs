@@ -107,11 +107,12 @@ async fn prove(leader: &mut Leader, errands: &[Errand<'_>], options: &SweepOptio
         let parts = divide(leader.session()?, &relations, work.jobs * PARTS_PER_JOB).await?;
         targets.push(told(errand, pass(&Arc::new(work), parts).await?));
     }
-    leader.session()?.execute("COMMIT").await?;
+    // In the same moment.
     for (errand, target) in errands.iter().zip(&mut targets) {
         let has_none = target.counts.opened() + target.counts.unopened() == 0;
-        target.nothing_found = has_none && errand.holds_something(leader).await?.is_some();
+        target.nothing_found = has_none && errand.holds_something(leader.session()?).await?.is_some();
     }
+    leader.session()?.execute("COMMIT").await?;
     Ok(Verification { targets })
 }
 
