@@ -35,8 +35,17 @@ pub(super) async fn target(
 }
 
 fn with_both_keys(column: &ColumnConfig, keys: &KeysConfig, old: SecretString, new: &SecretString) -> Result<Target> {
-    let format = format(keys, &[&old, new]).map_err(|error| error.while_doing(read_those_not_plain(&old, new)))?;
-    let old_format = keys.old_key_format.as_ref().map_or_else(|| format.clone(), |format| format.value.clone());
+    let (format, old_format) = match &keys.old_key_format {
+        Some(said) => {
+            let format = format(keys, &[new]).map_err(|error| error.while_doing("read the new key"))?;
+            (format, said.value.clone())
+        }
+        None => {
+            let both = format(keys, &[&old, new]);
+            let format = both.map_err(|error| error.while_doing(read_those_not_plain(&old, new)))?;
+            (format.clone(), format)
+        }
+    };
     let old = KeySource { secret: old, format: old_format, id: id(keys.old_id.as_ref()) };
     opened_by(column, old, KeySource { secret: new.clone(), format, id: id(keys.new_id.as_ref()) })
 }
@@ -114,6 +123,12 @@ pub(super) async fn old_key(keys: &KeysConfig, environment: &Environment) -> Res
     let format =
         keys.old_key_format.as_ref().map_or_else(|| format(keys, &[&old]), |format| Ok(format.value.clone()))?;
     ColumnKey::derive(&old, &format)
+}
+
+/// The key that a declared column goes to.
+pub(super) async fn new_key(keys: &KeysConfig, environment: &Environment) -> Result<ColumnKey> {
+    let new = secret(keys.new.as_ref(), "new", environment).await?;
+    ColumnKey::derive(&new, &format(keys, &[&new])?)
 }
 
 /// How the keys are made: said, or plain to see.
