@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 pub(crate) const OLD: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee01";
 pub(crate) const NEW: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee02";
-const LOST: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee03";
+pub(crate) const LOST: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddee03";
 
 fn keyring(secret: &str) -> Keyring {
     let key = ColumnKey::derive(&secret.to_owned().into(), &KeyFormat::Hex).unwrap();
@@ -36,7 +36,7 @@ pub(crate) fn columns(database: &Database<'_>, program: &str, verb: &str) -> Lif
     columns_of(database, program, verb, "project_env_vars")
 }
 
-fn columns_of(database: &Database<'_>, program: &str, verb: &str, table: &str) -> Lifeboat {
+pub(crate) fn columns_of(database: &Database<'_>, program: &str, verb: &str, table: &str) -> Lifeboat {
     modeless(database, program, verb, table).args(["--mode", "online"])
 }
 
@@ -61,7 +61,7 @@ fn under(database: &Database<'_>, secret: &str) -> usize {
 }
 
 /// What the last record says of the only database.
-fn told(outcome: &Outcome) -> Value {
+pub(crate) fn told(outcome: &Outcome) -> Value {
     let result = outcome.result();
     result["databases"][0].clone()
 }
@@ -210,23 +210,6 @@ fn a_rotation_that_finds_nothing_is_taken_back_and_begun_anew_by_another_layout(
 }
 
 #[test]
-fn an_old_key_that_another_column_needs_is_not_called_free() {
-    let database = table();
-    database.psql("CREATE TABLE others AS SELECT * FROM project_env_vars; ALTER TABLE others ADD PRIMARY KEY (id)");
-    for table in ["project_env_vars", "others"] {
-        columns_of(&database, "lifeboat", "run", table).run().expect(0);
-    }
-    let first = columns(&database, "lifeboat", "finalize").run().expect(0);
-    assert!(
-        first.stdout.contains("is still needed: the rotation of public.others.encrypted_value"),
-        "{}",
-        first.stdout
-    );
-    let last = columns_of(&database, "lifeboat", "finalize", "others").run().expect(0);
-    assert!(last.stdout.contains("out of the application"), "{}", last.stdout);
-}
-
-#[test]
 fn a_rotation_goes_back_by_the_same_words() {
     let database = table();
     columns(&database, "lifeboat", "run").run().expect(0);
@@ -317,28 +300,6 @@ fn a_list_may_lie_beside_the_operator_and_its_useless_lines_are_told() {
 }
 
 #[test]
-fn an_old_key_of_a_column_that_is_only_configured_is_not_called_free() {
-    let (database, folder) = (table(), TempDir::new().unwrap());
-    let file = folder.path().join("lifeboat.toml");
-    let column = |table: &str| {
-        format!("[[rotate.column]]\ntable = {table:?}\ncolumn = \"encrypted_value\"\nlayout = \"base64(iv tag ct)\"\n")
-    };
-    let keys = "[rotate]\nold = \"env:BRIVEN_ENCRYPTION_KEY_OLD\"\nnew = \"env:BRIVEN_ENCRYPTION_KEY\"\n";
-    fs::write(&file, format!("{keys}{}{}", column("project_env_vars"), column("others"))).unwrap();
-    columns(&database, "lifeboat", "run").arg("--config").arg(&file).run().expect(0);
-    let finalized = columns(&database, "lifeboat", "finalize").arg("--config").arg(&file).run().expect(0);
-    let text = &finalized.stdout;
-    assert!(text.contains("still needed: the rotation of public.others.encrypted_value is not over"), "{text}");
-    assert!(!text.contains("out of the application"), "{text}");
-}
-
-/// Another table, which a file declares, whose values come from a key that is found there as `old`.
-fn others_declared(head: &str, old: &str, database: &str) -> String {
-    let column = "table = \"others\"\ncolumn = \"encrypted_value\"\nlayout = \"base64(iv tag ct)\"\n";
-    format!("{head}[rotate]\nold = {old:?}\n[[rotate.column]]\n{database}{column}")
-}
-
-#[test]
 fn a_way_back_is_told_in_its_own_words() {
     let database = table();
     let staged = |verb: &str, options: &[&str]| {
@@ -379,87 +340,21 @@ fn what_is_wrong_with_keys_and_names_is_told_so_that_it_can_be_mended() {
         let cut = columns(&database, "lifeboat", "run").env(variable, &NEW[..63]).run().expect(2);
         assert!(cut.stderr.contains(told), "{variable}: {}", cut.stderr);
     }
+    // How the old key is made is said: the new one is on its own.
+    let passphrase = |new: &str| {
+        let said = columns(&database, "lifeboat", "run").args(["--old-key-format", "sha256"]);
+        said.env("BRIVEN_ENCRYPTION_KEY_OLD", "a passphrase").env("BRIVEN_ENCRYPTION_KEY", new).run()
+    };
+    let opened_nothing = passphrase(NEW).expect(12);
+    assert!(opened_nothing.stderr.contains("30 failed authentication"), "{}", opened_nothing.stderr);
+    let cut = passphrase(&NEW[..63]).expect(2);
+    assert!(cut.stderr.contains("read the new key: choose"), "{}", cut.stderr);
     let said = columns(&database, "lifeboat", "run").args(["--key-format", "hex"]);
     let cut = said.env("BRIVEN_ENCRYPTION_KEY", &NEW[..63]).run().expect(78);
     assert!(cut.stderr.contains("take the new key: read the key: expected 64"), "{}", cut.stderr);
     let misspelt = columns_of(&database, "lifeboat", "run", "project_env_var").run().expect(10);
     assert!(misspelt.stderr.contains("`detect` finds"), "{}", misspelt.stderr);
     assert_eq!(under(&database, OLD), 30);
-}
-
-#[test]
-fn an_old_key_that_a_declared_column_has_by_another_name_is_not_called_free() {
-    let (database, folder) = (table(), TempDir::new().unwrap());
-    let file = folder.path().join("lifeboat.toml");
-    fs::write(&file, others_declared("", "env:KEPT_ELSEWHERE", "")).unwrap();
-    let done = |verb: &str, format: &[&str]| {
-        let command = columns(&database, "lifeboat", verb).arg("--config").arg(&file).args(format);
-        command.env("KEPT_ELSEWHERE", OLD).run().expect(0)
-    };
-    done("run", &[]);
-    for finalized in [done("finalize", &[]), done("finalize", &[])] {
-        let needed = "is still needed: the rotation of public.others.encrypted_value is not over";
-        assert!(finalized.stdout.contains(needed), "{}", finalized.stdout);
-    }
-    let key = told(&done("finalize", &["--json"]))["old_keys"][0].clone();
-    assert_eq!(key["needed_by"], serde_json::json!(["public.others.encrypted_value"]), "{key}");
-}
-
-#[test]
-fn nobody_has_looked_whether_a_declared_column_needs_the_old_key_where_its_own_is_not_there() {
-    let (database, folder) = (table(), TempDir::new().unwrap());
-    let file = folder.path().join("lifeboat.toml");
-    columns(&database, "lifeboat", "run").run().expect(0);
-    let declared = others_declared("", "env:NOT_HERE", "");
-    let in_use = |key: &str| declared.replace("old = \"env:NOT_HERE\"", &format!("new = \"env:{key}\""));
-    let finalized = |text: &str| {
-        fs::write(&file, text).unwrap();
-        columns(&database, "lifeboat", "finalize").env("IN_USE", OLD).arg("--config").arg(&file).run().expect(0).stdout
-    };
-    for unknown in [declared.clone(), declared.replace("old = \"env:NOT_HERE\"", "")] {
-        let told = finalized(&unknown);
-        assert!(told.contains("nobody has looked whether it is needed for public.others"), "{unknown}: {told}");
-        assert!(!told.contains("out of the application"), "{told}");
-    }
-    assert!(finalized(&in_use("IN_USE")).contains("is still needed: the rotation of public.others"));
-    assert!(finalized(&in_use("BRIVEN_ENCRYPTION_KEY")).contains("out of the application"));
-}
-
-#[test]
-fn an_old_key_is_not_called_free_in_a_database_that_the_file_does_not_know() {
-    let (database, folder) = (table(), TempDir::new().unwrap());
-    let file = folder.path().join("lifeboat.toml");
-    let (head, here) = ("[[database]]\nname = \"one\"\nurl = \"env:ELSEWHERE\"\n", "database = \"one\"\n");
-    fs::write(&file, others_declared(head, "env:BRIVEN_ENCRYPTION_KEY_OLD", here)).unwrap();
-    let named = |verb: &str| {
-        let command = columns(&database, "lifeboat", verb).args(["--name", "shop"]).arg("--config").arg(&file);
-        command.run().expect(0).stdout
-    };
-    named("run");
-    let finalized = named("finalize");
-    let told = "nobody has looked whether it is needed for public.others.encrypted_value in one";
-    assert!(finalized.contains(told) && !finalized.contains("out of the application"), "{finalized}");
-}
-
-#[test]
-fn an_old_key_is_not_called_free_while_a_trigger_may_have_filled_what_was_finalized_before() {
-    let database = table();
-    database.psql("CREATE TABLE history (id text PRIMARY KEY, encrypted_value text)");
-    let done = |verb: &str, table: &str| columns_of(&database, "lifeboat", verb, table).run().expect(0).stdout;
-    done("run", "history");
-    assert!(done("finalize", "history").contains("out of the application"), "there was nothing else");
-    database.psql(
-        "CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-             INSERT INTO public.history VALUES (OLD.id, OLD.encrypted_value); RETURN NULL; END $$;
-         CREATE TRIGGER kept AFTER UPDATE ON project_env_vars FOR EACH ROW EXECUTE FUNCTION kept()",
-    );
-    done("run", "project_env_vars");
-    for finalized in [done("finalize", "project_env_vars"), done("finalize", "project_env_vars")] {
-        let told =
-            "nobody has looked whether it is needed for public.history.encrypted_value, which was finalized before";
-        assert!(finalized.contains(told) && !finalized.contains("out of the application"), "{finalized}");
-    }
-    columns_of(&database, "lifeboat", "verify", "history").run().expect(12);
 }
 
 #[test]

@@ -31,6 +31,7 @@ mod proof;
 mod refusals;
 mod refused;
 mod resumed;
+mod retired;
 mod rights;
 mod secrets;
 mod several;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use lifeboat_rotate::sweep::{Counts, Failures, Finalized, Mode, Summary, TargetSummary, Verification};
 
 pub(super) use self::plan::{plan, status};
-use super::retired::Retired;
+use super::retired::{Needed, Retired};
 use crate::output::units;
 
 /// Of a run; `puts_in_place`: of one that was to put prepared values in place.
@@ -199,10 +199,22 @@ fn farewell(key: &Retired) -> String {
             "Before the old key {fingerprint} ({reference}) goes: nobody has looked whether it is needed for {}.\n",
             others.join(", ")
         ),
-        (others, _) => format!(
-            "The old key {fingerprint} ({reference}) is still needed: the rotation of {} is not over.\n",
-            others.join(", ")
-        ),
+        (others, _) => {
+            format!("The old key {fingerprint} ({reference}) is still needed: {}.\n", why_needed(others))
+        }
+    }
+}
+
+/// Rotations that are not over, and columns that nobody rotates now.
+fn why_needed(columns: &[Needed]) -> String {
+    let names = |is_open: bool| {
+        let names = columns.iter().filter(|column| column.is_open == is_open).map(|column| column.name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    match [true, false].map(names) {
+        [open, under] if under.is_empty() => format!("the rotation of {open} is not over"),
+        [open, under] if open.is_empty() => format!("{under} may be under it"),
+        [open, under] => format!("the rotation of {open} is not over, and {under} may be under it"),
     }
 }
 

@@ -99,12 +99,21 @@ pub(super) async fn find(session: &mut DirectSession, target: &Target, options: 
     }
     let old_server = session.server().version_num < TID_RANGES_SINCE;
     // One table's trigger may write another's.
-    let has_triggers = facts.iter().any(|fact| !fact.triggers.is_empty());
+    let has_triggers = any_triggers(&facts);
     let mut relations = Vec::new();
     for fact in facts.iter().filter(|fact| fact.kind == "r") {
         relations.push(swept(fact, target, options, old_server, has_triggers)?);
     }
     Ok(Found { facts, relations })
+}
+
+/// Whether a table, or one below it, has triggers.
+pub(super) async fn has_triggers(session: &mut DirectSession, table: &TableName) -> Result<bool> {
+    Ok(any_triggers(&facts::read(session, table).await?))
+}
+
+fn any_triggers(facts: &[Fact]) -> bool {
+    facts.iter().any(|fact| !fact.triggers.is_empty())
 }
 
 /// Servers before read a range of places by going through the whole table.
