@@ -8,7 +8,7 @@ use object_store::{ObjectStore, RetryConfig};
 
 use super::address::{Scheme, StoreUrl};
 use super::plain_http::{is_plain_http, refused};
-use super::sendable::check_endpoint;
+use super::sendable::{check_endpoint, check_text};
 use super::settings;
 use super::wire::{Connector, Network};
 use crate::error::{Error, Kind, Result};
@@ -53,7 +53,11 @@ impl Cloud<'_> {
         if !allow_http && self.endpoint().is_some_and(is_plain_http) {
             return Err(refused(&format!("open {}", self.url), self.url.scheme()));
         }
-        self.endpoint().map_or(Ok(()), |endpoint| check_endpoint(endpoint, &format!("open {}", self.url)))?;
+        let doing = format!("open {}", self.url);
+        self.endpoint().map_or(Ok(()), |endpoint| check_endpoint(endpoint, &doing))?;
+        // A service account's key is a document of several lines; all others go into lines of requests.
+        let mut of_one_line = self.given.iter().filter(|(name, _)| *name != "GOOGLE_SERVICE_ACCOUNT_KEY");
+        of_one_line.try_for_each(|(name, value)| check_text(name, value, &doing))?;
         Connector::new(network, allow_http)
     }
 

@@ -39,6 +39,17 @@ fn an_account_that_is_not_named_and_a_key_that_is_none_are_for_the_operator() {
     }
 }
 
+#[cfg(feature = "az")]
+#[test]
+fn what_an_editor_of_windows_left_is_told_by_its_variable_and_not_repeated() {
+    for name in ["AZURE_STORAGE_ACCOUNT_NAME", "AZURE_STORAGE_TOKEN"] {
+        let given = [(name.to_owned(), "hunter2\r".to_owned())].into();
+        let error = create(&url("az://box/p"), &given).err().unwrap();
+        assert_eq!(error.kind(), Kind::Config);
+        assert!(error.to_string().contains(name) && !format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
+
 #[cfg(feature = "gs")]
 #[test]
 fn a_service_account_whose_key_is_not_there_is_for_the_operator() {
