@@ -114,7 +114,9 @@ fn a_killed_demo_leaves_nothing_after_the_next_collection() {
     // Before its server is there, with it, and with that of its drill, too.
     for servers in 0..=2 {
         let demo = Lifeboat::new().arg("demo").env("TMPDIR", &temporary).spawn();
-        while (left().is_empty() || postmasters(&temporary) < servers) && demo.is_running() {
+        while (files_named("lock", &temporary) == 0 || files_named("postmaster.pid", &temporary) < servers)
+            && demo.is_running()
+        {
             std::thread::sleep(Duration::from_millis(5));
         }
         // It gets no further while the next program looks. One that lives is left alone.
@@ -128,12 +130,12 @@ fn a_killed_demo_leaves_nothing_after_the_next_collection() {
     }
 }
 
-/// How many servers have come up below this folder, or are about to.
-fn postmasters(folder: &Path) -> usize {
+/// How many files below a folder have a name: `postmaster.pid` for each server that has come up, or is about to.
+fn files_named(name: &str, folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let count = |entry: std::fs::DirEntry| match entry.file_type() {
-        Ok(kind) if kind.is_dir() => postmasters(&entry.path()),
-        _ => usize::from(entry.file_name() == "postmaster.pid"),
+        Ok(kind) if kind.is_dir() => files_named(name, &entry.path()),
+        _ => usize::from(entry.file_name() == name),
     };
     entries.map(count).sum()
 }

@@ -27,10 +27,7 @@ impl Folder {
     pub(super) fn make() -> Result<Self> {
         let doing = || "make a folder for a throwaway Postgres".to_owned();
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir().kind_of(Kind::Failure, doing)?;
-        let path = folder.path().join(LOCK);
-        let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-        let lock = lock.kind_of(Kind::Failure, doing)?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).kind_of(Kind::Failure, doing)?;
+        let lock = locked(folder.path()).kind_of(Kind::Failure, doing)?;
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o711)).kind_of(Kind::Failure, doing)?;
         Ok(Self { folder, _lock: lock })
     }
@@ -39,6 +36,15 @@ impl Folder {
     pub(super) fn path(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// A lock that has its name when it is held: whoever finds one that is free may take its demo for dead.
+fn locked(folder: &Path) -> std::io::Result<File> {
+    let unnamed = folder.join("lock.new");
+    let lock = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unnamed)?;
+    flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+    std::fs::rename(unnamed, folder.join(LOCK))?;
+    Ok(lock)
 }
 
 /// Removes what demos have left that were killed; live ones are left alone.
@@ -92,3 +98,19 @@ const PREFIX: &str = "lifeboat-demo-";
 const LOCK: &str = "lock";
 /// From making a folder to locking it takes no time.
 const BEING_MADE: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::{Folder, LOCK, dead};
+
+    #[test]
+    fn a_folder_is_anybodys_when_its_lock_has_its_name_and_nobody_holds_it() {
+        let live = Folder::make().unwrap();
+        assert!(dead(live.path()).is_none());
+        let being_made = tempfile::tempdir().unwrap();
+        std::fs::write(being_made.path().join("lock.new"), "").unwrap();
+        assert!(dead(being_made.path()).is_none());
+        std::fs::rename(being_made.path().join("lock.new"), being_made.path().join(LOCK)).unwrap();
+        assert!(dead(being_made.path()).is_some());
+    }
+}
