@@ -15,6 +15,7 @@ mod servers;
 use clap::{Args, ValueEnum};
 use pipelines::{JOBS, Job};
 use report::Outcome;
+pub(crate) use report::median;
 use servers::Servers;
 use std::{
     env, fs, io,

@@ -13,6 +13,7 @@ use lifeboat_rotate::sweep::{Order, SweepOptions};
 
 use self::scene::Scene;
 use self::traffic::Traffic;
+use crate::bench::median;
 
 /// How much to measure.
 #[derive(Args)]
@@ -49,20 +50,7 @@ pub(crate) fn bench(options: &Options) -> io::Result<()> {
 async fn measured(options: &Options) -> Result<()> {
     let scene = Scene::start(options.rows).await?;
     println!("\n| what | rows | time | rows/s |\n|---|---|---|---|");
-    let mut bare = None;
-    if options.wants("bare") {
-        let time = median(options, async || scene.bare().await).await?;
-        bare = Some(time);
-        line("one bare `UPDATE` of all rows", options.rows, time);
-    }
-    for order in [Order::Key, Order::Place].into_iter().filter(|_| options.wants("run")) {
-        let sweep = sweep_options(options, order);
-        let time = median(options, async || scene.run(&sweep).await).await?;
-        line(&format!("`run --mode online`, in the order of the {order:?}").to_lowercase(), options.rows, time);
-        if let Some(bare) = bare {
-            println!("| … of the bare `UPDATE` | | | {:.2} |", bare.as_secs_f64() / time.as_secs_f64());
-        }
-    }
+    sweeps(&scene, options).await?;
     if options.wants("verify") {
         let (time, passed) = scene.verify(&sweep_options(options, Order::Key)).await?;
         line(if passed { "`verify`" } else { "`verify`, which failed" }, options.rows, time);
@@ -87,14 +75,35 @@ fn sweep_options(options: &Options, order: Order) -> SweepOptions {
     SweepOptions { jobs: options.jobs, batch_rows: options.batch_rows, order: Some(order), ..SweepOptions::default() }
 }
 
-async fn median(options: &Options, run: impl AsyncFn() -> Result<Duration>) -> Result<Duration> {
-    let mut times = Vec::new();
+/// The bare `UPDATE` and runs beside it, round by round: what else a machine does for a minute, all of a round has.
+async fn sweeps(scene: &Scene, options: &Options) -> Result<()> {
+    let (mut bare, mut by_key, mut by_place) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.rounds.max(1) {
-        times.push(run().await?);
+        if options.wants("bare") {
+            bare.push(scene.bare().await?);
+        }
+        if options.wants("run") {
+            by_key.push(scene.run(&sweep_options(options, Order::Key)).await?);
+            by_place.push(scene.run(&sweep_options(options, Order::Place)).await?);
+        }
     }
-    times.sort();
-    eprintln!("rounds: {times:.2?}");
-    Ok(times[times.len() / 2])
+    lines("one bare `UPDATE` of all rows", options.rows, &bare, &[]);
+    lines("`run --mode online`, by key", options.rows, &by_key, &bare);
+    lines("`run --mode online`, by place", options.rows, &by_place, &bare);
+    Ok(())
+}
+
+/// The median of rounds, and of their ratios to what was measured beside them.
+fn lines(what: &str, rows: u64, times: &[Duration], beside: &[Duration]) {
+    if times.is_empty() {
+        return;
+    }
+    eprintln!("{what}: {times:.2?}");
+    line(what, rows, Duration::from_secs_f64(median(times.iter().map(Duration::as_secs_f64).collect())));
+    if !beside.is_empty() {
+        let ratios: Vec<_> = beside.iter().zip(times).map(|(beside, time)| beside.div_duration_f64(*time)).collect();
+        println!("| … of the bare `UPDATE` | | | {:.2} ({ratios:.2?}) |", median(ratios.clone()));
+    }
 }
 
 fn line(what: &str, rows: u64, time: Duration) {

@@ -132,7 +132,8 @@ fn runs<'a>(outcomes: &'a [Outcome], label: &str) -> &'a [Run] {
     outcomes.iter().find(|outcome| outcome.job.label == label).map_or(&[], |outcome| &outcome.runs)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The middle one; of an even number, between the two.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
     match values.len() {
