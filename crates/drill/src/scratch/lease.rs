@@ -5,7 +5,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,18 +140,25 @@ pub(super) fn find(dir: &Path) -> Result<Found> {
 }
 
 fn look_at(folder: PathBuf, drill: DrillId, found: &mut Found) {
-    let lock = match OpenOptions::new().read(true).write(true).open(folder.join(LEASE)) {
-        Ok(lock) => lock,
-        Err(error) if error.kind() == ErrorKind::NotFound => {
+    match OpenOptions::new().read(true).write(true).open(folder.join(LEASE)) {
+        Ok(lock) => try_lease(folder, drill, lock, found),
+        Err(error) if error.kind() == ErrorKind::NotFound => match std::fs::remove_dir(&folder) {
             // Whoever made it was killed before the lease was there: it is empty, or not one of ours.
-            if let Err(error) = std::fs::remove_dir(&folder) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
                 found.unclear.push((folder, format!("it has no lease, and is not empty: {error}")));
             }
-            return;
-        }
-        Err(error) => return found.unclear.push((folder, format!("its lease cannot be opened: {error}"))),
-    };
+            // It was there a moment ago, and its drill has come to its end.
+            _ => {}
+        },
+        Err(error) => found.unclear.push((folder, format!("its lease cannot be opened: {error}"))),
+    }
+}
+
+/// Takes over a folder whose lease nobody holds.
+fn try_lease(folder: PathBuf, drill: DrillId, lock: File, found: &mut Found) {
     match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        // Whoever held it until now has removed it and the folder with it: a drill that ended by itself was not killed.
+        Ok(()) if lock.metadata().is_ok_and(|lease| lease.nlink() == 0) => return,
         Ok(()) => {}
         Err(Errno::WOULDBLOCK) => return found.alive.push(drill),
         Err(error) => return found.unclear.push((folder, format!("its lease cannot be locked: {error}"))),
@@ -215,7 +222,7 @@ mod tests {
 
     use lifeboat_core::{DrillId, Kind};
 
-    use super::{End, Lease, find};
+    use super::{End, Found, Lease, find, look_at, try_lease};
 
     fn drill(digit: u8) -> DrillId {
         DrillId::new("2026-11-21T02:17:00Z".parse().unwrap(), [digit; 3])
@@ -262,6 +269,18 @@ mod tests {
         assert!(!dir.path().join("drill-20261121T021700Z-010101").exists());
         assert!(dir.path().join("drill-notes").exists());
         assert!(find(&dir.path().join("absent")).unwrap().abandoned.is_empty());
+    }
+
+    #[test]
+    fn a_drill_that_ends_while_it_is_looked_at_is_none_that_was_killed() {
+        let (dir, mut found) = (tempfile::tempdir().unwrap(), Found::default());
+        let ending = Lease::take(dir.path(), &drill(1), End::Kill).unwrap();
+        let folder = ending.folder().to_owned();
+        let opened = std::fs::File::open(folder.join("lease.json")).unwrap();
+        ending.remove().unwrap();
+        try_lease(folder.clone(), drill(1), opened, &mut found);
+        look_at(folder, drill(1), &mut found);
+        assert_eq!((found.abandoned.len(), found.alive.len(), found.unclear.len()), (0, 0, 0), "{found:?}");
     }
 
     #[test]
