@@ -1,7 +1,7 @@
 //! The demo's folder: locked while the demo lives, and removed with what runs in it by whoever comes next after `kill -9`.
 
 use std::fs::{File, OpenOptions, Permissions};
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,10 +72,16 @@ fn folders() -> Vec<PathBuf> {
 /// The lock of a folder whose demo is dead; one of another user, or one that is being made, is none of ours.
 fn dead(folder: &Path) -> Option<File> {
     match OpenOptions::new().write(true).open(folder.join(LOCK)) {
-        Ok(lock) => flock(&lock, FlockOperation::NonBlockingLockExclusive).ok().map(|()| lock),
+        Ok(lock) => free(lock),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && is_old(folder) => File::open(folder).ok(),
         Err(_) => None,
     }
+}
+
+/// A lock that nobody holds. One that has no name any more went with its demo, which has come to its end.
+fn free(lock: File) -> Option<File> {
+    flock(&lock, FlockOperation::NonBlockingLockExclusive).ok()?;
+    lock.metadata().is_ok_and(|found| found.nlink() > 0).then_some(lock)
 }
 
 fn is_old(folder: &Path) -> bool {
@@ -101,7 +107,7 @@ const BEING_MADE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
-    use super::{Folder, LOCK, dead};
+    use super::{Folder, LOCK, dead, free};
 
     #[test]
     fn a_folder_is_anybodys_when_its_lock_has_its_name_and_nobody_holds_it() {
@@ -112,5 +118,13 @@ mod tests {
         assert!(dead(being_made.path()).is_none());
         std::fs::rename(being_made.path().join("lock.new"), being_made.path().join(LOCK)).unwrap();
         assert!(dead(being_made.path()).is_some());
+    }
+
+    #[test]
+    fn a_demo_that_ends_while_it_is_looked_at_is_none_that_was_killed() {
+        let ending = Folder::make().unwrap();
+        let lock = std::fs::File::open(ending.path().join(LOCK)).unwrap();
+        drop(ending);
+        assert!(free(lock).is_none());
     }
 }
