@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -86,8 +87,16 @@ impl Entry {
 }
 
 fn take_over(path: PathBuf) -> Option<Entry> {
-    let mut file = File::open(&path).ok()?;
+    let file = File::open(&path).ok()?;
+    taken_over(path, file)
+}
+
+fn taken_over(path: PathBuf, mut file: File) -> Option<Entry> {
     flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+    // Whoever held it until now has struck it out: there is nothing to abort.
+    if file.metadata().ok()?.nlink() == 0 {
+        return None;
+    }
     let mut json = Vec::new();
     file.read_to_end(&mut json).ok()?;
     let upload = serde_json::from_slice(&json)
@@ -100,7 +109,9 @@ fn take_over(path: PathBuf) -> Option<Entry> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Journal, OpenUpload};
+    use std::fs::File;
+
+    use super::{Journal, OpenUpload, taken_over};
 
     fn upload(id: &str) -> OpenUpload {
         OpenUpload { store: "s3://bucket".into(), path: "a/b".into(), id: id.into() }
@@ -120,5 +131,14 @@ mod tests {
         drop(held);
         drop(abandoned);
         assert_eq!(journal.abandoned("s3://bucket").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn an_upload_that_is_completed_while_its_entry_is_looked_at_is_not_abandoned() {
+        let folder = tempfile::tempdir().unwrap();
+        let entry = Journal::open(folder.path()).unwrap().record(upload("completed just now")).unwrap();
+        let (path, opened) = (entry.path.clone(), File::open(&entry.path).unwrap());
+        entry.close();
+        assert!(taken_over(path, opened).is_none());
     }
 }
