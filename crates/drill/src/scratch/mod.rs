@@ -201,7 +201,7 @@ async fn collect(options: &ScratchOptions, needs: &Needs, job: &Job) -> Result<C
         ScratchOptions::Command(options) => collect_folders(&options.dir).await,
         ScratchOptions::Server(options) => {
             let programs = collect_folders(&options.dir).await?;
-            let databases = job.run(Box::pin(server::collect(options, needs, job))).await?;
+            let databases = job.run(Box::pin(server::collect(options, needs, &programs.alive, job))).await?;
             Ok(programs.and(databases))
         }
     }

@@ -184,17 +184,23 @@ async fn take_again(options: &ServerOptions, drill: &DrillId, job: &Job) -> Opti
     try_lock(&mut session, drill).await.ok()?.then_some(session)
 }
 
-/// Drops the databases of drills whose lock nobody holds; on production nothing.
+/// Drops the databases of drills whose lock nobody holds; on production nothing. Those that are known to live may be without their
+/// lock for the moment that it takes to replace a lost session.
 ///
 /// # Errors
 /// [`Kind::Policy`] when the server is production.
-pub(super) async fn collect(options: &ServerOptions, needs: &Needs, job: &Job) -> Result<Collected> {
+pub(super) async fn collect(
+    options: &ServerOptions,
+    needs: &Needs,
+    living: &[DrillId],
+    job: &Job,
+) -> Result<Collected> {
     let mut session = maintenance(options, job).await?;
     refuse_production(&mut session, needs, &options.production).await?;
     let options = &options.pinned(&session);
     let mut collected = Collected::default();
     for drill in drills(&mut session).await? {
-        if !try_lock(&mut session, &drill).await? {
+        if living.contains(&drill) || !try_lock(&mut session, &drill).await? {
             collected.alive.push(drill);
             continue;
         }

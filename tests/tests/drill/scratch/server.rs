@@ -176,7 +176,9 @@ fn the_database_of_a_killed_drill_is_dropped_by_the_next_and_a_live_ones_is_not(
     // A session that is lost is replaced: the drill is not taken for dead.
     let holds = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted";
     let lost = shared.psql("postgres", holds);
-    shared.psql("postgres", &format!("SELECT pg_terminate_backend({lost})"));
+    shared.psql("postgres", &format!("SELECT pg_terminate_backend({lost}, 60000)"));
+    // Nor in the moment before, by who finds its lease.
+    assert_eq!(collect(&place).removed, Vec::<String>::new());
     let began = std::time::Instant::now();
     while ["", lost.as_str()].contains(&shared.psql("postgres", holds).as_str()) {
         assert!(began.elapsed() < PATIENCE, "the lock is not held again");
