@@ -58,7 +58,7 @@ fn whenever_taking_back_is_killed_one_whole_database_has_the_name() {
     let shop = Shop::new(Major::V18);
     let old = contents(&shop.database);
     ended(shop.replace(&["--yes", "--no-safety-backup"]).run(), 0);
-    let kills = if long() { 60 } else { 6 };
+    let kills = if long() { 60 } else { 8 };
     let span = length_of(|| shop.undo(&["--yes"]));
     let mut taken_back = 0;
     shop.watched(|| {
