@@ -1,5 +1,6 @@
 //! `lifeboat rotate columns`, from its options alone, as an operator or a script calls it.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use lifeboat_rotate::Keyring;
@@ -44,7 +45,7 @@ fn without_mode(database: &Database<'_>, verb: &str) -> Lifeboat {
     modeless(database, "lifeboat", verb, "project_env_vars")
 }
 
-fn modeless(database: &Database<'_>, program: &str, verb: &str, table: &str) -> Lifeboat {
+pub(crate) fn modeless(database: &Database<'_>, program: &str, verb: &str, table: &str) -> Lifeboat {
     let command = Lifeboat::program(program).args(if program == "lifeboat" { vec!["rotate"] } else { Vec::new() });
     command
         .args(["columns", verb, "--database-url", "env:DATABASE_URL", "--table", table])
@@ -58,6 +59,17 @@ fn modeless(database: &Database<'_>, program: &str, verb: &str, table: &str) -> 
 fn under(database: &Database<'_>, secret: &str) -> usize {
     let values = database.psql("SELECT encrypted_value FROM project_env_vars");
     values.lines().filter(|value| keyring(secret).open(&[Some(value.as_bytes())], b"").is_ok()).count()
+}
+
+/// What a key opens, by the rows' ids.
+pub(crate) fn plaintexts(database: &Database<'_>, secret: &str) -> BTreeMap<String, String> {
+    let keyring = keyring(secret);
+    let open = |line: &str| {
+        let (id, value) = line.split_once('|').unwrap();
+        let opened = keyring.open(&[Some(value.as_bytes())], b"").ok()?;
+        Some((id.to_owned(), String::from_utf8(opened.plaintext().to_vec()).unwrap()))
+    };
+    database.psql("SELECT id, encrypted_value FROM project_env_vars").lines().filter_map(open).collect()
 }
 
 /// What the last record says of the only database.

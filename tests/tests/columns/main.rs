@@ -18,6 +18,7 @@ mod crashed;
 mod detect;
 mod example;
 mod held;
+mod interrupted;
 mod kept;
 mod killed;
 mod lengths;

@@ -63,7 +63,7 @@ async fn confirm_once(leader: &mut Leader, work: &Work, errand: &Errand<'_>, opt
     trial.only_others = work.own.written_by_others();
     trial.quiet = true;
     trial.traffic = work.traffic.clone();
-    trial.snapshot = Some(snapshot(leader, std::slice::from_ref(errand)).await?);
+    trial.snapshot = Some(work.job.run(snapshot(leader, std::slice::from_ref(errand))).await?);
     let relations = in_place(leader, errand).await?;
     let session = leader.session()?;
     let parts = divide(session, &relations, trial.jobs * PARTS_PER_JOB).await?;

@@ -60,27 +60,41 @@ pub(super) async fn together(
     job: &Job,
 ) -> Result<Vec<TargetSummary>> {
     let mut lane = Lane::with(leader.lend()?);
-    begin(&mut lane, errands, options).await?;
+    // Its statements may take as long as they like: whoever ends the run does not wait for them.
+    let tallies = job.run(Box::pin(prepared(&mut lane, errands, &entries, deed, options, job))).await?;
+    commit(&mut lane, job).await?;
+    leader.give_back(lane.session);
+    Ok(errands.iter().zip(tallies).map(|(errand, tally)| summary(errand, tally)).collect())
+}
+
+/// All of it but the commit.
+async fn prepared(
+    lane: &mut Lane,
+    errands: &[Errand<'_>],
+    entries: &[Entry],
+    deed: Deed,
+    options: &SweepOptions,
+    job: &Job,
+) -> Result<Vec<Tally>> {
+    begin(lane, errands, options).await?;
     let mut tallies = Vec::new();
-    for (errand, entry) in errands.iter().zip(&entries) {
+    for (errand, entry) in errands.iter().zip(entries) {
         let tally = match deed {
-            Deed::Rewrite(direction) => rewritten(&mut lane, errand, entry, direction, options, job).await?,
-            Deed::Put => put(&mut lane, errand, entry, options, job).await?,
-            Deed::PutBack => put_back(&mut lane, errand, entry, options, job).await?,
+            Deed::Rewrite(direction) => rewritten(lane, errand, entry, direction, options, job).await?,
+            Deed::Put => put(lane, errand, entry, options, job).await?,
+            Deed::PutBack => put_back(lane, errand, entry, options, job).await?,
         };
         refuse_unwritten(errand, &tally)?;
         tallies.push(tally);
     }
     // What is put in place is counted afterwards.
     if deed != Deed::Put {
-        refuse_aftermath(&mut lane, errands, &entries, &tallies, deed, options, job).await?;
+        refuse_aftermath(lane, errands, entries, &tallies, deed, options, job).await?;
     }
     for (entry, tally) in entries.iter().zip(&tallies) {
-        note(&mut lane, entry, deed, tally).await?;
+        note(lane, entry, deed, tally).await?;
     }
-    commit(&mut lane, job).await?;
-    leader.give_back(lane.session);
-    Ok(errands.iter().zip(tallies).map(|(errand, tally)| summary(errand, tally)).collect())
+    Ok(tallies)
 }
 
 /// Writes down what became of one target.

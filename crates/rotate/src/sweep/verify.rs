@@ -94,7 +94,7 @@ async fn prove(leader: &mut Leader, errands: &[Errand<'_>], options: &SweepOptio
     let mut lane = Lane::with(leader.lend()?);
     traffic.look_ahead(&mut lane, job).await?;
     leader.give_back(lane.session);
-    let snapshot = snapshot(leader, errands).await?;
+    let snapshot = job.run(snapshot(leader, errands)).await?;
     let mut targets = Vec::new();
     for errand in errands {
         job.step(&format!("verify {}", errand.target));

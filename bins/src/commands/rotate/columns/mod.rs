@@ -9,7 +9,7 @@ mod place;
 mod retired;
 mod text;
 
-use lifeboat_core::{Kind, Result};
+use lifeboat_core::{Error, Kind, Result};
 use lifeboat_rotate::sweep::{self, Finalized, Phase, SweepOptions};
 use serde_json::{Value, json};
 
@@ -30,11 +30,19 @@ pub(super) async fn run(command: &RotateColumns, context: &Context) -> Result<Ou
     match command {
         RotateColumns::Detect(args) => Box::pin(detect(args, context)).await,
         RotateColumns::Plan(args) => Box::pin(plan(args, context)).await,
-        RotateColumns::Run(args) => Box::pin(rotate(args, context)).await,
+        RotateColumns::Run(args) => Box::pin(rotate(args, context)).await.map_err(goes_on),
         RotateColumns::Status(args) => Box::pin(status(args, context)).await,
         RotateColumns::Verify(args) => Box::pin(verify(args, context)).await,
-        RotateColumns::Finalize(args) => Box::pin(finalize(args, context)).await,
-        RotateColumns::Rollback(args) => Box::pin(rollback(args, context)).await,
+        RotateColumns::Finalize(args) => Box::pin(finalize(args, context)).await.map_err(goes_on),
+        RotateColumns::Rollback(args) => Box::pin(rollback(args, context)).await.map_err(goes_on),
+    }
+}
+
+/// An interruption with what is done after it.
+fn goes_on(error: Error) -> Error {
+    match error.kind() {
+        Kind::Cancelled => error.hint("the same command goes on from here; until it is through, both keys are needed"),
+        _ => error,
     }
 }
 
