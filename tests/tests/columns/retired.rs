@@ -225,6 +225,42 @@ fn a_trigger_may_have_filled_what_was_finalized_while_the_rotation_was_under_way
 }
 
 #[test]
+fn a_trigger_that_is_gone_when_the_rotation_ends_may_have_filled_what_was_finalized_before() {
+    for gone in ["DROP TRIGGER kept ON project_env_vars", "ALTER TABLE project_env_vars DISABLE TRIGGER kept"] {
+        let database = table();
+        database.psql("CREATE TABLE history (id text PRIMARY KEY, encrypted_value text)");
+        for verb in ["run", "finalize"] {
+            done(&database, verb, "history");
+        }
+        database.psql(
+            "CREATE FUNCTION kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                 INSERT INTO public.history VALUES (OLD.id, OLD.encrypted_value); RETURN NULL; END $$;
+             CREATE TRIGGER kept AFTER UPDATE ON project_env_vars FOR EACH ROW EXECUTE FUNCTION kept()",
+        );
+        done(&database, "run", "project_env_vars");
+        database.psql(gone);
+        for finalized in [1, 2].map(|_| done(&database, "finalize", "project_env_vars").stdout) {
+            let told = "nobody has looked whether it is needed for public.history.encrypted_value";
+            assert!(finalized.contains(told) && !finalized.contains("out of the application"), "{gone}: {finalized}");
+        }
+        columns_of(&database, "lifeboat", "verify", "history").run().expect(12);
+    }
+}
+
+#[test]
+fn a_book_that_does_not_tell_of_triggers_calls_no_key_free_that_these_may_have_kept() {
+    let database = two_tables();
+    for verb in ["run", "finalize"] {
+        done(&database, verb, "others");
+    }
+    done(&database, "run", "project_env_vars");
+    database.psql("ALTER TABLE lifeboat_rotate.rotation DROP COLUMN had_triggers");
+    let finalized = done(&database, "finalize", "project_env_vars").stdout;
+    let told = "nobody has looked whether it is needed for public.others.encrypted_value, which was finalized before";
+    assert!(finalized.contains(told), "{finalized}");
+}
+
+#[test]
 fn no_program_is_run_for_a_key_of_a_column_that_is_over() {
     let (database, folder) = (two_tables(), TempDir::new().unwrap());
     let (file, trace) = (folder.path().join("lifeboat.toml"), folder.path().join("it-ran"));

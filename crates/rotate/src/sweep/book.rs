@@ -39,6 +39,8 @@ pub(super) struct Entry {
     pub(super) unopened: u64,
     /// Those of them that are no plaintext, before the way back began. None: nobody had counted them by then.
     pub(super) broken: Option<u64>,
+    /// Whether its tables had triggers at some time: these may have kept elsewhere what rows were.
+    had_triggers: bool,
     accepted: u64,
     started: Timestamp,
     updated: Timestamp,
@@ -47,7 +49,7 @@ pub(super) struct Entry {
 }
 
 const ENTRY: &str = "SELECT id, schema_name, table_name, columns, relation::pg_catalog.int8 AS relation, layout, aad, mode, direction, phase, old_key, new_key, old_id, new_id, pass, \
-                     rotated, unopened, broken, pg_catalog.jsonb_array_length(accepted) AS accepted, started, updated, \
+                     rotated, unopened, broken, coalesce((pg_catalog.to_jsonb(r) ->> 'had_triggers')::pg_catalog.bool, true) AS had_triggers, pg_catalog.jsonb_array_length(accepted) AS accepted, started, updated, \
                      (SELECT coalesce(pg_catalog.sum(p.rotated), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS in_pass, \
                      (SELECT coalesce(pg_catalog.sum(p.seen), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS seen \
                      FROM lifeboat_rotate.rotation r";
@@ -86,6 +88,7 @@ impl Entry {
             pass: self.pass,
             seen: self.seen,
             unopened: self.unopened,
+            had_triggers: self.had_triggers,
             started: self.started,
             updated: self.updated,
             accepted: self.accepted,
@@ -133,8 +136,8 @@ pub(super) async fn begin(session: &mut DirectSession, errand: &Errand<'_>, mode
     session
         .execute(&format!(
             "INSERT INTO lifeboat_rotate.rotation (schema_name, table_name, columns, relation, relations, layout, aad, mode, direction, phase, \
-             old_key, new_key, old_id, new_id) \
-             VALUES ({}, {}, {}, {}, {}, {}, {}, '{}', 'forward', 'sweeping', {}, {}, {}, {})",
+             old_key, new_key, old_id, new_id, had_triggers) \
+             VALUES ({}, {}, {}, {}, {}, {}, {}, '{}', 'forward', 'sweeping', {}, {}, {}, {}, {})",
             quote_literal(&target.table.schema),
             quote_literal(&target.table.name),
             columns_of(target),
@@ -147,6 +150,7 @@ pub(super) async fn begin(session: &mut DirectSession, errand: &Errand<'_>, mode
             quote_literal(new_key),
             id(&target.keys.old.id),
             id(&target.keys.new.id),
+            relations.iter().any(|swept| swept.has_triggers),
         ))
         .await?;
     open_entry(session, target).await?.ok_or_else(|| Error::new(Kind::Failure, "find a rotation that was just begun"))
@@ -277,10 +281,11 @@ pub(super) async fn begin_pass(session: &mut DirectSession, id: i64, pass: u32, 
     let mut relations: Vec<_> = parts.iter().map(|part| part.swept.oid).collect();
     relations.dedup();
     let relations = with_more(relations.into_iter());
+    let has_triggers = parts.iter().any(|part| part.swept.has_triggers);
     // What the pass before has written is added up before its parts go.
     session
         .execute(&format!(
-            "BEGIN; UPDATE lifeboat_rotate.rotation SET pass = {pass}, relations = {relations}, updated = pg_catalog.clock_timestamp(), rotated = rotated + \
+            "BEGIN; UPDATE lifeboat_rotate.rotation SET pass = {pass}, relations = {relations}, had_triggers = had_triggers OR {has_triggers}, updated = pg_catalog.clock_timestamp(), rotated = rotated + \
              (SELECT coalesce(pg_catalog.sum(rotated), 0) FROM lifeboat_rotate.part WHERE rotation = {id}) WHERE id = {id}; \
              DELETE FROM lifeboat_rotate.part WHERE rotation = {id}; {insert} COMMIT"
         ))

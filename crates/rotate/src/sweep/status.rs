@@ -45,6 +45,8 @@ pub struct TargetStatus {
     pub seen: u64,
     /// Rows that did not open in the last whole pass.
     pub unopened: u64,
+    /// Whether its tables had triggers at some time of it, which may have kept elsewhere what rows were.
+    pub had_triggers: bool,
     /// When its first run began.
     pub started: Timestamp,
     /// When it last wrote down how far it has come.

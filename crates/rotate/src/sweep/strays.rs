@@ -75,8 +75,11 @@ fn query(rotation: i64, now: &str, key: &str) -> String {
 
 /// Notes the tables that one transaction writes.
 pub(super) async fn note(session: &mut DirectSession, rotation: i64, relations: &[Swept]) -> Result<()> {
+    let has_triggers = relations.iter().any(|swept| swept.has_triggers);
     let relations = with_more(relations.iter().map(|swept| swept.oid));
-    let update = format!("UPDATE lifeboat_rotate.rotation SET relations = {relations} WHERE id = {rotation}");
+    let update = format!(
+        "UPDATE lifeboat_rotate.rotation SET relations = {relations}, had_triggers = had_triggers OR {has_triggers} WHERE id = {rotation}"
+    );
     session.execute(&update).await
 }
 

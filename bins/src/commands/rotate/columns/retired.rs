@@ -193,7 +193,9 @@ async fn over_before(fingerprint: &str, scene: &Scene<'_>, place: &Place, status
     let before: Vec<_> = others.iter().filter(|known| ended.is_some_and(|ended| known.updated < ended)).collect();
     let rewritten = place.targets.iter().filter(|target| asked.iter().any(|known| is_of(known, target)));
     let rewritten: Vec<_> = rewritten.collect();
-    if before.is_empty() || !may_have_triggers(scene, place, &rewritten).await {
+    // One that is gone by now has fired all the same.
+    let had_triggers = asked.iter().any(|known| known.had_triggers);
+    if before.is_empty() || !had_triggers && !may_have_triggers(scene, place, &rewritten).await {
         return Vec::new();
     }
     let name = |known: &&&TargetStatus| {
