@@ -5,7 +5,7 @@ use std::fs;
 use lifeboat_tests::{Database, Lifeboat, Outcome};
 use tempfile::TempDir;
 
-use crate::commands::{LOST, NEW, OLD, columns, columns_of, table, told};
+use crate::commands::{LOST, NEW, OLD, columns, columns_of, table, told, value};
 
 /// Another table, which a file declares, whose values come from a key that is found there as `old`.
 fn others_declared(head: &str, old: &str, database: &str) -> String {
@@ -258,6 +258,31 @@ fn a_book_that_does_not_tell_of_triggers_calls_no_key_free_that_these_may_have_k
     let finalized = done(&database, "finalize", "project_env_vars").stdout;
     let told = "nobody has looked whether it is needed for public.others.encrypted_value, which was finalized before";
     assert!(finalized.contains(told), "{finalized}");
+}
+
+/// Another column declared with a key format of its own.
+fn others_of_their_own(file: &std::path::Path, format: &str) {
+    let declared = others_declared("", "env:BRIVEN_ENCRYPTION_KEY_OLD", "");
+    fs::write(file, format!("{declared}key_format = {format:?}\n")).unwrap();
+}
+
+#[test]
+fn a_column_with_a_key_format_of_its_own_is_not_over_because_it_came_from_another_key_once() {
+    let (database, folder) = (two_tables(), TempDir::new().unwrap());
+    let file = folder.path().join("lifeboat.toml");
+    database.psql(&format!("UPDATE others SET encrypted_value = '{}'", value(LOST, "of another key")));
+    for verb in ["run", "finalize"] {
+        columns_of(&database, "lifeboat", verb, "others").env("BRIVEN_ENCRYPTION_KEY_OLD", LOST).run().expect(0);
+    }
+    done(&database, "run", "project_env_vars");
+    let finalized = || columns(&database, "lifeboat", "finalize").arg("--config").arg(&file).run().expect(0).stdout;
+    others_of_their_own(&file, "hex");
+    let needed = "is still needed: the rotation of public.others.encrypted_value is not over";
+    let told = finalized();
+    assert!(told.contains(needed), "it is declared to come from this very key: {told}");
+    others_of_their_own(&file, "sha256");
+    let told = finalized();
+    assert!(told.contains("out of the application"), "the same secret makes another key there: {told}");
 }
 
 #[test]

@@ -136,8 +136,11 @@ impl Retired {
             // The book knows better what it has gone to.
             keys.new = None;
         }
-        let is_named =
-            |key: &Option<Sourced<SecretRef>>| key.as_ref().is_some_and(|key| key.value.to_string() == self.reference);
+        // With a key format of its own the same secret may be another key: then it takes the key itself.
+        let has_own_format = column.keys.key_format.is_some() || column.keys.old_key_format.is_some();
+        let is_named = |key: &Option<Sourced<SecretRef>>| {
+            !has_own_format && key.as_ref().is_some_and(|key| key.value.to_string() == self.reference)
+        };
         if is_named(&keys.old) {
             return Some(Relation::ComesFrom);
         }
@@ -224,7 +227,7 @@ fn database_of<'c>(column: &'c ColumnConfig, config: &'c Config) -> Option<&'c s
     column.database.as_ref().or_else(only).map(|name| name.value.as_str())
 }
 
-/// Whether a declared column was finalized by this command, or before. With a key format of its own the same secret is another key.
+/// Whether a declared column was finalized by this command, or before, and came from this key.
 fn standing<'s>(
     column: &ColumnConfig,
     database: Option<&str>,
@@ -245,11 +248,9 @@ fn standing<'s>(
         return if scene.places.iter().any(holds) { Standing::Open(None) } else { Standing::NotLookedAt };
     }
     let Some(status) = status else { return Standing::NotLookedAt };
-    let own_format = column.keys.key_format.is_some() || column.keys.old_key_format.is_some();
     let newest = status.targets.iter().find(|known| column.is_of(&known.table, &known.columns));
-    let is_from_it = |known: &TargetStatus| own_format || known.old_key == fingerprint;
     match newest {
-        Some(known) if known.phase == Phase::Finalized && is_from_it(known) => Standing::Over,
+        Some(known) if known.phase == Phase::Finalized && known.old_key == fingerprint => Standing::Over,
         newest => Standing::Open(newest),
     }
 }
