@@ -7,6 +7,7 @@
 mod world;
 mod writers;
 
+mod again;
 mod back;
 mod bound;
 mod broken;

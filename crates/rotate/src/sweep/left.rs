@@ -1,4 +1,4 @@
-//! Values under the new key that a way back would leave, or has left.
+//! Values under the other key that a way back would leave or has left, and that have come since a rotation was finalized.
 
 use lifeboat_core::{Job, Result};
 
@@ -37,7 +37,7 @@ pub(super) async fn way_back(
     if entry.written() > 0 {
         return Ok(WayBack::Rewrites);
     }
-    let found = look(leader, errand, entry.id, options, job).await?;
+    let found = look(leader, errand, Direction::Back, options, job).await?;
     Ok(match found.counts.rotated {
         0 if entry.is_unwritten() => WayBack::Ends(found),
         0 => WayBack::Drops,
@@ -50,7 +50,6 @@ pub(super) async fn way_back(
 pub(super) async fn look_again(
     leader: &mut Leader,
     errands: &[Errand<'_>],
-    entries: &[Entry],
     summaries: &mut [TargetSummary],
     options: &SweepOptions,
     job: &Job,
@@ -67,28 +66,28 @@ pub(super) async fn look_again(
     if is_cut_short {
         summaries.iter_mut().for_each(|summary| summary.complete = false);
     }
-    for ((errand, entry), summary) in errands.iter().zip(entries).zip(summaries).take(last) {
+    for (errand, summary) in errands.iter().zip(summaries).take(last) {
         if summary.complete {
             job.step(&format!("look at {} once more, for there are triggers", errand.target));
-            summary.left = look(leader, errand, entry.id, options, job).await?.counts.rotated;
+            summary.left = look(leader, errand, Direction::Back, options, job).await?.counts.rotated;
             summary.complete = summary.left == 0;
         }
     }
     Ok(())
 }
 
-/// Opens the whole of a target as its way back would, and writes nothing.
-async fn look(
+/// Opens the whole of a target as a sweep in this direction would, and writes nothing.
+pub(super) async fn look(
     leader: &mut Leader,
     errand: &Errand<'_>,
-    rotation: i64,
+    direction: Direction,
     options: &SweepOptions,
     job: &Job,
 ) -> Result<Tally> {
     let settings = leader.alive().await?.settings().clone();
-    let keyring = errand.keyring(Direction::Back)?;
-    let mut work = Work::made(&settings, errand.target, keyring, Aim::Rewrite { rotation }, options, job);
-    work.back = true;
+    let keyring = errand.keyring(direction)?;
+    let mut work = Work::made(&settings, errand.target, keyring, Aim::Try, options, job);
+    work.back = direction == Direction::Back;
     let mut lane = Lane::with(leader.lend()?);
     work.traffic.look_ahead(&mut lane, job).await?;
     leader.give_back(lane.session);

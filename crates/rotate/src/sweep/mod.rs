@@ -11,6 +11,7 @@
 
 mod accept;
 mod aftermath;
+mod again;
 mod batch;
 mod binding;
 mod book;

@@ -2,10 +2,12 @@
 
 mod model;
 
+use jiff::Timestamp;
 use lifeboat_backup::postgres::{ConnectionSettings, DirectSession, Session as _};
 use lifeboat_core::{Error, Job, Result};
 
 pub use self::model::{ColumnPlan, Plan, Relation, Rows, Sampled, TargetPlan, Trigger};
+use super::again::finalized;
 use super::binding::refuse_to_unbind;
 use super::book::Entry;
 use super::catalog::{self, FactTrigger, Swept, Use};
@@ -47,6 +49,7 @@ pub async fn plan(
         let mut target = planned_one(&mut leader, errand, entry, &options, job).await?;
         if !is_closed {
             target.refusals.extend(in_the_way(leader.session()?, errand, &errands, &options).await);
+            target.remarks.extend(finalized(&mut leader, errand).await?.map(over));
         }
         target.refusals.extend(general.iter().cloned());
         planned.push(target);
@@ -105,6 +108,11 @@ async fn planned_one(
         refusals,
         remarks,
     })
+}
+
+fn over(at: Timestamp) -> String {
+    let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    format!("its rotation was finalized at {at}: another begins only when a value is under the old key")
 }
 
 /// Other rotations that a target cannot be rotated beside.

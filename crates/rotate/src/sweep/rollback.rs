@@ -47,7 +47,14 @@ pub async fn rollback(
     if targets.is_empty() && !gone.is_empty() {
         let gone = end_without_tables(&mut leader, gone).await?;
         leader.close().await;
-        return Ok(Summary { mode: Mode::default(), dry_run: false, cut_over: false, targets: Vec::new(), gone });
+        return Ok(Summary {
+            mode: Mode::default(),
+            dry_run: false,
+            cut_over: false,
+            targets: Vec::new(),
+            gone,
+            finalized: None,
+        });
     }
     let errands = errands(leader.session()?, &targets, options).await?;
     let begun = leader.begun(&errands).await?;
@@ -69,7 +76,7 @@ pub async fn rollback(
         });
     }
     leader.close().await;
-    Ok(Summary { mode, dry_run: false, cut_over: false, targets, gone })
+    Ok(Summary { mode, dry_run: false, cut_over: false, targets, gone, finalized: None })
 }
 
 fn one_mode(entries: &[Entry]) -> Result<Mode> {
@@ -190,7 +197,7 @@ async fn sweep_back(
         turned.push((entry, resumed));
     }
     let mut summaries = online(leader, errands, turned, Direction::Back, options, job).await?;
-    look_again(leader, errands, &before, &mut summaries, options, job).await?;
+    look_again(leader, errands, &mut summaries, options, job).await?;
     for ((errand, before), summary) in errands.iter().zip(before).zip(&mut summaries) {
         if !summary.complete {
             continue;

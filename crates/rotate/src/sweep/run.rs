@@ -1,9 +1,11 @@
 //! The rotation itself.
 
+use jiff::Timestamp;
 use lifeboat_backup::postgres::ConnectionSettings;
 use lifeboat_core::{Error, Job, Kind, Result};
 use serde::Serialize;
 
+use super::again::{Over, over};
 use super::binding::refuse_unbinding;
 use super::book::Entry;
 use super::catalog::{self, Use};
@@ -34,6 +36,8 @@ pub struct Summary {
     pub targets: Vec<TargetSummary>,
     /// Of a rollback: targets whose table was dropped. Their rotations are over, and nothing was taken back.
     pub gone: Vec<String>,
+    /// When the rotations were finalized, where they are over and no value has come under the old key since: none was begun.
+    pub finalized: Option<Timestamp>,
 }
 
 impl Summary {
@@ -115,6 +119,10 @@ pub async fn run(
     refuse_unbinding(leader.session()?, &errands, &options.declared).await?;
     refuse_narrow(&mut leader, &errands, &begun).await?;
     try_keys(&mut leader, &errands, &begun, job).await?;
+    if let Some(over) = over(&mut leader, &errands, &begun, options, job).await? {
+        leader.close().await;
+        return Ok(over.summary(mode, options));
+    }
     for (errand, entry) in errands.iter().zip(&begun) {
         refuse_rivals(leader.session()?, errand, Moment::of(entry.as_ref()), job).await?;
     }
@@ -135,7 +143,15 @@ pub async fn run(
     };
     let targets = looked_at(&mut leader, &errands, targets).await?;
     leader.close().await;
-    Ok(Summary { mode, dry_run: false, cut_over: mode == Mode::Staged && in_place, targets, gone: Vec::new() })
+    let cut_over = mode == Mode::Staged && in_place;
+    Ok(Summary { mode, dry_run: false, cut_over, targets, gone: Vec::new(), finalized: None })
+}
+
+impl Over {
+    fn summary(self, mode: Mode, options: &SweepOptions) -> Summary {
+        let Self { at, targets } = self;
+        Summary { mode, dry_run: options.dry_run, cut_over: false, targets, gone: Vec::new(), finalized: Some(at) }
+    }
 }
 
 /// Whether a rotation begins in a mode that wants something of the application, and nobody said which.

@@ -32,7 +32,7 @@ pub(super) async fn trial(
         targets.push(tried(leader, errand, &work).await?);
     }
     let targets = looked_at(leader, errands, targets).await?;
-    Ok(Summary { mode, dry_run: true, cut_over: false, targets, gone: Vec::new() })
+    Ok(Summary { mode, dry_run: true, cut_over: false, targets, gone: Vec::new(), finalized: None })
 }
 
 async fn tried(leader: &mut Leader, errand: &Errand<'_>, work: &Arc<Work>) -> Result<TargetSummary> {

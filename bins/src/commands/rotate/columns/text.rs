@@ -1,12 +1,13 @@
 //! What people are told about columns and their keys. Rows are named by their primary keys, never by what they hold.
 
 mod plan;
+mod proof;
 
 use jiff::Timestamp;
-use lifeboat_rotate::sweep::{Counts, Failures, Finalized, Mode, Summary, TargetSummary, Verification};
+use lifeboat_rotate::sweep::{Counts, Failures, Mode, Summary, TargetSummary};
 
 pub(super) use self::plan::{plan, status};
-use super::retired::{Needed, Retired};
+pub(super) use self::proof::{finalized, finalized_before, verification};
 use crate::output::units;
 
 /// Of a run; `puts_in_place`: of one that was to put prepared values in place.
@@ -14,7 +15,19 @@ pub(super) fn summary(summary: &Summary, puts_in_place: bool) -> String {
     let words = if summary.dry_run { DRY } else { FORWARD };
     let told = |target| target_summary(target, words, !summary.dry_run);
     let text: String = summary.targets.iter().map(told).collect();
-    text + ending(summary, puts_in_place)
+    match summary.finalized {
+        Some(at) => text + &is_over(summary, at),
+        None => text + ending(summary, puts_in_place),
+    }
+}
+
+/// Of a run that had nothing to begin.
+fn is_over(summary: &Summary, at: Timestamp) -> String {
+    let values = if summary.is_clean() { "every value is" } else { "every value that opens is" };
+    let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
+    format!(
+        "Nothing to do: {values} under the new key already. The rotation was finalized at {at}, and no other was begun.\n"
+    )
 }
 
 /// What is so now, and what comes next.
@@ -127,97 +140,6 @@ fn target_summary(target: &TargetSummary, words: Words, writes: bool) -> String 
     text + &failures(&target.failures)
 }
 
-pub(super) fn verification(found: &Verification, has_old_keys: bool) -> String {
-    let mut text = String::new();
-    for target in &found.targets {
-        let counts = &target.counts;
-        text += &format!(
-            "{}: the key {} alone opens {}; {} empty\n",
-            target.target,
-            target.key,
-            units::counted(counts.opened(), "value"),
-            units::count(counts.empty)
-        );
-        if target.nothing_found {
-            text += NOTHING_FOUND;
-        }
-        text += &failures(&target.failures);
-    }
-    let accepted: u64 = found.targets.iter().map(|target| target.failures.accepted).sum();
-    if accepted > 0 && !has_old_keys {
-        text += "The old key is not at hand: nobody has looked whether an accepted row is under it and could be rotated. `finalize` looks.\n";
-    }
-    text + &match (found.passed(), accepted) {
-        (true, 0) => "Every value opens with the new key alone.\n".to_owned(),
-        (true, rows) => {
-            format!("Every value opens with the new key alone, but for {}.\n", units::counted(rows, "accepted row"))
-        }
-        (false, _) if found.targets.iter().all(|target| target.failures.unaccepted() == 0) => {
-            "Not proven: where nothing was found, the layout has to be another.\n".to_owned()
-        }
-        (false, _) => "Not every value does. `run` rewrites those that the old key opens; what becomes of the others is in docs/rotate-a-key.md.\n".to_owned(),
-    }
-}
-
-pub(super) fn finalized(finalized: &Finalized, retired: &[Retired]) -> String {
-    let mut text = String::new();
-    for target in &finalized.targets {
-        let proof = &target.verification;
-        text += &format!(
-            "{}: finalized; the key {} alone opens {}, {} rewritten by this rotation\n",
-            proof.target,
-            proof.key,
-            units::counted(proof.counts.opened(), "value"),
-            units::count(target.rotated)
-        );
-        if proof.failures.accepted > 0 {
-            let (rows, were) = (units::counted(proof.failures.accepted, "row"), was(proof.failures.accepted));
-            text += &format!("  {rows} of the accept list {were} given up\n");
-            text += &failures(&proof.failures);
-        }
-    }
-    text + &farewells(retired)
-}
-
-pub(super) fn finalized_before(at: Timestamp, retired: &[Retired]) -> String {
-    let at = at.strftime("%Y-%m-%dT%H:%M:%SZ");
-    format!("It was finalized before, at {at}: nobody has looked now. `verify` does.\n{}", farewells(retired))
-}
-
-fn farewells(retired: &[Retired]) -> String {
-    retired.iter().map(farewell).collect()
-}
-
-/// Whether an old key may go.
-fn farewell(key: &Retired) -> String {
-    let Retired { fingerprint, reference, needed_by, not_looked_at } = key;
-    match (needed_by.as_slice(), not_looked_at.as_slice()) {
-        ([], []) => {
-            format!("Take the old key {fingerprint} ({reference}) out of the application and of this configuration.\n")
-        }
-        ([], others) => format!(
-            "Before the old key {fingerprint} ({reference}) goes: nobody has looked whether it is needed for {}.\n",
-            others.join(", ")
-        ),
-        (others, _) => {
-            format!("The old key {fingerprint} ({reference}) is still needed: {}.\n", why_needed(others))
-        }
-    }
-}
-
-/// Rotations that are not over, and columns that nobody rotates now.
-fn why_needed(columns: &[Needed]) -> String {
-    let names = |is_open: bool| {
-        let names = columns.iter().filter(|column| column.is_open == is_open).map(|column| column.name.as_str());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    match [true, false].map(names) {
-        [open, under] if under.is_empty() => format!("the rotation of {open} is not over"),
-        [open, under] if open.is_empty() => format!("{under} may be under it"),
-        [open, under] => format!("the rotation of {open} is not over, and {under} may be under it"),
-    }
-}
-
 /// Lines of the accept list that are of no use.
 pub(super) fn unmatched(lines: &[String]) -> String {
     let shown: Vec<_> = lines.iter().take(NAMED).map(String::as_str).collect();
@@ -265,33 +187,3 @@ const NOTHING_FOUND: &str =
     "  nothing was found where the layout looks for values, and the column has some: look at the layout\n";
 
 const NAMED: usize = 20;
-
-#[cfg(test)]
-mod tests {
-    use lifeboat_rotate::sweep::{Counts, Failures, Finalized, FinalizedTarget, TargetVerification};
-
-    use super::finalized;
-
-    #[test]
-    fn one_value_is_no_plural() {
-        let of = |values| FinalizedTarget {
-            verification: TargetVerification {
-                target: "public.tokens.secret".to_owned(),
-                table: "tokens".parse().unwrap(),
-                columns: vec!["secret".to_owned()],
-                key: "0123456789abcdef".to_owned(),
-                counts: Counts { already_new: values, ..Counts::default() },
-                failures: Failures::default(),
-                nothing_found: false,
-            },
-            old_key: "fedcba9876543210".to_owned(),
-            rotated: 1,
-        };
-        let told = finalized(&Finalized { at: jiff::Timestamp::UNIX_EPOCH, targets: vec![of(1), of(1200)] }, &[]);
-        let expected = "\
-public.tokens.secret: finalized; the key 0123456789abcdef alone opens 1 value, 1 rewritten by this rotation
-public.tokens.secret: finalized; the key 0123456789abcdef alone opens 1,200 values, 1 rewritten by this rotation
-";
-        assert_eq!(told, expected);
-    }
-}
