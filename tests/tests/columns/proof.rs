@@ -114,13 +114,25 @@ fn a_connection_that_is_lost_while_others_are_waited_for_is_made_anew() {
 fn a_value_that_is_merely_not_rotated_yet_is_told_from_one_that_nothing_opens() {
     let (world, _) = World::with_rows(Major::V15, TABLE, 60);
     world.run_to_the_end(&small());
-    let (late, lost) = (world.encrypted(OLD, "late"), world.encrypted("neither of the two keys", "lost"));
-    world.database.psql(&format!("INSERT INTO secrets VALUES (1000, '{late}'), (1001, '{lost}')"));
-    let failures = world.verify(&small()).targets.remove(0).failures;
-    let mut told: Vec<_> = failures.named.iter().map(|row| (row.key_text(), row.why.to_string())).collect();
-    told.sort();
-    let late = ("1000".to_owned(), "under the old key: `run` rotates it".to_owned());
-    assert_eq!(told, [late, ("1001".to_owned(), "failed authentication".to_owned())]);
+    for id in 1000..1003 {
+        let late = world.encrypted(OLD, "late");
+        world.database.psql(&format!("INSERT INTO secrets VALUES ({id}, '{late}')"));
+    }
+    let lost = world.encrypted("neither of the two keys", "lost");
+    world.database.psql(&format!("INSERT INTO secrets VALUES (1003, '{lost}')"));
+    // Those that are merely late are read before it, and leave no room.
+    let few = |rows| SweepOptions { failures_named: 3, jobs: Some(1), batch_rows: Some(rows), ..small() };
+    for options in [few(100), few(1)] {
+        let failures = world.verify(&options).targets.remove(0).failures;
+        let told: Vec<_> = failures.named.iter().map(|row| (row.key_text(), row.why.to_string())).collect();
+        let late = |id: &str| (id.to_owned(), "under the old key: `run` rotates it".to_owned());
+        let lost = ("1003".to_owned(), "failed authentication".to_owned());
+        assert_eq!(told, [lost, late("1000"), late("1001")], "what is lost comes first");
+        assert_eq!((failures.unopened(), failures.under_old_key), (1, 3));
+    }
+    let error = world.finalize(&small()).unwrap_err();
+    let told = "no key opens 1: name those that are lost in an accept list; `run` rotates 3, still under the old key: public.secrets 1003";
+    assert!(error.help().unwrap().contains(told), "{:?}", error.help());
 }
 
 /// Waits for others as long as they take.

@@ -137,6 +137,15 @@ impl Failure {
     pub fn key_text(&self) -> String {
         key_text(&self.key)
     }
+
+    /// Its place among others: what may be lost comes before what `run` mends, and what was given up comes last.
+    fn standing(&self) -> u8 {
+        match (self.accepted, &self.why) {
+            (true, _) => 2,
+            (false, Why::OldKey) => 1,
+            (false, _) => 0,
+        }
+    }
 }
 
 /// A row's key in the form in which an accept list takes it.
@@ -168,26 +177,26 @@ pub struct Failures {
     pub total: u64,
     /// How many of them the accept list names.
     pub accepted: u64,
+    /// How many of the others the old key opens, where it was tried: they are merely not rotated yet.
+    pub under_old_key: u64,
     /// How many of the others are plaintext, which is under no key.
     #[serde(skip)]
     pub(super) plaintext: u64,
 }
 
 impl Failures {
-    /// Notes a row; names it while there are fewer than `limit`, those first that are not accepted.
+    /// Notes a row; names it while there are fewer than `limit`: those first that nothing opens, those last that are accepted.
     pub(super) fn add(&mut self, failure: Failure, limit: usize) {
         self.total += 1;
         self.accepted += u64::from(failure.accepted);
         let is_plaintext = failure.why == Why::Unopened(Unopened::Plaintext);
         self.plaintext += u64::from(is_plaintext && !failure.accepted);
+        self.under_old_key += u64::from(failure.why == Why::OldKey);
         self.name(failure, limit);
     }
 
     fn name(&mut self, failure: Failure, limit: usize) {
-        let place = match failure.accepted {
-            true => self.named.len(),
-            false => self.named.partition_point(|before| !before.accepted),
-        };
+        let place = self.named.partition_point(|before| before.standing() <= failure.standing());
         if place < limit {
             self.named.insert(place, failure);
             self.named.truncate(limit);
@@ -198,6 +207,7 @@ impl Failures {
         self.total += other.total;
         self.accepted += other.accepted;
         self.plaintext += other.plaintext;
+        self.under_old_key += other.under_old_key;
         other.named.into_iter().for_each(|failure| self.name(failure, limit));
     }
 
@@ -210,6 +220,12 @@ impl Failures {
     /// How many ciphertexts no key opened that the accept list does not name.
     pub(super) fn broken(&self) -> u64 {
         self.unaccepted() - self.plaintext
+    }
+
+    /// How many the accept list does not name, and no key opened that was tried.
+    #[must_use]
+    pub fn unopened(&self) -> u64 {
+        self.unaccepted() - self.under_old_key
     }
 
     /// How many the accept list does not name.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::book::{self, Entry};
 use super::catalog::Use;
+use super::counts::Failures;
 use super::errand::{Errand, errands};
 use super::in_flight;
 use super::leader::Leader;
@@ -105,8 +106,21 @@ fn refuse_unopened(proof: &TargetVerification) -> Result<()> {
     }
     let named = proof.failures.some_unaccepted();
     let values = counted(unopened, "value");
-    Err(Error::new(Kind::Policy, format!("finalize {}: the new key {} does not open {values}", proof.target, proof.key))
-        .hint(format!("nothing was dropped; run again for those that are still under the old key, name those that are lost in an accept list: {named}")))
+    Err(Error::new(
+        Kind::Policy,
+        format!("finalize {}: the new key {} does not open {values}", proof.target, proof.key),
+    )
+    .hint(format!("nothing was dropped; {}: {named}", remedy(&proof.failures))))
+}
+
+fn remedy(failures: &Failures) -> String {
+    let left = failures.under_old_key;
+    let run = format!("`run` rotates {left}, still under the old key");
+    match failures.unopened() {
+        0 => run,
+        lost if left == 0 => format!("no key opens {lost}: name those that are lost in an accept list"),
+        lost => format!("no key opens {lost}: name those that are lost in an accept list; {run}"),
+    }
 }
 
 /// Where a path of the layout leads nowhere, every value is empty.
@@ -144,8 +158,8 @@ async fn finished(
 
 #[cfg(test)]
 mod tests {
-    use super::super::counts::{Counts, Failures};
-    use super::{TargetVerification, refuse_unopened};
+    use super::super::counts::Counts;
+    use super::{Failures, TargetVerification, refuse_unopened};
 
     #[test]
     fn one_value_that_does_not_open_is_no_plural() {

@@ -42,10 +42,7 @@ pub(super) fn judge_here(work: &Work, swept: &Swept, batch: Batch) -> Result<Jud
             Outcome::Unopened(why) => {
                 counts.add_unopened(why);
                 if why != Unopened::Empty {
-                    let named = &failures.named;
-                    // Accepted ones stand last, and give way.
-                    let is_told = named.len() < work.failures_named || named.last().is_some_and(|last| last.accepted);
-                    failures.add(failure(work, swept, &batch, row, why, is_told)?, work.failures_named);
+                    failures.add(failure(work, swept, &batch, row, why)?, work.failures_named);
                 }
             }
             other => counts.add(&other),
@@ -72,14 +69,13 @@ fn is_under_the_old_key(work: &Work, batch: &Batch, row: usize) -> Result<bool> 
     Ok(old.verify(&value, &work.aad.render(&texts(&batch.aad(row)?)?)?).is_ok())
 }
 
-/// `is_told`: there is room for it among those that are named.
-fn failure(work: &Work, swept: &Swept, batch: &Batch, row: usize, why: Unopened, is_told: bool) -> Result<Failure> {
+fn failure(work: &Work, swept: &Swept, batch: &Batch, row: usize, why: Unopened) -> Result<Failure> {
     let key = batch.name(row)?;
     let named = [&work.table, &swept.name].iter().any(|table| work.accept.accepts(table, &work.columns, &key));
     // Another row may be shown by the same name, where a key is no UTF-8.
     let named = named && batch.key(row)?.is_some();
     // Whoever named the row did not mean a value that can still be rotated.
-    let is_left = (named || is_told) && is_under_the_old_key(work, batch, row)?;
+    let is_left = is_under_the_old_key(work, batch, row)?;
     let why = if is_left { Why::OldKey } else { Why::Unopened(why) };
     Ok(Failure { table: swept.name.clone(), key, why, accepted: named && !is_left })
 }

@@ -1,7 +1,7 @@
 //! What `verify` and `finalize` tell.
 
 use jiff::Timestamp;
-use lifeboat_rotate::sweep::{Finalized, Verification};
+use lifeboat_rotate::sweep::{Failures, Finalized, Verification};
 
 use super::super::retired::{Needed, Retired};
 use super::{NOTHING_FOUND, failures, was};
@@ -21,6 +21,7 @@ pub(in crate::commands::rotate::columns) fn verification(found: &Verification, h
         if target.nothing_found {
             text += NOTHING_FOUND;
         }
+        text += &unopened(&target.failures, has_old_keys);
         text += &failures(&target.failures);
     }
     let accepted: u64 = found.targets.iter().map(|target| target.failures.accepted).sum();
@@ -36,6 +37,21 @@ pub(in crate::commands::rotate::columns) fn verification(found: &Verification, h
             "Not proven: where nothing was found, the layout has to be another.\n".to_owned()
         }
         (false, _) => "Not every value does. `run` rewrites those that the old key opens; what becomes of the others is in docs/rotate-a-key.md.\n".to_owned(),
+    }
+}
+
+/// How many are lost or may be, and how many are merely not rotated yet.
+fn unopened(failures: &Failures, has_old_keys: bool) -> String {
+    let (left, others) = (failures.under_old_key, failures.unopened());
+    let [left_told, others_told] = [left, others].map(units::count);
+    match (left, others) {
+        (0, 0) => String::new(),
+        (0, _) if !has_old_keys => {
+            format!("  {others_told} do not open; the old key is not at hand to tell which of them `run` rotates\n")
+        }
+        (0, _) => format!("  {others_told} open by neither key\n"),
+        (_, 0) => format!("  {left_told} under the old key: `run` rotates them\n"),
+        _ => format!("  {others_told} open by neither key; {left_told} under the old key: `run` rotates them\n"),
     }
 }
 
