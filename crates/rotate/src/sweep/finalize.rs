@@ -1,9 +1,9 @@
 //! The end of a rotation: from here the old key opens nothing that the application needs.
 
 use jiff::Timestamp;
-use lifeboat_backup::postgres::{ConnectionSettings, Session as _};
+use lifeboat_backup::postgres::{ConnectionSettings, Session as _, rows};
 use lifeboat_core::{Error, Job, Kind, Result, ResultExt as _, counted};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::book::{self, Entry};
 use super::catalog::Use;
@@ -21,7 +21,7 @@ use super::verify::{TargetVerification, Verification, proven};
 /// Rotations that are over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finalized {
-    /// When: backups taken before hold values under the old keys.
+    /// When, by the server's clock, from which backups of it have their times: those taken before hold values under the old keys.
     pub at: Timestamp,
     /// One for each target, in their order.
     pub targets: Vec<FinalizedTarget>,
@@ -68,8 +68,9 @@ pub async fn finalize(
         refuse_unproven(&mut leader, errand, proof).await?;
     }
     let targets = finished(&mut leader, entries, verification).await?;
+    let at = now(&mut leader).await;
     leader.close().await;
-    Ok(Finalized { at: Timestamp::now(), targets })
+    Ok(Finalized { at, targets })
 }
 
 /// The rotations of targets, each after a pass that had nothing to write.
@@ -154,6 +155,18 @@ async fn finished(
     }
     session.execute("COMMIT").await?;
     Ok(targets)
+}
+
+/// What is over stays so: where the server does not tell, this host's clock has to do.
+async fn now(leader: &mut Leader) -> Timestamp {
+    let Ok(session) = leader.session() else { return Timestamp::now() };
+    let told = rows::<Moment>(session, "SELECT pg_catalog.clock_timestamp() AS now").await;
+    told.ok().and_then(|mut told| told.pop()).map_or_else(Timestamp::now, |moment| moment.now)
+}
+
+#[derive(Deserialize)]
+struct Moment {
+    now: Timestamp,
 }
 
 #[cfg(test)]
