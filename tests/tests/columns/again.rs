@@ -65,6 +65,10 @@ fn rows_that_open_by_neither_key_are_named_though_no_rotation_begins() {
         assert!(again.contains(line), "{line:?} in {again}");
     }
     assert_eq!(rotations(&database), "1|0");
+    database.psql(&format!("INSERT INTO project_env_vars VALUES ('late', '{}')", value(OLD, "late")));
+    let verify = columns(&database, "lifeboat", "verify").run().expect(3).stdout;
+    let told = "  1 open by neither key; 1 under the old key: `run` rotates them\n  public.project_env_vars lost: ";
+    assert!(verify.contains(told), "{verify}");
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn a_value_that_is_merely_not_rotated_yet_is_told_from_one_that_nothing_opens() 
         assert_eq!((failures.unopened(), failures.under_old_key), (1, 3));
     }
     let error = world.finalize(&small()).unwrap_err();
-    let told = "no key opens 1: name those that are lost in an accept list; `run` rotates 3, still under the old key: public.secrets 1003";
+    let told = "no key opens 1: name those that are lost in an accept list; run again for 3 still under the old key: public.secrets 1003";
     assert!(error.help().unwrap().contains(told), "{:?}", error.help());
 }
 

@@ -116,7 +116,7 @@ fn refuse_unopened(proof: &TargetVerification) -> Result<()> {
 
 fn remedy(failures: &Failures) -> String {
     let left = failures.under_old_key;
-    let run = format!("`run` rotates {left}, still under the old key");
+    let run = format!("run again for {left} still under the old key");
     match failures.unopened() {
         0 => run,
         lost if left == 0 => format!("no key opens {lost}: name those that are lost in an accept list"),
