@@ -1,12 +1,14 @@
 //! A disk that has no room for two.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lifeboat_tests::compare::contents;
 use lifeboat_tests::session::wait_for;
 use lifeboat_tests::{Lifeboat, Major, Postgres, unused_name};
 use tempfile::TempDir;
 
+use crate::steps::within_the_safety_backup;
 use crate::world::{Shop, ended, postgres};
 
 /// A tablespace on a file system of a few MiB; gone when dropped.
@@ -40,6 +42,18 @@ impl SmallSpace {
 
     fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Somebody puts a file there that leaves so many bytes.
+    fn fill_but(&self, bytes: u64) {
+        let found = rustix::fs::statvfs(self.path()).unwrap();
+        let free = found.f_bavail * found.f_frsize;
+        std::fs::write(self.stranger(), vec![7; usize::try_from(free - bytes).unwrap()]).unwrap();
+    }
+
+    /// That file.
+    fn stranger(&self) -> PathBuf {
+        self.path().join("stranger")
     }
 }
 
@@ -88,6 +102,43 @@ fn a_safety_backup_on_the_servers_disk_is_counted_and_so_is_a_log_that_is_kept()
         assert!(planned.stdout.contains(word), "{word} in {}", planned.stdout);
     }
     assert!(!planned.stdout.contains(&unused), "{}", planned.stdout);
+    drop(shop);
+}
+
+/// What the plan saw is hours old by then.
+#[test]
+fn a_disk_that_was_filled_during_the_safety_backup_is_refused_before_anything_is_restored() {
+    let server = Postgres::shared(Major::V15);
+    let Some(space) = SmallSpace::mount(server, "48m") else { return };
+    let shop = Shop::new(Major::V15);
+    let name = &shop.database.name;
+    server.psql("postgres", &format!("ALTER DATABASE {name} SET TABLESPACE {}", space.name));
+    let (oid, properties, rows) = (shop.oid(), shop.settings(), contents(&shop.database));
+    shop.watched(|| {
+        let (running, table) = within_the_safety_backup(&shop);
+        space.fill_but(4 << 20);
+        table.release();
+        let refused = ended(running.wait(), 40);
+        let told = [
+            &format!("the live database {name} is as it was"),
+            &format!("restore beside {name}: its disk has"),
+            "the safety backup shop.replaced/",
+            "stays in the store",
+            "free disk space, or --ignore-disk, and run it again",
+        ];
+        for words in told {
+            assert!(refused.stderr.contains(words), "{words} in {}", refused.stderr);
+        }
+    });
+    assert_eq!((shop.oid(), shop.settings(), shop.others()), (oid, properties, Vec::new()));
+    assert_eq!(contents(&shop.database), rows);
+    let listed = shop.depot.lifeboat("list").run().expect(0).stdout;
+    assert!(listed.contains("shop.replaced"), "{listed}");
+
+    // As it says.
+    std::fs::remove_file(space.stranger()).unwrap();
+    ended(shop.replace(&["--yes"]).run(), 0);
+    shop.assert_restored();
     drop(shop);
 }
 

@@ -13,17 +13,9 @@ use crate::world::{Shop, at, being_changed, contents_of, ended, postgres, swap_w
 #[test]
 fn a_run_that_dies_within_the_safety_backup_has_begun_nothing() {
     let shop = Shop::new(Major::V15);
-    let (server, name, oid, old) = (shop.database.server, &shop.database.name, shop.oid(), contents(&shop.database));
-    // What an earlier run left is dropped last before the safety backup: as long as somebody changes it, that has not begun.
-    let left = format!("{name}_replacing_20261121t021700z_7f3a9c");
-    server.psql("postgres", &format!("CREATE DATABASE {left}"));
+    let (server, oid, old) = (shop.database.server, shop.oid(), contents(&shop.database));
     shop.watched(|| {
-        let held = being_changed(&shop, &format!("COMMENT ON DATABASE {left} IS NULL"));
-        let running = shop.replace(&["--yes"]).spawn();
-        wait_for(&postgres(server), &waits(&format!("DROP DATABASE IF EXISTS \"{left}\"")));
-        let table = Held::new(&shop.database, "BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE");
-        held.release();
-        wait_for(&shop.database, LEADER_WAITS);
+        let (running, table) = within_the_safety_backup(&shop);
         kill(running);
         table.release();
         wait_until_let_go(&shop);
@@ -37,6 +29,20 @@ fn a_run_that_dies_within_the_safety_backup_has_begun_nothing() {
     assert_eq!(safety_backups(&shop).len(), 1, "{}", outcome.stdout);
     shop.assert_restored();
     assert_eq!(contents_of(server, &shop.kept()[0]), old);
+}
+
+/// A run whose plan is made and whose safety backup waits for a table that somebody holds.
+pub(crate) fn within_the_safety_backup(shop: &Shop) -> (Running, Held) {
+    // What an earlier run left is dropped last before the safety backup: as long as somebody changes it, that has not begun.
+    let (server, left) = (shop.database.server, format!("{}_replacing_20261121t021700z_7f3a9c", shop.database.name));
+    server.psql("postgres", &format!("CREATE DATABASE {left}"));
+    let held = being_changed(shop, &format!("COMMENT ON DATABASE {left} IS NULL"));
+    let running = shop.replace(&["--yes"]).spawn();
+    wait_for(&postgres(server), &waits(&format!("DROP DATABASE IF EXISTS \"{left}\"")));
+    let table = Held::new(&shop.database, "BEGIN; LOCK TABLE items IN ACCESS EXCLUSIVE MODE");
+    held.release();
+    wait_for(&shop.database, LEADER_WAITS);
+    (running, table)
 }
 
 /// Those that a restore would take.
