@@ -232,8 +232,8 @@ mod tests {
 
     #[test]
     fn several_stores_may_be_named_in_one_line() {
-        let line = "lifeboat rotate backups status --store s3://a --store s3://b/c";
-        assert_eq!(Lifeboat::try_parse_from(line.split(' ')).unwrap().global.store, ["s3://a", "s3://b/c"]);
+        let line = "lifeboat rotate backups status --store s3://one --store s3://two/c";
+        assert_eq!(Lifeboat::try_parse_from(line.split(' ')).unwrap().global.store, ["s3://one", "s3://two/c"]);
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn what_is_shown_is_a_configuration_again() {
 
 #[test]
 fn all_problems_are_told_at_once_with_line_and_column() {
-    let text = "stor = \"s3://b/p\"\nclass = 3\n\n[backup]\nstal_timeout = \"5m\"\nlock_timeout = \"soon\"\n\n\
+    let text = "stor = \"s3://bucket/p\"\nclass = 3\n\n[backup]\nstal_timeout = \"5m\"\nlock_timeout = \"soon\"\n\n\
                 [[database]]\nurl = \"env:X\"\n\n[[database]]\nname = \"Shop\"\n";
     let expected = [
         "lifeboat.toml:1:1: unknown key `stor` in the file",
@@ -106,7 +106,7 @@ fn errors_of_toml_itself_do_not_hide_the_others() {
 
 #[test]
 fn inline_secrets_are_refused_and_never_shown() {
-    let text = "[store]\nurl = \"s3://b/p\"\naccess_key_id = \"env:ID\"\nsecret_access_key = \"hunter2\"\n\n\
+    let text = "[store]\nurl = \"s3://bucket/p\"\naccess_key_id = \"env:ID\"\nsecret_access_key = \"hunter2\"\n\n\
                 [[database]]\nname = \"a\"\nurl = \"postgres://a:hunter2@h/d\"\n\n[[database]]\nname = \"a\"\n";
     let found = load(text, Flags::default(), &Environment::default()).unwrap_err();
     assert_eq!(found.len(), 4, "{:?}", found.lines());

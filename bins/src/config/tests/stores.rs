@@ -10,7 +10,7 @@ fn half_a_key_pair_is_refused_rather_than_completed_from_another_layer() {
 
 #[test]
 fn a_file_that_names_the_variables_themselves_is_no_half_a_key_pair() {
-    let text = "[store]\nurl = \"s3://b/p\"\naccess_key_id = \"env:AWS_ACCESS_KEY_ID\"\n\
+    let text = "[store]\nurl = \"s3://bucket/p\"\naccess_key_id = \"env:AWS_ACCESS_KEY_ID\"\n\
                 secret_access_key = \"env:AWS_SECRET_ACCESS_KEY\"\n";
     let environment = Environment::from([("AWS_SECRET_ACCESS_KEY", "secret")]);
     let store = load(text, Flags::default(), &environment).unwrap().store;
@@ -51,7 +51,7 @@ async fn a_store_of_b2_is_opened_with_the_key_of_file_or_environment() {
 
 #[test]
 fn what_is_known_of_a_store_is_read_and_shown_again() {
-    let text = "[store]\nurl = \"s3://b/p\"\nprovider = \"scaleway\"\nregion = \"fr-par\"\nallow_http = true\n\
+    let text = "[store]\nurl = \"s3://bucket/p\"\nprovider = \"scaleway\"\nregion = \"fr-par\"\nallow_http = true\n\
                 path_style = false\nchecksum = \"crc64nvme\"\nparts_max = 1000\ndeletes = \"versions\"\n";
     let config = load(text, Flags::default(), &Environment::default()).unwrap();
     let again = load(&config.show(), Flags::default(), &Environment::default()).unwrap();
@@ -69,7 +69,7 @@ fn what_is_known_of_a_store_is_read_and_shown_again() {
 #[test]
 fn what_stores_of_s3_alone_look_at_is_refused_elsewhere_and_each_line_is_named() {
     let lines = "region = \"eu-1\"\naccess_key_id = \"env:ID\"\ndeletes = \"versions\"\nbandwidth = \"4MiB/s\"\n";
-    for (address, variables) in [("gs://b/p", "GOOGLE_*"), ("az://c/p", "AZURE_*")] {
+    for (address, variables) in [("gs://bucket/p", "GOOGLE_*"), ("az://box/p", "AZURE_*")] {
         let text = format!("[store]\nurl = \"{address}\"\n{lines}");
         let found = load(&text, Flags::default(), &Environment::default()).unwrap_err();
         let told = found.lines();
@@ -82,14 +82,14 @@ fn what_stores_of_s3_alone_look_at_is_refused_elsewhere_and_each_line_is_named()
         // Variables may be of another store, and so may the file's keys beside another address.
         let of_another = Environment::from([("LIFEBOAT_STORE_DELETES", "versions"), ("AWS_REGION", "eu-1")]);
         load(&format!("store = \"{address}\""), Flags::default(), &of_another).unwrap();
-        let elsewhere = "[store]\nurl = \"s3://b/p\"\nregion = \"eu-1\"\n";
+        let elsewhere = "[store]\nurl = \"s3://bucket/p\"\nregion = \"eu-1\"\n";
         load(elsewhere, Flags { store: Some(address), ..Flags::default() }, &Environment::default()).unwrap();
     }
 }
 
 #[tokio::test]
 async fn no_variable_of_amazon_decides_unseen() {
-    let text = "[store]\nurl = \"s3://b/p\"\nendpoint = \"https://file.example\"\nregion = \"eu-1\"\n";
+    let text = "[store]\nurl = \"s3://bucket/p\"\nendpoint = \"https://file.example\"\nregion = \"eu-1\"\n";
     let environment = Environment::from([
         ("AWS_ENDPOINT_URL", "https://general.example"),
         ("AWS_ENDPOINT_URL_S3", "https://s3.example"),

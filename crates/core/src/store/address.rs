@@ -3,6 +3,7 @@
 use object_store::path::Path;
 use url::Url;
 
+use super::bucket_name;
 use crate::error::{Error, Kind, Result};
 
 /// The address of a store: `s3://bucket/prefix`, `b2://bucket/prefix?region=…`, `gs://bucket/prefix`,
@@ -97,7 +98,7 @@ impl std::fmt::Display for StoreUrl {
 fn bucket(url: &Url, scheme: Scheme) -> Result<Place> {
     Ok(Place::Bucket {
         scheme,
-        name: url.host_str().ok_or_else(|| refuse("it names no bucket"))?.to_owned(),
+        name: name(url, scheme)?,
         // Decoded here, once: from now on the prefix is the text that stands in the bucket.
         prefix: Path::from_url_path(url.path().trim_matches('/')).map_err(|error| {
             refuse("its prefix cannot begin an object's name")
@@ -109,6 +110,17 @@ fn bucket(url: &Url, scheme: Scheme) -> Result<Place> {
         })?,
         region: region(url, scheme)?,
     })
+}
+
+fn name(url: &Url, scheme: Scheme) -> Result<String> {
+    let name = url.host_str().ok_or_else(|| refuse("it names no bucket"))?;
+    if url.port().is_some() {
+        return Err(refuse("it has a port, as a server has and no bucket").hint(endpoint_goes(scheme)));
+    }
+    match bucket_name::unfit(name, scheme) {
+        Some(why) => Err(refuse(&why)),
+        None => Ok(name.to_owned()),
+    }
 }
 
 /// What stands after `?region=`: nothing else may, and only where the region leads to the endpoint.
@@ -139,6 +151,17 @@ fn refuse(why: &str) -> Error {
         "a store is s3://bucket/prefix, b2://bucket/prefix?region=…, file:///folder, or, in a build with them, ",
         "gs://bucket/prefix and az://container/prefix"
     ))
+}
+
+fn endpoint_goes(scheme: Scheme) -> &'static str {
+    match scheme {
+        Scheme::Gs => "the server is given by GOOGLE_BASE_URL: gs://bucket/prefix names the bucket there",
+        Scheme::Az => "the server is given by AZURE_STORAGE_ENDPOINT: az://container/prefix names the container there",
+        Scheme::B2 => "the server follows from the region: b2://bucket/prefix?region=…",
+        Scheme::S3 | Scheme::File => {
+            "the server is given by `endpoint` in [store] or AWS_ENDPOINT_URL: s3://bucket/prefix names the bucket there"
+        }
+    }
 }
 
 fn credentials_go(scheme: &str) -> &'static str {
@@ -185,12 +208,38 @@ mod tests {
 
     #[test]
     fn addresses_of_unknown_kinds_are_refused() {
-        for text in ["", "bucket", "ftp://x/y", "s3:///x", "s3://bucket?x=1", "file:///x?region=y", "b2://bucket#x"] {
+        for text in [
+            "",
+            "bucket",
+            "ftp://x/y",
+            "s3:///x",
+            "s3://bucket?x=1",
+            "file:///x?region=y",
+            "b2://bucket#x",
+            "s3://ab/c",
+        ] {
             assert!(text.parse::<StoreUrl>().is_err(), "{text}");
         }
         let error = "ftp://x/y".parse::<StoreUrl>().unwrap_err();
         assert!(["s3://", "b2://", "gs://", "az://"].iter().all(|kind| error.help().unwrap().contains(kind)));
         assert_eq!("s3://bucket/a/".parse::<StoreUrl>().unwrap().to_string(), "s3://bucket/a");
+    }
+
+    #[test]
+    fn a_name_that_no_bucket_has_is_refused_with_what_to_write() {
+        for (text, why) in [
+            ("s3://ab/prod", "has 2 characters, and 3 to 255"),
+            ("b2://short/prod", "6 to 63"),
+            ("az://b/x", "the name of its container has 1 character,"),
+            ("gs://$BUCKET/x", "holds '$'"),
+            ("s3://localhost:9000/bucket", "it has a port"),
+        ] {
+            let error = text.parse::<StoreUrl>().unwrap_err();
+            assert_eq!(error.kind(), Kind::Config, "{text}");
+            assert!(error.to_string().contains(why), "{text}: {error}");
+        }
+        let server = "s3://localhost:9000/bucket".parse::<StoreUrl>().unwrap_err();
+        assert!(server.help().unwrap().contains("AWS_ENDPOINT_URL"), "{server:?}");
     }
 
     #[test]

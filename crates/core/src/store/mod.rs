@@ -8,6 +8,7 @@
 
 mod address;
 mod admitted;
+mod bucket_name;
 mod checksum;
 mod clouds;
 mod deletes;

@@ -53,16 +53,17 @@ fn an_address_of_b2_without_region_or_key_says_what_is_missing() {
 
 #[test]
 fn what_a_provider_needs_is_known_from_its_name_or_its_endpoint() {
-    let named = configured("s3://b", &[("LIFEBOAT_STORE_PROVIDER", "scaleway"), ("AWS_REGION", "fr-par")]).unwrap();
+    let named =
+        configured("s3://bucket", &[("LIFEBOAT_STORE_PROVIDER", "scaleway"), ("AWS_REGION", "fr-par")]).unwrap();
     assert_eq!(value(&named, Key::S3Endpoint).unwrap(), "https://s3.fr-par.scw.cloud");
     assert_eq!(named.parts_max, 1_000);
-    let known = configured("s3://b", &[("AWS_ENDPOINT_URL", "https://s3.nl-ams.scw.cloud")]).unwrap();
+    let known = configured("s3://bucket", &[("AWS_ENDPOINT_URL", "https://s3.nl-ams.scw.cloud")]).unwrap();
     assert_eq!(known.parts_max, 1_000);
-    let own = configured("s3://b", &[("AWS_ENDPOINT_URL", "https://minio.example.org")]).unwrap();
+    let own = configured("s3://bucket", &[("AWS_ENDPOINT_URL", "https://minio.example.org")]).unwrap();
     assert_eq!((own.parts_max, value(&own, Key::Checksum)), (10_000, None));
     let garage = [("LIFEBOAT_STORE_PROVIDER", "garage"), ("AWS_ENDPOINT_URL", "https://garage.example.org")];
-    assert_eq!(value(&configured("s3://b", &garage).unwrap(), Key::Region).unwrap(), "garage");
-    assert!(refused("s3://b", &garage[..1]).help().unwrap().contains("endpoint ="));
+    assert_eq!(value(&configured("s3://bucket", &garage).unwrap(), Key::Region).unwrap(), "garage");
+    assert!(refused("s3://bucket", &garage[..1]).help().unwrap().contains("endpoint ="));
 }
 
 /// What the page says of a provider is what is done for it.
@@ -77,7 +78,7 @@ fn the_page_has_what_is_done_for_each_provider() {
         let needs_region = region == "must be given";
         let needed: Vec<_> = own.into_iter().chain(needs_region.then_some(("AWS_REGION", "eu-1"))).collect();
         let named = [&B2_KEY[..], &[("LIFEBOAT_STORE_PROVIDER", name.as_str())]].concat();
-        let url = if name == "b2" { "b2://b" } else { "s3://b" };
+        let url = if name == "b2" { "b2://bucket" } else { "s3://bucket" };
         if !needed.is_empty() {
             refused(url, &named);
         }
@@ -94,24 +95,24 @@ const PAGE: &str = include_str!("../../../../../docs/stores.md");
 
 #[test]
 fn amazon_gets_a_checksum_and_no_endpoint_of_ours() {
-    let s3 = configured("s3://b", &[("AWS_REGION", "eu-west-1")]).unwrap();
+    let s3 = configured("s3://bucket", &[("AWS_REGION", "eu-west-1")]).unwrap();
     assert_eq!(value(&s3, Key::Checksum).unwrap(), "crc64nvme");
     assert_eq!((value(&s3, Key::S3Endpoint), value(&s3, Key::Endpoint)), (None, None));
-    let elsewhere = configured("s3://b", &[("AWS_BUCKET", "other")]).unwrap();
-    assert_eq!(value(&elsewhere, Key::Bucket).unwrap(), "b");
+    let elsewhere = configured("s3://bucket", &[("AWS_BUCKET", "other")]).unwrap();
+    assert_eq!(value(&elsewhere, Key::Bucket).unwrap(), "bucket");
 }
 
 #[test]
 fn a_setting_beats_what_is_known() {
-    let s3 = configured("s3://b", &[("LIFEBOAT_STORE_CHECKSUM", "none"), ("AWS_CHECKSUM_ALGORITHM", "sha256")]);
+    let s3 = configured("s3://bucket", &[("LIFEBOAT_STORE_CHECKSUM", "none"), ("AWS_CHECKSUM_ALGORITHM", "sha256")]);
     assert_eq!(value(&s3.unwrap(), Key::Checksum), None);
-    let s3 =
-        configured("s3://b", &[("AWS_CHECKSUM_ALGORITHM", "SHA256"), ("LIFEBOAT_STORE_PARTS_MAX", "500")]).unwrap();
+    let s3 = configured("s3://bucket", &[("AWS_CHECKSUM_ALGORITHM", "SHA256"), ("LIFEBOAT_STORE_PARTS_MAX", "500")])
+        .unwrap();
     assert_eq!((value(&s3, Key::Checksum).unwrap(), s3.parts_max), ("sha256".to_owned(), 500));
     for wrong in
         [("LIFEBOAT_STORE_PARTS_MAX", "1"), ("LIFEBOAT_STORE_CHECKSUM", "md5"), ("LIFEBOAT_STORE_PATH_STYLE", "no")]
     {
-        refused("s3://b", &[wrong]);
+        refused("s3://bucket", &[wrong]);
     }
 }
 
@@ -119,11 +120,11 @@ fn a_setting_beats_what_is_known() {
 fn a_bucket_can_stand_in_the_host_name() {
     let endpoint = |given: &str| {
         let given = [("AWS_ENDPOINT_URL", given), ("LIFEBOAT_STORE_PATH_STYLE", "false")];
-        value(&configured("s3://b", &given).unwrap(), Key::S3Endpoint).unwrap()
+        value(&configured("s3://bucket", &given).unwrap(), Key::S3Endpoint).unwrap()
     };
-    assert_eq!(endpoint("https://s3.example.org"), "https://b.s3.example.org");
-    assert_eq!(endpoint("https://b.s3.example.org:9000/"), "https://b.s3.example.org:9000");
-    refused("s3://b", &[("AWS_ENDPOINT_URL", "https://10.0.0.1"), ("LIFEBOAT_STORE_PATH_STYLE", "false")]);
+    assert_eq!(endpoint("https://s3.example.org"), "https://bucket.s3.example.org");
+    assert_eq!(endpoint("https://bucket.s3.example.org:9000/"), "https://bucket.s3.example.org:9000");
+    refused("s3://bucket", &[("AWS_ENDPOINT_URL", "https://10.0.0.1"), ("LIFEBOAT_STORE_PATH_STYLE", "false")]);
 }
 
 #[test]
@@ -134,7 +135,7 @@ fn uploads_keep_to_the_parts_that_the_store_takes() {
         ("AWS_SECRET_ACCESS_KEY", "x"),
     ];
     let settings = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-    let store = crate::store::open(&"s3://b/p".parse().unwrap(), &settings).unwrap();
+    let store = crate::store::open(&"s3://bucket/p".parse().unwrap(), &settings).unwrap();
     assert_eq!(UploadOptions::of(&store).parts_max, 1_000);
 }
 
