@@ -153,6 +153,10 @@ fn the_proxy_of_the_environment_counts_as_for_every_other_program() {
     assert!(seen > 0, "nothing went through the proxy");
     listing().env("NO_PROXY", "127.0.0.1").run().expect(NOTHING);
     assert_eq!(proxy.calls().len(), seen);
+    // Where nobody is, the store may be there all the same.
+    proxy.unplug();
+    let unreachable = listing().env("LIFEBOAT_RETRY_FOR", "1s").run().expect(75);
+    assert!(unreachable.stderr.contains("[store] proxy, HTTP_PROXY or ALL_PROXY"), "{}", unreachable.stderr);
 }
 
 #[test]
@@ -170,6 +174,22 @@ fn a_certificate_of_ones_own_authority_is_trusted_when_it_is_named() {
     fs::write(&empty, "nothing").unwrap();
     let refused = list_with(folder.path(), &bucket, &endpoint, &ca(&empty)).run().expect(78);
     assert!(refused.stderr.contains("holds no certificate"), "{}", refused.stderr);
+}
+
+/// As when a server is called by its address, and its certificate is of its name.
+#[test]
+fn a_certificate_of_another_name_is_refused_and_both_names_are_told() {
+    let (bucket, folder) = (Seaweed::shared().bucket("names"), TempDir::new().unwrap());
+    let ca = format!("ca = \"{}\"", Certificates::of_this_checkout().authority.display());
+    let endpoint = Seaweed::shared().https_endpoint().replace("localhost", "127.0.0.1");
+    let refused = list_with(folder.path(), &bucket, &endpoint, &ca).run().expect(78);
+    let told = [
+        "certificate not valid for name \"127.0.0.1\"; certificate is only valid for \"localhost\"",
+        "let the endpoint name a host",
+    ];
+    for words in told {
+        assert!(refused.stderr.contains(words), "{words} in {}", refused.stderr);
+    }
 }
 
 /// As in a company: out through its proxy alone, to a store whose certificate its own authority signed.

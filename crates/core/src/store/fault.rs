@@ -2,10 +2,13 @@
 //!
 //! `object_store` keeps the server's answer as text, so its error codes are looked for in the text.
 
+mod remedy;
 #[cfg(test)]
 mod tests;
 
 use std::error::Error as StdError;
+
+use remedy::{FATAL, TUNNEL, before_the_next_run, when_refused};
 
 use super::address::Scheme;
 use super::clouds::keys_of;
@@ -20,56 +23,6 @@ pub(super) enum Fault {
     /// It will not: the kind, and what the operator can do.
     Fatal(Kind, &'static str),
 }
-
-/// Server codes and texts that need the operator, first match wins.
-const FATAL: &[(&str, Kind, &str)] = &[
-    ("NoSuchBucket", Kind::NotFound, "create the bucket, or correct its name and endpoint"),
-    ("RequestTimeTooSkewed", Kind::Config, "set this host's clock: it differs from the store's"),
-    ("InvalidAccessKeyId", Kind::Config, "correct the access key id"),
-    ("SignatureDoesNotMatch", Kind::Config, "correct the secret access key"),
-    ("AuthorizationHeaderMalformed", Kind::Config, "correct the region"),
-    ("PermanentRedirect", Kind::Config, "correct the region or the endpoint: the bucket lies elsewhere"),
-    ("redirect without LOCATION", Kind::Config, "correct the region: the bucket lies elsewhere"),
-    ("AccessDenied", Kind::Config, "give the key the right to do this, or use another key"),
-    ("No space left on device", Kind::Failure, "free disk space and run again"),
-    ("Disk quota exceeded", Kind::Failure, "free disk space and run again"),
-    ("Permission denied", Kind::Config, "give this user the right to write there"),
-    (
-        "invalid peer certificate",
-        Kind::Config,
-        "check the endpoint, and name the authority of its certificate in [store] ca if it is one of your own",
-    ),
-    ("proxy authorization required", Kind::Config, PROXY_LOGIN),
-    ("code: 407", Kind::Config, PROXY_LOGIN),
-    ("EntityTooLarge", Kind::Config, "lower the part size or the number of parts this store takes"),
-    ("code: 30", Kind::Config, "correct the endpoint: requests are led elsewhere, perhaps to a page to log in"),
-    // Azure's. What it says of an old date stands beside AuthenticationFailed.
-    ("ContainerNotFound", Kind::NotFound, "create the container, or correct its name and the account's"),
-    ("Request date header too old", Kind::Config, "set this host's clock: it differs from the store's"),
-    ("AuthenticationFailed", Kind::Config, "correct the account's name and key, or give a token that is still valid"),
-    (
-        "InvalidAuthenticationInfo",
-        Kind::Config,
-        "correct the account's name and key, or give a token that is still valid",
-    ),
-    (
-        "AuthorizationFailure",
-        Kind::Config,
-        "correct the account's key, or let this host through the account's network rules",
-    ),
-    (
-        "AuthorizationPermissionMismatch",
-        Kind::Config,
-        "give the identity a role for the container's data, such as Storage Blob Data Contributor, or the token this right",
-    ),
-    (
-        "KeyBasedAuthenticationNotPermitted",
-        Kind::Config,
-        "give a token or an identity: the account takes no account key",
-    ),
-    // Google's, where it gives tokens for a service account's key.
-    ("invalid_grant", Kind::Config, "give a service account's key that is still valid, and set this host's clock"),
-];
 
 /// 4xx answers that pass: 408, 425, 429, and S3's 400 for a connection that was idle too long.
 const TRANSIENT: &[&str] = &["RequestTimeout", "SlowDown", "code: 408", "code: 425", "code: 429", "InternalError"];
@@ -95,12 +48,8 @@ pub(super) fn judge(error: &object_store::Error) -> Fault {
     }
     match error {
         E::NotFound { .. } => Fault::Fatal(Kind::NotFound, "see `lifeboat list` for what is there"),
-        E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
-            Fault::Fatal(Kind::Config, "give the key the right to do this, or use another key")
-        }
-        E::Generic { .. } if is_refusal(error) => {
-            Fault::Fatal(Kind::Config, "give the key the right to do this, or use another key")
-        }
+        E::PermissionDenied { .. } | E::Unauthenticated { .. } => Fault::Fatal(Kind::Config, when_refused(&text)),
+        E::Generic { .. } if is_refusal(error) => Fault::Fatal(Kind::Config, when_refused(&text)),
         E::Precondition { .. } => Fault::Fatal(Kind::Integrity, "the object was replaced while it was read"),
         E::Generic { store, .. } if ON_THE_NETWORK.contains(store) => judge_answer(&text),
         _ => Fault::Fatal(Kind::Failure, "see the message of the store"),
@@ -124,22 +73,6 @@ pub(super) fn fatal(error: &object_store::Error, doing: &str) -> Error {
     Error::new(kind, doing).hint(hint).caused_by(told(error))
 }
 
-fn before_the_next_run(error: &object_store::Error) -> &'static str {
-    let text = whole_text(error);
-    // First: where a proxy has no address, its name is the one that is not resolved.
-    if text.contains(TUNNEL) {
-        NO_WAY
-    } else if is_unresolved(error) {
-        UNRESOLVED
-    } else if text.contains(NO_TLS) {
-        PLAIN
-    } else if status(error).is_some_and(|status| status >= 500) {
-        IN_TROUBLE
-    } else {
-        UNREACHABLE
-    }
-}
-
 /// What the search for the credentials of a cloud's machine says.
 const CREDENTIALS: &[&str] = &["Error getting credentials", "failed to get IMDS", "169.254.169.254"];
 
@@ -155,23 +88,6 @@ fn scheme(error: &object_store::Error) -> Scheme {
         _ => Scheme::S3,
     }
 }
-
-const UNRESOLVED: &str =
-    "correct the host name of the store's endpoint, or this host's name resolution, then run again";
-const UNREACHABLE: &str = "check that the store's endpoint is right and reachable, then run again";
-
-const IN_TROUBLE: &str =
-    "the store is there, and cannot do it now: look at its log, its disk or its status page, then run again";
-/// What the client's TLS calls an answer that is none of TLS.
-const NO_TLS: &str = "InvalidContentType";
-const PLAIN: &str =
-    "nothing at the store's endpoint speaks TLS: correct its port, or let it begin with http:// and set allow_http";
-
-/// How the client calls the way through a proxy to a store that is spoken to by TLS.
-const TUNNEL: &str = "tunnel error: ";
-const PROXY_LOGIN: &str = "give the proxy's user and password: [store] proxy, or HTTPS_PROXY";
-const NO_WAY: &str = "the proxy opens no way to the store: check [store] proxy or HTTPS_PROXY, its user and password, and whether it may \
-                      lead there; then run again";
 
 /// What went wrong, once: `object_store` says it at each of its layers.
 pub(super) fn told(error: &object_store::Error) -> String {
@@ -191,10 +107,17 @@ pub(super) fn told(error: &object_store::Error) -> String {
         Some(endpoint) if text.contains(TUNNEL) => {
             format!("{endpoint} cannot be reached through the proxy: {}", innermost.trim_start_matches(TUNNEL))
         }
-        Some(endpoint) if text.contains("(Connect)") => format!("{endpoint} cannot be reached: {innermost}"),
+        Some(endpoint) if text.contains("(Connect)") => {
+            format!("{endpoint} cannot be reached: {}", names_alone(innermost))
+        }
         Some(endpoint) => format!("no answer of {endpoint}: {innermost}"),
         None => without_repetitions(&texts),
     }
+}
+
+/// What TLS says of a certificate, without the kind that stands around each of its names.
+fn names_alone(text: &str) -> String {
+    text.split("DnsName(").map(|part| part.replacen("\")", "\"", 1)).collect()
 }
 
 /// Scheme, host and port of the request that failed without an answer.

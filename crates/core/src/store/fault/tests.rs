@@ -88,6 +88,48 @@ fn what_to_look_at_first_is_what_failed() {
     assert!(help("client error (Connect): connection refused").contains("reachable"));
 }
 
+/// A connection that was begun for a request to this place, and what came of it.
+fn connecting(place: &str, innermost: &str) -> object_store::Error {
+    let performing = format!("Error performing GET {place}/b?list-type=2 in 4ms - HTTP error: error sending request");
+    layers(&[performing.as_str(), "error sending request", "client error (Connect)", innermost])
+}
+
+#[test]
+fn a_certificate_of_another_name_is_told_with_both_names() {
+    let wrong = "invalid peer certificate: certificate not valid for name \"10.0.0.7\"; certificate is only valid for \
+        DnsName(\"minio\") or DnsName(\"minio.example\")";
+    let error = connecting("https://10.0.0.7:9000", wrong);
+    assert_eq!(
+        told(&error),
+        "https://10.0.0.7:9000 cannot be reached: invalid peer certificate: certificate not valid for name \"10.0.0.7\"; \
+         certificate is only valid for \"minio\" or \"minio.example\""
+    );
+    let refused = fatal(&error, "list");
+    assert_eq!(refused.kind(), Kind::Config);
+    assert!(refused.help().unwrap().contains("let the endpoint name a host"), "{refused:?}");
+    let hint = |said: &str| fatal(&connecting("https://minio", said), "list").help().unwrap().to_owned();
+    assert!(hint("invalid peer certificate: certificate expired: verification time 2 (UNIX)").contains("clock"));
+    assert!(hint("invalid peer certificate: UnknownIssuer").contains("[store] ca"));
+}
+
+/// It is asked as if it were the store, and answers so.
+#[test]
+fn without_tls_a_proxy_may_be_what_is_not_there_or_refuses() {
+    let hint = |error: &object_store::Error| fatal(error, "list").help().unwrap().to_owned();
+    let answered = |place: &str, what: &str| {
+        error(&format!("Error performing GET {place}/b in 4ms - Server returned non-2xx status code: {what}"))
+    };
+    for (what, first) in [("503 Service Unavailable: <html>", "its log"), ("403 Forbidden: <html>", "give the key")] {
+        let (plain, sealed) = (answered("http://minio:9000", what), answered("https://minio:9000", what));
+        assert!(hint(&plain).contains(first) && hint(&plain).contains("HTTP_PROXY"), "{}", hint(&plain));
+        assert!(hint(&sealed).contains(first) && !hint(&sealed).contains("PROXY"), "{}", hint(&sealed));
+    }
+    let of_the_store = answered("http://minio:9000", "503 Service Unavailable: <Code>SlowDown</Code>");
+    assert!(!hint(&of_the_store).contains("PROXY"), "{}", hint(&of_the_store));
+    assert!(hint(&connecting("http://minio:9000", "Connection refused")).contains("HTTP_PROXY"));
+    assert!(!hint(&connecting("https://minio:9000", "Connection refused")).contains("PROXY"));
+}
+
 #[test]
 fn what_azure_says_is_told_in_one_line() {
     let text = "Server returned non-2xx status code: 404 Not Found: <?xml?><Error><Code>ContainerNotFound</Code>\
