@@ -222,20 +222,21 @@ fn choose(mut kept: Vec<Ours>, named: Option<&str>, live: &ConnectionSettings) -
     match named {
         None if kept.is_empty() => Ok(last),
         None => {
-            let why = format!("{} databases are kept: {}", list.len(), list.join("; "));
-            Err(Error::new(Kind::Policy, doing(&why)).hint(format!("name one: --kept {}", last.name)))
+            let why = format!("{} databases are kept", list.len());
+            Err(Error::new(Kind::Policy, doing(&why)).hint(format!("name one, the newest first:{}", list.concat())))
         }
         Some(named) => kept.into_iter().chain([last]).find(|ours| ours.name == named).ok_or_else(|| {
             Error::new(Kind::NotFound, doing(&format!("no database is kept as {named}")))
-                .hint(format!("kept are: {}", list.join("; ")))
+                .hint(format!("those that are kept, the newest first:{}", list.concat()))
         }),
     }
 }
 
+/// A line of its own, as it is given to the next command.
 fn told(ours: &Ours) -> String {
     let kept = ours.kept();
-    let since = kept.replaced_at.map(|at| format!(" (replaced {})", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
-    format!("{}{}", kept.name, since.unwrap_or_default())
+    let since = kept.replaced_at.map(|at| format!("  replaced {}", at.strftime("%Y-%m-%d %H:%M:%S UTC")));
+    format!("\n  --kept {}{}", kept.name, since.unwrap_or_default())
 }
 
 /// Somebody may be at work in the one that comes back, too.
@@ -310,9 +311,12 @@ mod tests {
         assert_eq!(choose(all(), Some("shop_replaced_1"), &live).unwrap().name, "shop_replaced_1");
         let several = choose(all(), None, &live).unwrap_err();
         assert_eq!(several.kind(), Kind::Policy);
-        assert!(several.to_string().contains("2 databases are kept: shop_replaced_2; shop_replaced_1"), "{several}");
-        assert_eq!(several.help(), Some("name one: --kept shop_replaced_2"));
-        assert_eq!(choose(all(), Some("shop"), &live).unwrap_err().kind(), Kind::NotFound);
+        assert!(several.to_string().ends_with("2 databases are kept"), "{several}");
+        let lines = "\n  --kept shop_replaced_2\n  --kept shop_replaced_1";
+        assert_eq!(several.help(), Some(format!("name one, the newest first:{lines}").as_str()));
+        let none = choose(all(), Some("shop"), &live).unwrap_err();
+        assert_eq!(none.kind(), Kind::NotFound);
+        assert!(none.help().unwrap().ends_with(lines), "{none:?}");
         assert_eq!(choose(Vec::new(), Some("shop"), &live).unwrap_err().kind(), Kind::NotFound);
     }
 }
