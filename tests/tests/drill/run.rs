@@ -262,6 +262,13 @@ fn what_keeps_a_drill_from_its_first_step_is_a_verdict_too() {
     assert!(reason.contains("keyring.toml") && reason.contains("bring the keyring that opens the backups"), "{reason}");
     let listed = world.drill("list", "").arg("--json").run().expect(0).result();
     assert_eq!(listed["drills"][0]["end"]["verdict"], "inconclusive", "{listed}");
+
+    let mistyped = ["--dir", "/nonexistent/drills"];
+    let lines = "[[database]]\nname = \"shop\"";
+    let elsewhere = self::report(&drill(lines).arg("shop/latest").args(mistyped).run().expect(32));
+    assert!(elsewhere["reasons"][0].as_str().unwrap().contains("there is no folder /nonexistent"), "{elsewhere}");
+    let collected = world.drill("gc", "").args(mistyped).run().expect(78);
+    assert!(collected.stderr.contains("correct --dir"), "{}", collected.stderr);
 }
 
 #[test]
