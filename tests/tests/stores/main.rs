@@ -8,3 +8,4 @@ mod contract;
 mod page;
 mod probe;
 mod stand;
+mod tokens;

@@ -102,7 +102,7 @@ impl Cloud<'_> {
 pub(super) fn keys_of(scheme: Scheme) -> &'static str {
     match scheme {
         Scheme::Gs => "set GOOGLE_SERVICE_ACCOUNT to the path of a service account's key",
-        Scheme::Az => "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or a token of the container",
+        Scheme::Az => "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or AZURE_STORAGE_SAS_TOKEN",
         Scheme::B2 => "set B2_APPLICATION_KEY_ID and B2_APPLICATION_KEY",
         Scheme::S3 | Scheme::File => "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     }
