@@ -1,6 +1,7 @@
 //! The processes that belong to a drill: found by what only they have, so that whoever cleans up ends no other.
 
-use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -15,75 +16,145 @@ pub(super) fn end_all(folder: &Path, ask: Option<(Signal, Duration)>) {
         signal_all(folder, signal);
         wait_for_none(folder, patience);
     }
-    let (began, mut segments) = (Instant::now(), BTreeSet::new());
-    // One may start another between the look and the signal.
-    while !kill_all(folder, &mut segments) && began.elapsed() < KILLED_WITHIN {
+    let began = Instant::now();
+    loop {
+        let found = find(folder);
+        found.ours.iter().for_each(|pid| kill(*pid));
+        // One may start another between the look and the signal.
+        let patience = if found.ours.is_empty() { CLEAR_WITHIN } else { KILLED_WITHIN };
+        if found.are_none() || began.elapsed() > patience {
+            return;
+        }
         std::thread::sleep(POLL);
-    }
-    for segment in segments {
-        // One that its server has removed meanwhile is what we want.
-        let _ = std::fs::remove_file(segment);
     }
 }
 
-/// Kills every process; whether there was none. `segments` are those of dynamic shared memory that they held: what `initdb` starts
-/// makes them outside the folder, and whoever is killed leaves them.
-fn kill_all(folder: &Path, segments: &mut BTreeSet<PathBuf>) -> bool {
-    let found = find(folder);
-    for pid in &found {
-        // It makes no more while we look.
-        let _ = kill_process(*pid, Signal::STOP);
-        let maps = std::fs::read_to_string(format!("/proc/{}/maps", pid.as_raw_nonzero())).unwrap_or_default();
-        segments.extend(shared_segments(&maps));
-        let _ = kill_process(*pid, Signal::KILL);
+/// Kills a process and removes the dynamic shared memory that it holds: what `initdb` starts makes it outside the folder, and whoever
+/// is killed leaves it. Whoever kills it instead of us finds it as it was.
+fn kill(pid: Pid) {
+    // It makes no more while we look. One that has ended meanwhile is what we want, as is a segment that its server has removed.
+    let _ = kill_process(pid, Signal::STOP);
+    let (began, number) = (Instant::now(), pid.as_raw_nonzero());
+    while is_at_work(number.get().cast_unsigned()) && began.elapsed() < STOPPED_WITHIN {
+        std::thread::sleep(Duration::from_millis(1));
     }
-    found.is_empty()
+    let maps = std::fs::read_to_string(format!("/proc/{number}/maps")).unwrap_or_default();
+    let opened = std::fs::read_dir(format!("/proc/{number}/fd")).into_iter().flatten().flatten();
+    let opened =
+        opened.filter_map(|entry| std::fs::read_link(entry.path()).ok()).map(|path| path.display().to_string());
+    for segment in shared_segments(&maps).chain(opened.filter_map(|path| shared_segment(&path))) {
+        let _ = std::fs::remove_file(segment);
+    }
+    let _ = kill_process(pid, Signal::KILL);
 }
 
 /// The dynamic shared memory of Postgres among what a process has mapped.
 fn shared_segments(maps: &str) -> impl Iterator<Item = PathBuf> {
-    maps.lines().filter_map(|line| {
-        let number = &line[line.find(SEGMENT)? + SEGMENT.len()..];
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| PathBuf::from(format!("{SEGMENT}{number}")))
-    })
+    maps.lines().filter_map(shared_segment)
+}
+
+/// The one that a line ends with.
+fn shared_segment(line: &str) -> Option<PathBuf> {
+    let number = &line[line.find(SEGMENT)? + SEGMENT.len()..];
+    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| PathBuf::from(format!("{SEGMENT}{number}")))
 }
 
 /// Whether there is a process of this number that is more than a corpse which nobody has buried yet.
 pub(super) fn is_running(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    state(pid).is_some_and(|state| !"ZX".contains(state))
+}
+
+/// Whether it runs, and is not stopped.
+fn is_at_work(pid: u32) -> bool {
+    state(pid).is_some_and(|state| !"ZXTt".contains(state))
+}
+
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before it may hold anything.
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
-    state.is_some_and(|state| !"ZX".contains(state))
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
 }
 
 /// Waits until no process is left, at most so long.
 fn wait_for_none(folder: &Path, patience: Duration) {
     let began = Instant::now();
-    while !find(folder).is_empty() && began.elapsed() < patience {
+    while !find(folder).are_none() && began.elapsed() < patience {
         std::thread::sleep(POLL);
     }
 }
 
 fn signal_all(folder: &Path, signal: Signal) {
-    for pid in find(folder) {
+    for pid in find(folder).ours {
         // One that has ended meanwhile is what we want.
         let _ = kill_process(pid, signal);
     }
 }
 
-fn find(folder: &Path) -> Vec<Pid> {
+/// What a look at all processes has found.
+struct Found {
+    ours: Vec<Pid>,
+    /// Whether one has the memory of another program already, and neither its arguments nor its environment yet. What comes of it is to
+    /// be seen in a moment, and by then it may be alone: who had started it is ended.
+    is_unclear: bool,
+}
+
+impl Found {
+    fn are_none(&self) -> bool {
+        self.ours.is_empty() && !self.is_unclear
+    }
+}
+
+fn find(folder: &Path) -> Found {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let own = std::process::id().cast_signed();
-    numbers.filter(|pid| *pid != own && belongs(*pid, folder)).filter_map(Pid::from_raw).collect()
+    let mut found = Found { ours: Vec::new(), is_unclear: false };
+    let mut buffer = vec![0; ENVIRONMENT_BYTES_MAX];
+    for pid in numbers.filter(|pid| *pid != own) {
+        match whose(pid, folder, &mut buffer) {
+            Whose::Ours => found.ours.extend(Pid::from_raw(pid)),
+            Whose::Unclear => found.is_unclear = true,
+            Whose::Others => {}
+        }
+    }
+    found
+}
+
+enum Whose {
+    Ours,
+    Others,
+    Unclear,
 }
 
 /// Postgres overwrites its environment with its title; the folder it works in stays.
-fn belongs(pid: i32, folder: &Path) -> bool {
+fn whose(pid: i32, folder: &Path, buffer: &mut [u8]) -> Whose {
     let mark = [MARK.as_bytes(), b"=", folder.as_os_str().as_encoded_bytes()].concat();
-    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-    environment.split(|byte| *byte == 0).any(|entry| entry == mark) || is_server_in(pid, folder)
+    let Some(bytes) = environment_bytes(pid, buffer) else { return Whose::Unclear };
+    let is_marked = buffer[..bytes].split(|byte| *byte == 0).any(|entry| entry == mark);
+    if is_marked || is_server_in(pid, folder) { Whose::Ours } else { Whose::Others }
+}
+
+/// So many bytes of the buffer are a process's environment. `None`: it is not there yet.
+fn environment_bytes(pid: i32, buffer: &mut [u8]) -> Option<usize> {
+    for _ in 0..READ_TIMES {
+        let bytes = read_at_once(pid, "environ", buffer);
+        if bytes > 0 {
+            return Some(bytes);
+        }
+        if read_at_once(pid, "cmdline", buffer) == 0 {
+            // Threads of the kernel have no program, and corpses have none any more.
+            let has_program = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+            return (!has_program).then_some(0);
+        }
+        // It had none before it had arguments, and may have one now.
+    }
+    Some(0)
+}
+
+/// By a single call: between two the process may become another program, and then the rest of the first one reads as nothing.
+fn read_at_once(pid: i32, name: &str, buffer: &mut [u8]) -> usize {
+    File::open(format!("/proc/{pid}/{name}")).and_then(|mut file| file.read(buffer)).unwrap_or_default()
 }
 
 fn is_server_in(pid: i32, folder: &Path) -> bool {
@@ -97,13 +168,21 @@ fn is_server_in(pid: i32, folder: &Path) -> bool {
 const SEGMENT: &str = "/dev/shm/PostgreSQL.";
 const POLL: Duration = Duration::from_millis(10);
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
+/// A program that hides its arguments and environment for good is none of ours.
+const CLEAR_WITHIN: Duration = Duration::from_secs(2);
+/// More than the kernel gives a program, unless its stack was enlarged.
+const ENVIRONMENT_BYTES_MAX: usize = 4 << 20;
+/// How often a program that has arguments is asked for its environment.
+const READ_TIMES: u32 = 5;
+const STOPPED_WITHIN: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
     use std::path::Path;
     use std::process::Command;
+    use std::time::Instant;
 
-    use super::{MARK, end_all, find, is_running, shared_segments};
+    use super::{KILLED_WITHIN, MARK, end_all, find, is_running, shared_segments};
 
     #[test]
     fn a_corpse_does_not_run() {
@@ -132,12 +211,26 @@ mod tests {
         let mut ours = ours.spawn().unwrap();
         let mut other = Command::new("sleep").arg("60").env(MARK, "/x/drill-10").spawn().unwrap();
         let folder = Path::new("/x/drill-1");
-        while find(folder).len() < 3 {}
+        while find(folder).ours.len() < 3 {}
         end_all(folder, None);
         assert!(!ours.wait().unwrap().success());
-        assert!(find(folder).is_empty());
+        assert!(find(folder).ours.is_empty());
         assert!(other.try_wait().unwrap().is_none(), "another drill's process was ended");
         other.kill().unwrap();
         other.wait().unwrap();
+    }
+    #[test]
+    fn what_is_just_becoming_another_program_is_ended_too() {
+        let folder = Path::new("/x/drill-2");
+        // It has its own text as its name, and becomes itself again.
+        let again = "exec sh -c \"$0\" \"$0\"";
+        for round in 0..100 {
+            let mut restless = Command::new("sh").args(["-c", again, again]).env(MARK, folder).spawn().unwrap();
+            end_all(folder, None);
+            let began = Instant::now();
+            while restless.try_wait().unwrap().is_none() {
+                assert!(began.elapsed() < KILLED_WITHIN, "not found in round {round}");
+            }
+        }
     }
 }
