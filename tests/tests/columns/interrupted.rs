@@ -36,9 +36,9 @@ fn interrupted(database: &Database<'_>, command: Lifeboat, signal: Signal, code:
     {
         assert!(told.contains(line), "{line:?} in {told}");
     }
-    held.release();
-    // What it has told the server to do, the server still does.
+    // Nor does the server wait for the row any more, with what it holds itself.
     wait_for(database, GONE);
+    held.release();
 }
 
 const GONE: &str = "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() \

@@ -46,13 +46,13 @@ fn a_token_that_may_only_write_is_enough_to_back_up_and_shows_nothing() {
 
 #[test]
 fn a_token_that_is_over_or_wrong_is_told_of_and_never_repeated() {
-    let prefix = unused_name("token");
+    let prefix = unused_name("over");
     let over = holder(&prefix, "rl", "2020-01-01T00:00:00Z");
     let wrong = Azurite::token("rl", LATER).replace("sp=rl", "sp=rwl");
     let wrong = Place::at(over.url.clone(), Azurite::shared().by_token(&wrong));
     for place in [over, wrong] {
         let refused = place.lifeboat().args(["list", "-vvv"]).run().expect(78);
-        assert!(refused.stderr.contains("token"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("or give a token that is still valid"), "{}", refused.stderr);
         let (_, signature) = place.environment.last().unwrap().1.split_once("&sig=").unwrap();
         for part in [signature, &signature[..20]] {
             assert!(!refused.text().contains(part), "{}", refused.text());

@@ -2,7 +2,8 @@
 //!
 //! TimescaleDB asks to be told where a restore begins and where it ends: in between it keeps its hands off what is created and
 //! loaded. And tables that come with an extension have their keys and triggers before their rows come, which no other table
-//! has: the order of their rows counts, and a trigger may take a row in its own way.
+//! has: the order of their rows counts, and a trigger may take a row in its own way. Their rows come before all others: a constraint
+//! may ask the extension for what was added to it, as those of PostGIS do for `spatial_ref_sys`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -60,7 +61,7 @@ async fn call(session: &mut DirectSession, function: &str) -> Result<()> {
 pub(super) struct OfExtensions {
     /// Relations with a trigger that may take a row in another way than by storing it.
     pub(super) taking: BTreeSet<usize>,
-    /// Relations with foreign keys between them, those that are referred to before those that refer.
+    /// All of them, those that others have foreign keys to before these.
     pub(super) in_order: Vec<usize>,
 }
 
@@ -76,6 +77,7 @@ impl OfExtensions {
         let mut refers_to: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
         for table in &found {
             let Some(at) = position(&table.schema, &table.name) else { continue };
+            refers_to.entry(at).or_default();
             if table.has_trigger {
                 tables.taking.insert(at);
             }

@@ -1,21 +1,24 @@
 //! Names of buckets, of which each kind of store takes its own.
 //!
-//! Refused is what no store of the kind has: a name that a server takes in spite of that may be one whose objects it never lists
-//! (SeaweedFS does that with two characters). What only some stores refuse, they say themselves.
+//! Refused is what is no name at Amazon, Backblaze, Google or Azure. A few servers take shorter ones, of which one never lists the
+//! objects (SeaweedFS, of two characters). What only some stores refuse, they say themselves.
 
 use std::ops::RangeInclusive;
 
 use super::address::Scheme;
 use crate::units::counted;
 
-/// Why no store of this kind has a bucket of that name.
+/// Why a store of this kind has no bucket of that name.
 pub(super) fn unfit(name: &str, scheme: Scheme) -> Option<String> {
     let (what, lengths, length) = (what(scheme), lengths(scheme), name.chars().count());
     if !lengths.contains(&length) {
         let (has, least, most) = (counted(length as u64, "character"), lengths.start(), lengths.end());
         return Some(format!("the name of its {what} has {has}, and {least} to {most} are allowed"));
     }
-    let strange = name.chars().find(|character| !may_hold(*character, scheme))?;
+    if scheme == Scheme::Az && AZURES_OWN.contains(&name) {
+        return None;
+    }
+    let strange = name.chars().find(|character| !may_hold(*character))?;
     Some(format!("the name of its {what} holds {strange:?}, which no {what} has in its name"))
 }
 
@@ -35,10 +38,11 @@ fn lengths(scheme: Scheme) -> RangeInclusive<usize> {
 }
 
 /// Upper case and underscores are in old names of Amazon's, and what others call their buckets.
-fn may_hold(character: char, scheme: Scheme) -> bool {
-    // $web and $root are Azure's own.
-    character.is_ascii_alphanumeric() || "-._".contains(character) || (character == '$' && scheme == Scheme::Az)
+fn may_hold(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "-._".contains(character)
 }
+
+const AZURES_OWN: &[&str] = &["$root", "$web", "$logs"];
 
 #[cfg(test)]
 mod tests {
@@ -65,6 +69,7 @@ mod tests {
             assert_eq!(unfit(name, Scheme::S3), None, "{name}");
         }
         assert_eq!(unfit("$web", Scheme::Az), None);
+        assert!(unfit("$CONTAINER", Scheme::Az).is_some());
         for name in ["$BUCKET", "{{bucket}}", "b%C3%BCcher", "a+b"] {
             assert!(unfit(name, Scheme::S3).is_some_and(|why| why.contains("which no bucket has")), "{name}");
         }

@@ -117,7 +117,9 @@ pub(super) fn told(error: &object_store::Error) -> String {
 
 /// What TLS says of a certificate, without the kind that stands around each of its names.
 fn names_alone(text: &str) -> String {
-    text.split("DnsName(").map(|part| part.replacen("\")", "\"", 1)).collect()
+    let mut parts = text.split("DnsName(");
+    let before = parts.next().unwrap_or_default().to_owned();
+    parts.fold(before, |told, part| told + &part.replacen("\")", "\"", 1))
 }
 
 /// Scheme, host and port of the request that failed without an answer.

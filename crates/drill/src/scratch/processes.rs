@@ -14,15 +14,23 @@ pub(crate) const MARK: &str = "LIFEBOAT_SCRATCH";
 pub(super) fn end_all(folder: &Path, ask: Option<(Signal, Duration)>) {
     if let Some((signal, patience)) = ask {
         signal_all(folder, signal);
-        wait_for_none(folder, patience);
+        until_none(folder, patience, |_| ());
     }
+    // One may start another between the look and the signal.
+    until_none(folder, KILLED_WITHIN, |pid| kill(pid, folder));
+}
+
+/// Looks at all processes until none is the folder's, at most so long, and does something to those that are.
+fn until_none(folder: &Path, patience: Duration, act: impl Fn(Pid)) {
     let began = Instant::now();
-    loop {
+    let mut none_since = None;
+    while began.elapsed() < patience {
         let found = find(folder);
-        found.ours.iter().for_each(|pid| kill(*pid));
-        // One may start another between the look and the signal.
-        let patience = if found.ours.is_empty() { CLEAR_WITHIN } else { KILLED_WITHIN };
-        if found.are_none() || began.elapsed() > patience {
+        found.ours.iter().for_each(|pid| act(*pid));
+        let since = *none_since.get_or_insert_with(Instant::now);
+        if !found.ours.is_empty() {
+            none_since = None;
+        } else if !found.is_unclear || since.elapsed() > CLEAR_WITHIN {
             return;
         }
         std::thread::sleep(POLL);
@@ -31,21 +39,36 @@ pub(super) fn end_all(folder: &Path, ask: Option<(Signal, Duration)>) {
 
 /// Kills a process and removes the dynamic shared memory that it holds: what `initdb` starts makes it outside the folder, and whoever
 /// is killed leaves it. Whoever kills it instead of us finds it as it was.
-fn kill(pid: Pid) {
-    // It makes no more while we look. One that has ended meanwhile is what we want, as is a segment that its server has removed.
-    let _ = kill_process(pid, Signal::STOP);
-    let (began, number) = (Instant::now(), pid.as_raw_nonzero());
-    while is_at_work(number.get().cast_unsigned()) && began.elapsed() < STOPPED_WITHIN {
-        std::thread::sleep(Duration::from_millis(1));
+fn kill(pid: Pid, folder: &Path) {
+    // Others were killed since it was looked at, and its number may have been given out again.
+    if whose(pid.as_raw_nonzero().get(), folder, &mut buffer()) != Whose::Ours {
+        return;
     }
-    let maps = std::fs::read_to_string(format!("/proc/{number}/maps")).unwrap_or_default();
-    let opened = std::fs::read_dir(format!("/proc/{number}/fd")).into_iter().flatten().flatten();
-    let opened =
-        opened.filter_map(|entry| std::fs::read_link(entry.path()).ok()).map(|path| path.display().to_string());
-    for segment in shared_segments(&maps).chain(opened.filter_map(|path| shared_segment(&path))) {
+    // It makes no more while we look. One that has ended meanwhile is what we want, as is a segment that its server has removed.
+    stop(pid);
+    for segment in segments(pid) {
         let _ = std::fs::remove_file(segment);
     }
     let _ = kill_process(pid, Signal::KILL);
+}
+
+/// Stops a process, and waits until it stands: what it asked of the kernel comes to its end first.
+fn stop(pid: Pid) {
+    let began = Instant::now();
+    let _ = kill_process(pid, Signal::STOP);
+    while is_at_work(pid.as_raw_nonzero().get().cast_unsigned()) && began.elapsed() < STOPPED_WITHIN {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The dynamic shared memory of Postgres that a process has mapped, or opened to map it.
+fn segments(pid: Pid) -> Vec<PathBuf> {
+    let process = PathBuf::from(format!("/proc/{}", pid.as_raw_nonzero()));
+    let maps = std::fs::read_to_string(process.join("maps")).unwrap_or_default();
+    let opened = std::fs::read_dir(process.join("fd")).into_iter().flatten().flatten();
+    let opened = opened.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    let opened = opened.filter_map(|path| shared_segment(path.to_str()?));
+    shared_segments(&maps).chain(opened).collect()
 }
 
 /// The dynamic shared memory of Postgres among what a process has mapped.
@@ -76,14 +99,6 @@ fn state(pid: u32) -> Option<char> {
     stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
 }
 
-/// Waits until no process is left, at most so long.
-fn wait_for_none(folder: &Path, patience: Duration) {
-    let began = Instant::now();
-    while !find(folder).are_none() && began.elapsed() < patience {
-        std::thread::sleep(POLL);
-    }
-}
-
 fn signal_all(folder: &Path, signal: Signal) {
     for pid in find(folder).ours {
         // One that has ended meanwhile is what we want.
@@ -99,18 +114,12 @@ struct Found {
     is_unclear: bool,
 }
 
-impl Found {
-    fn are_none(&self) -> bool {
-        self.ours.is_empty() && !self.is_unclear
-    }
-}
-
 fn find(folder: &Path) -> Found {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let own = std::process::id().cast_signed();
     let mut found = Found { ours: Vec::new(), is_unclear: false };
-    let mut buffer = vec![0; ENVIRONMENT_BYTES_MAX];
+    let mut buffer = buffer();
     for pid in numbers.filter(|pid| *pid != own) {
         match whose(pid, folder, &mut buffer) {
             Whose::Ours => found.ours.extend(Pid::from_raw(pid)),
@@ -121,6 +130,7 @@ fn find(folder: &Path) -> Found {
     found
 }
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Whose {
     Ours,
     Others,
@@ -135,26 +145,32 @@ fn whose(pid: i32, folder: &Path, buffer: &mut [u8]) -> Whose {
     if is_marked || is_server_in(pid, folder) { Whose::Ours } else { Whose::Others }
 }
 
-/// So many bytes of the buffer are a process's environment. `None`: it is not there yet.
+/// So many bytes of the buffer are a process's environment: none of one that we may not look at. `None`: it is not there yet.
 fn environment_bytes(pid: i32, buffer: &mut [u8]) -> Option<usize> {
     for _ in 0..READ_TIMES {
-        let bytes = read_at_once(pid, "environ", buffer);
-        if bytes > 0 {
-            return Some(bytes);
+        match read_at_once(pid, "environ", buffer) {
+            Ok(0) => {}
+            read => return Some(read.unwrap_or_default()),
         }
-        if read_at_once(pid, "cmdline", buffer) == 0 {
+        if read_at_once(pid, "cmdline", buffer).unwrap_or_default() == 0 {
             // Threads of the kernel have no program, and corpses have none any more.
             let has_program = std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
             return (!has_program).then_some(0);
         }
-        // It had none before it had arguments, and may have one now.
+        // It has its arguments a moment before its environment.
+        std::thread::sleep(Duration::from_millis(1));
     }
     Some(0)
 }
 
 /// By a single call: between two the process may become another program, and then the rest of the first one reads as nothing.
-fn read_at_once(pid: i32, name: &str, buffer: &mut [u8]) -> usize {
-    File::open(format!("/proc/{pid}/{name}")).and_then(|mut file| file.read(buffer)).unwrap_or_default()
+fn read_at_once(pid: i32, name: &str, buffer: &mut [u8]) -> std::io::Result<usize> {
+    File::open(format!("/proc/{pid}/{name}")).and_then(|mut file| file.read(buffer))
+}
+
+/// Room for the largest environment there can be.
+fn buffer() -> Vec<u8> {
+    vec![0; ENVIRONMENT_BYTES_MAX]
 }
 
 fn is_server_in(pid: i32, folder: &Path) -> bool {
@@ -170,8 +186,8 @@ const POLL: Duration = Duration::from_millis(10);
 const KILLED_WITHIN: Duration = Duration::from_secs(10);
 /// A program that hides its arguments and environment for good is none of ours.
 const CLEAR_WITHIN: Duration = Duration::from_secs(2);
-/// More than the kernel gives a program, unless its stack was enlarged.
-const ENVIRONMENT_BYTES_MAX: usize = 4 << 20;
+/// What the kernel takes of arguments and environment at most.
+const ENVIRONMENT_BYTES_MAX: usize = 6 << 20;
 /// How often a program that has arguments is asked for its environment.
 const READ_TIMES: u32 = 5;
 const STOPPED_WITHIN: Duration = Duration::from_secs(1);
@@ -206,11 +222,11 @@ mod tests {
 
     #[test]
     fn what_bears_the_mark_is_ended_with_its_children_and_nothing_else_is() {
+        let folder = &Path::new("/x/drill-1").join(std::process::id().to_string());
         let mut ours = Command::new("sh");
-        ours.args(["-c", "sleep 60 & sleep 60"]).env_clear().env(MARK, "/x/drill-1");
+        ours.args(["-c", "sleep 60 & sleep 60"]).env_clear().env(MARK, folder);
         let mut ours = ours.spawn().unwrap();
-        let mut other = Command::new("sleep").arg("60").env(MARK, "/x/drill-10").spawn().unwrap();
-        let folder = Path::new("/x/drill-1");
+        let mut other = Command::new("sleep").arg("60").env(MARK, format!("{}0", folder.display())).spawn().unwrap();
         while find(folder).ours.len() < 3 {}
         end_all(folder, None);
         assert!(!ours.wait().unwrap().success());
@@ -219,17 +235,20 @@ mod tests {
         other.kill().unwrap();
         other.wait().unwrap();
     }
+
     #[test]
     fn what_is_just_becoming_another_program_is_ended_too() {
-        let folder = Path::new("/x/drill-2");
+        let folder = &Path::new("/x/drill-2").join(std::process::id().to_string());
         // It has its own text as its name, and becomes itself again.
         let again = "exec sh -c \"$0\" \"$0\"";
         for round in 0..100 {
             let mut restless = Command::new("sh").args(["-c", again, again]).env(MARK, folder).spawn().unwrap();
             end_all(folder, None);
             let began = Instant::now();
-            while restless.try_wait().unwrap().is_none() {
-                assert!(began.elapsed() < KILLED_WITHIN, "not found in round {round}");
+            while restless.try_wait().unwrap().is_none() && began.elapsed() < KILLED_WITHIN {}
+            if began.elapsed() >= KILLED_WITHIN {
+                restless.kill().unwrap();
+                panic!("not found in round {round}");
             }
         }
     }

@@ -49,7 +49,7 @@ pub(super) struct Entry {
 }
 
 const ENTRY: &str = "SELECT id, schema_name, table_name, columns, relation::pg_catalog.int8 AS relation, layout, aad, mode, direction, phase, old_key, new_key, old_id, new_id, pass, \
-                     rotated, unopened, broken, coalesce((pg_catalog.to_jsonb(r) ->> 'had_triggers')::pg_catalog.bool, true) AS had_triggers, pg_catalog.jsonb_array_length(accepted) AS accepted, started, updated, \
+                     rotated, unopened, broken, had_triggers, pg_catalog.jsonb_array_length(accepted) AS accepted, started, updated, \
                      (SELECT coalesce(pg_catalog.sum(p.rotated), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS in_pass, \
                      (SELECT coalesce(pg_catalog.sum(p.seen), 0)::pg_catalog.int8 FROM lifeboat_rotate.part p WHERE p.rotation = r.id) AS seen \
                      FROM lifeboat_rotate.rotation r";
@@ -133,11 +133,16 @@ pub(super) async fn last_entry(session: &mut DirectSession, target: &Target) -> 
 pub(super) async fn begin(session: &mut DirectSession, errand: &Errand<'_>, mode: Mode) -> Result<Entry> {
     let Errand { target, found, relations, old_key, new_key } = errand;
     let id = |id: &Option<String>| id.as_ref().map_or_else(|| "NULL".to_owned(), |id| quote_literal(id));
+    // What a trigger kept elsewhere, no way back has taken from there.
+    let before = format!(
+        "EXISTS (SELECT FROM lifeboat_rotate.rotation r WHERE {} AND r.phase = 'rolled_back' AND r.had_triggers)",
+        of(target)
+    );
     session
         .execute(&format!(
             "INSERT INTO lifeboat_rotate.rotation (schema_name, table_name, columns, relation, relations, layout, aad, mode, direction, phase, \
              old_key, new_key, old_id, new_id, had_triggers) \
-             VALUES ({}, {}, {}, {}, {}, {}, {}, '{}', 'forward', 'sweeping', {}, {}, {}, {}, {})",
+             VALUES ({}, {}, {}, {}, {}, {}, {}, '{}', 'forward', 'sweeping', {}, {}, {}, {}, {} OR {before})",
             quote_literal(&target.table.schema),
             quote_literal(&target.table.name),
             columns_of(target),

@@ -21,7 +21,7 @@ use super::verify::{TargetVerification, Verification, proven};
 /// Rotations that are over.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finalized {
-    /// When, by the server's clock, from which backups of it have their times: those taken before hold values under the old keys.
+    /// When, by the server's clock, by which its backups are dated, too: those taken before hold values under the old keys.
     pub at: Timestamp,
     /// One for each target, in their order.
     pub targets: Vec<FinalizedTarget>,

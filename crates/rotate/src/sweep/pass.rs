@@ -19,11 +19,16 @@ pub(super) async fn pass(work: &Arc<Work>, parts: Vec<Part>) -> Result<Tally> {
     for _ in 0..workers {
         set.spawn(worker(work.clone(), queue.clone()));
     }
-    let mut tally = Tally::naming(work.failures_named);
+    let (mut tally, mut cancelled) = (Tally::naming(work.failures_named), None);
     while let Some(joined) = set.join_next().await {
-        tally.merge(joined.kind_of(Kind::Failure, || "sweep a part".to_owned())??);
+        match joined.kind_of(Kind::Failure, || "sweep a part".to_owned())? {
+            Ok(found) => tally.merge(found),
+            // All of them hear it, and each ends what it has at work in the server.
+            Err(error) if error.kind() == Kind::Cancelled => cancelled = Some(error),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(tally)
+    cancelled.map_or(Ok(tally), Err)
 }
 
 /// So many parts for each worker, that none waits long for the last one.

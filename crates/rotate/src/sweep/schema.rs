@@ -14,20 +14,7 @@ const FORMAT: u32 = 1;
 pub(super) async fn ensure(session: &mut DirectSession) -> Result<()> {
     let Some(book) = book(session).await? else { return create(session).await };
     book.refuse_unless(book.writable, "write in")?;
-    refuse_newer(session).await?;
-    add_what_is_missing(session).await
-}
-
-/// Schemas that were made before it was known have no such column: what was begun in them may have had triggers.
-async fn add_what_is_missing(session: &mut DirectSession) -> Result<()> {
-    let query = "SELECT true FROM pg_catalog.pg_attribute WHERE attname = 'had_triggers' \
-                 AND attrelid = 'lifeboat_rotate.rotation'::pg_catalog.regclass";
-    if session.text(query).await?.is_some() {
-        return Ok(());
-    }
-    let add = "ALTER TABLE lifeboat_rotate.rotation ADD COLUMN had_triggers pg_catalog.bool NOT NULL DEFAULT true; \
-               ALTER TABLE lifeboat_rotate.rotation ALTER COLUMN had_triggers SET DEFAULT false";
-    session.execute(add).await.map_err(|error| error.while_doing("add a column to the schema lifeboat_rotate"))
+    refuse_newer(session).await
 }
 
 /// Whether there is something to read.
@@ -174,7 +161,7 @@ CREATE TABLE lifeboat_rotate.rotation (
     rotated pg_catalog.int8 NOT NULL DEFAULT 0,
     unopened pg_catalog.int8 NOT NULL DEFAULT 0,
     broken pg_catalog.int8,
-    had_triggers pg_catalog.bool NOT NULL DEFAULT false,
+    had_triggers pg_catalog.bool NOT NULL,
     accepted pg_catalog.jsonb NOT NULL DEFAULT '[]',
     started pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     updated pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),

@@ -54,6 +54,17 @@ pub(super) async fn open_to_lead(settings: &ConnectionSettings, limits: &Limits,
     Ok(session)
 }
 
+/// Ends a session and the statement that was left at work in it, which would hold its locks to its end.
+pub(super) async fn abandon(session: DirectSession, job: &Job) {
+    if !matches!(tokio::time::timeout(CANCEL_WITHIN, session.cancel()).await, Ok(Ok(()))) {
+        job.warn("could not cancel the statement at work in the server: it may hold its locks for a while");
+    }
+    // A statement that the server does not give up keeps the session; dropping it is enough for us.
+    let _ = tokio::time::timeout(CANCEL_WITHIN, session.close()).await;
+}
+
+const CANCEL_WITHIN: Duration = Duration::from_secs(5);
+
 /// Compare-and-swap is meant for "read committed": elsewhere every row that was overtaken would undo its batch.
 const SETTINGS: &str = "SET default_transaction_isolation = 'read committed'; SET row_security = off; SET bytea_output = hex; SET datestyle = 'ISO'; SET intervalstyle = postgres; \
                         SET extra_float_digits = 3; SET timezone = 'UTC'; SET jit = off";

@@ -19,7 +19,7 @@ use super::options::SweepOptions;
 use super::part::{Part, Position};
 use super::rollback::put_back;
 use super::run::TargetSummary;
-use super::session::failed;
+use super::session::{abandon, failed};
 use super::sql;
 use super::staged::put;
 use super::status::{Direction, Phase};
@@ -61,7 +61,13 @@ pub(super) async fn together(
 ) -> Result<Vec<TargetSummary>> {
     let mut lane = Lane::with(leader.lend()?);
     // Its statements may take as long as they like: whoever ends the run does not wait for them.
-    let tallies = job.run(Box::pin(prepared(&mut lane, errands, &entries, deed, options, job))).await?;
+    let tallies = match job.run(Box::pin(prepared(&mut lane, errands, &entries, deed, options, job))).await {
+        Err(error) if error.kind() == Kind::Cancelled => {
+            abandon(lane.session, job).await;
+            return Err(error);
+        }
+        prepared => prepared?,
+    };
     commit(&mut lane, job).await?;
     leader.give_back(lane.session);
     Ok(errands.iter().zip(tallies).map(|(errand, tally)| summary(errand, tally)).collect())

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use lifeboat_core::monitor::{Counter, Event};
-use lifeboat_core::{Error, Result};
+use lifeboat_core::{Error, Kind, Result};
 
 use super::batch::{self, Batch, Room};
 use super::book;
@@ -14,7 +14,7 @@ use super::judge::{Judged, judge};
 use super::lane::Lane;
 use super::pace::{held_or_opened, rest};
 use super::part::{Part, Position};
-use super::session::{Remedy, remedy};
+use super::session::{Remedy, abandon, remedy};
 use super::store::{Mark, Written, checkpoint, store};
 use super::tally::Tally;
 use super::traffic::rest_after;
@@ -25,7 +25,12 @@ pub(super) async fn worker(work: Arc<Work>, queue: Arc<Mutex<VecDeque<Part>>>) -
     let mut tally = Tally::naming(work.failures_named);
     let mut lane = work.job.run(Box::pin(Lane::open(&work))).await?;
     while let Some(part) = queue.lock().ok().and_then(|mut queue| queue.pop_front()) {
-        sweep(&mut lane, &work, part, &mut tally).await?;
+        if let Err(error) = sweep(&mut lane, &work, part, &mut tally).await {
+            if error.kind() == Kind::Cancelled {
+                abandon(lane.session, &work.job).await;
+            }
+            return Err(error);
+        }
     }
     lane.session.close().await;
     Ok(tally)

@@ -106,7 +106,7 @@ fn told(store: &str, backups: &[Old], keep_days: &BTreeMap<Name, i64>) -> String
     if !close.is_empty() {
         let (count, was) = counted(close.len(), ["was", "were"]);
         text += &format!(
-            "{count} in {store} {was} taken within an hour after it and may hold some, for clocks differ and standbys are behind:\n{}",
+            "{count} in {store} {was} taken within an hour after the rotation was finalized and may hold values under the old key, for clocks differ and standbys are behind:\n{}",
             lines(&close, keep_days)
         );
     }
@@ -181,7 +181,7 @@ mod tests {
         };
         let both = told(&[-60, -30, 30]);
         assert!(both.starts_with("2 backups in s3://vault hold values under the old key:\n"), "{both}");
-        assert!(both.contains("1 backup in s3://vault was taken within an hour after it and may hold some"), "{both}");
+        assert!(both.contains("1 backup in s3://vault was taken within an hour after"), "{both}");
         assert_eq!(both.matches("  daily/").count(), 3, "{both}");
         assert!(told(&[30]).starts_with("1 backup in s3://vault was taken within"));
         assert!(!told(&[-30]).contains("may hold"));

@@ -30,6 +30,7 @@ pub(super) async fn run(command: &RotateColumns, context: &Context) -> Result<Ou
     match command {
         RotateColumns::Detect(args) => Box::pin(detect(args, context)).await,
         RotateColumns::Plan(args) => Box::pin(plan(args, context)).await,
+        RotateColumns::Run(args) if args.dry_run => Box::pin(rotate(args, context)).await,
         RotateColumns::Run(args) => Box::pin(rotate(args, context)).await.map_err(goes_on),
         RotateColumns::Status(args) => Box::pin(status(args, context)).await,
         RotateColumns::Verify(args) => Box::pin(verify(args, context)).await,

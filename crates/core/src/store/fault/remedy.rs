@@ -6,7 +6,7 @@ use crate::error::Kind;
 /// Which proxy is asked where there is no TLS.
 macro_rules! by_http {
     () => {
-        "over http the one in [store] proxy, HTTP_PROXY or ALL_PROXY is asked in the store's place (NO_PROXY: hosts that are not)"
+        "over http the one in [store] proxy, HTTP_PROXY or ALL_PROXY is asked in the store's place (NO_PROXY names hosts that are reached without)"
     };
 }
 
@@ -47,7 +47,7 @@ pub(super) const FATAL: &[(&str, Kind, &str)] = &[
     (
         "AuthorizationFailure",
         Kind::Config,
-        "correct the account's key, or let this host through the account's network rules",
+        "correct the account's key, or give a token that is still valid, or let this host through the account's network rules",
     ),
     (
         "AuthorizationPermissionMismatch",
