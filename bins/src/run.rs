@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use lifeboat_core::{Error, Kind, Result, ResultExt};
@@ -50,8 +51,9 @@ pub fn run(program: Program) -> ExitCode {
     let (ended, exit) = match runtime() {
         Ok(runtime) => {
             let ended = runtime.block_on(carry_out(global, command, style, &console, environment));
-            // A thread may be writing to a reader that has stalled: it is not waited for.
-            runtime.shutdown_background();
+            // One thread may be writing to a reader that has stalled. The others are waited for: letting go of a thread in the moment in
+            // which it ends is a race in glibc (2.36, at least), which once ended a program by SIGSEGV.
+            runtime.shutdown_timeout(ENDED_WITHIN);
             ended
         }
         Err(error) => (Err(error), Exit::Failed(Kind::Failure)),
@@ -131,5 +133,6 @@ fn conclude(style: Style, console: &Console, ended: &Result<Outcome>, exit: Exit
 }
 
 const WORKERS: usize = 2;
+const ENDED_WITHIN: Duration = Duration::from_secs(1);
 /// Pages that are never touched cost nothing; unoptimised builds touch more of them.
 const STACK_BYTES: usize = 4 << 20;
